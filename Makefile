@@ -1,0 +1,58 @@
+# `make demo` and `make test` each do everything on a machine with nothing but Python 3.11.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: demo test check lint types layers unit smoke bench clean
+
+demo: $(VENV)/installed
+	$(BIN)/pdejax generate experiment=ks_demo
+	$(BIN)/pdejax train experiment=ks_demo
+	$(BIN)/pdejax evaluate runs/ks_demo
+
+test: check unit smoke
+
+check: lint types layers
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-test
+	$(BIN)/pyright
+
+layers: $(VENV)/installed-test
+	$(BIN)/lint-imports
+
+unit: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+smoke: $(VENV)/installed-test
+	$(BIN)/python -m experiments.ks_fno.run --preset smoke
+
+bench: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.solvers
+	$(BIN)/python -m benchmarks.spectral_kernel
+	$(BIN)/python -m benchmarks.loop
+
+# uv is quick and comes from the same registry as everything else; without it pip does the same
+define install
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pdejax needs Python 3.11 or newer")'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
+	if $(BIN)/python -m uv --version >/dev/null 2>&1; \
+	then $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '$(1)'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '$(1)'; fi
+endef
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(call install,.)
+	touch $@
+
+$(VENV)/installed-test: pyproject.toml constraints.txt
+	$(call install,.[test])
+	touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) runs

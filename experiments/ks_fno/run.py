@@ -1,0 +1,190 @@
+"""How far does a Fourier neural operator follow the Kuramoto-Sivashinsky equation, and what limits it?
+
+One-step against unrolled training at equal numbers of network calls, three seeds, by the commands a user has.
+
+    python -m experiments.ks_fno.run --preset small     # about half an hour on two cores; writes results.json, figures/
+    python -m experiments.ks_fno.run --preset smoke     # seconds; asserts the direction of the claim
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+
+import numpy as np
+
+from benchmarks._results import row, write_study
+
+HERE = Path(__file__).parent
+QUESTION = "How long does an FNO follow Kuramoto-Sivashinsky, trained on one step or on two, and what limits it?"
+METRICS = {  # key of evaluation.json: (name in results.json, better, goal)
+    "correlation_time_0.8": ("high-correlation time at 0.8 (batch mean) [s]", "higher", 50.0),
+    "correlation_time_0.9": ("high-correlation time at 0.9 (batch mean) [s]", "higher", None),
+    "mean_correlation_time_0.8": ("high-correlation time at 0.8 (mean over trajectories) [s]", "higher", None),
+    "one_step_nrmse": ("one-step nRMSE", "lower", None),
+    "nrmse_gmean": ("nRMSE, geometric mean over 100 steps", "lower", None),
+    "spectrum_log_distance": ("spectrum log-distance", "lower", None),
+}
+PUBLISHED = {"correlation_time_0.8": 73.6}  # FNO, one-step, 2048 trajectories: Lippe et al. 2023, figure 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """Words for the commands: of all runs, and of each arm."""
+
+    words: tuple[str, ...]
+    arms: dict[str, tuple[str, ...]]
+    seeds: tuple[int, ...]
+
+
+PRESETS = {
+    "small": Preset(
+        ("experiment=ks_fno",),
+        {"one step": ("method=one_step",), "two steps unrolled": ("method=unrolled", "train.batch_size=8")},
+        (0, 1, 2),
+    ),
+    "smoke": Preset(
+        (
+            "experiment=ks_fno",
+            "problem.name=ks_smoke",
+            "problem.domain={shape: [64], lengths: [32.0]}",
+            "problem.splits={train: {trajectories: 16, frames: 40}, valid: {trajectories: 4, frames: 24}, "
+            "test: {trajectories: 4, frames: 40}}",
+            "problem.shard_size=16",
+            "network.modes=[16]",
+            "network.width=16",
+            "network.depth=2",
+            "train.steps=400",
+            "train.warmup=20",
+            "train.evaluate_every=200",
+            "train.checkpoint_every=400",
+        ),
+        {"one step": ("method=one_step",), "two steps unrolled": ("method=unrolled", "train.batch_size=8")},
+        (0,),
+    ),
+}
+
+
+def _pdejax(command: str, *words: str, core: int | None = None) -> None:
+    """Runs a command of the package; with `core` given, on that core alone."""
+    pin = None if core is None else lambda: os.sched_setaffinity(0, {core})
+    subprocess.run([sys.executable, "-m", "pdejax.cli", command, *words], check=True, preexec_fn=pin)
+
+
+def _train_and_evaluate(words: Sequence[str], folder: Path, cores: "Queue[int]") -> tuple[dict, float]:
+    core, began = cores.get(), time.perf_counter()
+    try:
+        _pdejax("train", *words, core=core)
+        seconds = time.perf_counter() - began
+        _pdejax("evaluate", str(folder), core=core)
+    finally:
+        cores.put(core)
+    return json.loads((folder / "evaluation.json").read_text()), seconds
+
+
+def _rows(evaluations: dict[tuple[str, int], tuple[dict, float]], preset: Preset) -> list[dict]:
+    rows = []
+    for arm in preset.arms:
+        runs = [evaluations[arm, seed] for seed in preset.seeds]
+        for key, (metric, better, goal) in METRICS.items():
+            values = [e["systems"]["model"]["metrics"][key]["value"] for e, _ in runs]
+            spread = [float(np.min(values)), float(np.max(values))] if len(values) > 1 else None
+            rows.append(
+                row(
+                    arm,
+                    metric,
+                    float(np.mean(values)),
+                    better=better,
+                    interval=spread,
+                    seeds=list(preset.seeds),
+                    reference=PUBLISHED.get(key),
+                    goal=goal,
+                    seconds=float(np.mean([seconds for _, seconds in runs])),
+                )
+            )
+    first = evaluations[next(iter(evaluations))][0]
+    for name, system in first["systems"].items():
+        if name != "model":
+            for key, (metric, better, _) in METRICS.items():
+                entry = system["metrics"][key]
+                rows.append(row(system["label"], metric, entry["value"], better=better, interval=entry["interval"]))
+    return rows
+
+
+def main() -> None:
+    """Generates, trains all arms and seeds (one process a core), evaluates, and writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", choices=PRESETS, default="small")
+    name = parser.parse_args().preset
+    preset = PRESETS[name]
+    with tempfile.TemporaryDirectory() as scratch:
+        base = Path("data").parent if name == "small" else Path(scratch)
+        where = (f"data_dir={base / 'data'}", f"runs_dir={base / 'runs'}")
+        _pdejax("generate", *preset.words, *where)
+        cores: Queue[int] = Queue()
+        for core in sorted(os.sched_getaffinity(0)):
+            cores.put(core)
+        jobs = {}
+        with ThreadPoolExecutor(cores.qsize()) as pool:
+            for seed in preset.seeds:
+                for arm, words in preset.arms.items():
+                    run = f"ks_fno_{arm.replace(' ', '_')}_{seed}"
+                    all_words = (*preset.words, *where, *words, f"seed={seed}", f"name={run}")
+                    jobs[arm, seed] = pool.submit(_train_and_evaluate, all_words, base / "runs" / run, cores)
+            evaluations = {key: job.result() for key, job in jobs.items()}
+        rows = _rows(evaluations, preset)
+        if name == "smoke":
+            _assert_direction(evaluations)
+            return
+        write_study(
+            HERE / "results.json", "ks_fno", QUESTION, f"python -m experiments.ks_fno.run --preset {name}", name, rows
+        )
+        _draw(base / "runs", preset)
+
+
+def _assert_direction(evaluations: dict[tuple[str, int], tuple[dict, float]]) -> None:
+    """A trained operator follows the truth longer than persistence and the best linear map do."""
+    for (arm, seed), (document, _) in evaluations.items():
+        time_of = lambda system, d=document: d["systems"][system]["metrics"]["correlation_time_0.8"]["value"]
+        for baseline in ("persistence", "linear"):
+            if not time_of("model") > time_of(baseline):
+                raise SystemExit(f"{arm}, seed {seed}: {time_of('model')} s, {baseline} {time_of(baseline)} s")
+    print("smoke: the operator outlasts persistence and the best linear propagator")
+
+
+def _draw(runs: Path, preset: Preset) -> None:
+    """Correlation over time, error over time and error by wavenumber of all runs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+    for arm, colour in zip(preset.arms, ("#0072b2", "#d55e00"), strict=True):
+        for seed in preset.seeds:
+            folder = runs / f"ks_fno_{arm.replace(' ', '_')}_{seed}"
+            curves = np.load(folder / "evaluation.npz")
+            label = arm if seed == preset.seeds[0] else None
+            left.plot(curves["times"], curves["model/correlation"].mean(1), color=colour, lw=1.2, label=label)
+            middle.semilogy(curves["times"], curves["model/nrmse"].mean(1), color=colour, lw=1.2, label=label)
+            error, truth = curves["model/error_spectrum"][0], curves["truth/spectrum"][0]
+            right.loglog(np.sqrt(error[1:] / truth[1:].clip(1e-30)), color=colour, lw=1.2, label=label)
+    left.axhline(0.8, color="0.6", lw=0.8, ls="--")
+    left.set(xlabel="time [s]", ylabel="correlation with the truth", ylim=(-0.1, 1.02))
+    middle.set(xlabel="time [s]", ylabel="nRMSE")
+    right.set(xlabel="wavenumber index", ylabel="relative error after one step")
+    left.legend(frameon=False)
+    (HERE / "figures").mkdir(exist_ok=True)
+    figure.savefig(HERE / "figures" / "comparison.png", dpi=130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""The command line."""
+
+from pdejax.cli._main import main as main

@@ -1,0 +1,141 @@
+"""The entry point: which command, with what words, and what its mistakes mean to the shell.
+
+Nothing here imports JAX or the configuration; a command's module is imported when it runs.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import pdejax
+
+OK, FAILED, MISTAKE = 0, 1, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What a command is called in the help, which module runs it, and which arguments it takes."""
+
+    summary: str
+    module: str
+    arguments: tuple[str, ...] = ()
+
+
+COMMANDS: Mapping[str, Command] = {
+    "list": Command("what there is: problems, networks, methods, experiments, data sets, runs", "_list", ("folders",)),
+    "generate": Command("solve a problem for many initial states and store the data set", "_generate", ("config",)),
+    "inspect": Command("what a data set, a run or a released model holds", "_inspect", ("path",)),
+    "train": Command("train a network by a method on a problem's data set", "_train", ("config",)),
+    "evaluate": Command("roll a trained model and the baselines out, write the table and the report", "_evaluate",
+                        ("run", "words")),
+    "report": Command("write the report of an evaluated run again", "_report", ("run",)),
+    "doctor": Command("versions, devices, and whether the compiler computes right numbers", "_doctor"),
+}  # fmt: skip
+
+WORDS_HELP = """\
+words are those of Hydra:
+  group=name          choose a file: problem= network= method= train= experiment=
+  key.below=value     set a value: train.steps=100 network.width=64
+  with -m, key=1,2,3  one run for every combination
+`pdejax list` shows the groups' files; files in ./configs and --config-dir are found before the shipped ones."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise SystemExit(_complain(f"{message} (see pdejax {self.prog.split()[-1]} --help)"))
+
+
+def _complain(message: object) -> int:
+    print(f"pdejax: {message}", file=sys.stderr)
+    return MISTAKE
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    commands = "\n".join(lines)
+    return (
+        f"usage: pdejax COMMAND [words]\n\n{pdejax.__doc__}\n\ncommands:\n{commands}\n\n"
+        "pdejax COMMAND --help tells more; pdejax --version.\n\n"
+        "first steps:\n  pdejax generate experiment=ks_demo\n  pdejax train experiment=ks_demo\n"
+        "  pdejax evaluate runs/ks_demo"
+    )
+
+
+def _parser(name: str, command: Command) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"pdejax {name}",
+        description=command.summary[0].upper() + command.summary[1:] + ".",
+        epilog=WORDS_HELP if "config" in command.arguments else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if "folders" in command.arguments:
+        parser.add_argument("--data-dir", default="data", metavar="DIR", help="where data sets are (default: data)")
+        parser.add_argument("--runs-dir", default="runs", metavar="DIR", help="where runs are (default: runs)")
+    if {"folders", "config"} & set(command.arguments):
+        parser.add_argument("--config-dir", metavar="DIR", help="a folder of configurations to search first")
+    if "path" in command.arguments:
+        parser.add_argument("path", help="folder of a data set, a run or a model; or an HDF5 file")
+    if "run" in command.arguments:
+        parser.add_argument("run", help="folder of a run, e.g. runs/ks_demo")
+    if "words" in command.arguments:
+        parser.add_argument("words", nargs="*", default=[], help="changes of it, e.g. evaluation.steps=100")
+    if "config" in command.arguments:
+        parser.add_argument("words", nargs="*", default=[], help="see below")
+        parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of comma lists")
+        parser.add_argument("--print-config", action="store_true", help="print the whole configuration and stop")
+    return parser
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether the package itself raised an error, on purpose and with a sentence for its user."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("pdejax.")
+
+
+def _run(name: str, arguments: argparse.Namespace) -> int:
+    """Runs a command; what the package says of a mistake is told without a traceback, everything else with one."""
+    # XLA calls every program from its cache unsafe over two features that are preferences (openxla/xla issue 44565)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return importlib.import_module(f"pdejax.cli.{COMMANDS[name].module}").run(arguments)
+    except KeyboardInterrupt:
+        print("pdejax: interrupted", file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        print(f"pdejax: {error}", file=sys.stderr)
+        return MISTAKE if _is_ours(error) else FAILED
+    except (ValueError, RuntimeError) as error:
+        if not _is_ours(error):
+            raise
+        print(f"pdejax: {error}", file=sys.stderr)
+        return MISTAKE if isinstance(error, ValueError) else FAILED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    **Arguments:** `argv`: words after the program's name; those of the process when omitted.
+
+    **Returns:** 0; 2 for a mistake of the user's, told in a sentence on standard error; 75 for a training that was
+    stopped by a signal and can go on; 1 for anything else.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return OK
+    if words[0] in ("-V", "--version"):
+        print(f"pdejax {pdejax.__version__}")
+        return OK
+    name, *rest = words
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+        meant = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(COMMANDS)}."
+        return _complain(f"unknown command {name!r}. {meant}")
+    return _run(name, _parser(name, COMMANDS[name]).parse_intermixed_args(rest))

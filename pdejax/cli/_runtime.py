@@ -1,0 +1,38 @@
+"""How JAX is set up for the command line."""
+
+import contextlib
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+
+def _processor() -> str:
+    """A short name of this kind of processor: a home folder may be shared by machines of several kinds."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    return f"{platform.machine()}-{hashlib.sha256(flags.encode()).hexdigest()[:8]}"
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept: `JAX_COMPILATION_CACHE_DIR`, or `~/.cache/pdejax/xla/PROCESSOR`."""
+    given = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    return Path(given) if given else Path.home() / ".cache" / "pdejax" / "xla" / _processor()
+
+
+def start(devices: int | str = "auto") -> None:
+    """Switches XLA's persistent compilation cache on, for everything that takes more than 0.1 s to compile.
+
+    **Arguments:** `devices`: how many the run wants; on CPU XLA makes that many, if it did not start yet.
+    """
+    if isinstance(devices, int):
+        with contextlib.suppress(RuntimeError):  # too late: the run itself tells how many there are
+            jax.config.update("jax_num_cpu_devices", devices)
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,0 +1,124 @@
+"""`pdejax train`."""
+
+import argparse
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pdejax.cli._config import configs_of, printed
+from pdejax.config import RunConfig, read_run
+
+INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers take it for "run me again"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trains each configuration, or continues it."""
+    configs = configs_of(arguments)
+    if printed(arguments, configs):
+        return 0
+    from pdejax.training import Interrupted
+
+    for number, config in enumerate(configs, 1):
+        if len(configs) > 1:
+            print(f"run {number} of {len(configs)}: {config.name}")
+        try:
+            folder = run_training(config)
+        except Interrupted as stopped:
+            print(f"pdejax: {stopped}")
+            return INTERRUPTED
+        print(f"{folder}: trained; `pdejax evaluate {folder}` rolls it out")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".tmp")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _claim(config: RunConfig, folder: Path) -> None:
+    """Writes the resolved configuration, or checks that the run to continue has the same one."""
+    path = folder / "config.yaml"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(path, config.to_yaml())
+        return
+    from pdejax.cli._build import first_difference
+
+    wanted, found = config.model_dump(mode="json"), read_run(path).model_dump(mode="json")
+    # where things lie and how a finished run is judged may change; what determines the weights may not
+    for free in ("data_dir", "runs_dir", "evaluation"):
+        wanted.pop(free), found.pop(free)
+    if key := first_difference({"run": found}, {"run": wanted}):
+        key = key.removeprefix("run.")
+        raise ValueError(
+            f"{folder} is a run with another {key}: continue it with the words it was started with, "
+            "or choose another name=..."
+        )
+
+
+def _settings(config: RunConfig) -> Any:
+    from pdejax.training import TrainSettings
+
+    plain = config.train.model_dump()
+    plain["devices"] = None if plain["devices"] == "auto" else plain["devices"]
+    names = {f.name for f in dataclasses.fields(TrainSettings)}
+    return TrainSettings(**{k: v for k, v in plain.items() if k in names})
+
+
+def run_training(config: RunConfig) -> Path:
+    """Trains what a configuration describes; continues if its folder holds checkpoints.
+
+    **Returns:** the run's folder: `config.yaml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`,
+    `checkpoints/`, and the best model so far in `model/`.
+
+    **Raises:** `ValueError` if the folder holds a run with other settings, or the data set does not fit.
+    """
+    from pdejax.cli._runtime import start
+
+    start(config.train.devices)
+    import jax
+
+    from pdejax.cli._build import dataset_of, method_of
+    from pdejax.data import choose_feed
+    from pdejax.evaluation import RolloutValidation
+    from pdejax.methods import DataCard, save_model
+    from pdejax.training import ValidationLoss, environment, train
+
+    folder, dataset, method, settings = config.run_folder, dataset_of(config), method_of(config), _settings(config)
+    _claim(config, folder)
+    _write(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+    data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
+    _write(folder / "data.json", json.dumps(data, indent=1) + "\n")
+
+    card, network = DataCard.of(dataset), config.network.spec()
+    model = method.build(network, card, key=jax.random.key(config.seed))
+    size = config.train.batch_size
+    kind = config.train.feed
+    feed = choose_feed(dataset.split("train"), method.window, size, seed=config.seed, kind=kind)
+    valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
+    wanted = config.evaluation
+    rollout = RolloutValidation(
+        dataset, trajectories=wanted.valid_trajectories, steps=wanted.valid_steps, history=config.method.history
+    )
+    export = lambda best, step: save_model(
+        folder / "model",
+        best,
+        method=config.method.spec(),
+        network=network,
+        card=card,
+        metadata={"run": config.name, "step": step, "seed": config.seed, **environment()},
+    )
+    train(
+        method,
+        model,
+        feed,
+        settings,
+        folder,
+        seed=config.seed,
+        evaluators=[ValidationLoss(method, valid, batches=8), rollout],
+        on_best=export,
+    )
+    return folder

@@ -1,0 +1,54 @@
+"""Where configuration files are: the user's folders first, then the ones that come with the package."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+GROUPS = ("problem", "network", "method", "train", "experiment")
+
+
+def packaged_folder() -> Path:
+    """`configs/` of an installed package, or of the repository it is installed from."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def search_folders(config_dir: str | Path | None = None) -> tuple[Path, ...]:
+    """The folders that hold configurations, first found wins: `config_dir`, `./configs`, the package's own.
+
+    **Raises:** `FileNotFoundError` if `config_dir` is given and is no folder.
+    """
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise FileNotFoundError(f"--config-dir {config_dir}: there is no such folder")
+    local = Path("configs")
+    mine = [] if config_dir is None else [Path(config_dir)]
+    if any((local / group).is_dir() for group in GROUPS):
+        mine.append(local)
+    return tuple(dict.fromkeys(folder.resolve() for folder in (*mine, packaged_folder())))
+
+
+def options(group: str, folders: Sequence[Path]) -> Mapping[str, Path]:
+    """Names that a group offers, sorted, and their files."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in (folder / group).glob("*.yaml"):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def description(path: Path) -> str:
+    """The first comment line of a file."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if not line.startswith("#"):
+                return ""
+            text = line.lstrip("#").strip()
+            if text and not text.startswith("@"):
+                return text
+    return ""
+
+
+def shorter(path: Path) -> str:
+    """A path as a reader of a message wants it: relative to the current folder if it is below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

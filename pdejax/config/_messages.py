@@ -1,0 +1,91 @@
+"""Validation errors as sentences: where the value was set, what is wrong, what was probably meant."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from pdejax.config._compose import Composition, dotted, has
+from pdejax.config._suggest import hint, nearest
+from pdejax.config._yaml import Key
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def all_keys(model: type[BaseModel]) -> Iterator[Key]:
+    """Every key that a type knows, sections included, of all kinds."""
+    for name, field in model.model_fields.items():
+        yield (name,)
+        for below in _models(field.annotation):
+            yield from ((name, *key) for key in all_keys(below))
+
+
+def _key(values: Any, location: tuple[str | int, ...], kind: str) -> Key:
+    """The user's key of an error's location, which also holds the names of union members."""
+    key: Key = ()
+    for i, part in enumerate(location):
+        is_absent = kind == "missing" and i == len(location) - 1
+        if is_absent or has(values, (*key, part)):
+            key = (*key, part)
+    return key
+
+
+def _meant(wrong: str, known: list[str], model: type[BaseModel]) -> str:
+    """The nearest key of the section, or the place where a key of this name is."""
+    elsewhere = sorted({dotted(key) for key in all_keys(model) if key[-1] == wrong})
+    if not nearest(wrong, known) and elsewhere:
+        return f" Did you mean {' or '.join(map(repr, elsewhere[:3]))}?"
+    return hint(wrong, known)
+
+
+def _words(error: Mapping[str, Any], name: str) -> list[str]:
+    return re.findall(r"'([^']+)'", str(error["ctx"].get(name, "")))
+
+
+def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[Key, str]]:
+    kind, context, got = error["type"], error.get("ctx", {}), error["input"]
+    name = dotted(key)
+    if kind == "unknown_keys":
+        for wrong in context["keys"]:
+            yield (*key, wrong), f"unknown key '{dotted((*key, wrong))}'.{_meant(str(wrong), context['known'], model)}"
+    elif kind == "fault":
+        about = (*key, *context["key"])
+        yield about, f"{dotted(about)} {context['sentence']}"
+    elif kind == "missing":
+        yield key, f"{name} is missing"
+    elif kind == "literal_error":
+        yield key, f"unknown {name} {got!r}.{hint(got, _words(error, 'expected'))}"
+    elif kind == "union_tag_invalid":
+        meant = hint(context["tag"], _words(error, "expected_tags"))
+        yield (*key, "kind"), f"unknown {name}.kind {context['tag']!r}.{meant}"
+    elif kind == "union_tag_not_found":
+        yield (*key, "kind"), f"{name}.kind is missing"
+    elif kind == "string_pattern_mismatch":
+        yield key, f"{name} becomes a folder: letters, digits and . _ = + - are possible, got {got!r}"
+    elif kind in ("model_type", "model_attributes_type", "dict_type"):
+        yield key, f"{name} is a section with keys below it, got {got!r}"
+    else:
+        yield key, f"{name} {_lower(error['msg'])}, got {got!r}"
+
+
+def _lower(message: str) -> str:
+    message = message.removeprefix("Input ")
+    return message[0].lower() + message[1:]
+
+
+def explain(error: ValidationError, composition: Composition, model: type[BaseModel]) -> str:
+    """One line per mistake, `where: what`.
+
+    **Arguments:** `error`: of validating `composition.values` as `model`.
+    """
+    lines = []
+    for one in error.errors():
+        for key, sentence in _sentences(one, _key(composition.values, one["loc"], one["type"]), model):
+            lines.append(f"{composition.where(key)}: {sentence}")
+    return "\n".join(lines)

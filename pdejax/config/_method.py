@@ -1,0 +1,56 @@
+"""How a network is trained: the types of the `method` section."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from pdejax.config._types import Count, Flag, NotNegative, Real, Section, fault
+
+
+class MeanSquared(Section):
+    """Mean squared error."""
+
+    kind: Literal["mse"] = "mse"
+
+
+class RelativeL2(Section):
+    """L2 norm of the error over the L2 norm of the true state."""
+
+    kind: Literal["relative_l2"]
+
+
+class Sobolev(Section):
+    """Squared Sobolev norm of the error; `order` 0 is the mean squared error, 1 adds the gradient's."""
+
+    kind: Literal["sobolev"]
+    order: Real = 1.0
+
+
+Loss = Annotated[MeanSquared | RelativeL2 | Sobolev, Field(discriminator="kind")]
+
+
+class Supervised(Section):
+    """Comparison with true trajectories; `input_noise` is in units of the increment's root mean square."""
+
+    kind: Literal["supervised"]
+    unroll: Count = 1
+    cut_gradient: Flag = False
+    predict: Literal["state", "increment"] = "increment"
+    history: Count = 1
+    loss: Loss = MeanSquared()
+    input_noise: NotNegative = 0.0
+    conserve_mean: Flag = False
+
+    @model_validator(mode="after")
+    def _mean(self) -> "Supervised":
+        if self.conserve_mean and self.predict != "increment":
+            raise fault("needs method.predict=increment: the mean of a predicted state is free", "conserve_mean")
+        return self
+
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping `build_method` takes."""
+        return self.model_dump(mode="json")
+
+
+# a second kind makes this a union with `Field(discriminator="kind")`, as `Loss` is
+Method = Supervised

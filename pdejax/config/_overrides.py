@@ -1,0 +1,106 @@
+"""Words of the command line: `group=name`, `key.below=value`, and comma lists for sweeps."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pdejax.config._folders import GROUPS, options
+from pdejax.config._suggest import hint
+from pdejax.config._yaml import Key
+
+
+class ConfigError(ValueError):
+    """A mistake in the configuration; every line of the message is `where: what`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Override:
+    """One word, read.
+
+    **Arguments:** `text`: as the user wrote it; `key`: before the equal sign, without Hydra's `+` and `~`;
+    `value`: after it; `choices`: the values of a sweep, empty otherwise; `hydra`: as Hydra is given it.
+    """
+
+    text: str
+    key: str
+    value: Any
+    choices: tuple[str, ...]
+    hydra: str
+
+    @property
+    def path(self) -> Key:
+        """The key's parts; list positions are numbers."""
+        return tuple(int(part) if part.isdigit() else part for part in self.key.split("."))
+
+
+def _not_an_override(text: str, folders: Sequence[Path]) -> ConfigError:
+    groups = [group for group in GROUPS if text in options(group, folders)]
+    meant = f" Did you mean {groups[0]}={text}?" if groups else ""
+    return ConfigError(f"{text}: an override is written key=value or group=name.{meant}")
+
+
+def _check_option(text: str, group: str, value: Any, folders: Sequence[Path]) -> None:
+    known = options(group, folders)
+    if value is None and group == "experiment":
+        return
+    if not isinstance(value, str) or value not in known:
+        shown = "null" if value is None else value
+        raise ConfigError(f"{text}: unknown {group} {str(shown)!r}.{hint(shown, known)}")
+
+
+def read_override(text: str, folders: Sequence[Path]) -> Override:
+    """Reads one word.
+
+    **Raises:** `ConfigError` if it has no equal sign, is not in Hydra's grammar or names an unknown option.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    name = text.split("=", 1)[0].strip("+~")
+    if not name or "@" in name or not ("=" in text or text.startswith("~")):
+        raise _not_an_override(text, folders)
+    try:
+        read = OverridesParser.create().parse_override(text)
+        choices = tuple(read.sweep_string_iterator()) if read.is_sweep_override() else ()
+    except HydraException as error:
+        reason = str(error).splitlines()[0].split(" See ")[0]
+        raise ConfigError(f"{text}: not a valid override: {reason}") from error
+    key = read.get_key_element().lstrip("+~")
+    if key.split(".")[0] == "hydra":
+        raise ConfigError(f"{text}: Hydra's own settings have no effect here")
+    value = None if choices or read.is_delete() else read.value()
+    if key in GROUPS:
+        for option in choices or (value,):
+            _check_option(text, key, option, folders)
+        return Override(text, key, value, choices, text.lstrip("+"))
+    # `++` sets a key whether a file mentions it or not; which keys exist is the types' business, not the files'
+    return Override(text, key, value, choices, text if read.is_delete() else f"++{text.lstrip('+')}")
+
+
+def read_overrides(texts: Sequence[str], folders: Sequence[Path]) -> tuple[Override, ...]:
+    """Reads words that describe one run.
+
+    **Raises:** `ConfigError` as `read_override`, and for a comma list.
+    """
+    read = tuple(read_override(text, folders) for text in texts)
+    for one in read:
+        if one.choices:
+            raise ConfigError(
+                f"{one.text}: several values are a sweep, which needs --multirun; "
+                f"a list is written {one.key}=[{','.join(one.choices)}]"
+            )
+    return read
+
+
+def expand(texts: Sequence[str], folders: Sequence[Path]) -> list[Mapping[str, str]]:
+    """The runs of a sweep: all combinations of the comma lists, each as `{key: text of the value}`.
+
+    **Returns:** one mapping per run with the swept keys only; `[{}]` if nothing is swept.
+    """
+    swept = [one for one in (read_override(text, folders) for text in texts) if one.choices]
+    return [
+        dict(zip((one.key for one in swept), values, strict=True))
+        for values in itertools.product(*(one.choices for one in swept))
+    ]

@@ -1,0 +1,152 @@
+"""What is solved and how much data of it is made: the types of the `problem` section."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
+
+from pdejax.config._catalogue import CATALOGUE
+from pdejax.config._initial import Initial
+from pdejax.config._suggest import hint
+from pdejax.config._types import Count, Name, Positive, Real, Section, Whole, fault
+
+
+def _one_to_three(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if not 1 <= len(shape) <= 3:
+        raise fault(f"should have one to three axes, got {list(shape)}")
+    return shape
+
+
+def _some(terms: tuple[str, ...]) -> tuple[str, ...]:
+    if not terms:
+        raise fault("should have at least one term, for example ['u_t = nu*u_xx']")
+    return terms
+
+
+Shape = Annotated[tuple[Count, ...], AfterValidator(_one_to_three)]
+# special names in `vary`: factors on all domain lengths and on the time step
+SCALES = ("length", "step")
+
+
+def _known_equation(name: str) -> str:
+    if name not in CATALOGUE:
+        raise fault(f"is the unknown equation {name!r}.{hint(name, CATALOGUE)}")
+    return name
+
+
+class Terms(Section):
+    """An equation in its own words: `u_t = ...`, one term list per field."""
+
+    terms: Annotated[
+        tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), AfterValidator(_some)
+    ]
+    parameters: dict[str, Real] = Field(default={})
+    ndim: Annotated[int, Field(ge=1, le=3), Strict()] = 1
+
+
+Equation = Annotated[
+    Annotated[str, BeforeValidator(_known_equation), Tag("(name)")] | Annotated[Terms, Tag("(terms)")],
+    Discriminator(lambda value: "(name)" if isinstance(value, str) else "(terms)"),
+]
+
+
+class Domain(Section):
+    """A box: points and extent per axis."""
+
+    shape: Shape
+    lengths: tuple[Positive, ...]
+    boundary: Literal["periodic"] = "periodic"
+
+    @model_validator(mode="after")
+    def _same_axes(self) -> "Domain":
+        if len(self.lengths) != len(self.shape):
+            raise fault(f"should have as many values as shape={list(self.shape)}, got {list(self.lengths)}", "lengths")
+        return self
+
+
+class Time(Section):
+    """`step` between frames, `substeps` of the solver in it, and `burn_in` frames thrown away at the start."""
+
+    step: Positive
+    substeps: Count = 1
+    burn_in: Whole = 0
+
+
+class Solver(Section):
+    """Order of the exponential Runge-Kutta method, and a finer grid to solve on."""
+
+    order: Literal[1, 2, 3, 4] = 4
+    shape: Shape | None = None
+
+
+class Split(Section):
+    """How much a part of the data set holds."""
+
+    trajectories: Count
+    frames: Annotated[int, Field(ge=2), Strict()]
+
+
+class Splits(Section):
+    """The three parts of a data set."""
+
+    train: Split
+    valid: Split
+    test: Split
+
+
+class ProblemConfig(Section):
+    """An equation with its domain, initial states and times, and the data set that is made of it.
+
+    `vary` draws parameters per trajectory, uniformly; `tolerance` is the largest relative difference, over one
+    frame, to the solver with half the step that the generator accepts.
+    """
+
+    name: Name
+    equation: Equation
+    parameters: dict[str, Real] = Field(default={})
+    vary: dict[str, tuple[Real, Real]] = Field(default={})
+    domain: Domain
+    initial: Initial
+    time: Time
+    solver: Solver = Solver()
+    splits: Splits
+    seed: Whole = 0
+    shard_size: Count = 64
+    batch_size: Count = 16
+    tolerance: Positive = 1e-4
+
+    @property
+    def _ndim_and_parameters(self) -> tuple[int, tuple[str, ...]]:
+        if isinstance(self.equation, str):
+            return CATALOGUE[self.equation]
+        return self.equation.ndim, tuple(self.equation.parameters)
+
+    @model_validator(mode="after")
+    def _equation_fits(self) -> "ProblemConfig":
+        ndim, parameters = self._ndim_and_parameters
+        if len(self.domain.shape) != ndim:
+            sentence = f"should have {ndim} axes as the equation has, got {list(self.domain.shape)}"
+            raise fault(sentence, "domain", "shape")
+        for section, known in (("parameters", parameters), ("vary", (*parameters, *SCALES))):
+            for name in getattr(self, section):
+                if name not in known:
+                    raise fault(f"is no parameter of the equation.{hint(name, known)}", section, name)
+        return self
+
+    @model_validator(mode="after")
+    def _ranges(self) -> "ProblemConfig":
+        for name, (low, high) in self.vary.items():
+            if low > high or (name in SCALES and low <= 0):
+                raise fault(f"should be a range [low, high], got [{low:g}, {high:g}]", "vary", name)
+        return self
+
+    @model_validator(mode="after")
+    def _solver_shape(self) -> "ProblemConfig":
+        finer, shape = self.solver.shape, self.domain.shape
+        if finer is not None and (len(finer) != len(shape) or any(f < s for f, s in zip(finer, shape, strict=False))):
+            raise fault(f"should be at least problem.domain.shape={list(shape)}, got {list(finer)}", "solver", "shape")
+        return self
+
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping `pdejax.Problem.from_spec` takes: the problem without the size of its data set."""
+        data = {"splits", "seed", "shard_size", "batch_size", "tolerance"}
+        return self.model_dump(mode="json", exclude=data)

@@ -1,0 +1,77 @@
+"""The door of the package: from the words of a command line to a validated configuration."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pdejax.config._compose import Composition, check_set, compose
+from pdejax.config._folders import search_folders, shorter
+from pdejax.config._messages import explain
+from pdejax.config._overrides import ConfigError, expand, read_overrides
+from pdejax.config._run import RunConfig
+from pdejax.config._yaml import YamlError, read_yaml
+
+
+def _validated(composition: Composition) -> RunConfig:
+    try:
+        return RunConfig.model_validate(check_set(composition).values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, composition, RunConfig)) from error
+
+
+def resolve(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:
+    """The configuration that the words of a command line describe.
+
+    **Arguments:** `overrides`: `group=name` and `key.below=value`; `config_dir`: a folder searched before
+    `./configs` and the shipped files.
+
+    **Raises:** `ConfigError`, one line per mistake with the file and line or the override that made it.
+    """
+    folders = search_folders(config_dir)
+    return _validated(compose(read_overrides(overrides, folders), folders))
+
+
+def sweep(overrides: Sequence[str], config_dir: str | Path | None = None) -> list[RunConfig]:
+    """The configurations of all combinations of comma lists, as `resolve`.
+
+    Their names tell what was swept, e.g. `ks_fno-seed=1`, unless `name` itself is swept.
+    """
+    folders = search_folders(config_dir)
+    runs = []
+    for chosen in expand(overrides, folders):
+        is_swept = lambda text, chosen=chosen: text.lstrip("+").split("=", 1)[0] in chosen
+        fixed = [text for text in overrides if not is_swept(text)]
+        config = resolve([*fixed, *(f"{key}={value}" for key, value in chosen.items())], config_dir)
+        if chosen and "name" not in chosen:
+            label = "-".join(f"{key}={value}" for key, value in chosen.items())
+            config = config.model_copy(update={"name": f"{config.name}-{_folder_name(label)}"})
+        runs.append(config)
+    return runs
+
+
+def _folder_name(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "._=+-" else "_" for c in text)
+
+
+def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The configuration that a run wrote, with further overrides.
+
+    **Arguments:** `path`: of the file; `overrides`: `key.below=value`, no groups.
+
+    **Raises:** `ConfigError`; `FileNotFoundError` if there is no such file.
+    """
+    path = Path(path)
+    from omegaconf import OmegaConf
+
+    try:
+        values, _ = read_yaml(path.read_text(encoding="utf-8"), shorter(path))
+    except YamlError as error:
+        raise ConfigError(str(error)) from error
+    read = read_overrides(overrides, ())
+    config = OmegaConf.create(values)
+    for one in read:
+        OmegaConf.update(config, one.key, one.value, force_add=True)
+    plain: Any = OmegaConf.to_container(config)
+    return _validated(Composition(plain, ((path, ()),), read))

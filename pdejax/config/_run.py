@@ -1,0 +1,94 @@
+"""The whole configuration of a run."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import model_validator
+
+from pdejax.config._method import Method
+from pdejax.config._network import Network
+from pdejax.config._problem import ProblemConfig
+from pdejax.config._train import TrainConfig
+from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
+from pdejax.config._yaml import read_yaml, write_yaml
+
+
+class Evaluation(Section):
+    """How a trained model is judged.
+
+    `trajectories` and `steps` limit the test split (null: all of it), `chunk` is how many trajectories are
+    predicted at once (null: all), `baselines` whether classical ones are run beside; `valid_trajectories` and
+    `valid_steps` bound the rollout that is measured during training.
+    """
+
+    trajectories: Count | None = None
+    steps: Count | None = None
+    chunk: Count | None = None
+    baselines: Flag = True
+    valid_trajectories: Count = 16
+    valid_steps: Count = 20
+
+
+class RunConfig(Section):
+    """Everything that determines a run; `to_yaml` and `from_yaml` are inverse."""
+
+    name: Name
+    seed: Whole = 0
+    data_dir: Path = Path("data")
+    runs_dir: Path = Path("runs")
+    problem: ProblemConfig
+    network: Network
+    method: Method
+    train: TrainConfig
+    evaluation: Evaluation = Evaluation()
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the data set is."""
+        return self.data_dir / self.problem.name
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run writes."""
+        return self.runs_dir / self.name
+
+    @model_validator(mode="after")
+    def _network_fits(self) -> "RunConfig":
+        axes = len(self.problem.domain.shape)
+        for name in ("modes", "periodic"):
+            value = getattr(self.network, name)
+            if isinstance(value, tuple) and len(value) != axes:
+                raise fault(f"should have one entry for each of {axes} axes, got {list(value)}", "network", name)
+        return self
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> "RunConfig":
+        window, splits = self.method.history + self.method.unroll, self.problem.splits
+        for name in ("train", "valid"):
+            frames = getattr(splits, name).frames
+            if frames < window:
+                sentence = f"should be at least method.history + method.unroll = {window}, got {frames}"
+                raise fault(sentence, "problem", "splits", name, "frames")
+        return self
+
+    @model_validator(mode="after")
+    def _evaluation_fits(self) -> "RunConfig":
+        test, wanted = self.problem.splits.test, self.evaluation
+        for key, most in (("trajectories", test.trajectories), ("steps", test.frames - self.method.history)):
+            value = getattr(wanted, key)
+            if value is not None and value > most:
+                raise fault(f"should be at most {most}, what the test split holds, got {value}", "evaluation", key)
+        return self
+
+    def to_yaml(self) -> str:
+        """The configuration as text, every default written out."""
+        return write_yaml(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_yaml(cls, text: str) -> "RunConfig":
+        """The configuration that `to_yaml` wrote.
+
+        **Raises:** `pydantic.ValidationError`; see `read_run` for messages with file and line.
+        """
+        values: dict[str, Any] = read_yaml(text)[0]
+        return cls.model_validate(values)

@@ -1,0 +1,43 @@
+"""What the configuration's types share: a frozen base that refuses unknown keys, and strict numbers."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+
+def fault(sentence: str, *key: str | int) -> PydanticCustomError:
+    """A mistake to raise in a validator: the sentence, and the key below the validated section it is about."""
+    return PydanticCustomError("fault", "{sentence}", {"sentence": sentence, "key": key})
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and keys it does not know are refused with the ones it knows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        unknown = [k for k in values if k not in cls.model_fields] if isinstance(values, Mapping) else []
+        if unknown:
+            context = {"keys": unknown, "known": list(cls.model_fields)}
+            raise PydanticCustomError("unknown_keys", "unknown keys", context)
+        return values
+
+
+def _whole(value: Any) -> Any:
+    """YAML reads 1e5 as a float; as a count it is meant as an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, Field(ge=1), Strict(), BeforeValidator(_whole)]
+Whole = Annotated[int, Field(ge=0), Strict(), BeforeValidator(_whole)]
+Real = Annotated[float, Field(allow_inf_nan=False), Strict()]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Strict()]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Strict()]
+Fraction = Annotated[float, Field(ge=0, lt=1), Strict()]
+Flag = Annotated[bool, Strict()]
+# names become folders: no separators, no leading dot or dash
+Name = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+-]*$")]

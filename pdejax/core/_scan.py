@@ -1,0 +1,114 @@
+"""Composition of steps in time: repetition, trajectories and scans whose memory is an argument."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from pdejax.core._types import Key, Scalar, Stepper, TimedStepper
+
+
+def nested_checkpoint_scan(
+    body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, lengths: Sequence[int]
+) -> tuple[Any, Any]:
+    """`jax.lax.scan` in nested levels, each rematerialised in the backward pass.
+
+    **Arguments:**
+
+    - `body`, `init`, `xs`: as for `jax.lax.scan`.
+    - `lengths`: nesting, outermost first; their product is the number of steps. `(n,)` is a plain scan,
+        `(a, b)` stores `a + b` states instead of `a * b` at the price of one more forward pass.
+
+    **Returns:** the last carry and the stacked outputs, as `jax.lax.scan`.
+
+    **Raises:** `ValueError` if `lengths` do not multiply to the length of `xs`.
+    """
+    total = jax.tree.leaves(xs)[0].shape[0]
+    if math.prod(lengths) != total:
+        raise ValueError(f"nested lengths {tuple(lengths)} multiply to {math.prod(lengths)}, expected {total} steps")
+    if len(lengths) == 1:
+        return jax.lax.scan(body, init, xs)
+    outer, *inner = lengths
+    chunks = jax.tree.map(lambda x: x.reshape(outer, total // outer, *x.shape[1:]), xs)
+    level = jax.checkpoint(functools.partial(nested_checkpoint_scan, body, lengths=inner))
+    carry, out = jax.lax.scan(lambda c, x: level(c, xs=x), init, chunks)
+    return carry, jax.tree.map(lambda y: y.reshape(total, *y.shape[2:]), out)
+
+
+def _set_time(stepper: Stepper, time: Scalar) -> Stepper:
+    return stepper.at(time) if isinstance(stepper, TimedStepper) else stepper
+
+
+def _advance(stepper: Stepper, u: Any, first: Any, steps: int, key: Key | None, start: Any) -> Any:
+    def body(u: Any, i: Any) -> tuple[Any, None]:
+        subkey = None if key is None else jax.random.fold_in(key, i)
+        timed = stepper
+        if isinstance(stepper, TimedStepper):
+            timed = _set_time(stepper, start + i.astype(jnp.result_type(float)) * stepper.step_size)
+        return timed(u, key=subkey), None
+
+    return jax.lax.scan(body, u, first + jnp.arange(steps))[0]
+
+
+class Repeated(eqx.Module):
+    """A Stepper that takes several steps of another one."""
+
+    stepper: Any
+    steps: int = eqx.field(static=True)
+
+    def __call__(self, u: Any, *, key: Key | None = None) -> Any:
+        start = getattr(self.stepper, "time", 0.0)
+        return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, start)
+
+
+def repeated(stepper: Stepper, steps: int) -> Stepper:
+    """The Stepper that takes `steps` steps of `stepper` at a time.
+
+    **Raises:** `ValueError` if `steps` is not positive.
+    """
+    if steps < 1:
+        raise ValueError(f"repeated needs at least one step, got {steps}")
+    return Repeated(stepper, steps)
+
+
+def trajectory(
+    stepper: Stepper,
+    initial: Any,
+    steps: int,
+    *,
+    inner_steps: int = 1,
+    include_initial: bool = False,
+    post: Callable[[Any], Any] = lambda u: u,
+    checkpoint: Sequence[int] | None = None,
+    key: Key | None = None,
+    start_time: Any = 0.0,
+) -> Any:
+    """The states a Stepper passes through, stacked along a new first axis.
+
+    **Arguments:**
+
+    - `stepper`: any Stepper; one with a time-dependent right-hand side is set to the current time before each step.
+    - `initial`: state `(*batch, *space, channel)`.
+    - `steps`: number of stored states.
+    - `inner_steps`: steps between two stored states.
+    - `include_initial`: whether the initial state is the first stored one (then `steps + 1` are returned).
+    - `post`: applied to each stored state inside the scan, so that only its result takes memory.
+    - `checkpoint`: nesting of the rematerialised scan (see `nested_checkpoint_scan`); the product is `steps`.
+    - `key`: random key; step `i` uses `fold_in(key, i)`.
+    - `start_time`: time of the initial state.
+
+    **Returns:** `post` of the states, leaves with leading axis `steps` (or `steps + 1`).
+    """
+
+    def body(u: Any, i: Any) -> tuple[Any, Any]:
+        u = _advance(stepper, u, i * inner_steps, inner_steps, key, start_time)
+        return u, post(u)
+
+    _, out = nested_checkpoint_scan(body, initial, jnp.arange(steps), checkpoint or (steps,))
+    if not include_initial:
+        return out
+    return jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), post(initial), out)

@@ -1,0 +1,23 @@
+"""The sentence that helps after a misspelt name."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def suggestion(wrong: object, options: Iterable[object]) -> str:
+    """The nearest valid spelling of `wrong`, or all valid ones, as the end of an error message.
+
+    **Arguments:** `wrong`: what was found; `options`: what would have been accepted.
+
+    **Returns:** `" Did you mean 'x'?"`, or `" Known: a, b."` when nothing is near.
+    """
+    names = sorted(str(o) for o in options)
+    near = difflib.get_close_matches(str(wrong), names, n=2, cutoff=0.6)
+    if near:
+        return f" Did you mean {' or '.join(repr(n) for n in near)}?"
+    return f" Known: {', '.join(names)}." if names else ""
+
+
+def known(kind: str, wrong: object, options: Iterable[object]) -> str:
+    """The whole sentence for an unknown name: `unknown network 'fnoo'. Did you mean 'fno'?`."""
+    return f"unknown {kind} {str(wrong)!r}.{suggestion(wrong, options)}"

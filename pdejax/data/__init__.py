@@ -1,0 +1,15 @@
+"""Where batches come from: generation, storage in The Well's layout, feeds and a look at what is there."""
+
+from pdejax.data._dataset import Dataset as Dataset
+from pdejax.data._dataset import Split as Split
+from pdejax.data._draw import draw as draw
+from pdejax.data._feeds import Batch as Batch
+from pdejax.data._feeds import DiskFeed as DiskFeed
+from pdejax.data._feeds import Feed as Feed
+from pdejax.data._feeds import WindowFeed as WindowFeed
+from pdejax.data._feeds import choose_feed as choose_feed
+from pdejax.data._generate import generate as generate
+from pdejax.data._inspect import describe as describe
+from pdejax.data._order import WindowOrder as WindowOrder
+from pdejax.data._progress import progress_bar as progress_bar
+from pdejax.data._recipe import SplitSize as SplitSize

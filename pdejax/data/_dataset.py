@@ -1,0 +1,170 @@
+"""Data sets on disk, read lazily."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pdejax.core import Grid, known
+from pdejax.data._manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, verify
+from pdejax.data._statistics import from_yaml_dict
+from pdejax.data._well import open_shard
+from pdejax.equations import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardFile:
+    """One file of a split, holding the trajectories `first` to `first + trajectories`."""
+
+    path: Path
+    first: int
+    trajectories: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """The trajectories of one split; `len` is their number."""
+
+    name: str
+    shards: tuple[ShardFile, ...]
+    frames: int
+    grid: Grid
+    field_names: tuple[str, ...]
+    parameter_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return sum(shard.trajectories for shard in self.shards)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(trajectory, time, *space, channel)`."""
+        return (len(self), self.frames, *self.grid.shape, len(self.field_names))
+
+    @property
+    def nbytes(self) -> int:
+        """Size of `states` in memory."""
+        return 4 * int(np.prod(self.shape, dtype=np.int64))
+
+    @functools.cached_property
+    def states(self) -> np.ndarray:
+        """All states, `(trajectory, time, *space, channel)`, float32, in memory from the first use on."""
+        out = np.empty(self.shape, np.float32)
+        for shard in self.shards:
+            rows = slice(shard.first, shard.first + shard.trajectories)
+            with open_shard(shard.path) as file:
+                for channel, name in enumerate(self.field_names):
+                    out[rows, ..., channel] = file["t0_fields"][name][:]
+        return out
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """What varies from trajectory to trajectory, name to `(trajectory,)`, float32."""
+        columns: dict[str, list[np.ndarray]] = {name: [] for name in self.parameter_names}
+        for shard in self.shards if columns else ():
+            with open_shard(shard.path) as file:
+                for name in columns:
+                    columns[name].append(file["scalars"][name][:].astype(np.float32))
+        return {name: np.concatenate(parts) for name, parts in columns.items()}
+
+    @property
+    def parameter_array(self) -> np.ndarray:
+        """`parameters` as `(trajectory, parameter)`, float32, in the order of `parameter_names`."""
+        columns = [self.parameters[name] for name in self.parameter_names]
+        return np.stack(columns, axis=-1) if columns else np.zeros((len(self), 0), np.float32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """A complete data set written by `generate`."""
+
+    root: Path
+    manifest: Mapping[str, Any]
+    fingerprint: str
+
+    @staticmethod
+    def open(root: str | Path) -> "Dataset":
+        """Opens the data set in the folder `root`; reads the manifest only.
+
+        **Raises:** `ValueError` if there is none, or one that is not complete.
+        """
+        root = Path(root)
+        path = root / MANIFEST
+        if (root / RECIPE).exists() and not path.exists():
+            raise ValueError(f"the data set in {root} is not complete: generate again with the same settings to go on")
+        if not path.exists():
+            raise ValueError(f"there is no data set in {root}: expected the file {path}")
+        content = path.read_bytes()
+        manifest = json.loads(content)
+        if manifest.get("format") != FORMAT:
+            raise ValueError(f"{path} has the format {manifest.get('format')!r}, expected {FORMAT!r}")
+        return Dataset(root, manifest, hashlib.sha256(content).hexdigest())
+
+    def verify(self) -> None:
+        """Reads all files and compares their checksums.
+
+        **Raises:** `ValueError` that names a file that is missing or damaged.
+        """
+        verify(self.root, self.manifest)
+
+    @property
+    def name(self) -> str:
+        """Name of the problem."""
+        return self.manifest["name"]
+
+    @functools.cached_property
+    def problem(self) -> Problem:
+        """The problem whose solutions these are."""
+        return Problem.from_spec(self.manifest["recipe"]["problem"])
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the stored states."""
+        return self.problem.grid
+
+    @property
+    def step(self) -> float:
+        """Time between two frames (before the factor `step` of a trajectory, where that varies)."""
+        return self.problem.step
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the channels."""
+        return tuple(self.manifest["fields"])
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of what varies from trajectory to trajectory, sorted."""
+        return tuple(self.manifest["parameters"])
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Names of the splits."""
+        return tuple(dict.fromkeys(entry["split"] for entry in self.manifest["shards"]))
+
+    @functools.cached_property
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Of the train split: `mean`, `std`, `rms`, `mean_delta`, `std_delta`, `rms_delta` `(channel,)` and
+        `parameter_mean`, `parameter_std` `(parameter,)`, float32."""
+        stored = yaml.safe_load((self.root / STATISTICS).read_text(encoding="utf-8"))
+        return from_yaml_dict(stored, self.field_names, self.parameter_names)
+
+    def _shards(self, split: str) -> Iterator[ShardFile]:
+        for entry in self.manifest["shards"]:
+            if entry["split"] == split:
+                yield ShardFile(self.root / entry["path"], entry["first"], entry["trajectories"])
+
+    def split(self, name: str) -> Split:
+        """One of the splits.
+
+        **Raises:** `ValueError` if there is none of this name.
+        """
+        if name not in self.split_names:
+            raise ValueError(known("split", name, self.split_names))
+        frames = self.manifest["recipe"]["splits"][name]["frames"]
+        return Split(name, tuple(self._shards(name)), frames, self.grid, self.field_names, self.parameter_names)

@@ -1,0 +1,172 @@
+"""Generation of data sets: deterministic, sharded, resumable after any interruption."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pdejax.data._files import exclusive, sweep, to_json, write_text
+from pdejax.data._manifest import MANIFEST, RECIPE, STATISTICS, make_manifest, verify, versions
+from pdejax.data._recipe import Recipe, Shard, SplitSize, difference
+from pdejax.data._solve import Solution, compiled_draw, compiled_solver, concatenate, solve_batch
+from pdejax.data._statistics import field_statistics, parameter_statistics, to_yaml_dict
+from pdejax.data._well import Contents, open_shard, write_shard
+from pdejax.equations import Problem
+
+Progress = Callable[[int, int], None]
+
+
+def _constants(problem: Problem) -> dict[str, float]:
+    return {name: value for name, value in problem.parameters.items() if name not in problem.vary}
+
+
+def _provenance(problem: Problem, recipe: Recipe, shard: Shard, solution: Solution) -> dict[str, Any]:
+    return {
+        "recipe": recipe.as_dict(),
+        "equation": list(problem.equation.terms),
+        "parameters": _constants(problem),
+        "solver": "etdrk",
+        "order": problem.order,
+        "dt": problem.step / problem.substeps,
+        "substeps": problem.substeps,
+        "solve_shape": list(problem.solve_grid.shape),
+        "precision": "solved in float64, stored in float32",
+        "seed": recipe.seed,
+        "tolerance": recipe.tolerance,
+        "versions": versions(),
+        "split": shard.split,
+        "first": shard.first,
+        "rejects": list(solution.rejects),
+        "self_difference": solution.self_difference,
+        "attempts": solution.attempts,
+    }
+
+
+def _contents(problem: Problem, recipe: Recipe, shard: Shard, solution: Solution) -> Contents:
+    return Contents(
+        name=problem.name,
+        grid=problem.grid,
+        field_names=problem.equation.fields,
+        states=solution.states,
+        step=problem.step,
+        start=problem.burn_in,
+        constants=_constants(problem),
+        varying=solution.parameters,
+        ranges=problem.vary,
+        provenance=_provenance(problem, recipe, shard, solution),
+    )
+
+
+def _batches(shard: Shard, batch_size: int) -> Iterator[range]:
+    end = shard.first + shard.trajectories
+    for start in range(shard.first, end, batch_size):
+        yield range(start, min(start + batch_size, end))
+
+
+def _agree(root: Path, recipe: Recipe) -> None:
+    """Notes the recipe at the first run; at a later one refuses if it has changed."""
+    wanted = recipe.as_dict()
+    for path, read in ((root / MANIFEST, lambda d: d["recipe"]), (root / RECIPE, lambda d: d)):
+        if path.exists():
+            text = difference(read(json.loads(path.read_text(encoding="utf-8"))), wanted)
+            if text is None:
+                return
+            raise ValueError(f"{root} holds a data set of other settings: {text}; choose another folder or delete it")
+    if (root / "data").exists():
+        raise ValueError(f"{root} has a folder 'data' but neither {RECIPE} nor {MANIFEST}: choose another folder")
+    write_text(root / RECIPE, to_json(wanted))
+
+
+def _write_missing(problem: Problem, root: Path, recipe: Recipe, progress: Progress) -> bool:
+    """Solves and writes the shards that are not there; says whether there were any."""
+    total = sum(size.trajectories for size in recipe.splits.values())
+    largest = max(shard.trajectories for shard in recipe.shards())
+    size, draw = min(recipe.batch_size, largest), compiled_draw(problem)
+    done = sum(shard.trajectories for shard in recipe.shards() if (root / shard.path).exists())
+    complete = done == total
+    progress(done, total)
+    for shard in recipe.shards():
+        if (root / shard.path).exists():
+            continue
+        solve = compiled_solver(problem, shard.frames)
+        settings = {"split": shard.split, "seed": recipe.seed, "batch_size": size, "tolerance": recipe.tolerance}
+        parts = []
+        for indices in _batches(shard, size):
+            parts.append(solve_batch(draw, solve, indices, **settings))
+            done += len(indices)
+            progress(done, total)
+        write_shard(root / shard.path, _contents(problem, recipe, shard, concatenate(parts)))
+    return not complete
+
+
+def _trajectories(root: Path, shards: list[Shard], fields: tuple[str, ...]) -> Iterator[np.ndarray]:
+    for shard in shards:
+        with open_shard(root / shard.path) as file:
+            for i in range(shard.trajectories):
+                yield np.stack([file["t0_fields"][name][i] for name in fields], axis=-1)
+
+
+def _write_statistics(problem: Problem, root: Path, recipe: Recipe) -> None:
+    """From the train split, or from the first one where there is none."""
+    split = "train" if "train" in recipe.splits else next(iter(recipe.splits))
+    shards = [shard for shard in recipe.shards() if shard.split == split]
+    fields, names = tuple(problem.equation.fields), tuple(problem.parameter_names)
+    values: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for shard in shards:
+        with open_shard(root / shard.path) as file:
+            for name in names:
+                values[name].append(file["scalars"][name][:])
+    statistics = field_statistics(_trajectories(root, shards, fields))
+    statistics |= parameter_statistics({name: np.concatenate(v) for name, v in values.items()}, names)
+    write_text(root / STATISTICS, yaml.safe_dump(to_yaml_dict(statistics, fields, names)))
+
+
+def generate(
+    problem: Problem,
+    root: str | Path,
+    splits: Mapping[str, SplitSize],
+    *,
+    seed: int = 0,
+    shard_size: int = 64,
+    batch_size: int = 16,
+    tolerance: float = 1e-4,
+    progress: Progress | None = None,
+) -> Path:
+    """Solves a problem for many initial conditions and writes the trajectories as a data set.
+
+    A trajectory depends on `(seed, split, number within the split)` only. After an interruption the same call
+    goes on where it stopped and gives the same bytes; when all is there it only verifies the checksums.
+
+    **Arguments:**
+
+    - `problem`: what is solved.
+    - `root`: folder of the data set; made if it is not there.
+    - `splits`: name to size, usually `train`, `valid` and `test`.
+    - `seed`: seed of all initial conditions and parameters.
+    - `shard_size`: trajectories a file.
+    - `batch_size`: trajectories solved together.
+    - `tolerance`: largest accepted relative difference, over one frame, to the solver with half the step; a
+        trajectory above it, or one that is not finite, is drawn anew and noted in the manifest.
+    - `progress`: called with the number of finished trajectories and of all of them (see `progress_bar`).
+
+    **Returns:** `root` as a path.
+
+    **Raises:** `ValueError` if `root` holds other settings, is being written by another process or is damaged, or
+    if the solver is too coarse.
+    """
+    root = Path(root)
+    recipe = Recipe(problem.spec, dict(splits), seed, shard_size, batch_size, tolerance)
+    with exclusive(root):
+        sweep(root)
+        _agree(root, recipe)
+        wrote = _write_missing(problem, root, recipe, progress or (lambda done, total: None))
+        if wrote or not all((root / name).exists() for name in (MANIFEST, STATISTICS)):
+            _write_statistics(problem, root, recipe)
+            write_text(root / MANIFEST, to_json(make_manifest(problem, root, recipe)))
+        else:
+            verify(root, json.loads((root / MANIFEST).read_text(encoding="utf-8")))
+        (root / RECIPE).unlink(missing_ok=True)
+    return root

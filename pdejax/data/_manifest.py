@@ -1,0 +1,70 @@
+"""The manifest: what a complete data set consists of, with the checksum of every file."""
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+import pdejax
+from pdejax.data._files import sha256
+from pdejax.data._recipe import Recipe, difference
+from pdejax.data._well import open_shard, read_provenance
+from pdejax.equations import Problem
+
+FORMAT = "pdejax-dataset-1"
+MANIFEST, RECIPE, STATISTICS = "manifest.json", "recipe.json", "stats.yaml"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes and writes the numbers."""
+    packages = ("jax", "jaxlib", "numpy", "h5py")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {**found, "pdejax": pdejax.__version__, "hdf5": h5py.version.hdf5_version}
+
+
+def make_manifest(problem: Problem, root: Path, recipe: Recipe) -> dict[str, Any]:
+    """The manifest of a data set whose shards and statistics are all written."""
+    shards, rejects, used = [], [], []
+    differences: dict[str, list[float]] = {}
+    for shard in recipe.shards():
+        with open_shard(root / shard.path) as file:
+            provenance = read_provenance(file)
+        if text := difference(provenance["recipe"], recipe.as_dict()):
+            raise ValueError(f"{root / shard.path} was made with other settings: {text}; delete it and generate again")
+        entry = {"split": shard.split, "first": shard.first, "trajectories": shard.trajectories}
+        shards.append({**entry, "path": shard.path, "sha256": sha256(root / shard.path)})
+        rejects += provenance["rejects"]
+        used += [provenance["versions"]] if provenance["versions"] not in used else []
+        differences.setdefault(shard.split, []).extend(provenance["self_difference"].tolist())
+    check = {s: {"median": float(np.median(v)), "max": float(np.max(v))} for s, v in differences.items()}
+    return {
+        "format": FORMAT,
+        "name": problem.name,
+        "recipe": recipe.as_dict(),
+        "fields": list(problem.equation.fields),
+        "parameters": list(problem.parameter_names),
+        "shards": shards,
+        "statistics": sha256(root / STATISTICS),
+        "self_difference": check,
+        "rejects": rejects,
+        "versions": used,
+    }
+
+
+def damaged(root: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Files of a complete data set that are missing or differ from the manifest, relative to `root`."""
+    expected = {entry["path"]: entry["sha256"] for entry in manifest["shards"]} | {STATISTICS: manifest["statistics"]}
+    return [path for path, sum_ in expected.items() if not (root / path).exists() or sha256(root / path) != sum_]
+
+
+def verify(root: Path, manifest: Mapping[str, Any]) -> None:
+    """**Raises:** `ValueError` if a file of a complete data set is missing or differs from the manifest."""
+    if bad := damaged(root, manifest):
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise ValueError(
+            f"{root / bad[0]}{more} is missing or differs from its checksum in {MANIFEST}: "
+            f"delete it, then generate again to mend it"
+        )

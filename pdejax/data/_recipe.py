@@ -1,0 +1,84 @@
+"""What determines the content of a data set, and its division into shards."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitSize:
+    """How much a split holds.
+
+    **Arguments:** `trajectories`: number of initial conditions; `frames`: stored states of each, the first included.
+
+    **Raises:** `ValueError` if there is no trajectory or not a single pair of frames.
+    """
+
+    trajectories: int
+    frames: int
+
+    def __post_init__(self) -> None:
+        if self.trajectories < 1 or self.frames < 2:
+            raise ValueError(
+                f"a split holds at least 1 trajectory of 2 frames, got {self.trajectories} of {self.frames}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One file of a split: `trajectories` consecutive ones, beginning with the number `first` within the split."""
+
+    split: str
+    path: str
+    first: int
+    trajectories: int
+    frames: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that determines the bytes of a data set, given the versions of the packages."""
+
+    problem: Mapping[str, Any]
+    splits: Mapping[str, SplitSize]
+    seed: int
+    shard_size: int
+    batch_size: int
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        if not self.splits:
+            raise ValueError("a data set has at least one split, e.g. {'train': SplitSize(trajectories=64, frames=50)}")
+        for name in ("shard_size", "batch_size", "tolerance"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe as plain JSON types."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def shards(self) -> Iterator[Shard]:
+        """The files of the data set, in the order in which they are written; paths are relative to its root."""
+        for split, size in self.splits.items():
+            for number, first in enumerate(range(0, size.trajectories, self.shard_size)):
+                path = Path("data", split, f"{self.problem['name']}-{number:05d}.hdf5").as_posix()
+                yield Shard(split, path, first, min(self.shard_size, size.trajectories - first), size.frames)
+
+
+def difference(found: Any, wanted: Any, key: str = "") -> str | None:
+    """The first place where two nested mappings differ, as a sentence's middle part; `None` if they are equal."""
+    if not (isinstance(found, Mapping) and isinstance(wanted, Mapping)):
+        return None if found == wanted else f"{key} is {found!r} there and {wanted!r} here"
+    for name in [*wanted, *(k for k in found if k not in wanted)]:
+        path = f"{key}.{name}" if key else name
+        if name not in found or name not in wanted:
+            return f"{path} is {'missing' if name not in found else repr(found[name])} there" + (
+                f" and {wanted[name]!r} here" if name in wanted else " and missing here"
+            )
+        if text := difference(found[name], wanted[name], path):
+            return text
+    return None

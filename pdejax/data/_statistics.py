@@ -1,0 +1,79 @@
+"""Moments of the fields, gathered shard by shard in float64, and the file The Well's normalisers read."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+FIELD_STATISTICS = ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
+PARAMETER_STATISTICS = ("parameter_mean", "parameter_std")
+
+
+@dataclasses.dataclass(frozen=True)
+class Moments:
+    """Count, mean and sum of squared deviations per channel, mergeable without cancellation.
+
+    **Source:** Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances
+    (1979), equation 2.1.
+    """
+
+    count: int = 0
+    mean: Any = 0.0
+    squares: Any = 0.0
+
+    @staticmethod
+    def of(values: np.ndarray) -> "Moments":
+        """The moments of `(*any, channel)`."""
+        flat = values.reshape(-1, values.shape[-1]).astype(np.float64)
+        mean = flat.mean(0)
+        return Moments(len(flat), mean, np.square(flat - mean).sum(0))
+
+    def merge(self, other: "Moments") -> "Moments":
+        """The moments of both samples together."""
+        count, shift = self.count + other.count, other.mean - self.mean
+        mean = self.mean + shift * (other.count / count)
+        squares = self.squares + other.squares + np.square(shift) * (self.count * other.count / count)
+        return Moments(count, mean, squares)
+
+    def summary(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean, standard deviation (of the population) and root mean square."""
+        variance = self.squares / self.count
+        return self.mean, np.sqrt(variance), np.sqrt(variance + np.square(self.mean))
+
+
+def field_statistics(trajectories: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """Statistics of states and of their differences in time.
+
+    **Arguments:** `trajectories`: arrays `(time, *space, channel)`, one after the other.
+
+    **Returns:** `mean`, `std`, `rms` of the states and `mean_delta`, `std_delta`, `rms_delta` of the change from one
+    frame to the next, arrays `(channel,)`.
+    """
+    states, deltas = Moments(), Moments()
+    for trajectory in trajectories:
+        exact = trajectory.astype(np.float64)
+        states, deltas = states.merge(Moments.of(exact)), deltas.merge(Moments.of(np.diff(exact, axis=0)))
+    return dict(zip(FIELD_STATISTICS, (*states.summary(), *deltas.summary()), strict=True))
+
+
+def parameter_statistics(parameters: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """`parameter_mean` and `parameter_std`, arrays `(parameter,)` in the order of `names`."""
+    columns = [parameters[name].astype(np.float64) for name in names]
+    values = [np.array([f(column) for column in columns]) for f in (np.mean, np.std)]
+    return dict(zip(PARAMETER_STATISTICS, values, strict=True))
+
+
+def to_yaml_dict(statistics: Mapping[str, np.ndarray], fields: Sequence[str], parameters: Sequence[str]) -> dict:
+    """The form of The Well's `stats.yaml`: statistic, then name, then number."""
+    columns = lambda key: parameters if key in PARAMETER_STATISTICS else fields
+    return {key: dict(zip(columns(key), map(float, values), strict=True)) for key, values in statistics.items()}
+
+
+def from_yaml_dict(
+    stored: Mapping[str, Any], fields: Sequence[str], parameters: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The inverse of `to_yaml_dict`, float32."""
+    columns = lambda key: parameters if key in PARAMETER_STATISTICS else fields
+    keys = (*FIELD_STATISTICS, *PARAMETER_STATISTICS)
+    return {key: np.array([stored[key][name] for name in columns(key)], np.float32) for key in keys}

@@ -1,0 +1,27 @@
+"""From a folder to an operator, in a process that never saw the training."""
+
+from pathlib import Path
+from typing import Any
+
+from pdejax.core import suggestion
+from pdejax.methods import load_model
+
+
+def load(path: str | Path) -> Any:
+    """The trained operator of a run or of a released model folder, in physical units.
+
+    **Arguments:** `path`: `runs/NAME`, or a folder with `model.json` and `weights.safetensors`.
+
+    **Returns:** a pytree that is a Stepper, `operator(u)`, and a Predictor, `operator.predict(u, times)`; it can be
+    jitted, vmapped, differentiated and scanned. Of a run it is the best model by the monitored metric.
+
+    **Raises:** `FileNotFoundError` if there is no model, with the nearest name beside it.
+    """
+    folder = Path(path)
+    for candidate in (folder, folder / "model"):
+        if (candidate / "model.json").exists():
+            return load_model(candidate)
+    if folder.exists():
+        raise FileNotFoundError(f"{folder} holds no trained model yet: neither model.json nor model/model.json is there")
+    beside = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
+    raise FileNotFoundError(f"{folder} does not exist.{suggestion(folder.name, beside)}")

@@ -1,0 +1,64 @@
+"""Shapes and precision of what meets states: parameters `(batch,)`, wavenumbers, and symbols of operators."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array
+
+
+def working(x: Any) -> Array:
+    """A JAX array in the working precision: float64 (or complex128) when 64-bit numbers are on, else 32-bit."""
+    return jnp.asarray(x, jnp.result_type(complex if jnp.iscomplexobj(x) else float))
+
+
+def traced(x: Any) -> bool:
+    """Whether the value is known only later, so that NumPy cannot work on it."""
+    return isinstance(x, Tracer)
+
+
+def compose(real: Any, imaginary: Any) -> Any:
+    """real + i imaginary, of NumPy or JAX arrays that broadcast against each other."""
+    if not isinstance(real, jax.Array) and not isinstance(imaginary, jax.Array):
+        return real + 1j * imaginary
+    return jax.lax.complex(*jnp.broadcast_arrays(working(real), working(imaginary)))
+
+
+def batch_axis(value: Any, ndim: int) -> Any:
+    """`(batch,)` to `(batch, 1, ...)` with `ndim` trailing axes; scalars stay."""
+    return value.reshape(value.shape + (1,) * ndim) if np.ndim(value) else value
+
+
+def expand_rank(x: Any, rank: int) -> Any:
+    """Leading axes of size one in front of an array that is not a scalar.
+
+    **Raises:** `ValueError` if the array has more axes than that already.
+    """
+    if not np.ndim(x):
+        return x
+    if x.ndim > rank:
+        raise ValueError(f"parameters of {x.shape[0]} trajectories need a state with a batch axis, got none")
+    return x.reshape((1,) * (rank - x.ndim) + x.shape)
+
+
+def lift(tree: Any, rank: int) -> Any:
+    """`expand_rank` of all arrays in a tree, so that they meet arrays of that rank."""
+    return jax.tree.map(lambda x: expand_rank(x, rank), tree)
+
+
+class Imaginary(eqx.Module):
+    """A purely imaginary symbol, stored as a real array: half the memory traffic of a complex one."""
+
+    value: Any
+
+
+def scale(symbol: Any, spectrum: Any) -> Array:
+    """A real, imaginary or complex symbol times a complex spectrum."""
+    if isinstance(symbol, Imaginary):
+        return jax.lax.complex(-symbol.value * spectrum.imag, symbol.value * spectrum.real)
+    if jnp.iscomplexobj(symbol):
+        return symbol * spectrum
+    return jax.lax.complex(symbol * spectrum.real, symbol * spectrum.imag)

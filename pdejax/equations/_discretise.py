@@ -1,0 +1,121 @@
+"""Wavenumber factors, coordinates, masks and forcing of an equation on one grid."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy
+
+from pdejax.core import Grid, angular_wavenumbers
+from pdejax.equations._arrays import Imaginary, batch_axis, compose, expand_rank, scale, traced, working
+from pdejax.equations._canonical import LinearTerm, Product
+from pdejax.equations._evaluate import evaluate
+from pdejax.equations._jets import AXES, Alpha, Jet
+
+LENGTH = "length"
+Monomial = tuple[Any, Alpha, bool]  # coefficient, derivative, whether of the stream function
+
+
+class Discretisation:
+    """Makes the arrays of a `SpectralForm`, in NumPy float64 as long as no parameter is traced.
+
+    **Arguments:** `grid`; `parameters`: numbers or arrays `(batch,)`, `length` among them if it varies; `dealias`:
+    fraction of modes kept in products.
+    """
+
+    def __init__(self, grid: Grid, parameters: Mapping[str, Any], dealias: float | None) -> None:
+        self.grid = grid
+        self.values = {name: self._parameter(value) for name, value in parameters.items()}
+        self.rank = grid.ndim + any(np.ndim(v) > 0 for v in self.values.values())
+        length = self.values.pop(LENGTH, 1.0)
+        lifted = [self._lift(k) for k in angular_wavenumbers(grid)]
+        self.wavenumbers = [k / length for k in lifted]
+        self.modes = [k * (size / (2 * np.pi)) for k, size in zip(lifted, grid.lengths, strict=True)]
+        self.mask = None if dealias is None else self._mask(dealias)
+        for axis, x in enumerate(grid.axes()):
+            shape = [-1 if i == axis else 1 for i in range(grid.ndim)]
+            self.values[AXES[axis]] = self._lift(x.reshape(shape)) * length
+
+    def _parameter(self, value: Any) -> Any:
+        if traced(value):
+            return batch_axis(working(value), self.grid.ndim)
+        value = np.asarray(value, np.float64)
+        return batch_axis(value, self.grid.ndim) if value.ndim else float(value)
+
+    def _lift(self, x: np.ndarray) -> np.ndarray:
+        return expand_rank(x, self.rank)
+
+    def _mask(self, fraction: float) -> np.ndarray:
+        """One for modes strictly below `fraction` of the Nyquist mode on every axis, zero elsewhere."""
+        out = np.ones((1,) * self.rank)
+        for n, mode in zip(self.grid.shape, self.modes, strict=True):
+            out = out * (np.abs(mode) < fraction * n / 2 - 1e-9).astype(float)
+        return out
+
+    def _derivative(self, alpha: Alpha, potential: bool) -> Any:
+        """(i k)^alpha without the i that odd orders have."""
+        out: Any = np.ones((1,) * self.rank) * (1, 1, -1, -1)[sum(alpha) % 4]
+        for axis, (n, k, mode) in enumerate(zip(self.grid.shape, self.wavenumbers, self.modes, strict=True)):
+            out = out * k ** alpha[axis]
+            if alpha[axis] % 2:  # the derivative of the highest mode of an even axis has no real representative
+                out = out * (np.abs(mode) < n / 2 - 1e-9).astype(float)
+        return out * self._stream() if potential else out
+
+    def _stream(self) -> Any:
+        """From a vorticity to its stream function: 1 / |k|^2, and no mean."""
+        square = sum(k**2 for k in self.wavenumbers)
+        constant = sum(np.abs(m) for m in self.modes) < 0.5
+        return np.where(constant, 0.0, 1.0) / (square + np.where(constant, 1.0, 0.0))
+
+    def symbol(self, monomials: Iterable[Monomial], mask: bool = False) -> Any:
+        """The sum of derivatives as a real, imaginary or complex factor `(batch?, *modes)`."""
+        parts: dict[int, Any] = {}
+        for coefficient, alpha, potential in monomials:
+            odd = sum(alpha) % 2
+            parts[odd] = parts.get(odd, 0.0) + coefficient * self._derivative(alpha, potential)
+        if mask and self.mask is not None:
+            parts = {odd: part * self.mask for odd, part in parts.items()}
+        even, odd = (self._broadcast(parts[i]) if i in parts else None for i in (0, 1))
+        if odd is None:
+            return self._broadcast(np.zeros((1,) * self.rank)) if even is None else even
+        return Imaginary(odd) if even is None else compose(even, odd)
+
+    def _broadcast(self, x: Any) -> Any:
+        modes = (*self.grid.shape[:-1], self.grid.shape[-1] // 2 + 1)
+        shape = x.shape[: self.rank - self.grid.ndim] + modes
+        return jnp.broadcast_to(x, shape) if isinstance(x, jax.Array) else np.broadcast_to(x, shape)
+
+    def coefficient(self, expression: sympy.Expr) -> Any:
+        """A constant of the equation: a number or `(batch, 1, ...)`."""
+        return evaluate(expression, {s: self.values[s.name] for s in expression.free_symbols})  # type: ignore
+
+    def linear(self, terms: Iterable[LinearTerm]) -> Any:
+        """Symbol of linear terms."""
+        return self.symbol((self.coefficient(t.coefficient), t.jet.alpha, t.jet.potential) for t in terms)
+
+    def input(self, jet: Jet) -> Any:
+        """What a spectrum is multiplied by to give a jet; `None` for nothing."""
+        if self.mask is None and not jet.potential and not sum(jet.alpha):
+            return None
+        return self.symbol([(1.0, jet.alpha, jet.potential)], mask=True)
+
+    def output(self, product: Product, row: int) -> Any:
+        """What the transform of a product is multiplied by in equation number `row`."""
+        uses = (u for u in product.uses if u.row == row)
+        return self.symbol(((self.coefficient(u.coefficient), u.alpha, False) for u in uses), mask=True)
+
+    def forcing(self, products: Sequence[Product], row: int) -> Any:
+        """The transform of all that depends on neither state nor time; `None` for nothing."""
+        total: Any = None
+        for product in (p for p in products if row in p.rows):
+            field = evaluate(product.expression, {s: self.values[s.name] for s in product.constants})
+            field = field * self._lift(np.ones(self.grid.shape))
+            module = jnp if isinstance(field, jax.Array) else np
+            spectrum = module.fft.rfftn(field, axes=tuple(range(-self.grid.ndim, 0)))
+            factor = self.symbol(
+                (self.coefficient(u.coefficient), u.alpha, False) for u in product.uses if u.row == row
+            )
+            total = scale(factor, spectrum) if total is None else total + scale(factor, spectrum)
+        return total

@@ -1,0 +1,205 @@
+"""A whole problem: equation, domain, initial states, times, and what varies between trajectories."""
+
+import copy
+import dataclasses
+import functools
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pdejax.core import Boundary, Grid, known
+from pdejax.equations._catalogue import EQUATIONS
+from pdejax.equations._discretise import LENGTH
+from pdejax.equations._equation import Equation
+from pdejax.equations._initial import InitialSampler, build_initial
+
+STEP = "step"
+_SECTIONS: Mapping[str, Mapping[str, Any]] = {  # defaults; `...` marks what must be given
+    "domain": {"shape": ..., "lengths": ..., "boundary": "periodic"},
+    "time": {"step": ..., "substeps": 1, "burn_in": 0},
+    "solver": {"order": 4, "shape": None},
+}
+_PLAIN: Mapping[str, Any] = {"name": "problem", "equation": ..., "parameters": {}, "vary": {}, "initial": ...}
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Everything that defines a data set's physics, made from and given back as a plain mapping.
+
+    **Arguments:** `spec`: the complete mapping (`Problem.from_spec` fills in defaults), with the sections `name`,
+    `equation`, `parameters`, `vary`, `domain`, `initial`, `time`, `solver`.
+
+    `vary` gives the range of a uniform distribution per parameter and trajectory; beside the equation's parameters it
+    may name `length`, a factor on the lengths of the domain (initial states are stretched with it), and `step`, a
+    factor on the time between frames.
+    """
+
+    spec: Mapping[str, Any] = dataclasses.field(hash=False)
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> "Problem":
+        """The problem of a plain mapping.
+
+        **Raises:** `ValueError` for unknown or missing entries, with the nearest spelling.
+        """
+        problem = cls(_complete(spec))
+        _ = problem.grid, problem.solve_grid, problem.initial, problem.vary  # report mistakes here
+        return problem
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.spec, sort_keys=True))
+
+    @property
+    def name(self) -> str:
+        """What the problem is called."""
+        return self.spec["name"]
+
+    @functools.cached_property
+    def equation(self) -> Equation:
+        """The equation, with the problem's values as its defaults."""
+        given = self.spec["equation"]
+        if isinstance(given, str):
+            if given not in EQUATIONS:
+                raise ValueError(known("equation", given, EQUATIONS))
+            return EQUATIONS[given].with_parameters(self.spec["parameters"])
+        _known_keys("equation", given, ("terms", "parameters", "ndim"))
+        if "terms" not in given:
+            raise ValueError("problem section 'equation' needs the entry 'terms', for example ['u_t = nu*u_xx']")
+        equation = Equation(given["terms"], given.get("parameters"), given.get("ndim", 1))
+        return equation.with_parameters(self.spec["parameters"])
+
+    @functools.cached_property
+    def grid(self) -> Grid:
+        """The grid states are stored on."""
+        domain = self.spec["domain"]
+        grid = Grid(tuple(domain["shape"]), tuple(domain["lengths"]), _boundaries(domain))
+        if grid.ndim != self.equation.ndim:
+            raise ValueError(f"problem {self.name!r}: domain.shape {grid.shape} has {grid.ndim} axes, "
+                             f"its equation {self.equation.ndim}")  # fmt: skip
+        return grid
+
+    @functools.cached_property
+    def solve_grid(self) -> Grid:
+        """The grid the classical solver works on."""
+        shape = self.spec["solver"]["shape"]
+        return self.grid if shape is None else self.grid.with_shape(tuple(shape))
+
+    @functools.cached_property
+    def initial(self) -> InitialSampler:
+        """Sampler of initial states."""
+        return build_initial(self.spec["initial"], self.equation.channels)
+
+    @property
+    def step(self) -> float:
+        """Time between stored frames."""
+        return float(self.spec["time"]["step"])
+
+    @property
+    def substeps(self) -> int:
+        """Solver steps per frame."""
+        return int(self.spec["time"]["substeps"])
+
+    @property
+    def burn_in(self) -> int:
+        """Frames thrown away before the first stored one."""
+        return int(self.spec["time"]["burn_in"])
+
+    @property
+    def order(self) -> int:
+        """Order of the classical solver in time."""
+        return int(self.spec["solver"]["order"])
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """All parameters of the equation, with the problem's values."""
+        return self.equation.parameters
+
+    @functools.cached_property
+    def vary(self) -> Mapping[str, tuple[float, float]]:
+        """Range of each parameter that differs between trajectories."""
+        options = [*self.parameters, LENGTH, STEP]
+        out = {}
+        for name, bounds in self.spec["vary"].items():
+            if name not in options:
+                raise ValueError(known("varying parameter", name, options))
+            if len(bounds) != 2 or not bounds[0] <= bounds[1]:
+                raise ValueError(f"problem {self.name!r}: vary.{name} must be [low, high], got {bounds}")
+            out[name] = (float(bounds[0]), float(bounds[1]))
+        return out
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Sorted names of what varies."""
+        return tuple(sorted(self.vary))
+
+    def draw(self, seed: Any, index: Any) -> tuple[Float[Array, "*space channel"], dict[str, Float[Array, ""]]]:
+        """Initial state on `solve_grid` and varying parameters of trajectory `index`; no other number matters.
+
+        Random numbers are drawn in float32 whatever the precision, so that float64 and float32 see the same trajectory
+        and parameters survive storage in float32 exactly. May be vmapped over `index`.
+        """
+        key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), index)
+        state = self.initial(jax.random.fold_in(key, 0), self.solve_grid)
+        real = jnp.result_type(float)
+        values = {}
+        for name in self.parameter_names:
+            low, high = self.vary[name]
+            subkey = jax.random.fold_in(key, zlib.crc32(name.encode()))
+            values[name] = jax.random.uniform(subkey, (), jnp.float32, low, high).astype(real)
+        return state, values
+
+    def residual(
+        self,
+        trajectory: Float[Array, "time *batch_and_space channel"],
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Float[Array, "inner_time *batch_and_space channel"]:
+        """`Equation.grid_residual` of stored frames; `parameters` may hold every varying name, arrays `(batch,)`.
+
+        Products are dealiased as the solver does it, if the solver works on the stored grid.
+        """
+        given = dict(parameters or {})
+        dt = self.step * given.pop(STEP, 1.0)
+        dealias = 2 / 3 if self.solve_grid == self.grid else None
+        return self.equation.grid_residual(trajectory, dt, self.grid, given, dealias=dealias)
+
+
+def _boundaries(domain: Mapping[str, Any]) -> tuple[Boundary, ...]:
+    names = domain["boundary"]
+    names = [names] * len(domain["shape"]) if isinstance(names, str) else list(names)
+    options = [b.value for b in Boundary]
+    for name in names:
+        if name not in options:
+            raise ValueError(known("boundary", name, options))
+    return tuple(Boundary(name) for name in names)
+
+
+def _known_keys(section: str, given: Mapping[str, Any], options: Any) -> None:
+    for key in given:
+        if key not in options:
+            raise ValueError(known(f"entry of problem section {section!r}", key, options))
+
+
+def _complete(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy with all defaults filled in, lists instead of tuples, so that JSON gives it back unchanged."""
+    options = (*_PLAIN, *_SECTIONS)
+    for key in spec:
+        if key not in options:
+            raise ValueError(known("problem section", key, options))
+    out = {key: _given(spec, key, default, "problem") for key, default in _PLAIN.items()}
+    for section, defaults in _SECTIONS.items():
+        given = spec.get(section, {})
+        _known_keys(section, given, defaults)
+        out[section] = {key: _given(given, key, default, section) for key, default in defaults.items()}
+    return json.loads(json.dumps(out))
+
+
+def _given(given: Mapping[str, Any], key: str, default: Any, section: str) -> Any:
+    if key not in given and default is ...:
+        raise ValueError(f"the {section} section of the problem needs the entry {key!r}, got {sorted(given)}")
+    value = given.get(key, default)
+    return copy.deepcopy(dict(value) if isinstance(value, Mapping) else value)

@@ -1,0 +1,118 @@
+"""A right-hand side on a periodic grid: linear symbol and nonlinear function in Fourier space."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import sympy
+from jaxtyping import Array, Complex, Float
+
+from pdejax.core import Grid
+from pdejax.equations._arrays import batch_axis, expand_rank, scale, working
+from pdejax.equations._canonical import Canonical, Product
+from pdejax.equations._discretise import Discretisation
+from pdejax.equations._evaluate import evaluate
+from pdejax.equations._jets import TIME, Jet
+
+Spectra = tuple[Complex[Array, "..."], ...]
+
+
+class SpectralForm(eqx.Module):
+    """The right-hand side of an equation for the half spectra of its fields, one array `(*batch, *modes)` a field.
+
+    d/dt spectrum = linear * spectrum + nonlinear(spectra, t), with wavenumber factors, masks and forcing ready for use.
+    `linear` holds one symbol per field, in NumPy float64 unless a parameter is traced, so that integrators can derive
+    accurate coefficients from it. Made by `Equation.discretise`.
+    """
+
+    linear: tuple[Any, ...]
+    forcing: tuple[Any, ...]
+    couplings: tuple[Any, ...]
+    inputs: tuple[Any, ...]
+    outputs: tuple[tuple[Any, ...], ...]
+    values: dict[str, Any]
+    coupled: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    products: tuple[Product, ...] = eqx.field(static=True)
+    jets: tuple[Jet, ...] = eqx.field(static=True)
+    fields: tuple[str, ...] = eqx.field(static=True)
+    grid: Grid = eqx.field(static=True)
+
+    def to_spectral(self, u: Float[Array, "*batch_and_space channel"]) -> Spectra:
+        """Half spectra of the fields of a state, in the working precision.
+
+        **Raises:** `ValueError` if the state does not have the grid's shape or the equation's channels.
+        """
+        expected = (*self.grid.shape, len(self.fields))
+        if u.shape[-len(expected) :] != expected:
+            raise ValueError(f"expected a state (*batch, {', '.join(map(str, expected))}), got shape {u.shape}")
+        return tuple(self._transform(u[..., i]) for i in range(len(self.fields)))
+
+    def to_physical(self, spectra: Spectra) -> Float[Array, "*batch_and_space channel"]:
+        """The state of half spectra."""
+        return jnp.stack([self._inverse(s) for s in spectra], axis=-1)
+
+    def _transform(self, field: Any) -> Array:
+        return jnp.fft.rfftn(working(field), axes=tuple(range(-self.grid.ndim, 0)))
+
+    def _inverse(self, spectrum: Array) -> Array:
+        return jnp.fft.irfftn(spectrum, s=self.grid.shape, axes=tuple(range(-self.grid.ndim, 0)))
+
+    def nonlinear(self, spectra: Spectra, time: Any) -> Spectra:
+        """All that is not in `linear`, at a time that is a scalar or `(batch,)`."""
+        out: list[Any] = [jnp.zeros_like(s) if f is None else jnp.broadcast_to(f, s.shape)
+                          for f, s in zip(self.forcing, spectra, strict=True)]  # fmt: skip
+        for (row, source), symbol in zip(self.coupled, self.couplings, strict=True):
+            out[row] += scale(symbol, spectra[source])
+        values = self._values(spectra, time)
+        shape = spectra[0].shape[: spectra[0].ndim - self.grid.ndim] + self.grid.shape
+        for product, symbols in zip(self.products, self.outputs, strict=True):
+            field = working(evaluate(product.expression, values))
+            spectrum = self._transform(jnp.broadcast_to(field, shape))
+            for row, symbol in zip(product.rows, symbols, strict=True):
+                out[row] += scale(symbol, spectrum)
+        return tuple(out)
+
+    def _values(self, spectra: Spectra, time: Any) -> dict[sympy.Symbol, Any]:
+        """Coordinates, parameters, time and jets in physical space."""
+        values: dict[sympy.Symbol, Any] = {s: self.values[s.name] for p in self.products for s in p.constants}
+        values[TIME] = expand_rank(batch_axis(working(time), self.grid.ndim), spectra[0].ndim)
+        for jet, symbol in zip(self.jets, self.inputs, strict=True):
+            spectrum = spectra[self.fields.index(jet.field)]
+            values[jet] = self._inverse(spectrum if symbol is None else scale(symbol, spectrum))
+        return values
+
+
+def discretise(
+    form: Canonical, fields: Sequence[str], grid: Grid, parameters: Mapping[str, Any], dealias: float | None
+) -> SpectralForm:
+    """The arrays of `form` on `grid`; see `Equation.discretise`."""
+    if not grid.periodic:
+        kinds = ", ".join(b.value for b in grid.boundaries)
+        raise ValueError(f"a pseudo-spectral right-hand side needs periodic boundaries on every axis, got {kinds}")
+    build, rows = Discretisation(grid, parameters, dealias), range(len(fields))
+    static = tuple(p for p in form.products if p.static)
+    moving = tuple(p for p in form.products if not p.static)
+    wanted = {s.name for p in moving for s in p.constants}
+    arrays = (
+        tuple(build.forcing(static, row) for row in rows),
+        tuple(build.linear([t]) for t in form.couplings),
+        tuple(build.input(jet) for jet in form.jets),
+        tuple(tuple(build.output(p, row) for row in p.rows) for p in moving),
+        {name: value for name, value in build.values.items() if name in wanted},
+    )
+    forcing, couplings, inputs, outputs, values = jax.tree.map(working, arrays)
+    return SpectralForm(
+        linear=tuple(build.linear(t for t in form.linear if t.row == row) for row in rows),
+        forcing=forcing,
+        couplings=couplings,
+        inputs=inputs,
+        outputs=outputs,
+        values=values,
+        coupled=tuple((t.row, list(fields).index(t.jet.field)) for t in form.couplings),
+        products=moving,
+        jets=form.jets,
+        fields=tuple(fields),
+        grid=grid,
+    )

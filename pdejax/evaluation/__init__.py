@@ -1,0 +1,34 @@
+"""How good a predictor is, and how long: rollouts, metrics, baselines, spectra and the report."""
+
+from pdejax.evaluation._baselines import BASELINES as BASELINES
+from pdejax.evaluation._baselines import Baseline as Baseline
+from pdejax.evaluation._baselines import build_baselines as build_baselines
+from pdejax.evaluation._bootstrap import bootstrap_interval as bootstrap_interval
+from pdejax.evaluation._divergence import diverged_from as diverged_from
+from pdejax.evaluation._divergence import without_divergence as without_divergence
+from pdejax.evaluation._evaluate import evaluate as evaluate
+from pdejax.evaluation._evaluation import SCHEMA_DOCUMENTATION as SCHEMA_DOCUMENTATION
+from pdejax.evaluation._evaluation import Evaluation as Evaluation
+from pdejax.evaluation._evaluation import compare as compare
+from pdejax.evaluation._horizon import CorrelationTime as CorrelationTime
+from pdejax.evaluation._horizon import correlation_time_of_each as correlation_time_of_each
+from pdejax.evaluation._horizon import correlation_time_of_mean as correlation_time_of_mean
+from pdejax.evaluation._horizon import first_crossing as first_crossing
+from pdejax.evaluation._linear import LinearPropagator as LinearPropagator
+from pdejax.evaluation._linear import fit_linear_propagator as fit_linear_propagator
+from pdejax.evaluation._metrics import ErrorMoments as ErrorMoments
+from pdejax.evaluation._metrics import correlation as correlation
+from pdejax.evaluation._metrics import geometric_mean as geometric_mean
+from pdejax.evaluation._metrics import moments as moments
+from pdejax.evaluation._metrics import mse as mse
+from pdejax.evaluation._metrics import nrmse as nrmse
+from pdejax.evaluation._metrics import vrmse as vrmse
+from pdejax.evaluation._report import write_report as write_report
+from pdejax.evaluation._rollout import Rollout as Rollout
+from pdejax.evaluation._rollout import rollout as rollout
+from pdejax.evaluation._spectra import BANDS as BANDS
+from pdejax.evaluation._spectra import band_error as band_error
+from pdejax.evaluation._spectra import energy_spectrum as energy_spectrum
+from pdejax.evaluation._spectra import spectrum_log_distance as spectrum_log_distance
+from pdejax.evaluation._table import METRICS as METRICS
+from pdejax.evaluation._validation import RolloutValidation as RolloutValidation

@@ -1,0 +1,174 @@
+"""What every result table holds beside the model: what is gained over doing little, and over computing coarsely."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+
+from pdejax.core import Key, State, Stepper, TimedStepper, known, predict_by_stepping, resample
+from pdejax.evaluation._linear import fit_linear_propagator
+from pdejax.solvers import problem_stepper
+
+LARGER_STEP = 4
+COARSER_GRID = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """A predictor with the words that explain it in a table."""
+
+    label: str
+    meaning: str
+    predictor: Any
+
+
+class BoundStepper(eqx.Module):
+    """A Predictor whose Stepper is made when parameters are bound, outside of any compiled function.
+
+    `core.StepperPredictor` makes it while predicting; a solver's coefficients are then traced, and computed in
+    float32 instead of float64.
+
+    **Arguments:** `make`: from parameters, arrays `(batch,)`, to the Stepper; `step`: time of one call; `stepper`:
+    made by `bind`.
+    """
+
+    make: Callable[[Mapping[str, Any]], Stepper] = eqx.field(static=True)
+    step: float = eqx.field(static=True)
+    stepper: Any = None
+
+    def bind(self, parameters: Mapping[str, Any]) -> "BoundStepper":
+        """The same predictor for these physical parameters."""
+        return BoundStepper(self.make, self.step, self.make(parameters))
+
+    def predict(self, initial: State, times: Any, *, key: Key | None = None) -> Any:
+        """States at `times`, shape `(time, *batch, *space, channel)`."""
+        return predict_by_stepping(self.stepper, initial, times, self.step, key=key)
+
+
+class Persistence(eqx.Module):
+    """The Stepper that changes nothing."""
+
+    def __call__(self, u: State, *, key: Key | None = None) -> State:
+        """The state itself."""
+        return u
+
+
+class OnGrid(eqx.Module):
+    """A Stepper of another grid, applied to states of this one by spectral resampling before and after.
+
+    **Arguments:** `stepper`; `inner`, `outer`: shapes of its grid and of the states; `start`: number of steps before
+    the first state, for equations that depend on time.
+    """
+
+    stepper: Any
+    inner: tuple[int, ...] = eqx.field(static=True)
+    outer: tuple[int, ...] = eqx.field(static=True)
+    start: int = eqx.field(static=True)
+
+    def __call__(self, u: State, *, key: Key | None = None) -> State:
+        """The state one frame later, `(*batch, *outer, channel)`."""
+        return resample(self.stepper(resample(u, self.inner), key=key), self.outer)
+
+    def at(self, time: Any) -> "OnGrid":
+        """The same Stepper set to `time` after the first state, a scalar or `(batch,)`."""
+        if not isinstance(self.stepper, TimedStepper):
+            return self
+        return eqx.tree_at(lambda s: s.stepper, self, self.stepper.at(time + self.start * self.stepper.step_size))
+
+    @property
+    def step_size(self) -> Any:
+        """Time one call covers."""
+        return getattr(self.stepper, "step_size", 0.0)
+
+
+def _constant(stepper: Stepper, step: float) -> BoundStepper:
+    return BoundStepper(lambda parameters: stepper, step)
+
+
+def persistence(dataset: Any, start: int = 0) -> Baseline:
+    """The last known frame, forever."""
+    meaning = "the last known frame, kept"
+    return Baseline("persistence", meaning, _constant(Persistence(), dataset.step))
+
+
+def linear(dataset: Any, start: int = 0) -> Baseline:
+    """The best translation-equivariant linear map, fitted to the training split; see `fit_linear_propagator`."""
+    if not dataset.grid.periodic:
+        raise ValueError("the linear propagator needs a periodic grid")
+    stepper = fit_linear_propagator(dataset.split("train").states)
+    meaning = "one matrix between channels per Fourier mode, least squares on the training split"
+    return Baseline("best linear propagator", meaning, _constant(stepper, dataset.step))
+
+
+def _solver(dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int) -> Baseline:
+    problem = dataset.problem
+    outer, elapsed = tuple(dataset.grid.shape), problem.burn_in + start
+
+    def make(parameters: Mapping[str, Any]) -> OnGrid:
+        return OnGrid(problem_stepper(problem, parameters, shape=shape, substeps=substeps), shape, outer, elapsed)
+
+    return Baseline(label, meaning, BoundStepper(make, dataset.step))
+
+
+def solver(dataset: Any, start: int = 0) -> Baseline:
+    """The solver that made the data, restarted from a stored frame: the ceiling for any method.
+
+    In a chaotic system the rounding of the stored frame to float32 alone ends the agreement at some time.
+    """
+    problem = dataset.problem
+    meaning = "the solver that made the data, restarted from the stored float32 frame: what is attainable"
+    return _solver(dataset, start, "solver as generated", meaning, tuple(problem.solve_grid.shape), problem.substeps)
+
+
+def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
+    """The same solver with half the points per axis."""
+    problem = dataset.problem
+    shape = tuple(max(n // COARSER_GRID, 4) for n in problem.solve_grid.shape)
+    grid = " x ".join(map(str, shape))
+    meaning = f"the same solver on {grid} points, resampled spectrally"
+    return _solver(dataset, start, f"solver, {grid} points", meaning, shape, problem.substeps)
+
+
+def solver_large_step(dataset: Any, start: int = 0) -> Baseline:
+    """The same solver with a quarter of its steps."""
+    problem = dataset.problem
+    if problem.substeps < 2:
+        raise ValueError("the solver already takes a single step per frame")
+    substeps = max(1, problem.substeps // LARGER_STEP)
+    meaning = f"the same solver with {substeps} instead of {problem.substeps} steps per frame"
+    label = f"solver, {substeps} step{'s' if substeps > 1 else ''} per frame"
+    return _solver(dataset, start, label, meaning, tuple(problem.solve_grid.shape), substeps)
+
+
+BASELINES: dict[str, Callable[[Any, int], Baseline]] = {
+    "solver": solver,
+    "solver_coarse_grid": solver_coarse_grid,
+    "solver_large_step": solver_large_step,
+    "linear": linear,
+    "persistence": persistence,
+}
+"""Baselines by their key in `evaluation.json`, in the order of the table; each takes the data set and first frame."""
+
+
+def build_baselines(
+    dataset: Any, which: bool | Sequence[str] = True, start: int = 0
+) -> tuple[dict[str, Baseline], dict[str, str]]:
+    """The baselines of a data set.
+
+    **Arguments:** `dataset`; `which`: all, none, or names of `BASELINES`; `start`: number of the first frame.
+
+    **Returns:** the baselines by name, and why others could not be made.
+
+    **Raises:** `ValueError` for an unknown name.
+    """
+    names = (list(BASELINES) if which else []) if isinstance(which, bool) else list(which)
+    made, skipped = {}, {}
+    for name in names:
+        if name not in BASELINES:
+            raise ValueError(known("baseline", name, BASELINES))
+        try:
+            made[name] = BASELINES[name](dataset, start)
+        except ValueError as reason:
+            skipped[name] = str(reason)
+    return made, skipped

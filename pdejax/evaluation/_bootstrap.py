@@ -1,0 +1,57 @@
+"""Bootstrap intervals over trajectories."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+def resampled_means(
+    samples: Float[np.ndarray, "trajectory *rest"], *, resamples: int = RESAMPLES, seed: int = 0
+) -> Float[np.ndarray, "resample *rest"]:
+    """Means over trajectories drawn with replacement.
+
+    The draw depends on the number of trajectories and `seed` alone: two calls with equal numbers of trajectories use
+    the same draws, which is what makes a comparison of two runs paired.
+    """
+    samples = np.asarray(samples, np.float64)
+    n = len(samples)
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    return (counts @ samples.reshape(n, -1) / n).reshape(resamples, *samples.shape[1:])
+
+
+def bootstrap_interval(
+    samples: Float[np.ndarray, "trajectory *rest"],
+    statistic: Statistic = lambda means: means,
+    *,
+    minus: Float[np.ndarray, "..."] | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """Percentile interval of a statistic of the mean over trajectories.
+
+    **Arguments:**
+
+    - `samples`: one value (or curve) per trajectory.
+    - `statistic`: of the mean, vectorised over a leading axis; the mean itself when omitted.
+    - `minus`: a second run on the same trajectories; the interval is then that of the difference
+        `statistic(samples) - statistic(minus)` over common draws, much narrower than two separate intervals.
+    - `level`: coverage; `resamples`: number of draws; `seed`: of the draws.
+
+    **Returns:** lower and upper end.
+
+    **Raises:** `ValueError` if the two runs differ in shape.
+    """
+    values = statistic(resampled_means(samples, resamples=resamples, seed=seed))
+    if minus is not None:
+        if minus.shape != samples.shape:
+            raise ValueError(f"a paired bootstrap needs equal shapes, got {samples.shape} and {minus.shape}")
+        values = values - statistic(resampled_means(minus, resamples=resamples, seed=seed))
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.asarray(low), np.asarray(high)

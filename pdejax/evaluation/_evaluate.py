@@ -1,0 +1,230 @@
+"""Evaluation of a predictor on a data set, beside its baselines."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from pdejax.core import Key
+from pdejax.evaluation._baselines import build_baselines
+from pdejax.evaluation._bootstrap import LEVEL, RESAMPLES, bootstrap_interval
+from pdejax.evaluation._divergence import FACTOR, first_diverged, without_divergence
+from pdejax.evaluation._evaluation import SCHEMA, Evaluation
+from pdejax.evaluation._horizon import THRESHOLDS
+from pdejax.evaluation._metrics import moments
+from pdejax.evaluation._rollout import Rollout, rollout
+from pdejax.evaluation._spectra import BANDS, FLOOR, band_error, energy_spectrum, spectrum_log_distance
+from pdejax.evaluation._table import GMEAN_STEPS, METRICS, metric_entry
+from pdejax.evaluation._truth import Truth, select
+from pdejax.training import environment
+
+Progress = Callable[[str, int, int], None]
+
+
+def _middle_slice(u: Any, ndim: int) -> Any:
+    return u[..., u.shape[-2] // 2, :] if ndim == 3 else u
+
+
+def _measure(truth: Truth) -> Callable[[Any, Any], dict[str, Any]]:
+    """The traced reduction of one chunk: moments and spectra per frame, and a thinned copy for pictures."""
+    ndim, shown = truth.ndim, truth.example_frames()
+
+    def measure(prediction: Any, frames: Any) -> dict[str, Any]:
+        newest = prediction[..., -frames.shape[-1] :].astype(frames.dtype)
+        out = {"moments": moments(newest, frames), "frames": _middle_slice(newest[shown], ndim)}
+        if truth.periodic:
+            spectra = {"prediction": newest, "truth": frames, "error": newest - frames}
+            out["spectra"] = {name: energy_spectrum(u, ndim) for name, u in spectra.items()}
+        return out
+
+    return measure
+
+
+def _mean_of_valid(spectra: np.ndarray, diverged: np.ndarray) -> np.ndarray:
+    """Mean over trajectories that have not diverged (where spectra are zero); NaN where none is left."""
+    count = np.asarray(~diverged).sum(1, keepdims=True)
+    return np.where(count > 0, spectra.sum(1) / np.maximum(count, 1), np.nan)
+
+
+def _spectral_curves(spectra: Mapping[str, np.ndarray], nrmse: np.ndarray, diverged: np.ndarray) -> dict[str, Any]:
+    """Band errors and spectrum distance; a diverged frame counts with the nRMSE's and the largest possible value."""
+    truth, prediction, error = (
+        np.where(diverged[..., None], 0.0, spectra[name].astype(np.float64))
+        for name in ("truth", "prediction", "error")
+    )
+    bands = {f"nrmse_{b}": np.where(diverged, nrmse, band_error(error, truth, b)) for b in BANDS}
+    return {
+        **bands,
+        "spectrum_log_distance": np.where(diverged, -np.log10(FLOOR), spectrum_log_distance(prediction, truth)),
+        "spectrum": _mean_of_valid(prediction, diverged),
+        "error_spectrum": _mean_of_valid(error, diverged),
+    }
+
+
+def _curves(result: Rollout, truth: Truth) -> dict[str, np.ndarray]:
+    """Everything kept of one system, without a number that is not finite (but for a truth that is zero)."""
+    first = np.square(truth.initial(1), dtype=np.float64).mean(tuple(range(1, truth.ndim + 1)))
+    kept, diverged = without_divergence(result.values["moments"], first)
+    curves = {
+        "nrmse": kept.nrmse(),
+        "mse": kept.mse(),
+        "vrmse": kept.vrmse(),
+        "correlation": kept.correlation,
+        "diverged_step": first_diverged(diverged),
+    }
+    if truth.periodic:
+        curves |= _spectral_curves(result.values["spectra"], curves["nrmse"], diverged)
+    return {"times": truth.times, **{name: np.asarray(x) for name, x in curves.items()}}
+
+
+def _band(values: np.ndarray) -> dict[str, Any]:
+    """Mean over trajectories per frame with its interval, as JSON lists."""
+    known = np.isfinite(values).all(1)
+    known_spread = known if values.shape[1] > 1 else np.zeros_like(known)
+    low, high = bootstrap_interval(np.where(known[:, None], values, 0.0).T)
+    listed = lambda x, given: [float(f"{v:.6g}") if ok else None for v, ok in zip(x, given, strict=True)]
+    return {
+        "mean": listed(values.mean(1), known),
+        "low": listed(low, known_spread),
+        "high": listed(high, known_spread),
+    }
+
+
+def _system(label: str, meaning: str, kind: str, result: Rollout, curves: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    steps = curves["diverged_step"]
+    bad = steps[steps > 0]
+    return {
+        "label": label,
+        "meaning": meaning,
+        "kind": kind,
+        "metrics": {name: metric_entry(metric, curves) for name, metric in METRICS.items()},
+        "diverged": {"count": len(bad), "of": len(steps), "first_step": int(bad.min()) if len(bad) else None},
+        "cost": {"seconds": result.seconds, "compile_seconds": result.compile_seconds, "chunk": result.chunk},
+        "curves": {name: _band(curves[name]) for name in ("nrmse", "correlation")},
+    }
+
+
+def _examples(result: Rollout, curves: Mapping[str, np.ndarray], truth: Truth) -> dict[str, np.ndarray]:
+    """The trajectories of median and of smallest mean correlation: a typical one and the worst, not chosen by eye."""
+    order = np.argsort(curves["correlation"].mean(0), kind="stable")
+    chosen = np.unique([order[len(order) // 2], order[0]])
+    chosen = chosen if chosen[0] == order[len(order) // 2] else chosen[::-1]
+    shown = truth.example_frames()
+    return {
+        "example/trajectory": chosen,
+        "example/frame": shown,
+        "example/truth": _middle_slice(truth.frames[shown][:, chosen], truth.ndim),
+        "example/model": result.values["frames"][:, chosen],
+    }
+
+
+def _dataset_section(dataset: Any, split: str, count: int) -> dict[str, Any]:
+    equation, part, manifest = dataset.problem.equation, dataset.split(split), dataset.manifest
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "split": split,
+        "trajectories": count,
+        "available": len(part),
+        "frames": part.frames,
+        "step": float(dataset.step),
+        "shape": list(dataset.grid.shape),
+        "lengths": list(dataset.grid.lengths),
+        "periodic": dataset.grid.periodic,
+        "fields": list(dataset.field_names),
+        "parameters": list(dataset.parameter_names),
+        "problem": dataset.problem.spec,
+        "equation": [equation.terms] if isinstance(equation.terms, str) else list(equation.terms),
+        "latex": equation.latex().split(" \\\\\n"),
+        "recipe": {name: value for name, value in manifest.get("recipe", {}).items() if name != "problem"},
+        "self_difference": manifest.get("self_difference"),
+        "rejects": len(manifest.get("rejects", ())),
+        "versions": manifest.get("versions"),
+    }
+
+
+def _protocol(truth: Truth, history: int, key: Key | None) -> dict[str, Any]:
+    return {
+        "start_frame": truth.start,
+        "steps": len(truth.times),
+        "horizon": float(truth.times[-1]),
+        "history": history,
+        "seeded": key is not None,
+        "thresholds": list(THRESHOLDS),
+        "gmean_steps": min(GMEAN_STEPS, len(truth.times)),
+        "resamples": RESAMPLES,
+        "level": LEVEL,
+        "divergence_factor": FACTOR,
+        "bands": {name: list(ends) for name, ends in BANDS.items()},
+    }
+
+
+def evaluate(
+    predictor: Any,
+    dataset: Any,
+    *,
+    split: str = "test",
+    trajectories: int | None = None,
+    steps: int | None = None,
+    baselines: bool | Sequence[str] = True,
+    chunk: int | None = None,
+    key: Key | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Rolls a predictor and its baselines out from the first frames of a split and measures how far they get.
+
+    All systems start from the same frame, the newest of the predictor's history. A diverged rollout (not finite, or
+    its norm larger than 10 times the largest of the true trajectory) is counted; from there on its correlation is 0
+    and its error 10 times the data, so that no number of the table hides it.
+
+    **Arguments:**
+
+    - `predictor`: with `history`, `bind(parameters)` and `predict(initial, times, key=...)`.
+    - `dataset`: a `pdejax.data.Dataset`.
+    - `split`: its part to evaluate on; `trajectories`: only the first ones; `steps`: only the first frames.
+    - `baselines`: whether to evaluate them too, or the names of some (see `BASELINES`).
+    - `chunk`: trajectories predicted at once.
+    - `key`: random key of a stochastic predictor.
+    - `progress`: called with the name of a system, the number of trajectories done and their total.
+
+    **Returns:** an `Evaluation`: metrics with bootstrap intervals, divergence, cost, curves and example fields.
+
+    **Raises:** `ValueError` if the split is smaller than asked for, or for an unknown baseline.
+    """
+    history = getattr(predictor, "history", 1)
+    truth = select(dataset, split, trajectories, steps, history)
+    made, skipped = build_baselines(dataset, baselines, truth.start)
+    systems, arrays = {}, {"times": truth.times}
+    rows = [("model", "model", "the evaluated predictor", "model", predictor, history)]
+    rows += [(name, b.label, b.meaning, "baseline", b.predictor, 1) for name, b in made.items()]
+    for name, label, meaning, kind, one, frames in rows:
+        result = rollout(
+            one,
+            truth.initial(frames),
+            truth.times,
+            parameters=truth.parameters,
+            truth=truth.frames,
+            measure=_measure(truth),
+            chunk=chunk,
+            key=key,
+            progress=None if progress is None else lambda done, total, name=name: progress(name, done, total),
+        )
+        curves = _curves(result, truth)
+        systems[name] = _system(label, meaning, kind, result, curves)
+        arrays |= {f"{name}/{k}": v for k, v in curves.items() if k != "times"}
+        if kind == "model":
+            arrays |= _examples(result, curves, truth)
+            if truth.periodic:
+                arrays["truth/spectrum"] = result.values["spectra"]["truth"].mean(1, dtype=np.float64)
+    document = {
+        "schema": SCHEMA,
+        "dataset": _dataset_section(dataset, split, len(truth.states)),
+        "protocol": _protocol(truth, history, key),
+        "times": [float(t) for t in truth.times],
+        "systems": systems,
+        "skipped": skipped,
+        "environment": environment(),
+    }
+    smaller = lambda x: x.astype(np.float32) if np.issubdtype(x.dtype, np.floating) else x
+    return Evaluation(document, jax.tree.map(smaller, arrays))

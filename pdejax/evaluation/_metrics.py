@@ -1,0 +1,146 @@
+"""Errors of a predicted trajectory: per step and trajectory, from a few moments of each frame."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+AnyArray = jax.Array | np.ndarray
+
+VARIANCE_FLOOR = 1e-7  # The Well's VRMSE adds this to the variance, in the units of the data
+
+
+def _over_space(u: AnyArray) -> tuple[int, ...]:
+    return tuple(range(2, u.ndim - 1))
+
+
+class ErrorMoments(eqx.Module):
+    """What every pointwise metric is made of, per step, trajectory and channel.
+
+    **Arguments:**
+
+    - `error`: mean square over space of prediction minus truth.
+    - `truth`: mean square over space of the truth.
+    - `prediction`: mean square over space of the prediction.
+    - `variance`: variance over space of the truth (sample variance, `n - 1`, as in The Well).
+    - `correlation`: Pearson correlation over space and channels, see `correlation`.
+    """
+
+    error: Float[AnyArray, "time trajectory channel"]
+    truth: Float[AnyArray, "time trajectory channel"]
+    prediction: Float[AnyArray, "time trajectory channel"]
+    variance: Float[AnyArray, "time trajectory channel"]
+    correlation: Float[AnyArray, "time trajectory"]
+
+    def mse(self) -> Float[AnyArray, "time trajectory"]:
+        """Mean square error over space and channels."""
+        return self.error.mean(-1)
+
+    def nrmse(self) -> Float[AnyArray, "time trajectory"]:
+        """Norm of the error over space and channels, divided by the norm of the truth; see `nrmse`."""
+        return _ratio(self.error.sum(-1), self.truth.sum(-1)) ** 0.5
+
+    def vrmse(self) -> Float[AnyArray, "time trajectory"]:
+        """Error scaled by the truth's spatial standard deviation, mean over channels; see `vrmse`."""
+        return ((self.error / (self.variance + VARIANCE_FLOOR)) ** 0.5).mean(-1)
+
+
+def namespace(x: AnyArray) -> Any:
+    """`jnp` for JAX arrays and `numpy` for host arrays, which stay float64 whatever JAX is set to."""
+    return jnp if isinstance(x, jax.Array) else np
+
+
+def _ratio(above: AnyArray, below: AnyArray) -> AnyArray:
+    """above / below, where 0 / 0 counts as 0: predicting an identically zero field as zero is no error."""
+    xp = namespace(above)
+    safe = xp.where(below > 0, below, xp.ones_like(below))
+    return xp.where(below > 0, above / safe, xp.where(above > 0, xp.full_like(above, xp.inf), above))
+
+
+def moments(
+    prediction: Float[AnyArray, "time trajectory *space channel"],
+    truth: Float[AnyArray, "time trajectory *space channel"],
+) -> ErrorMoments:
+    """The moments of a predicted trajectory against the true one.
+
+    **Arguments:** `prediction`, `truth`: same shape and type, physical units.
+    """
+    space = _over_space(truth)
+    points = np.prod([truth.shape[a] for a in space]).item()
+    centred = truth - truth.mean(space, keepdims=True)
+    return ErrorMoments(
+        error=((prediction - truth) ** 2).mean(space),
+        truth=(truth**2).mean(space),
+        prediction=(prediction**2).mean(space),
+        variance=(centred**2).sum(space) / max(points - 1, 1),
+        correlation=correlation(prediction, truth),
+    )
+
+
+def mse(
+    prediction: Float[AnyArray, "time trajectory *space channel"],
+    truth: Float[AnyArray, "time trajectory *space channel"],
+) -> Float[AnyArray, "time trajectory"]:
+    """Mean square error over space and channels, per step and trajectory."""
+    return moments(prediction, truth).mse()
+
+
+def nrmse(
+    prediction: Float[AnyArray, "time trajectory *space channel"],
+    truth: Float[AnyArray, "time trajectory *space channel"],
+) -> Float[AnyArray, "time trajectory"]:
+    """Normalised root mean square error ||prediction - truth|| / ||truth||, per step and trajectory.
+
+    Both norms run over space and all channels together. With one channel this is APEBench's nRMSE; with several,
+    APEBench sums the ratios of the channels instead, which gives larger numbers.
+    """
+    return moments(prediction, truth).nrmse()
+
+
+def vrmse(
+    prediction: Float[AnyArray, "time trajectory *space channel"],
+    truth: Float[AnyArray, "time trajectory *space channel"],
+) -> Float[AnyArray, "time trajectory"]:
+    """Variance-scaled root mean square error, per step and trajectory, mean over channels.
+
+    sqrt(mse / (variance + 1e-7)) of each channel, with the sample variance over space: 1 is what predicting the
+    spatial mean gives. Source: The Well (arXiv 2412.00568), `the_well.benchmark.metrics.VRMSE`.
+    """
+    return moments(prediction, truth).vrmse()
+
+
+def correlation(
+    prediction: Float[AnyArray, "time trajectory *space channel"],
+    truth: Float[AnyArray, "time trajectory *space channel"],
+) -> Float[AnyArray, "time trajectory"]:
+    """Pearson correlation over space and channels, per step and trajectory.
+
+    The spatial mean of every channel is removed first, so that neither an offset nor channels of different level
+    look like agreement; it is 0 where a field has no spatial variation.
+    """
+    space = _over_space(truth)
+    a = prediction - prediction.mean(space, keepdims=True)
+    b = truth - truth.mean(space, keepdims=True)
+    everything = (*space, truth.ndim - 1)
+    norms = jnp.sqrt((a * a).sum(everything)) * jnp.sqrt((b * b).sum(everything))
+    safe = jnp.where(norms > 0, norms, jnp.ones_like(norms))
+    return jnp.where(norms > 0, jnp.clip((a * b).sum(everything) / safe, -1, 1), jnp.zeros_like(norms))
+
+
+def geometric_mean(
+    curves: Float[AnyArray, "time trajectory"] | Float[AnyArray, " time"], up_to: int = 100
+) -> Float[np.ndarray, ""]:
+    """Geometric mean over the first `up_to` steps of the mean over trajectories.
+
+    The order is: per step, the arithmetic mean over trajectories; then exp(mean(log)) over steps 1 to `up_to` (all
+    steps when there are fewer). Source: APEBench (arXiv 2411.00180), `aggregate_gmean(up_to=100)` of `mean_nRMSE`.
+
+    **Arguments:** `curves`: positive values per step (and trajectory); `up_to`: number of steps.
+    """
+    curve = np.asarray(curves, np.float64)
+    mean = curve.mean(1) if curve.ndim == 2 else curve
+    with np.errstate(divide="ignore"):  # an exact prediction has log 0 = -inf and the mean 0
+        return np.asarray(np.exp(np.log(mean[:up_to]).mean()))

@@ -1,0 +1,107 @@
+"""How figures look: colours that colour-blind readers can tell apart, and SVG that follows the page's theme."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# replaced by CSS variables in inline SVG; STRONG is not quite black because SVG leaves black out as its default
+INK, FAINT, STRONG = "#1b1f24", "#d0d7de", "#010101"
+MARK = "#101010"  # a line on top of a picture keeps its colour in the dark theme
+
+# Okabe and Ito's palette; line styles tell the systems apart without colour
+SYSTEM_COLOURS = {
+    "model": "#0072B2",
+    "solver": STRONG,
+    "solver_coarse_grid": "#009E73",
+    "solver_large_step": "#CC79A7",
+    "linear": "#E69F00",
+    "persistence": "#8a8f98",
+}
+SYSTEM_LINES = {
+    "model": "-",
+    "solver": (0, (1, 1.2)),
+    "solver_coarse_grid": (0, (5, 2)),
+    "solver_large_step": (0, (6, 1.5, 1, 1.5)),
+    "linear": (0, (3, 1.5, 1, 1.5, 1, 1.5)),
+    "persistence": (0, (1, 2.5)),
+}
+SEQUENTIAL, DIVERGING, DIFFERENCE = "viridis", "RdBu_r", "PuOr"
+
+SETTINGS: Any = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "text.color": INK,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "figure.facecolor": "white",
+    "axes.facecolor": "none",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "pdejax",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The settings above, for the figures made inside."""
+    with matplotlib.rc_context(SETTINGS):
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure in inches, outside pyplot's global state."""
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def settle(made: Figure) -> Figure:
+    """Computes the layout once, which takes longer than drawing, instead of anew for each file format."""
+    made.draw_without_rendering()
+    made.set_layout_engine("none")
+    return made
+
+
+def png(made: Figure, dpi: int = 160) -> bytes:
+    """The figure as PNG on white."""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def inline_svg(made: Figure, prefix: str, alternative: str) -> str:
+    """The figure as SVG without links, ids that are unique on the page, and ink in the colour of the text."""
+    buffer = io.StringIO()
+    nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    made.savefig(buffer, format="svg", facecolor="none", metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
+    opening = lambda found: f'<svg role="img" aria-label="{alternative}" {found[1]}>'
+    text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', opening, text, count=1)
+    text = re.sub(r"\s*<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    return text.replace(INK, "var(--ink)").replace(FAINT, "var(--faint)").replace(STRONG, "var(--strong)")

@@ -1,0 +1,78 @@
+"""What a method owes to the training loop and what it may know about the data."""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from pdejax.core import Key, Keys
+from pdejax.data import Batch, Dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class DataCard:
+    """What a model must know of its data, as plain JSON-able values.
+
+    **Arguments:** `shape`, `lengths`: the grid the data live on; `step`: time between frames; `field_names`;
+    `parameter_names`: physical parameters that vary between trajectories; `statistics`: per-field and per-parameter
+    moments of the training split, name to list; `equation`: its source, for people; `fingerprint`: of the data set.
+    """
+
+    shape: tuple[int, ...]
+    lengths: tuple[float, ...]
+    step: float
+    field_names: tuple[str, ...]
+    parameter_names: tuple[str, ...]
+    statistics: Mapping[str, list[float]]
+    equation: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "DataCard":
+        """The card of a generated data set."""
+        return cls(
+            shape=dataset.grid.shape,
+            lengths=dataset.grid.lengths,
+            step=dataset.step,
+            field_names=tuple(dataset.field_names),
+            parameter_names=tuple(dataset.parameter_names),
+            statistics={name: [float(v) for v in values] for name, values in dataset.statistics.items()},
+            equation=tuple(dataset.problem.equation.terms),
+            fingerprint=dataset.fingerprint,
+        )
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "DataCard":
+        """The inverse of `dataclasses.asdict` after a trip through JSON."""
+        lists = {f.name for f in dataclasses.fields(cls) if str(f.type).startswith("tuple")}
+        return cls(**{k: tuple(v) if k in lists else v for k, v in plain.items()})
+
+
+class AbstractMethod(eqx.Module):
+    """A way to learn: a model built around a network, a loss per sample, and which leaves are trained."""
+
+    @property
+    @abc.abstractmethod
+    def window(self) -> int:
+        """Frames of a trajectory that one training sample holds."""
+
+    @abc.abstractmethod
+    def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> Any:
+        """The untrained model: a Stepper and Predictor in physical units."""
+
+    @abc.abstractmethod
+    def trainable(self, model: Any) -> Any:
+        """A tree of booleans like `model`, true where the loop may change a leaf."""
+
+    @abc.abstractmethod
+    def loss(
+        self, model: Any, batch: Batch, keys: Keys
+    ) -> tuple[Float[Array, " batch"], dict[str, Float[Array, " batch"]]]:
+        """Loss and further metrics of each sample; the loop reduces them.
+
+        **Arguments:** `model`; `batch`; `keys`: one random key per sample, so that randomness belongs to the
+        sample and not to the device that happens to compute it.
+        """

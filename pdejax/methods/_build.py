@@ -1,0 +1,28 @@
+"""From a plain mapping to a method."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pdejax.core import known
+from pdejax.methods._base import AbstractMethod
+from pdejax.methods._losses import build_loss
+from pdejax.methods._supervised import Supervised
+
+
+def _supervised(loss: Mapping[str, Any] | None = None, **options: Any) -> Supervised:
+    if loss is not None:
+        options["error"] = build_loss(loss)
+    return Supervised(**options)
+
+
+METHODS: Mapping[str, Callable[..., AbstractMethod]] = {"supervised": _supervised}
+
+
+def build_method(spec: Mapping[str, Any]) -> AbstractMethod:
+    """The method of a plain mapping such as `{"kind": "supervised", "unroll": 2}`.
+
+    **Raises:** `ValueError` for an unknown kind, with the nearest spelling.
+    """
+    if spec["kind"] not in METHODS:
+        raise ValueError(known("method", spec["kind"], METHODS))
+    return METHODS[spec["kind"]](**{k: v for k, v in spec.items() if k != "kind"})

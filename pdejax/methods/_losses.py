@@ -1,0 +1,79 @@
+"""Distances between a predicted and a true field, one number per sample."""
+
+import abc
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pdejax.core import Grid, angular_wavenumbers, known, transform
+
+
+class AbstractLoss(eqx.Module):
+    """A size of an error field `(batch, *space, channel)`, every channel in units of what the network puts out."""
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        error: Float[Array, "batch *space channel"],
+        reference: Float[Array, "batch *space channel"],
+        lengths: tuple[float, ...],
+    ) -> Float[Array, " batch"]:
+        """**Arguments:** `error`: prediction minus truth; `reference`: the true state in the same units, for
+        relative sizes; `lengths`: extent of the domain, for derivatives."""
+
+
+def _mean(x: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
+    return jnp.mean(x, axis=tuple(range(1, x.ndim)))
+
+
+class MeanSquared(AbstractLoss):
+    """Mean over points and channels of the squared error."""
+
+    def __call__(self, error: Array, reference: Array, lengths: tuple[float, ...]) -> Array:
+        return _mean(jnp.square(error))
+
+
+class RelativeL2(AbstractLoss):
+    """L2 norm of the error over the L2 norm of the true state."""
+
+    def __call__(self, error: Array, reference: Array, lengths: tuple[float, ...]) -> Array:
+        return jnp.sqrt(_mean(jnp.square(error)) / _mean(jnp.square(reference)))
+
+
+class Sobolev(AbstractLoss):
+    """Squared H^s norm of the error per unit volume: mean of (1 + |k|^2)^s |e_k|^2, k in angular wavenumbers.
+
+    **Arguments:** `order`: s; 0 is the mean squared error, 1 adds the gradient's, negative ones weigh large scales.
+    """
+
+    order: float = eqx.field(static=True, default=1.0)
+
+    def __call__(self, error: Array, reference: Array, lengths: tuple[float, ...]) -> Array:
+        ndim, shape, channels = len(lengths), error.shape[1:-1], error.shape[-1]
+        modes = transform(error, ndim)
+        k2 = sum(k**2 for k in angular_wavenumbers(Grid(shape, lengths)))
+        twice = np.ones(shape[-1] // 2 + 1)
+        twice[1 : (shape[-1] + 1) // 2] = 2  # one stored mode stands for both signs
+        weight = jnp.asarray((1 + k2) ** self.order * twice, modes.real.dtype)
+        power = jnp.square(modes.real) + jnp.square(modes.imag)
+        total = jnp.sum(power * weight[None, ..., None], axis=tuple(range(1, power.ndim)))
+        return total / (float(math.prod(shape)) ** 2 * channels)
+
+
+LOSSES: Mapping[str, type[AbstractLoss]] = {"mse": MeanSquared, "relative_l2": RelativeL2, "sobolev": Sobolev}
+
+
+def build_loss(spec: Mapping[str, Any]) -> AbstractLoss:
+    """The loss of a plain mapping such as `{"kind": "sobolev", "order": 1}`.
+
+    **Raises:** `ValueError` for an unknown kind, with the nearest spelling.
+    """
+    options = {k: v for k, v in spec.items() if k != "kind"}
+    if spec["kind"] not in LOSSES:
+        raise ValueError(known("loss", spec["kind"], LOSSES))
+    return LOSSES[spec["kind"]](**options)

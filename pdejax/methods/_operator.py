@@ -1,0 +1,158 @@
+"""A trained network as a Stepper and Predictor in physical units."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pdejax.core import Key, State, known, predict_by_stepping
+from pdejax.methods._base import DataCard
+
+
+class Normalisation(eqx.Module):
+    """Moments of the training data, carried by the model and never trained.
+
+    **Arguments:** `mean`, `std`: of the fields; `increment`: root mean square of their change over one step;
+    `parameter_mean`, `parameter_std`: of the physical parameters.
+    """
+
+    mean: Float[Array, " channel"]
+    std: Float[Array, " channel"]
+    increment: Float[Array, " channel"]
+    parameter_mean: Float[Array, " parameter"]
+    parameter_std: Float[Array, " parameter"]
+
+    @classmethod
+    def of(cls, card: DataCard) -> "Normalisation":
+        """From the statistics of a data set; a constant field or parameter is only shifted."""
+        moment = lambda name: jnp.asarray(card.statistics.get(name, []), jnp.float32)
+        positive = lambda x: jnp.where(x > 0, x, jnp.ones_like(x))
+        return cls(
+            moment("mean"),
+            positive(moment("std")),
+            positive(moment("rms_delta")),
+            moment("parameter_mean"),
+            positive(moment("parameter_std")),
+        )
+
+
+class Operator(eqx.Module):
+    """A network that advances a state by one step, in physical units.
+
+    It is a Stepper (`operator(u)`) and a Predictor (`operator.predict(u, times)`), can be jitted, differentiated,
+    vmapped and scanned. With `history` frames the state holds them all in its channels, oldest first.
+
+    **Arguments:**
+
+    - `network`: maps the normalised state `(batch, *space, history*channel)` to one frame.
+    - `normalisation`: see there.
+    - `increment`: whether the network gives the normalised change rather than the normalised state.
+    - `conserve_mean`: whether the spatial mean of every field is kept exactly.
+    - `history`, `step_size`, `lengths`, `field_names`, `parameter_names`: what the data were.
+    - `parameters`: bound physical parameters `(batch or 1, parameter)`, see `bind`.
+    """
+
+    network: Any
+    normalisation: Normalisation
+    increment: bool = eqx.field(static=True)
+    conserve_mean: bool = eqx.field(static=True)
+    history: int = eqx.field(static=True)
+    step_size: float = eqx.field(static=True)
+    lengths: tuple[float, ...] = eqx.field(static=True)
+    field_names: tuple[str, ...] = eqx.field(static=True)
+    parameter_names: tuple[str, ...] = eqx.field(static=True)
+    parameters: Float[Array, "batch parameter"] | None = None
+
+    def bind(self, parameters: Mapping[str, Any]) -> "Operator":
+        """The same operator for these physical parameters.
+
+        **Arguments:** `parameters`: name to a number or an array `(batch,)`, for every name in `parameter_names`.
+
+        **Raises:** `ValueError` if a name is unknown or missing.
+        """
+        for name in parameters:
+            if name not in self.parameter_names:
+                raise ValueError(known("parameter", name, self.parameter_names))
+        missing = [n for n in self.parameter_names if n not in parameters]
+        if missing:
+            raise ValueError(f"this operator was trained with varying {', '.join(missing)}: give it to bind()")
+        if not self.parameter_names:
+            return self
+        columns = [jnp.atleast_1d(jnp.asarray(parameters[n], jnp.float32)) for n in self.parameter_names]
+        size = max(c.size for c in columns)
+        table = jnp.stack([jnp.broadcast_to(c, (size,)) for c in columns], axis=-1)
+        return eqx.tree_at(lambda o: o.parameters, self, table, is_leaf=lambda x: x is None)
+
+    def _condition(self, batch: int) -> Float[Array, "batch parameter"] | None:
+        if not self.parameter_names:
+            return None
+        if self.parameters is None:
+            raise ValueError(f"this operator depends on {', '.join(self.parameter_names)}: call bind() with them first")
+        n = self.normalisation
+        table = (self.parameters - n.parameter_mean[None]) / n.parameter_std[None]
+        return jnp.broadcast_to(table, (batch, table.shape[1]))
+
+    def scaled(
+        self, u: Float[Array, "batch *space state_channel"], *, key: Key | None = None
+    ) -> Float[Array, "batch *space channel"]:
+        """The network's output for a physical state: the next frame in units of `output_scale`."""
+        n = self.normalisation
+        expand = lambda x: jnp.tile(x, self.history).reshape((1,) * (u.ndim - 1) + (-1,))
+        y = self.network((u - expand(n.mean)) / expand(n.std), condition=self._condition(u.shape[0]), key=key)
+        if self.conserve_mean and self.increment:
+            y = y - jnp.mean(y, axis=tuple(range(1, y.ndim - 1)), keepdims=True)
+        return y
+
+    def base(self, u: Float[Array, "batch *space state_channel"]) -> Float[Array, "batch *space channel"]:
+        """What the scaled output is added to: the newest frame, or the mean of the data."""
+        newest = u[..., -len(self.field_names) :]
+        if self.increment:
+            return newest
+        return jnp.broadcast_to(self.normalisation.mean.reshape((1,) * (u.ndim - 1) + (-1,)), newest.shape)
+
+    @property
+    def output_scale(self) -> Float[Array, " channel"]:
+        """Physical size of one unit of the network's output, per field."""
+        return self.normalisation.increment if self.increment else self.normalisation.std
+
+    def shift(
+        self, u: Float[Array, "batch *space state_channel"], frame: Float[Array, "batch *space channel"]
+    ) -> Float[Array, "batch *space state_channel"]:
+        """The state after a new frame came in."""
+        return jnp.concatenate([u[..., len(self.field_names) :], frame], axis=-1) if self.history > 1 else frame
+
+    def __call__(self, u: State, *, key: Key | None = None) -> State:
+        """The state one step later.
+
+        **Arguments:** `u`: `(*batch, *space, history*channel)`, any number of batch axes, any float type.
+
+        **Returns:** the same shape and type.
+
+        **Raises:** `ValueError` if the channels do not fit or physical parameters are not bound.
+        """
+        ndim, channels = len(self.lengths), self.history * len(self.field_names)
+        if u.ndim < ndim + 1 or u.shape[-1] != channels:
+            raise ValueError(
+                f"expected a state (*batch, {', '.join('xyz'[:ndim])}, {channels}) of {self.history} frame(s) of "
+                f"{', '.join(self.field_names)}, got shape {tuple(u.shape)}"
+            )
+        space = u.shape[-ndim - 1 : -1]
+        flat = u.reshape(math.prod(u.shape[: -ndim - 1]), *space, channels).astype(self.normalisation.mean.dtype)
+        scale = self.output_scale.reshape((1,) * (flat.ndim - 1) + (-1,))
+        frame = self.base(flat) + scale * self.scaled(flat, key=key)
+        return self.shift(flat, frame).reshape(u.shape).astype(u.dtype)
+
+    def predict(self, initial: State, times: Any, *, key: Key | None = None) -> Any:
+        """Frames at `times`.
+
+        **Arguments:** `initial`: state `(*batch, *space, history*channel)`; `times`: increasing multiples of
+        `step_size`, shape `(time,)`; `key`: random key.
+
+        **Returns:** `(time, *batch, *space, channel)`.
+        """
+        states = predict_by_stepping(self, initial, np.asarray(times), self.step_size, key=key)
+        return states[..., -len(self.field_names) :]

@@ -1,0 +1,85 @@
+"""Models on disk for people: a folder of JSON and safetensors, nothing that must be unpickled."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from pdejax.methods._base import DataCard
+from pdejax.methods._build import build_method
+
+FORMAT = 1
+
+
+def _named_arrays(model: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(model, eqx.is_array_like))
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def save_model(
+    folder: Path,
+    model: Any,
+    *,
+    method: Mapping[str, Any],
+    network: Mapping[str, Any],
+    card: DataCard,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Writes `model.json` (what rebuilds it), `weights.safetensors` and metadata; the folder appears whole or not.
+
+    **Arguments:** `folder`: replaced if it exists; `model`: as built by `build_method(method).build(network, card)`;
+    `metadata`: JSON-able facts such as the step and versions.
+    """
+    partial = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    plain = {"format": FORMAT, "method": dict(method), "network": dict(network), "data": dataclasses.asdict(card)}
+    (partial / "model.json").write_text(json.dumps({**plain, "metadata": dict(metadata)}, indent=1) + "\n")
+    save_file({k: np.asarray(v) for k, v in _named_arrays(model).items()}, partial / "weights.safetensors")
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(partial, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_model(folder: Path) -> Any:
+    """The model that `save_model` wrote.
+
+    **Raises:** `FileNotFoundError` if the folder holds no model; `ValueError` if weights and description disagree.
+    """
+    description = folder / "model.json"
+    if not description.exists():
+        raise FileNotFoundError(f"{folder} holds no model.json: it is not a saved model")
+    plain = json.loads(description.read_text())
+    if plain["format"] != FORMAT:
+        raise ValueError(f"{description}: format {plain['format']}, this pdejax reads {FORMAT}")
+    card = DataCard.from_json(plain["data"])
+    build = lambda: build_method(plain["method"]).build(plain["network"], card, key=jax.random.key(0))
+    skeleton = eqx.filter_eval_shape(build)
+    stored, expected = load_file(folder / "weights.safetensors"), _named_shapes(skeleton)
+    for name, shape in expected.items():
+        found = stored[name].shape if name in stored else "nothing"
+        if found != shape:
+            raise ValueError(f"{folder}: {name} should have shape {shape}, weights.safetensors holds {found}")
+    is_shape = lambda x: isinstance(x, jax.ShapeDtypeStruct)
+    fill = lambda path, leaf: (
+        jnp.asarray(stored[jax.tree_util.keystr(path, simple=True, separator=".")]) if is_shape(leaf) else leaf
+    )
+    return jax.tree_util.tree_map_with_path(fill, skeleton)
+
+
+def _named_shapes(skeleton: Any) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(skeleton)
+    name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
+    return {name(p): leaf.shape for p, leaf in leaves if isinstance(leaf, jax.ShapeDtypeStruct)}

@@ -1,0 +1,15 @@
+"""Networks: pure, batch-native functions of channels-last fields, and the layers they are made of."""
+
+from pdejax.networks._activations import ACTIVATIONS as ACTIVATIONS
+from pdejax.networks._build import NETWORKS as NETWORKS
+from pdejax.networks._build import build_network as build_network
+from pdejax.networks._build import network_options as network_options
+from pdejax.networks._channel_mlp import ChannelMLP as ChannelMLP
+from pdejax.networks._film import FiLM as FiLM
+from pdejax.networks._fno import FNO as FNO
+from pdejax.networks._fno import FNOBlock as FNOBlock
+from pdejax.networks._kernel import choose_kernel as choose_kernel
+from pdejax.networks._linear import Linear as Linear
+from pdejax.networks._norm import GroupNorm as GroupNorm
+from pdejax.networks._skip import SoftGating as SoftGating
+from pdejax.networks._spectral_conv import SpectralConv as SpectralConv

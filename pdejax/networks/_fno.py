@@ -1,0 +1,231 @@
+"""The Fourier neural operator."""
+
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pdejax.core import Key, known, resample
+from pdejax.networks._activations import activation
+from pdejax.networks._channel_mlp import ChannelMLP
+from pdejax.networks._coordinates import coordinate_features, coordinates
+from pdejax.networks._film import FiLM
+from pdejax.networks._linear import Linear
+from pdejax.networks._modes import as_modes
+from pdejax.networks._norm import GroupNorm, make_norm
+from pdejax.networks._padding import crop_bounded, pad_bounded
+from pdejax.networks._skip import Identity, SoftGating, make_skip
+from pdejax.networks._spectral_conv import SpectralConv
+
+EMBEDDINGS = ("auto", "none", "coordinates")
+
+
+class FNOBlock(eqx.Module):
+    """One layer of a Fourier neural operator: a = s(norm(K x) + skip(x)), y = s(norm(MLP(a) + gate(x))).
+
+    The condition modulates the argument of the first activation s; the last block of a network has no second
+    one. Without a channel MLP y = a, and the last block has no activation at all.
+    """
+
+    spectral: SpectralConv
+    skip: Linear | SoftGating | Identity
+    norm: GroupNorm | Identity
+    film: FiLM | None
+    mlp: ChannelMLP | None
+    mlp_skip: Linear | SoftGating | Identity
+    mlp_norm: GroupNorm | Identity
+    activation: Callable = eqx.field(static=True)
+    last: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        width: int,
+        modes: Sequence[int],
+        *,
+        kernel: str = "auto",
+        skip: str = "linear",
+        norm: str = "none",
+        channel_mlp_ratio: float = 0.5,
+        channel_mlp_skip: str = "soft_gating",
+        activation_name: str = "gelu",
+        embedding_features: int = 0,
+        last: bool = False,
+        key: Key,
+    ):
+        """**Arguments:** as of `FNO`; `embedding_features`: size of the condition's embedding, zero for none;
+        `last`: whether no block follows.
+        """
+        keys = jax.random.split(key, 5)
+        self.spectral = SpectralConv(width, width, modes, kernel=kernel, key=keys[0])
+        self.skip = make_skip(skip, width, key=keys[1])
+        self.norm = make_norm(norm, width)
+        self.film = FiLM(embedding_features, width, key=keys[2]) if embedding_features else None
+        hidden = round(channel_mlp_ratio * width)
+        # gain one: what the branch adds to the soft-gated input is about what the activations take away
+        mlp = lambda: ChannelMLP(width, width, hidden, activation_name=activation_name, gain=1.0, key=keys[3])
+        self.mlp = mlp() if hidden else None
+        self.mlp_skip = make_skip(channel_mlp_skip, width, key=keys[4]) if hidden else Identity()
+        self.mlp_norm = make_norm(norm, width) if hidden else Identity()
+        self.activation, self.last = activation(activation_name), last
+
+    @jax.named_scope("pdejax.FNOBlock")
+    def __call__(
+        self,
+        x: Float[Array, "batch *space channel"],
+        embedding: Float[Array, "batch features"] | None = None,
+        *,
+        shape: Sequence[int] | None = None,
+    ) -> Float[Array, "batch *space_out channel"]:
+        """**Arguments:** `x`: field; `embedding`: of the condition; `shape`: grid of the result, as `x` if omitted."""
+        around = x if shape is None else resample(x, shape)
+        y = self.norm(self.spectral(x, shape=shape)) + self.skip(around)
+        if self.film is not None and embedding is not None:
+            y = self.film(y, embedding)
+        if self.mlp is None:
+            return y if self.last else self.activation(y)
+        y = self.mlp_norm(self.mlp(self.activation(y)) + self.mlp_skip(around))
+        return y if self.last else self.activation(y)
+
+
+class FNO(eqx.Module):
+    """Fourier neural operator in one, two or three dimensions, evaluated on any grid.
+
+    Source: Li et al., ICLR 2021 (arXiv:2010.08895); block order, channel MLP and soft gating as in neuraloperator 2.0.
+    """
+
+    lifting: ChannelMLP
+    embed: ChannelMLP | None
+    blocks: tuple[FNOBlock, ...]
+    projection: ChannelMLP
+    periodic: tuple[bool, ...] = eqx.field(static=True)
+    located: tuple[bool, ...] = eqx.field(static=True)
+    padding: float = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        ndim: int,
+        *,
+        modes: int | Sequence[int] = 16,
+        width: int = 64,
+        depth: int = 4,
+        activation: str = "gelu",
+        skip: str = "linear",
+        norm: str = "none",
+        channel_mlp_ratio: float = 0.5,
+        channel_mlp_skip: str = "soft_gating",
+        lifting_ratio: float = 2.0,
+        projection_ratio: float = 2.0,
+        periodic: bool | Sequence[bool] = True,
+        embedding: str = "auto",
+        padding: float = 0.0,
+        kernel: str = "auto",
+        condition_features: int = 0,
+        key: Key,
+    ):
+        """**Arguments:**
+
+        - `in_channels`, `out_channels`: channels of the fields.
+        - `ndim`: number of space axes.
+        - `modes`: frequencies 0, 1, .., modes-1 kept per axis (and their negatives); one number or one per axis.
+        - `width`: channels of the blocks.
+        - `depth`: number of blocks.
+        - `activation`: one of `ACTIVATIONS`.
+        - `skip`: around the spectral convolution: `"linear"`, `"identity"` or `"soft_gating"`.
+        - `norm`: after it and after the channel MLP: `"none"`, `"instance"` or `"group"` (one group).
+        - `channel_mlp_ratio`: hidden channels of the blocks' MLP over `width`; zero leaves it out.
+        - `channel_mlp_skip`: around it, from the block's input; as `skip`.
+        - `lifting_ratio`, `projection_ratio`: hidden channels of the first and last MLP over `width`.
+        - `periodic`: whether the axes are; one for all, or one per axis.
+        - `embedding`: which axes' coordinates are input channels: `"auto"` the bounded ones', `"coordinates"` all
+            (sin and cos on periodic ones), `"none"`. With a periodic axis' coordinates the network no longer
+            commutes with shifts along it.
+        - `padding`: zeros on both sides of every bounded axis inside the blocks, as a part of the axis.
+        - `kernel`: of the spectral convolutions: `"auto"`, `"fft"` or `"dft"`.
+        - `condition_features`: size of the condition vector; zero for none.
+        - `key`: random key of the weights. (Keyword only argument.)
+
+        **Raises:** `ValueError` for unknown names, sizes that do not fit, or a padding without a bounded axis.
+        """
+        self.periodic = (periodic,) * ndim if isinstance(periodic, bool) else tuple(periodic)
+        _check(ndim, width, depth, self.periodic, embedding, padding)
+        self.located = tuple(embedding == "coordinates" or (embedding == "auto" and not p) for p in self.periodic)
+        self.padding = padding
+        features = coordinate_features(self.periodic, self.located)
+        key_lift, key_embed, key_project, key_blocks = jax.random.split(key, 4)
+        mlp = lambda i, o, hidden, key: ChannelMLP(i, o, max(round(hidden), 1), activation_name=activation, key=key)
+        self.lifting = mlp(in_channels + features, width, lifting_ratio * width, key_lift)
+        self.embed = mlp(condition_features, width, width, key_embed) if condition_features else None
+        self.blocks = tuple(
+            FNOBlock(
+                width,
+                as_modes(modes, ndim),
+                kernel=kernel,
+                skip=skip,
+                norm=norm,
+                channel_mlp_ratio=channel_mlp_ratio,
+                channel_mlp_skip=channel_mlp_skip,
+                activation_name=activation,
+                embedding_features=width if condition_features else 0,
+                last=i == depth - 1,
+                key=block_key,
+            )
+            for i, block_key in enumerate(jax.random.split(key_blocks, depth))
+        )
+        self.projection = mlp(width, out_channels, projection_ratio * width, key_project)
+
+    def __call__(
+        self,
+        x: Float[Array, "batch *space channel_in"],
+        *,
+        condition: Float[Array, "batch features"] | None = None,
+        shape: Sequence[int] | None = None,
+        key: Key | None = None,
+    ) -> Float[Array, "batch *space_out channel_out"]:
+        """**Arguments:**
+
+        - `x`: field on any grid.
+        - `condition`: vector for each sample; exactly when the network was built with `condition_features`.
+        - `shape`: grid of the result, that of `x` if omitted; another one only if all axes are periodic.
+        - `key`: not used, the network is deterministic.
+
+        **Returns:** the field with `out_channels` channels.
+        """
+        space = x.shape[1:-1]
+        self._check_call(space, condition, shape)
+        embedding = None if self.embed is None or condition is None else self.embed(condition)
+        y = self.lifting(self._located(x))
+        y = pad_bounded(y, self.padding, self.periodic)
+        for block in self.blocks:
+            y = block(y, embedding, shape=shape if block.last else None)
+        y = crop_bounded(y, space if shape is None else shape, self.padding, self.periodic)
+        return self.projection(y)
+
+    def _located(self, x: Float[Array, "batch *space channel"]) -> Array:
+        if not any(self.located):
+            return x
+        where = coordinates(x.shape[1:-1], self.periodic, self.located, x.dtype)
+        return jnp.concatenate([x, jnp.broadcast_to(where[None], (*x.shape[:-1], where.shape[-1]))], -1)
+
+    def _check_call(self, space: Sequence[int], condition: Array | None, shape: Sequence[int] | None) -> None:
+        if len(space) != len(self.periodic):
+            raise ValueError(f"this FNO has {len(self.periodic)} space axes, got a field of shape {tuple(space)}")
+        if (condition is None) != (self.embed is None):
+            found, built = ("no", "with") if condition is None else ("a", "without")
+            raise ValueError(f"got {found} condition, but this FNO was built {built} condition_features")
+        if shape is not None and not all(self.periodic):
+            raise ValueError(f"an output shape needs periodic axes only, got shape {shape}, periodic {self.periodic}")
+
+
+def _check(ndim: int, width: int, depth: int, periodic: tuple[bool, ...], embedding: str, padding: float) -> None:
+    if not 1 <= ndim <= 3 or width < 1 or depth < 1:
+        raise ValueError(f"an FNO needs 1 to 3 axes and positive sizes, got ndim {ndim}, width {width}, depth {depth}")
+    if len(periodic) != ndim:
+        raise ValueError(f"periodic must be one value or {ndim}, one per axis, got {periodic}")
+    if embedding not in EMBEDDINGS:
+        raise ValueError(known("embedding", embedding, EMBEDDINGS))
+    if padding < 0 or (padding > 0 and all(periodic)):
+        raise ValueError(f"padding is a positive part of the bounded axes, got {padding} with periodic {periodic}")

@@ -1,0 +1,32 @@
+"""The same affine map of the channels at every point."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pdejax.core import Key
+
+
+class Linear(eqx.Module):
+    """A matrix (and a bias) applied to the last axis; over a field it is a convolution with a kernel of one point."""
+
+    weight: Array
+    bias: Array | None
+
+    def __init__(self, in_channels: int, out_channels: int, *, use_bias: bool = True, gain: float = 1.0, key: Key):
+        """**Arguments:**
+
+        - `in_channels`, `out_channels`: size of the last axis before and after.
+        - `use_bias`: whether a constant is added, zero at first.
+        - `gain`: factor between the standard deviations before and after; sqrt(2) if a rectifying activation follows.
+        - `key`: random key of the weight. (Keyword only argument.)
+        """
+        self.weight = gain * in_channels**-0.5 * jax.random.normal(key, (in_channels, out_channels))
+        self.bias = jnp.zeros(out_channels) if use_bias else None
+
+    def __call__(self, x: Float[Array, "*batch channel_in"]) -> Float[Array, "*batch channel_out"]:
+        """**Arguments:** `x`: any array with channels last. **Returns:** the array with the new channels."""
+        y = x.reshape(-1, x.shape[-1]) @ self.weight  # one matrix product: twice as fast as one with many axes
+        y = y if self.bias is None else y + self.bias[None]
+        return y.reshape(*x.shape[:-1], -1)

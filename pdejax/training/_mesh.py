@@ -1,0 +1,42 @@
+"""Where arrays live: one mesh axis, `data`, over all devices of all processes."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+
+def data_mesh(devices: int | None = None) -> Mesh:
+    """A mesh of `devices` devices (all when omitted) with the single axis `data`.
+
+    **Raises:** `ValueError` if there are not that many.
+    """
+    available = jax.devices()
+    if devices is not None and not 1 <= devices <= len(available):
+        raise ValueError(f"train.devices={devices}, but {len(available)} {available[0].platform} device(s) are there")
+    chosen = np.asarray(available[:devices])
+    return Mesh(chosen, ("data",), axis_types=(AxisType.Auto,))
+
+
+def _place(array: Any, sharding: NamedSharding) -> jax.Array:
+    array = np.asarray(array)
+    # every process holds the whole array and hands over the part its devices own: the same call on one host or many
+    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """The same arrays on every device; typed random keys are passed through `jax.device_put`."""
+    sharding = NamedSharding(mesh, P())
+    place = lambda x: (
+        jax.device_put(x, sharding)
+        if isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+        else _place(x, sharding)
+    )
+    return jax.tree.map(place, tree)
+
+
+def shard_batches(items: Any, mesh: Mesh) -> Any:
+    """Stacked items `(update, batch, ...)`, their batch axis divided over the devices."""
+    return jax.tree.map(lambda x: _place(x, NamedSharding(mesh, P(None, "data"))), items)

@@ -1,0 +1,61 @@
+"""What a person sees while training runs."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class TrainingProgress:
+    """A bar on a terminal, a line every few seconds elsewhere: loss, updates and samples per second, time left.
+
+    **Arguments:** `total`: updates of the run; `start`: where it begins; `batch_size`: samples per update;
+    `show`: False for silence.
+    """
+
+    def __init__(self, total: int, start: int, batch_size: int, *, show: bool = True) -> None:
+        self._total, self._start, self._batch, self._show = total, start, batch_size, show
+        self._console = Console(file=sys.stdout, highlight=False)
+        self._busy, self._printed, self._bar = 0.0, time.perf_counter(), None
+        if show and self._console.is_terminal:
+            columns = (TextColumn("train"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+            self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._console)
+            self._task = self._bar.add_task("train", total=total, completed=start, note="compiling")
+            self._bar.start()
+
+    def rate(self, step: int) -> float:
+        """Updates per second of this process, compilation and evaluation left out."""
+        return (step - self._start) / self._busy if self._busy else 0.0
+
+    def begin(self, step: int) -> None:
+        """Starts the clock after the first dispatch, which was spent compiling."""
+        self._start = step
+
+    def advance(self, step: int, loss: float, seconds: float) -> None:
+        """Reports that `step` updates are done, the last ones in `seconds`."""
+        self._busy += seconds
+        rate = self.rate(step)
+        note = f"loss {loss:.3e}  {rate:.1f} updates/s  {rate * self._batch:.0f} samples/s"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step, note=note)
+        elif self._show and (time.perf_counter() - self._printed > 10 or step == self._total):
+            self._printed = time.perf_counter()
+            left = _clock((self._total - step) / rate) if rate else "?"
+            self._console.print(f"train {step}/{self._total}  {note}  {left} left")
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        if self._show:
+            self._console.print(text)
+
+    def close(self) -> None:
+        """Takes the bar down."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,40 @@
+"""The method's own loss on data it was not trained on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from pdejax.data import Feed
+from pdejax.methods import AbstractMethod
+
+
+class ValidationLoss:
+    """Mean of the method's loss and metrics over fixed batches of a feed.
+
+    **Arguments:** `method`; `feed`: of the validation split; `batches`: how many to average.
+    """
+
+    def __init__(self, method: AbstractMethod, feed: Feed, batches: int) -> None:
+        self._feed, self._batches = feed, batches
+        self._arrays = jax.tree.map(jnp.asarray, feed.arrays)
+
+        @eqx.filter_jit
+        def mean(model: Any, arrays: Any, item: Any) -> Mapping[str, Any]:
+            batch = feed.fetch(arrays, item)
+            keys = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(0), row))(batch.row)
+            losses, metrics = method.loss(model, batch, keys)
+            return jax.tree.map(jnp.mean, {"loss": losses, **metrics})
+
+        self._mean = mean
+
+    def __call__(self, model: Any) -> dict[str, float]:
+        """`valid/loss` and the method's metrics."""
+        state, rows = self._feed.init(), []
+        for _ in range(self._batches):
+            state, item = self._feed.next(state)
+            rows.append(self._mean(model, self._arrays, item))
+        total = jax.tree.map(lambda *x: float(sum(x)) / len(x), *rows)
+        return {f"valid/{name}": value for name, value in total.items()}

@@ -1,0 +1,94 @@
+"""generate, inspect, list and doctor do what they say."""
+
+import re
+
+import pdejax.core
+from pdejax.cli import main
+from pdejax.cli._build import dataset_of
+from pdejax.config import resolve
+
+
+def test_generate_makes_what_the_configuration_says(here, small, capsys):
+    assert main(["generate", *small]) == 0
+    assert "data/burgers: complete" in capsys.readouterr().out
+    dataset = dataset_of(resolve(small))
+    assert dataset.split("train").states.shape == (3, 5, 32, 1)
+    assert dataset.problem.parameters == {"nu": 0.05}
+
+
+def test_other_settings_do_not_touch_a_data_set(here, small, capsys):
+    assert main(["generate", *small]) == 0
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert main(["generate", *small, "problem.time.step=0.03"]) == 2
+    assert "time.step is 0.02 there and 0.03 here" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+    assert main(["train", *small, "problem.time.step=0.03"]) == 2
+    assert "data/burgers was generated with another problem.time.step" in capsys.readouterr().err
+    assert not (here / "runs").exists()
+
+
+def test_list_tells_what_is_there(here, small, capsys):
+    assert main(["generate", *small]) == 0
+    run = here / "runs" / "mine"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(resolve([*small, "train.steps=50", "train.warmup=0"]).to_yaml())
+    (run / "metrics.jsonl").write_text('{"step": 10, "loss": 1.0}\n{"step": 20, "valid/loss": 0.5}\n{"step": 3')
+    capsys.readouterr()
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"  ks +Kuramoto-Sivashinsky, chaotic, one frame every 0.8 s\.\n", shown)
+    assert "  burgers  train 3 x 5 frames, valid 2 x 5 frames, test 2 x 5 frames\n" in shown
+    assert "  mine  update 20 of 50, valid/loss 0.5\n" in shown
+
+
+def test_list_tells_of_an_interrupted_generation(here, capsys):
+    (here / "data" / "half").mkdir(parents=True)
+    (here / "data" / "half" / "recipe.json").write_text("{}")
+    assert main(["list"]) == 0
+    assert "  half  not complete: the same `pdejax generate` goes on\n" in capsys.readouterr().out
+
+
+def test_list_finds_the_users_own_problem(here, capsys):
+    (here / "configs" / "problem").mkdir(parents=True)
+    (here / "configs" / "problem" / "pipe.yaml").write_text("# Flow through a pipe.\nname: pipe\n")
+    assert main(["list"]) == 0
+    assert "  pipe                  Flow through a pipe.\n" in capsys.readouterr().out
+
+
+def test_inspect_a_data_set(here, small, capsys):
+    assert main(["generate", *small]) == 0
+    capsys.readouterr()
+    assert main(["inspect", "data/burgers"]) == 0
+    shown = capsys.readouterr().out
+    assert "Checksums: all files intact" in shown
+    assert re.search(r"nu +0\.05", shown)
+
+
+def test_inspect_a_run(here, capsys):
+    run = here / "runs" / "mine"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(resolve(["seed=8"]).to_yaml())
+    assert main(["inspect", "runs/mine"]) == 0
+    shown = capsys.readouterr().out
+    assert "runs/mine: update 0 of 4000\n" in shown
+    assert "\nseed: 8\n" in shown
+
+
+def test_doctor(here, capsys, monkeypatch):
+    # the real check is tests/core/test_compiler.py
+    monkeypatch.setattr(pdejax.core, "compiler_self_check", lambda: {"norms, float32": 2e-7, "norms, float64": 0.0})
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^jaxlib +\d", shown, re.M)
+    assert "computes right numbers here." in shown
+
+
+def test_doctor_fails_on_a_broken_compiler(here, capsys, monkeypatch):
+    errors = {"norms, float32": 0.0, "norms, float64": 7.8e-3}
+    monkeypatch.setattr(pdejax.core, "compiler_self_check", lambda: errors)
+    assert main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "computes WRONG numbers here (norms, float64): install jaxlib 0.10.1" in shown
+    monkeypatch.setattr(pdejax.core, "compiler_self_check", lambda: {"norms, float64": float("nan")})
+    assert main(["doctor"]) == 1

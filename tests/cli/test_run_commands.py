@@ -1,0 +1,68 @@
+"""evaluate, report and inspect on a run folder that holds a model."""
+
+import json
+
+import jax
+import pytest
+
+from pdejax.cli import main
+from pdejax.cli._build import dataset_of, method_of
+from pdejax.config import resolve
+from pdejax.methods import DataCard, save_model
+
+
+@pytest.fixture
+def untrained(here, small):
+    """A run whose model was never trained; its folder."""
+    words = [*small, "network.width=4", "network.modes=4", "network.depth=1", "name=mine"]
+    assert main(["generate", *words]) == 0
+    config = resolve(words)
+    card, method = DataCard.of(dataset_of(config)), method_of(config)
+    config.run_folder.mkdir(parents=True)
+    (config.run_folder / "config.yaml").write_text(config.to_yaml())
+    save_model(
+        config.run_folder / "model",
+        method.build(config.network.spec(), card, key=jax.random.key(0)),
+        method=config.method.spec(),
+        network=config.network.spec(),
+        card=card,
+        metadata={"step": 0},
+    )
+    return config.run_folder
+
+
+def test_evaluate(untrained, capsys):
+    words = ["evaluation.steps=2", "evaluation.baselines=false"]
+    assert main(["evaluate", str(untrained), *words]) == 0
+    assert "report: runs/mine/report.html" in capsys.readouterr().out
+    document = json.loads((untrained / "evaluation.json").read_text())
+    assert document["protocol"]["steps"] == 2
+    assert set(document["systems"]) == {"model"}
+    assert (untrained / "report.html").read_text().endswith("</html>\n")
+    assert main(["list"]) == 0
+    assert "  mine  update 0 of 4000, evaluated\n" in capsys.readouterr().out
+
+
+def test_report_needs_an_evaluation(untrained, capsys):
+    assert main(["report", str(untrained)]) == 2
+    assert "runs/mine holds no evaluation.json: evaluate the run first" in capsys.readouterr().err
+
+
+def test_evaluation_words_are_checked(untrained, capsys):
+    capsys.readouterr()
+    assert main(["evaluate", str(untrained), "evaluation.stepss=2"]) == 2
+    expected = "pdejax: evaluation.stepss=2: unknown key 'evaluation.stepss'. Did you mean 'steps'?\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_evaluating_another_problem_is_refused(untrained, capsys):
+    capsys.readouterr()
+    assert main(["evaluate", str(untrained), "problem.time.step=0.03"]) == 2
+    assert "data/burgers was generated with another problem.time.step" in capsys.readouterr().err
+
+
+def test_inspect_a_released_model(untrained, capsys):
+    assert main(["inspect", f"{untrained}/model"]) == 0
+    shown = capsys.readouterr().out
+    assert "equation: u_t = -u*u_x + nu*u_xx\n" in shown
+    assert "grid it was trained on: [32] points on [1.0]\n" in shown

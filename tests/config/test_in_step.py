@@ -1,0 +1,159 @@
+"""The types say the same as the constructors they describe, which they must not import."""
+
+import dataclasses
+import inspect
+import typing
+
+import equinox as eqx
+import jax
+import pytest
+from pydantic_core import PydanticUndefined
+
+from pdejax.config import options, packaged_folder, resolve
+from pdejax.config._catalogue import CATALOGUE
+from pdejax.config._initial import Initial
+from pdejax.config._method import Loss, Method
+from pdejax.config._network import Network
+from pdejax.config._problem import ProblemConfig, Solver, Time
+from pdejax.config._train import TrainConfig
+from pdejax.data import generate
+from pdejax.equations import EQUATIONS, INITIAL, Problem
+from pdejax.methods import Supervised, build_method
+from pdejax.methods._build import METHODS
+from pdejax.methods._losses import LOSSES
+from pdejax.networks import ACTIVATIONS, NETWORKS, build_network
+from pdejax.networks._fno import EMBEDDINGS
+from pdejax.networks._kernel import KERNELS
+from pdejax.networks._norm import NORMS
+from pdejax.networks._skip import SKIPS
+from pdejax.training import TrainSettings
+
+ABSENT = object()
+
+
+def defaults(model):
+    """Name to default value of a configuration type's fields, without its kind."""
+    return {
+        name: ABSENT if field.default is PydanticUndefined else field.default
+        for name, field in model.model_fields.items()
+        if name != "kind"
+    }
+
+
+def arguments(function, *without):
+    """Name to default value of a constructor's arguments."""
+    return {
+        name: ABSENT if parameter.default is inspect.Parameter.empty else parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in without
+    }
+
+
+def kinds(union):
+    """Kind to type of a discriminated union."""
+    members = typing.get_args(typing.get_args(union)[0])
+    return {typing.get_args(member.model_fields["kind"].annotation)[0]: member for member in members}
+
+
+def test_catalogue():
+    assert {name: (e.ndim, tuple(e.parameters)) for name, e in EQUATIONS.items()} == dict(CATALOGUE)
+
+
+@pytest.mark.parametrize("kind", INITIAL)
+def test_initial_states(kind):
+    assert defaults(kinds(Initial)[kind]) == arguments(INITIAL[kind], "channels")
+
+
+def test_no_initial_state_is_left_out():
+    assert set(kinds(Initial)) == set(INITIAL)
+
+
+def choices(model, field):
+    """The words a field takes."""
+    return set(typing.get_args(model.model_fields[field].annotation))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_networks(kind):
+    # one network so far; with a union this is `kinds(Network)[kind]`
+    assert kind == typing.get_args(Network.model_fields["kind"].annotation)[0]
+    sizes = ("self", "in_channels", "out_channels", "ndim", "condition_features", "key")
+    assert defaults(Network) == arguments(NETWORKS[kind].__init__, *sizes)
+
+
+def test_words_of_networks():
+    assert choices(Network, "activation") == set(ACTIVATIONS)
+    assert choices(Network, "skip") == choices(Network, "channel_mlp_skip") == set(SKIPS)
+    assert choices(Network, "norm") == set(NORMS)
+    assert choices(Network, "embedding") == set(EMBEDDINGS)
+    assert choices(Network, "kernel") == set(KERNELS)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_methods(kind):
+    assert kind == typing.get_args(Method.model_fields["kind"].annotation)[0]
+    own, theirs = defaults(Method), arguments(Supervised, "error")
+    assert own.pop("loss").kind == "mse"
+    assert isinstance(inspect.signature(Supervised).parameters["error"].default, LOSSES["mse"])
+    assert own == theirs
+    assert build_method(resolve(["method=one_step"]).method.spec()) == Supervised()
+
+
+def test_losses():
+    assert {kind: defaults(model) for kind, model in kinds(Loss).items()} == {
+        kind: arguments(loss) for kind, loss in LOSSES.items()
+    }
+
+
+@pytest.mark.parametrize("name", options("network", [packaged_folder()]))
+@pytest.mark.parametrize("ndim", [1, 2])
+def test_shipped_networks_build(name, ndim):
+    spec = resolve([f"network={name}"]).network.spec()
+    build = lambda: build_network(spec, in_channels=1, out_channels=1, ndim=ndim, key=jax.random.key(0))
+    assert len(eqx.filter_eval_shape(build).blocks) == spec["depth"]
+
+
+def test_train_settings():
+    ours, theirs = defaults(TrainConfig), {f.name: f.default for f in dataclasses.fields(TrainSettings)}
+    own = {"batch_size", "feed", "devices"}
+    shared = {name: value for name, value in theirs.items() if name not in own and value is not dataclasses.MISSING}
+    assert set(ours) - own == set(theirs) - own
+    assert {name: ours[name] for name in shared} == shared
+
+
+@pytest.mark.parametrize("name", options("problem", [packaged_folder()]))
+def test_problems_are_what_they_say(name):
+    config = resolve([f"problem={name}"])
+    problem = Problem.from_spec(config.problem.spec())
+    assert problem.spec == config.problem.spec()
+    assert problem.initial.channels == problem.equation.channels
+
+
+def test_every_equation_of_the_catalogue_has_a_problem():
+    configs = [resolve([f"problem={name}"]) for name in options("problem", [packaged_folder()])]
+    assert {config.problem.equation for config in configs} == set(EQUATIONS)
+
+
+def test_kuramoto_sivashinsky_is_the_one_of_the_refiner():
+    problem = Problem.from_spec(resolve(["problem=ks"]).problem.spec())
+    assert problem.grid.lengths == (64.0,)
+    assert problem.step == 0.8
+    assert problem.step * problem.burn_in == pytest.approx(72.0)
+    assert problem.step / problem.substeps == pytest.approx(0.05)
+
+
+def test_every_experiment_builds():
+    for name in options("experiment", [packaged_folder()]):
+        Problem.from_spec(resolve([f"experiment={name}"]).problem.spec())
+
+
+def test_sections_of_a_problem():
+    assert defaults(Time) | defaults(Solver) == {
+        "step": ABSENT,
+        "substeps": 1,
+        "burn_in": 0,
+        "order": 4,
+        "shape": None,
+    }
+    generation = arguments(generate, "problem", "root", "splits", "progress")
+    assert {name: defaults(ProblemConfig)[name] for name in generation} == generation

@@ -1,0 +1,149 @@
+"""Every mistake is told with the place where it was made and with what was probably meant, word for word."""
+
+import pytest
+
+from pdejax.config import ConfigError, resolve
+
+
+def said(words, config_dir=None):
+    with pytest.raises(ConfigError) as caught:
+        resolve(words, config_dir)
+    return str(caught.value)
+
+
+def test_misspelt_key_in_a_file(mine, problem):
+    folder = mine({"problem/mine.yaml": problem.replace("step: 0.1", "step: 0.1\n  substep: 4")})
+    expected = "mine/problem/mine.yaml:10: unknown key 'problem.time.substep'. Did you mean 'substeps' or 'step'?"
+    assert said(["problem=mine"], folder) == expected
+
+
+def test_misspelt_key_in_an_experiment(mine):
+    text = "# Mine.\ndefaults:\n  - override /problem: burgers\ntrain:\n  batchsize: 4\n"
+    folder = mine({"experiment/fast.yaml": text})
+    expected = "mine/experiment/fast.yaml:5: unknown key 'train.batchsize'. Did you mean 'batch_size'?"
+    assert said(["experiment=fast"], folder) == expected
+
+
+OVERRIDES = {
+    "train.stepss=5": "unknown key 'train.stepss'. Did you mean 'steps'?",
+    "learning_rate=1e-4": "unknown key 'learning_rate'. Did you mean 'train.learning_rate'?",
+    "probleme=ks": "unknown key 'probleme'. Did you mean 'problem'?",
+    "problem=kss": "unknown problem 'kss'. Did you mean 'ks'?",
+    "train.steps=many": "train.steps should be a valid integer, got 'many'",
+    "train.steps=1.5": "train.steps should be a valid integer, got 1.5",
+    "train.steps=true": "train.steps should be a valid integer, got True",
+    "train.learning_rate=-1": "train.learning_rate should be greater than 0, got -1",
+    "problem.time={step: -1}": "problem.time.step should be greater than 0, got -1",
+    "train.schedule=cosin": "unknown train.schedule 'cosin'. Did you mean 'cosine'?",
+    "network.kind=fnoo": "unknown network.kind 'fnoo'. Did you mean 'fno'?",
+    "problem.initial.kind=matren": "unknown problem.initial.kind 'matren'. Did you mean 'matern'?",
+    "problem.initial.cuont=3": "unknown key 'problem.initial.cuont'. Did you mean 'count'?",
+    "problem.equation=burger": "problem.equation is the unknown equation 'burger'. Did you mean 'burgers'?",
+    "problem.vary.nuu=[1,2]": "problem.vary.nuu is no parameter of the equation. Did you mean 'nu'?",
+    "problem.vary.nu=[2,1]": "problem.vary.nu should be a range [low, high], got [2, 1]",
+    "problem.domain.lengths=[1,2]": "problem.domain.lengths should have as many values as shape=[128], got [1.0, 2.0]",
+    "problem.domain.lengths=[a]": "problem.domain.lengths.0 should be a valid number, got 'a'",
+    "problem.time=3": "problem.time is a section with keys below it, got 3",
+    "train.devices=0": "train.devices should be auto (all there are) or a positive number, got 0",
+    "network.modes=[4,4]": "network.modes should have one entry for each of 1 axes, got [4, 4]",
+    "train.warmup=1e5": "train.warmup should be less than train.steps=4000, got 100000",
+    "evaluation.steps=1000": "evaluation.steps should be at most 159, what the test split holds, got 1000",
+    "method.conserve_mean=1": "method.conserve_mean should be a valid boolean, got 1",
+    "name=a/b": "name becomes a folder: letters, digits and . _ = + - are possible, got 'a/b'",
+    "name=${problem.nme}": "name: Interpolation key 'problem.nme' not found",
+    "train.steps": "an override is written key=value or group=name.",
+    "=3": "an override is written key=value or group=name.",
+    "ks": "an override is written key=value or group=name. Did you mean problem=ks?",
+    "train.steps=[1": "not a valid override: no viable alternative at input '[1'",
+    "train.steps=1,2": "several values are a sweep, which needs --multirun; a list is written train.steps=[1,2]",
+    "network=null": "unknown network 'null'. Known: fno, fno_paper.",
+    "hydra.job.name=x": "Hydra's own settings have no effect here",
+    "~problem.domain": "problem.domain is missing",
+    "~problem.initial.kind": "problem.initial.kind is missing",
+}
+
+
+@pytest.mark.parametrize("word", OVERRIDES)
+def test_override(word, mine):
+    mine({})
+    assert said([word]) == f"{word}: {OVERRIDES[word]}"
+
+
+def test_predicting_states_cannot_keep_the_mean():
+    expected = (
+        "method.conserve_mean=true: method.conserve_mean needs method.predict=increment: "
+        "the mean of a predicted state is free"
+    )
+    assert said(["method.predict=state", "method.conserve_mean=true"]) == expected
+
+
+def test_all_mistakes_are_told_at_once():
+    words = ["train.stps=5", "network.width=0", "problem.time.step=no"]
+    assert said(words).splitlines() == [
+        "problem.time.step=no: problem.time.step should be a valid number, got 'no'",
+        "network.width=0: network.width should be greater than or equal to 1, got 0",
+        "train.stps=5: unknown key 'train.stps'. Did you mean 'steps'?",
+    ]
+
+
+def test_missing_section_of_a_file(mine, problem):
+    folder = mine({"problem/mine.yaml": problem.replace("time:\n  step: 0.1\n", "")})
+    assert said(["problem=mine"], folder) == "mine/problem/mine.yaml: problem.time is missing"
+
+
+def test_missing_key_of_a_section(mine, problem):
+    folder = mine({"problem/mine.yaml": problem.replace("  step: 0.1\n", "  substeps: 2\n")})
+    assert said(["problem=mine"], folder) == "mine/problem/mine.yaml:8: problem.time.step is missing"
+
+
+def test_value_left_open(mine, problem):
+    folder = mine({"problem/mine.yaml": problem.replace("step: 0.1", "step: ???")})
+    expected = "mine/problem/mine.yaml:9: problem.time.step is left open: set it by problem.time.step=VALUE"
+    assert said(["problem=mine"], folder) == expected
+    assert resolve(["problem=mine", "problem.time.step=0.3"], folder).problem.time.step == 0.3
+
+
+def test_override_is_blamed_before_the_file_it_replaces(mine, problem):
+    folder = mine({"problem/mine.yaml": problem})
+    expected = "problem.domain.shape=[0]: problem.domain.shape.0 should be greater than or equal to 1, got 0"
+    assert said(["problem=mine", "problem.domain.shape=[0]"], folder) == expected
+
+
+def test_experiment_is_blamed_before_the_file_it_replaces(mine):
+    folder = mine({"experiment/fast.yaml": "train:\n  steps: -1\n"})
+    expected = "mine/experiment/fast.yaml:2: train.steps should be greater than or equal to 1, got -1"
+    assert said(["experiment=fast"], folder) == expected
+
+
+DEFAULTS = {
+    "override /problem: kss": "mine/experiment/fast.yaml:3: unknown problem 'kss'. Did you mean 'ks'?",
+    "override /problm: ks": "mine/experiment/fast.yaml:3: unknown group 'problm'. Did you mean 'problem'?",
+    "/problm: ks": "mine/experiment/fast.yaml:3: unknown group 'problm'. Did you mean 'problem'?",
+}
+
+
+@pytest.mark.parametrize("line", DEFAULTS)
+def test_defaults_list(line, mine):
+    folder = mine({"experiment/fast.yaml": f"# problm kss\ndefaults:\n  - {line}\n"})
+    assert said(["experiment=fast"], folder) == DEFAULTS[line]
+
+
+BAD_YAML = {
+    "a: [1, 2\n": "2: not valid YAML: expected ',' or ']', but got '<stream end>'",
+    "train:\n  steps: 1\n  steps: 2\n": "3: the key 'steps' is already in line 2",
+    "train:\n  3: 1\n": "2: the key 3 is not text: put it in quotes",
+    "- a\n": "1: expected `key: value` lines, found list",
+    "train: {steps: 1}\n\tname: x\n": "2: not valid YAML: found character '\\t' that cannot start any token",
+}
+
+
+@pytest.mark.parametrize("text", BAD_YAML)
+def test_unreadable_file(text, mine):
+    folder = mine({"experiment/fast.yaml": text})
+    assert said(["experiment=fast"], folder) == f"mine/experiment/fast.yaml:{BAD_YAML[text]}"
+
+
+def test_unknown_folder(mine):
+    mine({})
+    with pytest.raises(FileNotFoundError, match="--config-dir nowhere: there is no such folder"):
+        resolve([], "nowhere")

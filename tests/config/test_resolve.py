@@ -1,0 +1,177 @@
+"""Composition: what wins over what, where files are found, sweeps, and the way to YAML and back."""
+
+import subprocess
+import sys
+
+import pydantic
+import pytest
+
+from pdejax.config import GROUPS, RunConfig, options, packaged_folder, read_run, resolve, search_folders, sweep
+
+
+def test_defaults():
+    config = resolve()
+    assert (config.name, config.problem.name, config.network.kind) == ("ks_fno", "ks", "fno")
+    assert config.problem.domain.shape == (128,)
+    assert config.train.learning_rate == 1e-3
+
+
+def test_order_of_precedence(mine):
+    text = "defaults:\n  - override /problem: burgers\ntrain:\n  steps: 7\n  warmup: 3\n"
+    folder = mine({"experiment/fast.yaml": text})
+    config = resolve(["experiment=fast", "train=paper", "train.warmup=5"], folder)
+    assert config.problem.name == "burgers"  # by the experiment's defaults list
+    assert config.train.batch_size == 128  # by the group chosen on the command line
+    assert config.train.steps == 7  # by the experiment's own value
+    assert config.train.warmup == 5  # by the override
+
+
+def test_experiment_gives_way_to_a_group_of_the_command_line(mine):
+    folder = mine({"experiment/fast.yaml": "defaults:\n  - override /problem: burgers\n"})
+    assert resolve(["experiment=fast", "problem=kdv"], folder).problem.name == "kdv"
+
+
+def test_name_follows_what_it_is_made_of():
+    assert resolve(["problem.name=mine"]).name == "mine_fno"
+    assert resolve(["problem.name=mine", "name=x"]).name == "x"
+
+
+def test_valid_keys_can_be_set_whether_files_mention_them_or_not():
+    config = resolve(["problem.vary.nu=[0.5,1.5]", "+train.accumulate=2", "++problem.solver.order=2"])
+    assert config.problem.vary == {"nu": (0.5, 1.5)}
+    assert config.train.accumulate == 2
+    assert config.problem.solver.order == 2
+
+
+def test_own_problem_beside_the_shipped_ones(mine, problem):
+    folder = mine({"problem/mine.yaml": problem})
+    config = resolve(["problem=mine", "network=fno"], folder)
+    assert config.problem.equation.terms == ("u_t = nu*u_xx - k*u",)
+    assert list(options("problem", search_folders(folder))) == sorted([*options("problem", search_folders()), "mine"])
+
+
+def test_own_problem_in_the_current_folder(mine, problem, tmp_path):
+    mine({"problem/mine.yaml": problem})
+    (tmp_path / "mine").rename(tmp_path / "configs")
+    assert resolve(["problem=mine"]).problem.name == "mine"
+
+
+def test_own_file_replaces_the_shipped_one_of_its_name(mine, problem):
+    folder = mine({"problem/ks.yaml": problem})
+    assert resolve([], folder).problem.name == "mine"
+    assert resolve([]).problem.name == "ks"
+
+
+def test_file_that_builds_on_a_shipped_one(mine):
+    folder = mine({"problem/big.yaml": "defaults:\n  - ks\nname: big\ndomain:\n  shape: [256]\n"})
+    config = resolve(["problem=big"], folder)
+    assert (config.problem.name, config.problem.domain.shape) == ("big", (256,))
+    assert config.problem.domain.lengths == (64.0,)
+
+
+def test_yaml_reads_what_was_meant(mine, problem):
+    folder = mine({"problem/mine.yaml": problem.replace("k: 1.0", "k: 1.0, n: 1e-4, y: 2., on: .5, no: 1E+2")})
+    assert resolve(["problem=mine"], folder).problem.equation.parameters == {
+        "nu": 0.01,
+        "k": 1.0,
+        "n": 1e-4,
+        "y": 2.0,
+        "on": 0.5,
+        "no": 100.0,
+    }
+
+
+def test_words_read_what_was_meant():
+    config = resolve(["train.learning_rate=1e-4", "train.steps=1e5", "name=on", "evaluation.baselines=false"])
+    assert config.train.learning_rate == 1e-4
+    assert config.train.steps == 100_000
+    assert config.name == "on"
+    assert config.evaluation.baselines is False
+
+
+@pytest.mark.parametrize("words", [[], ["problem=gray_scott"], ["name='1e4'", "train.clip=null"], ["name=on"]])
+def test_to_yaml_and_back(words):
+    config = resolve(words)
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+
+
+def test_to_yaml_and_back_with_keys_that_are_words_of_yaml(mine, problem):
+    folder = mine({"problem/mine.yaml": problem.replace("k: 1.0", "on: 1.0")})
+    config = resolve(["problem=mine", "problem.vary.on=[1,2]"], folder)
+    assert config.problem.vary == {"on": (1.0, 2.0)}
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+
+
+def test_warmup_can_be_a_share_of_the_steps():
+    assert resolve(["train.steps=1000", "train.warmup=0.05"]).train.warmup == 50
+    assert resolve(["train.steps=1000", "train.warmup=7"]).train.warmup == 7
+    assert resolve(["train.steps=3", "train.warmup=0.05"]).train.warmup == 0
+
+
+def test_run_is_read_again_with_changes(tmp_path):
+    config = resolve(["seed=3"])
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml())
+    assert read_run(path) == config
+    again = read_run(path, ["evaluation.steps=12"])
+    assert again.evaluation.steps == 12
+    assert again.model_copy(update={"evaluation": config.evaluation}) == config
+
+
+def test_configurations_cannot_be_changed():
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        resolve().seed = 1
+
+
+def test_sweep_is_the_product():
+    configs = sweep(["network.width=8,16", "seed=0,1", "train=smoke"])
+    assert [(c.network.width, c.seed) for c in configs] == [(8, 0), (8, 1), (16, 0), (16, 1)]
+    assert [c.name for c in configs][:2] == ["ks_fno-network.width=8-seed=0", "ks_fno-network.width=8-seed=1"]
+    assert {c.train.steps for c in configs} == {20}
+
+
+def test_sweep_over_groups_lists_and_names():
+    assert [c.problem.name for c in sweep(["problem=ks,burgers"])] == ["ks", "burgers"]
+    assert [c.network.modes for c in sweep(["network.modes=[4],[8]"])] == [(4,), (8,)]
+    assert [c.name for c in sweep(["name=a,b"])] == ["a", "b"]
+    assert [c.seed for c in sweep(["seed=range(0,3)"])] == [0, 1, 2]
+
+
+def test_sweep_without_lists_is_one_run():
+    assert sweep(["seed=4"]) == [resolve(["seed=4"])]
+
+
+SHIPPED = [(group, name) for group in GROUPS for name in options(group, [packaged_folder()])]
+
+
+@pytest.mark.parametrize(("group", "name"), SHIPPED)
+def test_every_shipped_file_is_valid(group, name):
+    config = resolve([f"{group}={name}"])
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+
+
+def test_every_shipped_file_has_a_description():
+    from pdejax.config import description
+
+    for group in GROUPS:
+        for path in options(group, [packaged_folder()]).values():
+            assert description(path).endswith("."), path
+
+
+def test_configuration_does_not_import_jax():
+    code = (
+        "import sys\nfrom pdejax.config import resolve\nresolve(['experiment=ks_demo'])\n"
+        "assert not {'jax', 'numpy', 'equinox'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_program_with_its_own_hydra_is_left_alone(mine):
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    folder = mine({"config.yaml": "a: 1\n", "problem/x.yaml": "b: 2\n"})
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        resolve(["problem=burgers"])
+        assert compose("config", overrides=["+problem=x"]) == {"a": 1, "problem": {"b": 2}}
+    assert not GlobalHydra.instance().is_initialized()

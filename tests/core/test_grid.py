@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from pdejax.core import Boundary, Grid
+
+
+def test_periodic_grid_excludes_its_end_point():
+    grid = Grid((4,), (2.0,))
+    np.testing.assert_allclose(grid.axes()[0], [0.0, 0.5, 1.0, 1.5])
+
+
+def test_grid_with_walls_includes_both_ends():
+    grid = Grid((5,), (2.0,), (Boundary.DIRICHLET,))
+    np.testing.assert_allclose(grid.axes()[0], [0.0, 0.5, 1.0, 1.5, 2.0])
+    assert not grid.periodic
+
+
+def test_coordinates_are_channels_last():
+    grid = Grid((3, 5), (3.0, 10.0), origin=(1.0, 0.0))
+    assert grid.coordinates().shape == (3, 5, 2)
+    np.testing.assert_allclose(grid.coordinates()[2, 4], [3.0, 8.0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (((4, 4), (1.0,)), ["2 axes", "lengths"]),
+        (((4,), (-1.0,)), ["positive", "-1.0"]),
+        (((2, 2, 2, 2), (1.0,) * 4), ["one to three", "(2, 2, 2, 2)"]),
+    ],
+)
+def test_impossible_grids_are_refused_with_what_was_got(arguments, words):
+    with pytest.raises(ValueError, match="Grid") as caught:
+        Grid(*arguments)
+    assert all(word in str(caught.value) for word in words)

@@ -1,0 +1,235 @@
+import fcntl
+import json
+
+import equinox as eqx
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+
+from pdejax.core import resample
+from pdejax.data import Dataset, SplitSize, generate
+from pdejax.data._solve import split_seed
+from pdejax.equations import Problem
+from pdejax.solvers import problem_stepper
+
+
+def states_of(root, split="train"):
+    return Dataset.open(root).split(split).states
+
+
+@pytest.mark.parametrize(("which", "seed", "split", "index"), [("burgers", 3, "valid", 2), ("plane", 0, "train", 1)])
+def test_states_are_the_solution_of_the_problem(request, which, seed, split, index):
+    """One trajectory, solved alone and frame by frame, from the initial condition its number stands for."""
+    dataset = request.getfixturevalue(f"{which}_set")
+    problem, stored = dataset.problem, dataset.split(split)
+    with jax.enable_x64(True):
+        initial, parameters = problem.draw(split_seed(seed, split, 0), index)
+        batch = {name: jnp.asarray(value)[None] for name, value in parameters.items()}
+        stepper = eqx.filter_jit(problem_stepper(problem, batch))
+        u, frames = jnp.asarray(initial)[None], []
+        for _ in range(problem.burn_in + stored.frames):
+            frames.append(np.asarray(resample(u, problem.grid.shape)[0]))
+            u = stepper(u)
+    np.testing.assert_allclose(stored.states[index], frames[problem.burn_in :], rtol=2e-7, atol=1e-9)
+    assert {name: np.float32(value) for name, value in parameters.items()} == {
+        name: values[index] for name, values in stored.parameters.items()
+    }
+
+
+@pytest.mark.parametrize(("shard_size", "batch_size"), [(64, 16), (3, 2)])
+def test_content_does_not_depend_on_the_division(burgers, burgers_root, tmp_path, shard_size, batch_size):
+    splits = {"train": SplitSize(10, 8)}
+    other = generate(burgers, tmp_path / "set", splits, seed=3, shard_size=shard_size, batch_size=batch_size)
+    np.testing.assert_array_equal(states_of(other), states_of(burgers_root))
+    parameters = [Dataset.open(root).split("train").parameters for root in (other, burgers_root)]
+    for name in ("length", "nu", "step"):
+        np.testing.assert_array_equal(parameters[0][name], parameters[1][name])
+
+
+def test_a_smaller_split_is_the_beginning_of_a_larger_one(burgers, burgers_root, tmp_path):
+    other = generate(burgers, tmp_path / "set", {"train": SplitSize(6, 5)}, seed=3, shard_size=4, batch_size=4)
+    np.testing.assert_array_equal(states_of(other), states_of(burgers_root)[:6, :5])
+
+
+def test_trajectories_differ_between_numbers_splits_and_seeds(burgers, burgers_root, tmp_path):
+    other = generate(burgers, tmp_path / "set", {"train": SplitSize(3, 3)}, seed=4, batch_size=2)
+    first = [states_of(burgers_root), states_of(burgers_root, "valid"), states_of(other)]
+    every = np.concatenate([s[:, 0].reshape(len(s), -1) for s in first])
+    distance = np.abs(every[:, None] - every[None]).max(-1) + np.eye(len(every))
+    assert distance.min() > 1e-3
+
+
+def test_statistics_are_those_of_the_train_split(burgers_set):
+    states = burgers_set.split("train").states.astype(np.float64)
+    for suffix, values in (("", states), ("_delta", np.diff(states, axis=1))):
+        flat = values.reshape(-1, 1)
+        expected = {"mean": flat.mean(0), "std": flat.std(0), "rms": np.sqrt((flat**2).mean(0))}
+        for name, value in expected.items():
+            np.testing.assert_allclose(burgers_set.statistics[name + suffix], value, rtol=1e-6, atol=1e-9)
+    columns = burgers_set.split("train").parameter_array
+    np.testing.assert_allclose(burgers_set.statistics["parameter_mean"], columns.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(burgers_set.statistics["parameter_std"], columns.std(0), rtol=1e-5)
+    assert burgers_set.parameter_names == ("length", "nu", "step")
+    stored = yaml.safe_load((burgers_set.root / "stats.yaml").read_text())
+    assert stored["mean"]["u"] == pytest.approx(float(states.mean()))
+
+
+def small(problem, root, **changes):
+    settings = {"seed": 1, "shard_size": 2, "batch_size": 2, **changes}
+    splits = settings.pop("splits", {"train": SplitSize(4, 3)})
+    return generate(problem, root, splits, **settings)
+
+
+@pytest.fixture(scope="module")
+def made(burgers, tmp_path_factory):
+    return small(burgers, tmp_path_factory.mktemp("made") / "set")
+
+
+def fingerprint(root):
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+def test_a_complete_set_is_left_alone(burgers, made):
+    before = {p: p.stat().st_mtime_ns for p in made.rglob("*.*") if p.name != ".lock"}
+    calls = []
+    small(burgers, made, progress=lambda done, total: calls.append((done, total)))
+    assert {p: p.stat().st_mtime_ns for p in made.rglob("*.*") if p.name != ".lock"} == before
+    assert calls == [(4, 4)]
+
+
+def test_damage_is_found_and_mended(burgers, tmp_path):
+    root = small(burgers, tmp_path / "set")
+    before = fingerprint(root)
+    shard = root / "data/train/burgers-00001.hdf5"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(ValueError, match=r"burgers-00001.hdf5 is missing or differs from its checksum"):
+        small(burgers, root)
+    with pytest.raises(ValueError, match=r"burgers-00001.hdf5 is missing or differs from its checksum"):
+        Dataset.open(root).verify()
+    shard.unlink()
+    small(burgers, root)
+    assert fingerprint(root) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"seed": 2}, "seed is 1 there and 2 here"),
+        ({"shard_size": 3}, "shard_size is 2 there and 3 here"),
+        ({"splits": {"train": SplitSize(4, 5)}}, "splits.train.frames is 3 there and 5 here"),
+        ({"splits": {"test": SplitSize(4, 3)}}, "splits.test is missing there"),
+    ],
+)
+def test_other_settings_are_refused_by_name(burgers, made, changes, key):
+    with pytest.raises(ValueError, match=key):
+        small(burgers, made, **changes)
+
+
+def test_another_problem_is_refused_by_name(burgers, made):
+    spec = {**burgers.spec, "time": {**burgers.spec["time"], "step": 0.2}}
+    with pytest.raises(ValueError, match=r"problem.time.step is 0.1 there and 0.2 here"):
+        small(Problem.from_spec(spec), made)
+
+
+def test_a_foreign_data_folder_is_not_written_to(burgers, tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ValueError, match="choose another folder"):
+        small(burgers, tmp_path)
+
+
+def test_two_writers_are_refused(burgers, made):
+    with (made / ".lock").open("a+") as file:
+        file.truncate(0)
+        file.write("1234")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match="is being written by process 1234"):
+            small(burgers, made)
+
+
+def test_rejects_are_redrawn_and_noted(burgers, tmp_path):
+    loose = small(burgers, tmp_path / "loose", splits={"train": SplitSize(6, 3)})
+    with_all = Dataset.open(loose)
+    differences = [read_difference(loose, number) for number in range(3)]
+    tolerance = float(np.sort(np.concatenate(differences))[-2:].mean())  # all but the worst one pass
+    worst = int(np.argmax(np.concatenate(differences)))
+    strict = Dataset.open(small(burgers, tmp_path / "strict", splits={"train": SplitSize(6, 3)}, tolerance=tolerance))
+    rejects = strict.manifest["rejects"]
+    assert with_all.manifest["rejects"] == []
+    assert rejects[0]["index"] == worst
+    assert rejects[0]["attempt"] == 0
+    assert rejects[0]["reason"] == "self-difference above tolerance"
+    assert rejects[0]["self_difference"] == np.concatenate(differences)[worst]
+    kept = [i for i in range(6) if i != worst]
+    same = np.all(with_all.split("train").states == strict.split("train").states, axis=(1, 2, 3))
+    assert same.tolist() == [i in kept for i in range(6)]
+    assert strict.manifest["self_difference"]["train"]["max"] <= tolerance
+
+
+def read_difference(root, number):
+    with h5py.File(root / f"data/train/burgers-{number:05d}.hdf5") as file:
+        return file["provenance/self_difference"][:]
+
+
+def test_a_solver_too_coarse_is_an_error(burgers, tmp_path):
+    with pytest.raises(ValueError, match=r"trajectory 0 of split 'train' was rejected 8 times.*raise time.substeps"):
+        small(burgers, tmp_path / "set", tolerance=1e-30)
+
+
+def test_blow_up_is_an_error_that_says_so(burgers, tmp_path):
+    spec = {**burgers.spec, "initial": {**burgers.spec["initial"], "amplitude": 1e6}}
+    with pytest.raises(ValueError, match="not finite"):
+        small(Problem.from_spec(spec), tmp_path / "set")
+
+
+def test_self_difference_falls_with_the_order_of_the_solver(burgers, tmp_path):
+    """Half the solver step gives about 2^-4 of the difference."""
+    coarse = Dataset.open(small(burgers, tmp_path / "coarse"))
+    time = {**burgers.spec["time"], "substeps": 2 * burgers.substeps}
+    fine = Dataset.open(small(Problem.from_spec({**burgers.spec, "time": time}), tmp_path / "fine"))
+    ratio = [d.manifest["self_difference"]["train"]["median"] for d in (coarse, fine)]
+    assert 10 < ratio[0] / ratio[1] < 24
+
+
+def test_progress_counts_trajectories(burgers, tmp_path):
+    calls = []
+    small(burgers, tmp_path / "set", progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(0, 4), (2, 4), (4, 4)]
+
+
+def test_incomplete_and_missing_sets_are_told_apart(burgers, made, tmp_path):
+    with pytest.raises(ValueError, match="there is no data set in"):
+        Dataset.open(tmp_path)
+
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        if done == 4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        small(burgers, tmp_path / "set", progress=stop)
+    with pytest.raises(ValueError, match="is not complete: generate again"):
+        Dataset.open(tmp_path / "set")
+    small(burgers, tmp_path / "set")
+    assert fingerprint(tmp_path / "set") == fingerprint(made)
+
+
+def test_manifest_rebuilds_the_problem(burgers, burgers_set):
+    assert burgers_set.problem.spec == json.loads(json.dumps(burgers.spec))
+    assert burgers_set.grid == burgers.grid
+    assert burgers_set.step == burgers.step
+    with pytest.raises(ValueError, match=r"unknown split 'trian'\. Did you mean 'train'"):
+        burgers_set.split("trian")
+
+
+@pytest.mark.parametrize("size", [(0, 5), (3, 1)])
+def test_empty_splits_are_refused(size):
+    with pytest.raises(ValueError, match="a split holds at least 1 trajectory of 2 frames"):
+        SplitSize(*size)

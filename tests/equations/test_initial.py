@@ -1,0 +1,103 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import Grid, resample
+from pdejax.equations import (
+    INITIAL,
+    GaussianBlobs,
+    GaussianRandomField,
+    Matern,
+    SumOfSines,
+    TruncatedFourier,
+    build_initial,
+)
+
+SMALL = {"gaussian_random_field": {"cutoff": 8}, "matern": {"cutoff": 8}, "gaussian_blobs": {"widths": [0.1, 0.2]}}
+
+
+def many(initial, grid, key, count):
+    """First channel of independent samples."""
+    return jax.jit(jax.vmap(lambda k: initial(k, grid)))(jax.random.split(key, count))[..., 0]
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("kind", INITIAL)
+def test_a_finer_grid_shows_the_same_field(kind, ndim, key, x64):
+    initial = build_initial({"kind": kind, **SMALL.get(kind, {})}, channels=2)
+    coarse, fine = Grid((32,) * ndim, (3.0,) * ndim), Grid((64,) * ndim, (3.0,) * ndim)
+    u, v = jax.jit(lambda k: (initial(k, coarse), initial(k, fine)))(key)
+    assert u.shape == (*coarse.shape, 2)
+    every_second = v[(slice(None, None, 2),) * ndim]
+    tolerance = 1e-5 if kind == "gaussian_blobs" else 1e-12  # blobs are not band-limited, but the same points agree
+    np.testing.assert_allclose(u, every_second, atol=1e-12)
+    np.testing.assert_allclose(resample(u, fine.shape), v, atol=tolerance)
+    assert np.std(u) > 1e-2
+
+
+@pytest.mark.parametrize("kind", INITIAL)
+def test_content_does_not_depend_on_precision(kind, key):
+    initial, grid = build_initial({"kind": kind}, channels=2), Grid((64,), (2.0,))
+    single = initial(key, grid)
+    with jax.enable_x64(True):
+        double = initial(key, grid)
+    assert single.dtype == jnp.float32
+    assert double.dtype == jnp.float64
+    np.testing.assert_allclose(single, double, atol=2e-4)
+
+
+def test_truncated_fourier_options(key, x64):
+    grid = Grid((64, 64), (1.0, 2.0))
+    u = TruncatedFourier(cutoff=4, amplitude=0.5, mean=0.5)(key, grid)
+    assert np.mean(u) == pytest.approx(0.5, abs=1e-12)
+    assert np.abs(u - 0.5).max() == pytest.approx(0.5, rel=0.05)
+    spectrum = np.abs(np.fft.fft2(u[..., 0]))
+    modes = np.abs(np.fft.fftfreq(64, 1 / 64))
+    outside = np.maximum(modes[:, None], modes[None, :]) > 4.5
+    assert spectrum[outside].max() < 1e-10
+    plain = TruncatedFourier(cutoff=4, zero_mean=False, max_one=False)
+    assert np.std(many(plain, Grid((16,), (1.0,)), key, 2000)) == pytest.approx(1, rel=0.03)
+
+
+def test_gaussian_random_field_has_the_declared_spectrum(key, x64):
+    field = GaussianRandomField(alpha=2.0, tau=5.0, cutoff=10)
+    u = many(field, Grid((32,), (1.0,)), key, 4000)
+    power = np.mean(np.abs(np.fft.rfft(u) / 32) ** 2, axis=0)
+    m = np.arange(1, 11)
+    expected = 2 * 5.0**3 * (4 * np.pi**2 * m**2 + 25) ** -2.0
+    np.testing.assert_allclose(power[1:11], expected, rtol=0.1)
+    assert power[0] < 1e-25
+    assert power[11:].max() < 1e-25
+
+
+def test_matern_has_unit_variance_and_its_correlation_length(key, x64):
+    field = Matern(nu=0.5, length=0.1, cutoff=64)
+    u = many(field, Grid((128,), (2.0,)), key, 4000)
+    assert np.var(u) == pytest.approx(1, rel=0.03)
+    lag = 8 * 2.0 / 128  # for nu = 1/2 the covariance is exp(-r / length)
+    assert np.mean(u * np.roll(u, 8, axis=1)) == pytest.approx(np.exp(-lag / 0.1), abs=0.03)
+
+
+def test_sum_of_sines_keeps_to_its_wavenumbers(key, x64):
+    u = many(SumOfSines(wavenumbers=(2, 4)), Grid((32,), (5.0,)), key, 500)
+    power = np.mean(np.abs(np.fft.rfft(u) / 32) ** 2, axis=0)
+    assert power[[0, 1, *range(5, 17)]].max() < 1e-25
+    # ten sines of amplitude U(-1/2, 1/2), a third in each mode: E|c_m|^2 = 10/3 * (1/12) / 4
+    np.testing.assert_allclose(power[2:5], 10 / 3 / 48, rtol=0.15)
+
+
+def test_blobs_lie_between_background_and_peak(key):
+    u = GaussianBlobs(count=4)(key, Grid((64, 64), (2.5, 2.5)))
+    assert 0.5 <= u[..., 0].min() < 0.6
+    assert u[..., 0].max() == pytest.approx(1.0, abs=1e-3)
+    np.testing.assert_allclose(u[..., 1], (1 - u[..., 0]) / 2, atol=1e-6)
+
+
+def test_wrong_specifications_are_refused():
+    with pytest.raises(ValueError, match="Did you mean 'sum_of_sines'"):
+        build_initial({"kind": "sum_of_sine"})
+    with pytest.raises(ValueError, match="Did you mean 'count'"):
+        build_initial({"kind": "sum_of_sines", "counts": 3})
+    with pytest.raises(ValueError, match="3 channels"):
+        build_initial({"kind": "gaussian_blobs"}, channels=3)

@@ -1,0 +1,118 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import Grid
+from pdejax.equations import EQUATIONS, Equation
+
+EXTRA = {
+    "vector burgers": Equation(
+        ["u_t = -u*u_x - v*u_y + nu*lap(u)", "v_t = -u*v_x - v*v_y + nu*lap(v)"], {"nu": 0.1}, ndim=2
+    ),
+    "cahn_hilliard": Equation("u_t = lap(u**3 - u - gamma*lap(u))", {"gamma": 0.1}, ndim=2),
+    "rossby waves": Equation("w_t = -advect(w) + nu*bilap(w) + 2.5*dot(velocity(w), grad(y))", {"nu": -0.1}, ndim=2),
+    "variable coefficient in 3D": Equation("u_t = div((1 + 0.5*sin(x)*cos(z))*grad(u)) + u_xyz", ndim=3),
+    "explicit time": Equation("u_t = sin(t)*exp(-u**2)*u_x + tanh(u)/(2 + cos(x - t)) + t*u_xxx"),
+    "coupled": Equation(["u_t = v_xxx - 2*v", "v_t = dx(u*v) + u_xx + abs(2 + u)"]),
+    "helicity": Equation(["u_t = dot(curl(u*grad(v)), grad(u**2)) + sqrt(2 + sin(u))", "v_t = lap(v)"], ndim=3),
+    "scalar curl": Equation(["u_t = curl(u*grad(v))", "v_t = div(v*grad(u))/2"], ndim=2),
+}
+CASES = {**EQUATIONS, **EXTRA}
+
+
+def smooth_field(equation, seed=0):
+    """Random trigonometric polynomials on the box 2 pi, growing in time."""
+    rng = np.random.default_rng(seed)
+    modes = rng.integers(-2, 3, (4, equation.ndim, equation.channels))
+    modes[0] = 1
+    amplitude, phase = rng.normal(size=(2, 4, equation.channels))
+
+    def field(t, x):
+        angle = jnp.einsum("d,mdc->mc", x, jnp.asarray(modes, x.dtype)) + phase
+        return jnp.exp(0.3 * t) * jnp.sum(0.2 * amplitude * jnp.sin(angle), axis=0)
+
+    return field, modes
+
+
+def on_grid(equation, grid, field, modes, t):
+    """State, its time derivative, and the points; a stream function becomes its vorticity -lap(psi)."""
+    points = jnp.asarray(grid.coordinates().reshape(-1, grid.ndim))
+    values = jax.vmap(lambda x: field(t, x))(points)
+    rate = 0.3 * values
+    if "psi" in equation.pointwise_fields:
+        lap = lambda x: -jnp.trace(jax.hessian(lambda y: field(t, y)[0])(x))
+        values = jax.vmap(lap)(points)[:, None]
+        rate = 0.3 * values
+    shape = (*grid.shape, equation.channels)
+    return values.reshape(shape), rate.reshape(shape), points
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_pointwise_residual_agrees_with_the_spectral_right_hand_side(name, x64):
+    equation = CASES[name]
+    shape = {1: (32,), 2: (24, 20), 3: (16, 14, 14)}[equation.ndim]
+    grid, t = Grid(shape, (2 * np.pi,) * equation.ndim), 0.7
+    if name == "navier_stokes_forced":
+        grid = Grid(shape, (2.0, 1.0))  # another box, on which the forcing is periodic
+    field, modes = smooth_field(equation)
+    scaled = lambda t, x: field(t, x * (2 * np.pi / np.asarray(grid.lengths)))
+    u, rate, points = on_grid(equation, grid, scaled, modes, t)
+    parameters = {"k": 3.0} if name == "kolmogorov_flow" else {}
+    residual = jax.jit(jax.vmap(lambda x: equation.residual(scaled, jnp.asarray(t), x, parameters)))(points)
+    spectral = rate - equation.rhs(u, grid, parameters, t)
+    np.testing.assert_allclose(residual.reshape(u.shape), spectral, rtol=0, atol=1e-10)
+    assert jnp.abs(spectral).max() > 1e-2  # nothing was compared with zero
+
+
+def test_parameters_and_lengths_per_trajectory(x64):
+    equation, grid = EQUATIONS["kuramoto_sivashinsky"], Grid((32,), (10.0,))
+    u = jnp.stack([jnp.sin(2 * np.pi * jnp.asarray(grid.coordinates()) / 10.0)] * 3)
+    nu, length = jnp.array([0.5, 1.0, 1.5]), jnp.array([0.9, 1.0, 1.1])
+    together = equation.rhs(u, grid, {"nu": nu, "length": length})
+    for i in range(3):
+        alone = equation.rhs(u[i], Grid((32,), (10.0 * float(length[i]),)), {"nu": float(nu[i])})
+        np.testing.assert_allclose(together[i], alone, rtol=1e-12, atol=1e-12)
+    traced = jax.jit(lambda p: equation.rhs(u, grid, p))({"nu": nu, "length": length})
+    np.testing.assert_allclose(traced, together, rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match="batch axis"):
+        equation.rhs(u[0], grid, {"nu": nu})
+
+
+def exact_trajectory(times):
+    """Decaying heat modes and a travelling wave: u = exp(-nu k^2 t) sin(k (x - c t))."""
+    x = np.arange(32) * 2 * np.pi / 32
+    return jnp.stack([jnp.asarray(np.exp(-0.1 * 4 * t) * np.sin(2 * (x - t)))[:, None] for t in times])
+
+
+def test_grid_residual_is_fourth_order_and_sees_wrong_frames(x64):
+    equation = Equation("u_t = -c*u_x + nu*u_xx", {"c": 1.0, "nu": 0.1})
+    grid, steps = Grid((32,), (2 * np.pi,)), np.array([0.2, 0.1, 0.05])
+    errors = [
+        jnp.abs(equation.grid_residual(exact_trajectory(np.arange(5) * dt), dt, grid)).max().item() for dt in steps
+    ]
+    orders = np.diff(np.log(errors)) / np.diff(np.log(steps))
+    np.testing.assert_allclose(orders, 4, atol=0.2)
+    unrelated = jax.random.normal(jax.random.key(0), (3, 32, 1))
+    assert jnp.abs(equation.grid_residual(unrelated, 0.05, grid)).max() > 1e3 * errors[-1]
+    shuffled = exact_trajectory(np.array([0.0, 0.1, 0.05, 0.15]))
+    assert jnp.abs(equation.grid_residual(shuffled, 0.05, grid)).max() > 1e3 * errors[-1]
+
+
+def test_grid_residual_takes_a_step_per_trajectory(x64):
+    equation = Equation("u_t = -c*u_x + nu*u_xx + 0*t", {"c": 1.0, "nu": 0.1})
+    grid, dt = Grid((32,), (2 * np.pi,)), jnp.array([0.1, 0.05])
+    frames = [exact_trajectory(np.arange(4) * float(h)) for h in dt]
+    together = equation.grid_residual(jnp.stack(frames, axis=1), dt, grid)
+    for i, h in enumerate(dt):
+        np.testing.assert_allclose(together[:, i], equation.grid_residual(frames[i], float(h), grid), atol=1e-12)
+
+
+def test_a_wrong_grid_or_state_is_refused():
+    burgers = EQUATIONS["burgers"]
+    with pytest.raises(ValueError, match="1 space axes"):
+        burgers.discretise(Grid((8, 8), (1.0, 1.0)))
+    with pytest.raises(ValueError, match=r"\(\*batch, 8, 1\)"):
+        burgers.rhs(jnp.zeros((9, 1)), Grid((8,), (1.0,)))
+    with pytest.raises(ValueError, match="three frames"):
+        burgers.grid_residual(jnp.zeros((2, 8, 1)), 0.1, Grid((8,), (1.0,)))

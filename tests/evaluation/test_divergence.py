@@ -1,0 +1,49 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.evaluation import moments, without_divergence
+from pdejax.evaluation._divergence import first_diverged
+
+
+def ones(*shape):
+    return jnp.ones(shape, jnp.float32)
+
+
+def initial(truth):
+    return (truth[0] ** 2).mean(1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30, 10.1])
+def test_what_is_not_finite_or_ten_times_too_large_is_replaced_from_then_on(bad):
+    truth = ones(5, 3, 8, 1)
+    prediction = truth.at[2, 1].set(bad)  # a later return to the truth does not count
+    kept, diverged = without_divergence(moments(prediction, truth), initial(truth))
+    expected = np.zeros((5, 3), bool)
+    expected[2:, 1] = True
+    np.testing.assert_array_equal(diverged, expected)
+    np.testing.assert_array_equal(first_diverged(diverged), [0, 3, 0])
+    np.testing.assert_allclose(kept.nrmse(), np.where(expected, 10.0, 0.0), atol=1e-6)
+    np.testing.assert_array_equal(kept.correlation[expected], 0)
+    for values in (kept.error, kept.prediction, kept.correlation, kept.vrmse(), kept.mse()):
+        assert np.isfinite(values).all()
+
+
+def test_nine_times_the_data_is_bad_but_has_not_diverged():
+    truth = ones(3, 1, 8, 1)
+    kept, diverged = without_divergence(moments(9.5 * truth, truth), initial(truth))
+    assert not diverged.any()
+    np.testing.assert_allclose(kept.nrmse(), 8.5, rtol=1e-6)
+
+
+def test_a_decaying_truth_is_measured_by_its_largest_frame():
+    decay = jnp.asarray(0.1 ** np.arange(5), jnp.float32).reshape(5, 1, 1, 1)
+    truth = ones(5, 1, 8, 1) * decay
+    _, diverged = without_divergence(moments(ones(5, 1, 8, 1), truth), initial(truth))
+    assert not diverged.any()  # 10,000 times the last frame, but as large as the first one
+
+
+def test_each_channel_is_limited_by_its_own_size():
+    truth = ones(2, 1, 8, 2) * jnp.asarray([1.0, 100.0], jnp.float32).reshape(1, 1, 1, 2)
+    kept, _ = without_divergence(moments(truth * jnp.nan, truth), initial(truth))
+    np.testing.assert_allclose(np.sqrt(kept.error[1, 0]), [10.0, 1000.0], rtol=1e-6)

@@ -1,0 +1,81 @@
+"""Real equations, solver, files and rollouts together."""
+
+import numpy as np
+import pytest
+
+from pdejax.core import StepperPredictor
+from pdejax.data import Dataset, SplitSize, generate
+from pdejax.equations import EQUATIONS, Problem
+from pdejax.evaluation import RolloutValidation, evaluate
+from pdejax.evaluation._html import formula
+from pdejax.solvers import problem_stepper
+
+
+def stored(folder, spec):
+    problem = Problem.from_spec(spec)
+    generate(problem, folder, {"train": SplitSize(16, 6), "test": SplitSize(4, 11)}, batch_size=4)
+    return Dataset.open(folder)
+
+
+@pytest.fixture(scope="module")
+def burgers(tmp_path_factory):
+    return stored(
+        tmp_path_factory.mktemp("burgers"),
+        {
+            "name": "burgers",
+            "equation": "burgers",
+            "vary": {"nu": [0.05, 0.1]},
+            "domain": {"shape": [64], "lengths": [2 * np.pi]},
+            "initial": {"kind": "truncated_fourier"},
+            "time": {"step": 0.1, "substeps": 8, "burn_in": 3},
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def evaluation(burgers):
+    model = StepperPredictor(lambda p: problem_stepper(burgers.problem, p, substeps=1), burgers.step)
+    return evaluate(model, burgers)
+
+
+def test_the_solver_is_ranked_by_its_resolution(evaluation):
+    error = {name: evaluation.metric("one_step_nrmse", name)["value"] for name in evaluation.document["systems"]}
+    assert error["solver"] < 2e-6
+    assert error["solver"] < error["model"]
+    assert error["solver_large_step"] < error["model"] < error["linear"] < error["persistence"]
+    assert 10 * error["solver"] < error["solver_coarse_grid"] < error["linear"]
+    assert evaluation.metric("correlation_time_0.9", "solver")["censored"] == 1
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_every_named_equation_is_typeset(name):
+    for line in EQUATIONS[name].latex().split(" \\\\\n"):
+        assert "<svg" in (formula(line, "equation") or ""), line
+
+
+def test_rollouts_in_training_agree_with_the_evaluation(burgers, evaluation):
+    model = StepperPredictor(lambda p: problem_stepper(burgers.problem, p, substeps=1), burgers.step)
+    validation = RolloutValidation(burgers, "test")
+    found = validation(model)
+    value = lambda name: evaluation.metric(name)["value"]
+    np.testing.assert_allclose(found["valid/one_step_nrmse"], value("one_step_nrmse"), rtol=1e-3)
+    np.testing.assert_allclose(found["valid/rollout_nrmse"], value("nrmse_gmean"), rtol=1e-3)
+    assert found["valid/correlation_time_0.8"] == value("correlation_time_0.8")
+    assert found["valid/diverged"] == 0
+
+
+def test_an_equation_that_depends_on_time_is_restarted_at_the_time_of_the_frame(tmp_path):
+    dataset = stored(
+        tmp_path,
+        {
+            "name": "forced",
+            "equation": {"terms": ["u_t = nu*u_xx + sin(5*t)*cos(x)"], "parameters": {"nu": 0.1}, "ndim": 1},
+            "domain": {"shape": [16], "lengths": [2 * np.pi]},
+            "initial": {"kind": "truncated_fourier"},
+            "time": {"step": 0.2, "substeps": 8, "burn_in": 4},
+        },
+    )
+    model = StepperPredictor(lambda p: problem_stepper(dataset.problem, p), dataset.step)  # starts at time zero
+    result = evaluate(model, dataset, baselines=["solver"])
+    assert result.metric("one_step_nrmse", "solver")["value"] < 1e-5
+    assert result.metric("one_step_nrmse")["value"] > 1e-2

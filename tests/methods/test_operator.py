@@ -1,0 +1,83 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import Predictor, Stepper, trajectory
+
+MEAN, STD, DELTA = np.array([1.0, -1.0]), np.array([2.0, 0.5]), np.array([0.2, 0.1])
+
+
+def test_increment_operator_in_physical_units(make_operator, key):
+    u = np.asarray(jax.random.normal(key, (3, 16, 2)))
+    out = make_operator().bind({"nu": jnp.array([3.0, 3.5, 4.0])})(jnp.asarray(u))
+    condition = np.array([0.0, 1.0, 2.0])[:, None, None]
+    np.testing.assert_allclose(out, u + DELTA * (0.3 * (u - MEAN) / STD + 0.1 * condition), rtol=1e-5, atol=1e-6)
+
+
+def test_state_operator_in_physical_units(make_operator, key):
+    u = np.asarray(jax.random.normal(key, (3, 16, 2)))
+    out = make_operator(increment=False, names=())(jnp.asarray(u))
+    np.testing.assert_allclose(out, MEAN + STD * 0.3 * (u - MEAN) / STD, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (2, 3)])
+def test_any_number_of_batch_axes_and_vmap_agree(make_operator, key, batch):
+    operator = make_operator(names=())
+    u = jax.random.normal(key, (*batch, 16, 2))
+    out = operator(u)
+    assert out.shape == u.shape
+    flat = jnp.stack([operator(x) for x in u.reshape(-1, 16, 2)])
+    np.testing.assert_allclose(out.reshape(-1, 16, 2), flat, rtol=1e-6)
+    if batch:
+        np.testing.assert_allclose(jax.vmap(operator)(u), out, rtol=1e-6)
+
+
+def test_history_moves_like_a_queue(make_operator, key):
+    operator = make_operator(history=3, names=())
+    u = jax.random.normal(key, (2, 16, 6))
+    out = operator(u)
+    np.testing.assert_array_equal(out[..., :4], u[..., 2:])
+    np.testing.assert_allclose(out[..., 4:], make_operator(names=())(u[..., 4:]), rtol=1e-6)
+
+
+def test_mean_is_conserved_when_asked(make_operator, key):
+    u = 3 + jax.random.normal(key, (2, 16, 2))
+    drift = lambda operator: np.abs(np.mean(operator(u) - u, axis=1)).max()
+    assert drift(make_operator(conserve_mean=True, names=())) < 1e-6
+    assert drift(make_operator(names=())) > 1e-2
+
+
+def test_it_keeps_the_dtype_and_is_a_stepper_and_predictor(make_operator, x64):
+    operator = make_operator(names=())
+    assert isinstance(operator, Stepper)
+    assert isinstance(operator, Predictor)
+    assert operator(jnp.ones((16, 2), jnp.float64)).dtype == jnp.float64
+
+
+def test_prediction_is_the_trajectory_at_the_times(make_operator, key):
+    operator, u = make_operator(names=()), jax.random.normal(key, (2, 16, 2))
+    np.testing.assert_array_equal(operator.predict(u, [1.0, 2.0]), trajectory(operator, u, 2, inner_steps=2))
+
+
+def test_differentiable_both_ways(make_operator, key):
+    operator = make_operator(names=())
+    u, v = jax.random.normal(key, (2, 2, 16, 2))
+    f = lambda u: trajectory(operator, u, 3)[-1]
+    forward = jax.jvp(f, (u,), (v,))[1]
+    backward = jax.vjp(f, u)[1](v)[0]
+    np.testing.assert_allclose(jnp.vdot(v, forward), jnp.vdot(backward, v), rtol=1e-4)
+    slope = (1 + 0.3 * DELTA / STD) ** 3  # of an affine map, exactly
+    np.testing.assert_allclose(forward, v * slope[None, None], rtol=1e-4, atol=1e-6)
+
+
+def test_messages_say_what_is_missing(make_operator):
+    operator = make_operator()
+    with pytest.raises(ValueError, match="depends on nu: call bind"):
+        operator(jnp.ones((16, 2)))
+    with pytest.raises(ValueError, match="unknown parameter 'mu'. Did you mean|unknown parameter 'mu'. Known: nu"):
+        operator.bind({"mu": 1.0})
+    with pytest.raises(ValueError, match="varying nu: give it to bind"):
+        operator.bind({})
+    with pytest.raises(ValueError, match=r"1 frame\(s\) of u, v, got shape \(16, 3\)"):
+        operator(jnp.ones((16, 3)))

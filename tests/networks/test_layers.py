@@ -1,0 +1,72 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.networks import ChannelMLP, FiLM, GroupNorm, Linear, SoftGating
+from pdejax.networks._coordinates import coordinate_features, coordinates
+from pdejax.networks._norm import make_norm
+from pdejax.networks._padding import crop_bounded, pad_bounded
+from pdejax.networks._skip import make_skip
+
+
+def test_linear_is_a_matrix_product_at_every_point(key, x64):
+    layer = Linear(3, 5, key=key)
+    x = jax.random.normal(key, (2, 4, 6, 3))
+    np.testing.assert_allclose(layer(x), np.einsum("bxyi,io->bxyo", x, layer.weight) + layer.bias, atol=1e-14)
+    assert layer(x[0, 0, 0]).shape == (5,)
+
+
+def test_linear_and_channel_mlp_keep_the_variance(key):
+    x = jax.random.normal(key, (1000, 64))
+    assert 0.85 < float(jnp.var(Linear(64, 32, key=key)(x))) < 1.15
+    assert 0.7 < float(jnp.mean(ChannelMLP(64, 64, 128, key=key)(x) ** 2)) < 1.2
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_group_norm_matches_its_definition(groups, key, x64):
+    x = 3 + 2 * jax.random.normal(key, (2, 5, 7, 6))
+    y = np.asarray(GroupNorm(6, groups, epsilon=0.0)(x)).reshape(2, 35, groups, -1)
+    z = np.asarray(x).reshape(2, 35, groups, -1)
+    expected = (z - z.mean((1, 3), keepdims=True)) / z.std((1, 3), keepdims=True)
+    np.testing.assert_allclose(y, expected, atol=1e-13)
+
+
+def test_norms_know_no_batch_mates(key):
+    x = jax.random.normal(key, (3, 8, 4))
+    for kind in ("none", "instance", "group"):
+        norm = make_norm(kind, 4)
+        np.testing.assert_allclose(norm(x)[:1], norm(x[:1]), atol=1e-6)
+
+
+def test_film_scales_and_shifts(key, x64):
+    film = FiLM(3, 4, key=key)
+    x, embedding = jax.random.normal(key, (2, 5, 6, 4)), jax.random.normal(key, (2, 3))
+    scale, shift = np.split(np.asarray(embedding @ film.linear.weight), 2, -1)
+    np.testing.assert_allclose(film(x, embedding), x * (1 + scale[:, None, None]) + shift[:, None, None], atol=1e-14)
+
+
+def test_skips_are_the_identity_but_for_the_linear_one(key):
+    x = jax.random.normal(key, (2, 5, 4))
+    np.testing.assert_array_equal(make_skip("identity", 4, key=key)(x), x)
+    np.testing.assert_array_equal(SoftGating(4)(x), x)
+    assert make_skip("linear", 4, key=key).bias is None
+    with pytest.raises(ValueError, match="unknown skip 'soft_gate'. Did you mean 'soft_gating'"):
+        make_skip("soft_gate", 4, key=key)
+
+
+def test_coordinates_are_smooth_across_periodic_ends_and_reach_both_bounded_ones():
+    periodic, located = (True, False), (True, True)
+    where = np.asarray(coordinates((8, 5), periodic, located, jnp.float32))
+    assert where.shape == (8, 5, coordinate_features(periodic, located)) == (8, 5, 3)
+    np.testing.assert_allclose(where[:, 0, 0] ** 2 + where[:, 0, 1] ** 2, 1, atol=1e-6)
+    np.testing.assert_allclose(where[0, :, 2], [-1, -0.5, 0, 0.5, 1])
+    assert coordinates((8, 5), periodic, (False, True), jnp.float32).shape == (8, 5, 1)
+
+
+def test_padding_adds_zeros_beyond_bounded_axes_only(key):
+    x = jax.random.normal(key, (2, 8, 10, 3))
+    padded = pad_bounded(x, 0.2, (True, False))
+    assert padded.shape == (2, 8, 14, 3)
+    assert float(jnp.sum(jnp.abs(padded))) == pytest.approx(float(jnp.sum(jnp.abs(x))), rel=1e-6)
+    np.testing.assert_array_equal(crop_bounded(padded, (8, 10), 0.2, (True, False)), x)

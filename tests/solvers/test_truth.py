@@ -1,0 +1,164 @@
+"""Orders of accuracy, analytic solutions and conservation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import Grid, repeated, trajectory
+from pdejax.equations import EQUATIONS, Equation, build_initial
+from pdejax.solvers import spectral_stepper
+
+BOX = 2 * np.pi
+
+
+def points(grid):
+    return jnp.asarray(grid.axes()[0])[:, None]
+
+
+def run(equation, grid, u, end, steps, order=4, **options):
+    stepper = spectral_stepper(equation, grid, end / steps, order=order, substeps=steps, **options)
+    return jax.jit(lambda u: stepper(u))(u)
+
+
+def observed_order(errors, steps):
+    return -np.diff(np.log(errors)) / np.diff(np.log(steps))
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("name", ["burgers", "kuramoto_sivashinsky", "gray_scott"])
+def test_observed_order(name, order, x64):
+    cases = {"burgers": (64, BOX, 0.5, {"nu": 0.1}), "kuramoto_sivashinsky": (32, 32.0, 4.0, {})}
+    if name in cases:
+        size, length, end, parameters = cases[name]
+        grid = Grid((size,), (length,))
+        u = jnp.sin(BOX * points(grid) / length) + 0.5 * jnp.cos(2 * BOX * points(grid) / length)
+    else:
+        grid, end, parameters = Grid((24, 24), (1.0, 1.0)), 4.0, {"du": 2e-3, "dv": 1e-3}
+        u = build_initial({"kind": "gaussian_blobs", "count": 3, "widths": [0.1, 0.2]}, 2)(jax.random.key(0), grid)
+    equation, steps = EQUATIONS[name].with_parameters(parameters), np.array([16, 32, 64])
+    exact = run(equation, grid, u, end, 1024)
+    errors = [float(jnp.linalg.norm(run(equation, grid, u, end, int(n), order) - exact)) for n in steps]
+    assert abs(observed_order(errors, steps)[-1] - order) < 0.2
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_order_with_forcing_in_space_and_time(order, x64):
+    """Manufactured: u = sin(x - t) / 2 solves Burgers' equation with this forcing."""
+    forced = Equation("u_t = -u*u_x + nu*u_xx - cos(x - t)/2 + sin(x - t)*cos(x - t)/4 + nu*sin(x - t)/2", {"nu": 0.3})
+    grid, steps = Grid((24,), (BOX,)), np.array([10, 20, 40])
+    x, end = points(grid), 2.0
+    errors = []
+    for n in steps:
+        stepper = spectral_stepper(forced, grid, end / int(n), order=order)
+        u = trajectory(stepper, jnp.sin(x) / 2, int(n))[-1]
+        errors.append(float(jnp.abs(u - jnp.sin(x - end) / 2).max()))
+        inside = run(forced, grid, jnp.sin(x) / 2, end, int(n), order)
+        np.testing.assert_allclose(inside, u, rtol=0, atol=1e-12)
+    assert abs(observed_order(errors, steps)[-1] - order) < 0.2
+
+
+def test_heat_modes_decay_exactly(x64):
+    grid = Grid((32,), (BOX,))
+    x = points(grid)
+    u = run(EQUATIONS["diffusion"], grid, 1 + jnp.sin(x) + jnp.cos(9 * x), 3.0, 1, parameters={"nu": 0.1})
+    expected = 1 + jnp.exp(-0.3) * jnp.sin(x) + jnp.exp(-0.3 * 81) * jnp.cos(9 * x)
+    np.testing.assert_allclose(u, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [31, 32])
+def test_advection_shifts_exactly(size, x64):
+    grid = Grid((size,), (BOX,))
+    wave = lambda x: jnp.sin(x) + jnp.cos(4 * x) ** 3
+    u = run(EQUATIONS["advection"], grid, wave(points(grid)), 1.7, 1, parameters={"c": 2.0})
+    np.testing.assert_allclose(u, wave(points(grid) - 3.4), atol=1e-13)
+
+
+def test_burgers_agrees_with_cole_and_hopf(x64):
+    nu, end, grid = 0.05, 1.0, Grid((256,), (BOX,))
+    x = points(grid)
+    # u = -2 nu (log phi)_x with phi = exp(cos(x) / (2 nu)) at first; phi diffuses, which a fine grid does exactly
+    fine = np.arange(4096) * BOX / 4096
+    k = np.fft.rfftfreq(4096, 1 / 4096)
+    phi_hat = np.fft.rfft(np.exp((np.cos(fine) - 1) / (2 * nu))) * np.exp(-nu * k**2 * end)
+    phi, slope = np.fft.irfft(phi_hat), np.fft.irfft(1j * k * phi_hat)
+    exact = (-2 * nu * slope / phi)[::16, None]
+    u = run(EQUATIONS["burgers"], grid, jnp.sin(x), end, 200, parameters={"nu": nu})
+    np.testing.assert_allclose(u, exact, atol=1e-8)
+
+
+def test_a_kdv_soliton_travels_unchanged(x64):
+    """u_t + 6 u u_x + u_xxx = 0 has u = c/2 sech^2(sqrt(c) (x - c t - x0) / 2)."""
+    grid, c, end = Grid((256,), (40.0,)), 2.0, 2.0
+    soliton = lambda t: c / 2 / jnp.cosh(jnp.sqrt(c) / 2 * (points(grid) - c * t - 15.0)) ** 2
+    u = run(EQUATIONS["kdv"], grid, soliton(0.0), end, 800)
+    np.testing.assert_allclose(u, soliton(end), atol=1e-7)
+
+
+def test_taylor_green_vortices_decay_without_moving(x64):
+    grid, nu = Grid((24, 32), (BOX, BOX)), 0.05
+    x, y = (jnp.asarray(c)[..., None] for c in np.moveaxis(grid.coordinates(), -1, 0))
+    w = 2 * jnp.sin(2 * x) * jnp.sin(2 * y)
+    navier_stokes = EQUATIONS["navier_stokes"].with_parameters({"nu": nu})
+    form = navier_stokes.discretise(grid, dealias=2 / 3)
+    assert max(float(jnp.abs(n).max()) for n in form.nonlinear(form.to_spectral(w), 0.0)) < 1e-10
+    u = run(navier_stokes, grid, w, 2.0, 20)
+    np.testing.assert_allclose(u, jnp.exp(-2 * nu * 4 * 2.0) * w, atol=1e-13)
+
+
+def test_a_kolmogorov_flow_at_rest_reaches_its_laminar_state(x64):
+    """With forcing -k cos(k y) the steady vorticity is -k cos(k y) / (nu k^2 + drag)."""
+    grid = Grid((16, 32), (BOX, BOX))
+    y = jnp.asarray(grid.coordinates()[..., 1:])
+    u = run(EQUATIONS["kolmogorov_flow"], grid, 0 * y, 50.0, 10, parameters={"nu": 0.1, "k": 3.0, "drag": 0.2})
+    np.testing.assert_allclose(u, -3 * jnp.cos(3 * y) / (0.1 * 9 + 0.2), atol=1e-12)
+
+
+def test_velocity_of_a_vorticity(x64):
+    """`velocity` is divergence-free, has the vorticity as its curl, and is carried by `advect` in Basdevant's form."""
+    grid = Grid((24, 24), (BOX, BOX))
+    w = build_initial({"kind": "truncated_fourier", "cutoff": 3})(jax.random.key(1), grid)
+    rhs = lambda term: Equation(f"w_t = {term}", ndim=2).rhs(w, grid)
+    np.testing.assert_allclose(rhs("curl(velocity(w))"), w, atol=1e-13)
+    np.testing.assert_allclose(rhs("div(velocity(w))"), 0 * w, atol=1e-13)
+    np.testing.assert_allclose(rhs("advect(w)"), rhs("div(w*velocity(w))"), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["advection", "diffusion", "burgers", "kdv", "kuramoto_sivashinsky", "navier_stokes"])
+def test_the_mean_is_conserved(name, x64):
+    equation = EQUATIONS[name]
+    grid = Grid((32,) * equation.ndim, (BOX,) * equation.ndim)
+    u = 0.3 + build_initial({"kind": "truncated_fourier"})(jax.random.key(0), grid)
+    end = run(equation, grid, u, 0.5, 100)
+    assert float(jnp.abs(end - u).max()) > 1e-3
+    assert float(end.mean()) == pytest.approx(0.3, abs=1e-14)
+
+
+def test_inviscid_flow_conserves_energy_and_enstrophy(x64):
+    grid = Grid((48, 48), (BOX, BOX))
+    w = build_initial({"kind": "truncated_fourier", "cutoff": 4})(jax.random.key(0), grid)
+    form = EQUATIONS["navier_stokes"].discretise(grid, {"nu": 0.0}, dealias=2 / 3)
+    k2 = sum(k**2 for k in (np.fft.fftfreq(48, 1 / 48)[:, None], np.arange(25)[None]))
+    weight = np.where(np.isin(np.arange(25), [0, 24]), 1.0, 2.0)[None]
+
+    def invariants(w):
+        power = weight * jnp.abs(form.to_spectral(w)[0]) ** 2
+        return np.array([(power / np.where(k2 == 0, np.inf, k2)).sum(), power.sum()])
+
+    end = run(EQUATIONS["navier_stokes"], grid, w, 1.0, 100, parameters={"nu": 0.0})
+    assert float(jnp.abs(end - w).max()) > 0.1
+    np.testing.assert_allclose(invariants(end), invariants(w), rtol=1e-9)
+
+
+def test_solver_data_have_a_small_grid_residual_of_fourth_order(x64):
+    burgers, grid, steps = EQUATIONS["burgers"].with_parameters({"nu": 0.2}), Grid((48,), (BOX,)), [0.2, 0.1, 0.05]
+    residual = lambda frames, dt: float(jnp.abs(burgers.grid_residual(frames, dt, grid, dealias=2 / 3)).max())
+    errors = []
+    for dt in steps:
+        stepper = repeated(spectral_stepper(burgers, grid, 0.005), round(dt / 0.005))
+        frames = trajectory(stepper, jnp.sin(points(grid)), 4, include_initial=True)
+        errors.append(residual(frames, dt))
+    np.testing.assert_allclose(-observed_order(errors, np.array(steps)), 4, atol=0.2)
+    assert residual(frames[jnp.array([0, 2, 1, 3])], dt) > 1e3 * errors[-1]
+    unrelated = build_initial({"kind": "truncated_fourier"})(jax.random.key(0), grid)
+    assert residual(frames.at[1].set(unrelated), dt) > 1e3 * errors[-1]

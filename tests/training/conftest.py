@@ -1,0 +1,63 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from pdejax.data import Batch
+from pdejax.methods import DataCard, build_method
+
+NETWORK = {"kind": "fno", "modes": 4, "width": 8, "depth": 2}
+
+
+@dataclasses.dataclass
+class SineFeed:
+    """Waves that move by one cell a step: everything about a batch follows from its number."""
+
+    batch_size: int = 8
+    window: int = 2
+    arrays: tuple = ()
+    poison: int = -1  # the step whose batch holds a NaN
+
+    def init(self):
+        return {"step": 0}
+
+    def next(self, state):
+        step = state["step"]
+        row = np.arange(step * self.batch_size, (step + 1) * self.batch_size, dtype=np.int32)
+        phase = np.random.default_rng(step).uniform(0, 2 * np.pi, (self.batch_size, 1, 1))
+        x = 2 * np.pi * (np.arange(16)[None, None] + np.arange(self.window)[None, :, None]) / 16
+        states = np.sin(x + phase).astype(np.float32)[..., None]
+        if step == self.poison:
+            states[3] = np.nan
+        return {"step": step + 1}, {"states": states, "row": row}
+
+    def fetch(self, arrays, item):
+        size = item["row"].shape[0]
+        return Batch(
+            states=item["states"],
+            parameters=jax.numpy.zeros((size, 0)),
+            row=item["row"],
+            mask=jax.numpy.ones(size),
+        )
+
+
+@pytest.fixture
+def feed():
+    return SineFeed
+
+
+@pytest.fixture
+def card():
+    statistics = {"mean": [0.0], "std": [0.7], "rms_delta": [0.3], "parameter_mean": [], "parameter_std": []}
+    return DataCard((16,), (1.0,), 0.1, ("u",), (), statistics)
+
+
+@pytest.fixture
+def method():
+    return build_method({"kind": "supervised", "input_noise": 0.01})
+
+
+@pytest.fixture
+def model(method, card):
+    return method.build(NETWORK, card, key=jax.random.key(1))

@@ -1,0 +1,100 @@
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from pdejax.training import Interrupted, NonFiniteLoss, TrainSettings, train
+
+SETTINGS = TrainSettings(
+    steps=30, learning_rate=3e-3, ema=0.9, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10
+)
+
+
+def _replace(**changes):
+    import dataclasses
+
+    return dataclasses.replace(SETTINGS, **changes)
+
+
+def _losses(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(e["step"], e["loss"], e.get("valid/loss")) for e in lines if "loss" in e]
+
+
+def _evaluator(model):
+    return {"valid/loss": float(np.sum(np.abs(np.asarray(jax.tree.leaves(model.network)[0]))))}
+
+
+def _same(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+
+
+def test_loss_falls_and_everything_is_recorded(method, model, feed, tmp_path):
+    settings = _replace(steps=150, checkpoint_every=50, evaluate_every=50)
+    best = []
+    train(
+        method,
+        model,
+        feed(),
+        settings,
+        tmp_path,
+        evaluators=[_evaluator],
+        on_best=lambda m, s: best.append(s),
+        show=False,
+    )
+    losses = _losses(tmp_path)
+    assert losses[-1][1] < 0.05 * losses[0][1]
+    assert [s for s, _, v in losses if v is not None] == [50, 100, 150]
+    assert best
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_signal_saves_and_the_same_command_continues_bit_for_bit(method, model, feed, tmp_path):
+    whole = train(method, model, feed(), SETTINGS, tmp_path / "whole", evaluators=[_evaluator], show=False)
+
+    class Interrupting(feed):
+        def next(self, state):
+            if state["step"] == 17:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().next(state)
+
+    with pytest.raises(Interrupted, match="SIGTERM at update 20"):
+        train(method, model, Interrupting(), SETTINGS, tmp_path / "cut", evaluators=[_evaluator], show=False)
+    again = train(method, model, feed(), SETTINGS, tmp_path / "cut", evaluators=[_evaluator], show=False)
+    _same(whole, again)
+    assert _losses(tmp_path / "cut") == _losses(tmp_path / "whole")
+
+
+def test_continuing_on_another_number_of_devices(method, model, feed, tmp_path):
+    one = train(method, model, feed(), _replace(devices=1), tmp_path / "one", show=False)
+    train(method, model, feed(), _replace(steps=30, devices=8), tmp_path / "eight", show=False)
+    train(method, model, feed(), _replace(devices=8), tmp_path / "mixed", show=False)
+    mixed = train(method, model, feed(), _replace(steps=30, devices=1), tmp_path / "mixed", show=False)
+    for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(mixed), strict=True):
+        np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=1e-2, atol=1e-3)
+
+
+def test_a_nan_stops_the_run_and_keeps_the_last_good_state(method, model, feed, tmp_path):
+    with pytest.raises(NonFiniteLoss, match="not finite at update 23; the last good checkpoint is step 20"):
+        train(method, model, feed(poison=22), SETTINGS, tmp_path, show=False)
+    again = train(method, model, feed(), SETTINGS, tmp_path, show=False)
+    _same(again, train(method, model, feed(), SETTINGS, tmp_path / "clean", show=False))
+
+
+@pytest.mark.parametrize(
+    ("changes", "batch_size", "words"),
+    [
+        ({"devices": 8}, 6, "train.batch_size=6 cannot be divided over 8"),
+        ({"devices": 9}, 8, "train.devices=9, but 8 cpu"),
+        ({"warmup": 30}, 8, "train.warmup=30 must be smaller than train.steps=30"),
+        ({"schedule": "cosin"}, 8, "unknown schedule 'cosin'. Did you mean 'cosine'"),
+        ({"optimiser": "adamv"}, 8, "unknown optimiser 'adamv'. Did you mean 'adamw'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(method, model, feed, tmp_path, changes, batch_size, words):
+    with pytest.raises(ValueError, match=words):
+        train(method, model, feed(batch_size=batch_size), _replace(**changes), tmp_path, show=False)
