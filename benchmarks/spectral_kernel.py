@@ -21,7 +21,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from _results import RESULTS, row, write_study
+from benchmarks._results import RESULTS, row, write_study
 
 from pdejax.networks import SpectralConv, choose_kernel
 from pdejax.networks._kernel import dft_operations

@@ -45,10 +45,16 @@ class Preset:
     seeds: tuple[int, ...]
 
 
+UNROLLED = ("method=unrolled", "method.unroll=2", "train.batch_size=8")  # as many network calls as 16 single steps
+
 PRESETS = {
     "small": Preset(
         ("experiment=ks_fno",),
-        {"one step": ("method=one_step",), "two steps unrolled": ("method=unrolled", "train.batch_size=8")},
+        {
+            "one step": ("method=one_step",),
+            "one step, a quarter of the updates": ("method=one_step", "train.steps=7500"),
+            "two steps unrolled": UNROLLED,
+        },
         (0, 1, 2),
     ),
     "smoke": Preset(
@@ -67,10 +73,14 @@ PRESETS = {
             "train.evaluate_every=200",
             "train.checkpoint_every=400",
         ),
-        {"one step": ("method=one_step",), "two steps unrolled": ("method=unrolled", "train.batch_size=8")},
+        {"one step": ("method=one_step",), "two steps unrolled": UNROLLED},
         (0,),
     ),
 }
+
+
+def _name(arm: str, seed: int) -> str:
+    return f"ks_fno_{arm.replace(',', '').replace(' ', '_')}_{seed}"
 
 
 def _pdejax(command: str, *words: str, core: int | None = None) -> None:
@@ -136,7 +146,7 @@ def main() -> None:
         with ThreadPoolExecutor(cores.qsize()) as pool:
             for seed in preset.seeds:
                 for arm, words in preset.arms.items():
-                    run = f"ks_fno_{arm.replace(' ', '_')}_{seed}"
+                    run = _name(arm, seed)
                     all_words = (*preset.words, *where, *words, f"seed={seed}", f"name={run}")
                     jobs[arm, seed] = pool.submit(_train_and_evaluate, all_words, base / "runs" / run, cores)
             evaluations = {key: job.result() for key, job in jobs.items()}
@@ -168,9 +178,9 @@ def _draw(runs: Path, preset: Preset) -> None:
     import matplotlib.pyplot as plt
 
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
-    for arm, colour in zip(preset.arms, ("#0072b2", "#d55e00"), strict=True):
+    for arm, colour in zip(preset.arms, ("#0072b2", "#56b4e9", "#d55e00"), strict=True):
         for seed in preset.seeds:
-            folder = runs / f"ks_fno_{arm.replace(' ', '_')}_{seed}"
+            folder = runs / _name(arm, seed)
             curves = np.load(folder / "evaluation.npz")
             label = arm if seed == preset.seeds[0] else None
             left.plot(curves["times"], curves["model/correlation"].mean(1), color=colour, lw=1.2, label=label)

@@ -28,7 +28,7 @@ def method_of(config: RunConfig) -> Any:
 
 def dataset_root(config: RunConfig) -> Path:
     """The folder of the data set; whether it holds what the configuration says is checked when it is opened."""
-    return config.data_dir / config.problem.name
+    return config.data_folder
 
 
 def dataset_of(config: RunConfig) -> Dataset:

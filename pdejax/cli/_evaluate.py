@@ -43,26 +43,37 @@ def run(arguments: argparse.Namespace) -> int:
         chunk=wanted.chunk,
     )
     evaluation.save(folder)
-    _print_table(evaluation)
+    print(table(evaluation))
     print(f"report: {write_report(folder)}")
     return 0
 
 
-def _cell(entry: dict[str, Any]) -> str:
+def _value(entry: dict[str, Any]) -> str:
     if entry["value"] is None:
         return "n/a"
-    bound = ">= " if entry["censored"] else ""
-    spread = f" [{entry['interval'][0]:.3g}, {entry['interval'][1]:.3g}]" if entry["interval"] else ""
-    return f"{bound}{entry['value']:.4g}{spread}"
+    return f"{'>= ' if entry['censored'] else ''}{entry['value']:.4g}"
 
 
-def _print_table(evaluation: Any) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _interval(entry: dict[str, Any]) -> str:
+    return f"  [{entry['interval'][0]:.4g}, {entry['interval'][1]:.4g}]" if entry["interval"] else ""
 
-    table = Table("", *SHOWN, "diverged", "s/step", show_edge=False)
-    for system in evaluation.document["systems"].values():
-        cells = [_cell(system["metrics"][name]) for name in SHOWN]
-        diverged = f"{system['diverged']['count']}/{system['diverged']['of']}"
-        table.add_row(system["label"], *cells, diverged, f"{system['cost']['seconds']:.2g}")
-    Console(soft_wrap=True).print(table)
+
+def table(evaluation: Any) -> str:
+    """The model's main metrics with their intervals, then the same of every system side by side."""
+    from pdejax.evaluation import METRICS
+
+    systems = evaluation.document["systems"]
+    labels = {name: METRICS[name].label for name in SHOWN}
+    width = max(map(len, labels.values()))
+    lines = []
+    for name, label in labels.items():
+        entry = systems["model"]["metrics"][name]
+        lines.append(f"{label:{width}}  {_value(entry)}{_interval(entry)}")
+    rows = [["", *labels.values(), "diverged", "s/step"]]
+    for system in systems.values():
+        diverged = f"{system['diverged']['count']} of {system['diverged']['of']}"
+        values = [_value(system["metrics"][name]) for name in SHOWN]
+        rows.append([system["label"], *values, diverged, f"{system['cost']['seconds']:.2g}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    side_by_side = ("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join([*lines, "", *side_by_side])

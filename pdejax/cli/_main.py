@@ -108,6 +108,9 @@ def _run(name: str, arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("pdejax: interrupted", file=sys.stderr)
         return FAILED
+    except BrokenPipeError:  # the reader of the output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except OSError as error:
         print(f"pdejax: {error}", file=sys.stderr)
         return MISTAKE if _is_ours(error) else FAILED

@@ -50,7 +50,8 @@ def _claim(config: RunConfig, folder: Path) -> None:
     wanted, found = config.model_dump(mode="json"), read_run(path).model_dump(mode="json")
     # where things lie and how a finished run is judged may change; what determines the weights may not
     for free in ("data_dir", "runs_dir", "evaluation"):
-        wanted.pop(free), found.pop(free)
+        wanted.pop(free)
+        found.pop(free)
     if key := first_difference({"run": found}, {"run": wanted}):
         key = key.removeprefix("run.")
         raise ValueError(
@@ -88,10 +89,6 @@ def run_training(config: RunConfig) -> Path:
     from pdejax.training import ValidationLoss, environment, train
 
     folder, dataset, method, settings = config.run_folder, dataset_of(config), method_of(config), _settings(config)
-    _claim(config, folder)
-    _write(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
-    data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
-    _write(folder / "data.json", json.dumps(data, indent=1) + "\n")
 
     card, network = DataCard.of(dataset), config.network.spec()
     model = method.build(network, card, key=jax.random.key(config.seed))
@@ -99,10 +96,8 @@ def run_training(config: RunConfig) -> Path:
     kind = config.train.feed
     feed = choose_feed(dataset.split("train"), method.window, size, seed=config.seed, kind=kind)
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
-    wanted = config.evaluation
-    rollout = RolloutValidation(
-        dataset, trajectories=wanted.valid_trajectories, steps=wanted.valid_steps, history=config.method.history
-    )
+    count, steps = config.valid_rollout
+    rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=config.method.history)
     export = lambda best, step: save_model(
         folder / "model",
         best,
@@ -111,6 +106,11 @@ def run_training(config: RunConfig) -> Path:
         card=card,
         metadata={"run": config.name, "step": step, "seed": config.seed, **environment()},
     )
+    # everything fits together: only now the run gets its folder
+    _claim(config, folder)
+    _write(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+    data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
+    _write(folder / "data.json", json.dumps(data, indent=1) + "\n")
     train(
         method,
         model,

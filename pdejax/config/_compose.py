@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pdejax._suggest import suggestion
 from pdejax.config._folders import GROUPS, options, shorter
 from pdejax.config._overrides import ConfigError, Override
-from pdejax.config._suggest import hint
 from pdejax.config._yaml import Key, YamlError, read_yaml
 
 MISSING = "???"
@@ -107,8 +107,8 @@ def _unknown_default(message: str, overrides: Sequence[Override], folders: Seque
     paths = [path for path in (_find(folders, name) for name in named) if path is not None]
     group, name = found["group"], found.groupdict().get("name")
     if group not in GROUPS or name is None:
-        return ConfigError(f"{_line_of(paths, group)}: unknown group {group!r}.{hint(group, GROUPS)}")
-    return ConfigError(f"{_line_of(paths, name)}: unknown {group} {name!r}.{hint(name, options(group, folders))}")
+        return ConfigError(f"{_line_of(paths, group)}: unknown group {group!r}.{suggestion(group, GROUPS)}")
+    return ConfigError(f"{_line_of(paths, name)}: unknown {group} {name!r}.{suggestion(name, options(group, folders))}")
 
 
 def _plain_reason(error: Exception) -> str:

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from pdejax._suggest import nearest, suggestion
 from pdejax.config._compose import Composition, dotted, has
-from pdejax.config._suggest import hint, nearest
 from pdejax.config._yaml import Key
 
 
@@ -41,7 +41,7 @@ def _meant(wrong: str, known: list[str], model: type[BaseModel]) -> str:
     elsewhere = sorted({dotted(key) for key in all_keys(model) if key[-1] == wrong})
     if not nearest(wrong, known) and elsewhere:
         return f" Did you mean {' or '.join(map(repr, elsewhere[:3]))}?"
-    return hint(wrong, known)
+    return suggestion(wrong, known)
 
 
 def _words(error: Mapping[str, Any], name: str) -> list[str]:
@@ -60,9 +60,9 @@ def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[K
     elif kind == "missing":
         yield key, f"{name} is missing"
     elif kind == "literal_error":
-        yield key, f"unknown {name} {got!r}.{hint(got, _words(error, 'expected'))}"
+        yield key, f"unknown {name} {got!r}.{suggestion(got, _words(error, 'expected'))}"
     elif kind == "union_tag_invalid":
-        meant = hint(context["tag"], _words(error, "expected_tags"))
+        meant = suggestion(context["tag"], _words(error, "expected_tags"))
         yield (*key, "kind"), f"unknown {name}.kind {context['tag']!r}.{meant}"
     elif kind == "union_tag_not_found":
         yield (*key, "kind"), f"{name}.kind is missing"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pdejax._suggest import suggestion
 from pdejax.config._folders import GROUPS, options
-from pdejax.config._suggest import hint
 from pdejax.config._yaml import Key
 
 
@@ -47,7 +47,7 @@ def _check_option(text: str, group: str, value: Any, folders: Sequence[Path]) ->
         return
     if not isinstance(value, str) or value not in known:
         shown = "null" if value is None else value
-        raise ConfigError(f"{text}: unknown {group} {str(shown)!r}.{hint(shown, known)}")
+        raise ConfigError(f"{text}: unknown {group} {str(shown)!r}.{suggestion(shown, known)}")
 
 
 def read_override(text: str, folders: Sequence[Path]) -> Override:

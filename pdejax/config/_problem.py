@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
 
+from pdejax._suggest import suggestion
 from pdejax.config._catalogue import CATALOGUE
 from pdejax.config._initial import Initial
-from pdejax.config._suggest import hint
 from pdejax.config._types import Count, Name, Positive, Real, Section, Whole, fault
 
 
@@ -29,7 +29,7 @@ SCALES = ("length", "step")
 
 def _known_equation(name: str) -> str:
     if name not in CATALOGUE:
-        raise fault(f"is the unknown equation {name!r}.{hint(name, CATALOGUE)}")
+        raise fault(f"is the unknown equation {name!r}.{suggestion(name, CATALOGUE)}")
     return name
 
 
@@ -129,7 +129,7 @@ class ProblemConfig(Section):
         for section, known in (("parameters", parameters), ("vary", (*parameters, *SCALES))):
             for name in getattr(self, section):
                 if name not in known:
-                    raise fault(f"is no parameter of the equation.{hint(name, known)}", section, name)
+                    raise fault(f"is no parameter of the equation.{suggestion(name, known)}", section, name)
         return self
 
     @model_validator(mode="after")

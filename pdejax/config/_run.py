@@ -52,6 +52,13 @@ class RunConfig(Section):
         """Where the run writes."""
         return self.runs_dir / self.name
 
+    @property
+    def valid_rollout(self) -> tuple[int, int]:
+        """Trajectories and steps of the rollout measured during training: as wished, as far as the split goes."""
+        wanted, split = self.evaluation, self.problem.splits.valid
+        steps = split.frames - self.method.history
+        return min(wanted.valid_trajectories, split.trajectories), min(wanted.valid_steps, steps)
+
     @model_validator(mode="after")
     def _network_fits(self) -> "RunConfig":
         axes = len(self.problem.domain.shape)

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from pdejax.core._types import Key, Scalar, Stepper, TimedStepper
+from pdejax.core._types import Key, Stepper, TimedStepper, hashed_by_identity
 
 
 def nested_checkpoint_scan(
@@ -39,7 +39,7 @@ def nested_checkpoint_scan(
     return carry, jax.tree.map(lambda y: y.reshape(total, *y.shape[2:]), out)
 
 
-def _set_time(stepper: Stepper, time: Scalar) -> Stepper:
+def _set_time(stepper: Stepper, time: Any) -> Stepper:
     return stepper.at(time) if isinstance(stepper, TimedStepper) else stepper
 
 
@@ -54,6 +54,7 @@ def _advance(stepper: Stepper, u: Any, first: Any, steps: int, key: Key | None, 
     return jax.lax.scan(body, u, first + jnp.arange(steps))[0]
 
 
+@hashed_by_identity
 class Repeated(eqx.Module):
     """A Stepper that takes several steps of another one."""
 

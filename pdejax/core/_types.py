@@ -1,6 +1,6 @@
 """Names of the arrays and callables that travel between the packages."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Array, Float, PRNGKeyArray
 from jaxtyping import Key as TypedKey
@@ -10,6 +10,16 @@ State = Float[Array, "*batch_and_space channel"]
 Trajectory = Float[Array, "time *batch_and_space channel"]
 Key = PRNGKeyArray
 Keys = TypedKey[Array, " batch"]
+
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def hashed_by_identity(cls: _Class) -> _Class:
+    """Makes `jax.jit(stepper)` work: JAX hashes what it compiles, and arrays inside a module have no hash."""
+    for name in ("__hash__", "__eq__"):
+        setattr(cls, name, getattr(object, name))
+    return cls
 
 
 @runtime_checkable
@@ -25,9 +35,12 @@ class Stepper(Protocol):
 
 @runtime_checkable
 class TimedStepper(Stepper, Protocol):
-    """A Stepper whose right-hand side depends on time; `at(time)` is the same Stepper set to that time."""
+    """A Stepper whose right-hand side may depend on time; `at(time)` is the same Stepper set to that time.
 
-    def at(self, time: Scalar) -> "TimedStepper": ...
+    Time and step size are scalars or, where they differ between trajectories, arrays `(batch,)`.
+    """
+
+    def at(self, time: Any) -> "TimedStepper": ...
 
     @property
     def step_size(self) -> Any: ...

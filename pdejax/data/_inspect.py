@@ -86,7 +86,7 @@ def _scalars(file: Any) -> Table | None:
     group = file["scalars"]
     table = _table("Parameters", "name", "value", "")
     for name in names(group):
-        values = group[name][()]
+        values = np.asarray(group[name][()])
         varying = bool(group[name].attrs["sample_varying"])
         drawn = np.asarray(file.attrs.get(name, ()))
         note = f", drawn from {_span(drawn)}" if varying and drawn.size == 2 else ""

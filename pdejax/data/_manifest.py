@@ -8,7 +8,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-import pdejax
 from pdejax.data._files import sha256
 from pdejax.data._recipe import Recipe, difference
 from pdejax.data._well import open_shard, read_provenance
@@ -20,9 +19,9 @@ MANIFEST, RECIPE, STATISTICS = "manifest.json", "recipe.json", "stats.yaml"
 
 def versions() -> dict[str, str]:
     """Versions of what computes and writes the numbers."""
-    packages = ("jax", "jaxlib", "numpy", "h5py")
+    packages = ("pdejax", "jax", "jaxlib", "numpy", "h5py")
     found = {name: importlib.metadata.version(name) for name in packages}
-    return {**found, "pdejax": pdejax.__version__, "hdf5": h5py.version.hdf5_version}
+    return {**found, "hdf5": h5py.version.hdf5_version}
 
 
 def make_manifest(problem: Problem, root: Path, recipe: Recipe) -> dict[str, Any]:

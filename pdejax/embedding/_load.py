@@ -22,6 +22,8 @@ def load(path: str | Path) -> Any:
         if (candidate / "model.json").exists():
             return load_model(candidate)
     if folder.exists():
-        raise FileNotFoundError(f"{folder} holds no trained model yet: neither model.json nor model/model.json is there")
+        raise FileNotFoundError(
+            f"{folder} holds no trained model yet: neither model.json nor model/model.json is there"
+        )
     beside = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
     raise FileNotFoundError(f"{folder} does not exist.{suggestion(folder.name, beside)}")

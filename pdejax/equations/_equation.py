@@ -150,10 +150,10 @@ class Equation:
         **Arguments:** `u`: state; `grid`: periodic; `parameters`: numbers or `(batch,)`; `time`: scalar or `(batch,)`;
         `dealias`: fraction of modes that products see and make, all of them when omitted.
         """
-        form = lift(jax.tree.map(working, self.discretise(grid, parameters, dealias=dealias)), u.ndim - 1)
-        spectra = form.to_spectral(u)
+        form = self.discretise(grid, parameters, dealias=dealias)
+        spectra, linear = form.to_spectral(u), lift(jax.tree.map(working, form.linear), u.ndim - 1)
         rates = form.nonlinear(spectra, time)
-        rates = tuple(scale(symbol, s) + r for symbol, s, r in zip(form.linear, spectra, rates, strict=True))
+        rates = tuple(scale(symbol, s) + r for symbol, s, r in zip(linear, spectra, rates, strict=True))
         return form.to_physical(rates).astype(u.dtype)
 
     def residual(
@@ -166,7 +166,8 @@ class Equation:
         """u_t minus the right-hand side at one point, by nested forward-mode derivatives.
 
         **Arguments:** `field`: function `(t, x) -> (channel,)`; where `velocity` or `advect` of a vorticity occurs, its
-        channel is the stream function instead (see `pointwise_fields`); `t`: time; `x`: place; `parameters`: scalars.
+        channel is the stream function instead (see `pointwise_fields`); `t`: time; `x`: place; `parameters`: scalars
+        (`length` has no meaning here, since `x` is the place itself).
 
         **Returns:** the residual of each equation; `jax.vmap` gives it at many points.
         """

@@ -10,7 +10,7 @@ import sympy
 from jaxtyping import Array, Complex, Float
 
 from pdejax.core import Grid
-from pdejax.equations._arrays import batch_axis, expand_rank, scale, working
+from pdejax.equations._arrays import batch_axis, expand_rank, lift, scale, working
 from pdejax.equations._canonical import Canonical, Product
 from pdejax.equations._discretise import Discretisation
 from pdejax.equations._evaluate import evaluate
@@ -61,15 +61,18 @@ class SpectralForm(eqx.Module):
 
     def nonlinear(self, spectra: Spectra, time: Any) -> Spectra:
         """All that is not in `linear`, at a time that is a scalar or `(batch,)`."""
-        out: list[Any] = [jnp.zeros_like(s) if f is None else jnp.broadcast_to(f, s.shape)
-                          for f, s in zip(self.forcing, spectra, strict=True)]  # fmt: skip
-        for (row, source), symbol in zip(self.coupled, self.couplings, strict=True):
+        form, shape = lift(self, spectra[0].ndim), spectra[0].shape
+        out: list[Any] = [
+            jnp.zeros_like(s) if f is None else jnp.broadcast_to(f, shape)
+            for f, s in zip(form.forcing, spectra, strict=True)
+        ]
+        for (row, source), symbol in zip(form.coupled, form.couplings, strict=True):
             out[row] += scale(symbol, spectra[source])
-        values = self._values(spectra, time)
-        shape = spectra[0].shape[: spectra[0].ndim - self.grid.ndim] + self.grid.shape
-        for product, symbols in zip(self.products, self.outputs, strict=True):
+        values = form._values(spectra, time)
+        for product, symbols in zip(form.products, form.outputs, strict=True):
             field = working(evaluate(product.expression, values))
-            spectrum = self._transform(jnp.broadcast_to(field, shape))
+            field = jnp.broadcast_to(field, shape[: -self.grid.ndim] + self.grid.shape)
+            spectrum = form._transform(field)
             for row, symbol in zip(product.rows, symbols, strict=True):
                 out[row] += scale(symbol, spectrum)
         return tuple(out)

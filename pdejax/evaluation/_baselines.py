@@ -6,7 +6,7 @@ from typing import Any
 
 import equinox as eqx
 
-from pdejax.core import Key, State, Stepper, TimedStepper, known, predict_by_stepping, resample
+from pdejax.core import Key, State, Stepper, TimedStepper, hashed_by_identity, known, predict_by_stepping, resample
 from pdejax.evaluation._linear import fit_linear_propagator
 from pdejax.solvers import problem_stepper
 
@@ -54,6 +54,7 @@ class Persistence(eqx.Module):
         return u
 
 
+@hashed_by_identity
 class OnGrid(eqx.Module):
     """A Stepper of another grid, applied to states of this one by spectral resampling before and after.
 
@@ -124,6 +125,8 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
     problem = dataset.problem
+    if not dataset.grid.periodic:
+        raise ValueError("states are resampled spectrally, which needs a periodic grid")
     shape = tuple(max(n // COARSER_GRID, 4) for n in problem.solve_grid.shape)
     grid = " x ".join(map(str, shape))
     meaning = f"the same solver on {grid} points, resampled spectrally"

@@ -80,7 +80,7 @@ def _curves(result: Rollout, truth: Truth) -> dict[str, np.ndarray]:
 
 def _band(values: np.ndarray) -> dict[str, Any]:
     """Mean over trajectories per frame with its interval, as JSON lists."""
-    known = np.isfinite(values).all(1)
+    known = np.asarray(np.isfinite(values).all(1))
     known_spread = known if values.shape[1] > 1 else np.zeros_like(known)
     low, high = bootstrap_interval(np.where(known[:, None], values, 0.0).T)
     listed = lambda x, given: [float(f"{v:.6g}") if ok else None for v, ok in zip(x, given, strict=True)]

@@ -121,7 +121,7 @@ def _frames(evaluation: Evaluation, example: int, channel: int) -> Figure:
         label = name if title != "difference" else f"Δ{name}"
         made.colorbar(image, ax=list(row), pad=0.01, fraction=0.03).set_label(label)
     for ax, frame in zip(axes[0], frames, strict=True):
-        correlation = evaluation.arrays["model/correlation"][frame, trajectory]
+        correlation = round(float(evaluation.arrays["model/correlation"][frame, trajectory]), 2) + 0.0  # no minus zero
         ax.set_title(f"t = {times[frame]:.3g}\ncorr. {correlation:.2f}", fontsize=8)
     extent = " × ".join(f"{length:.4g}" for length in lengths)
     middle = ", slice through the middle of the last axis" if len(lengths) == 3 else ""

@@ -6,12 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from pdejax.core import Key, State, inverse_transform, transform
+from pdejax.core import Key, State, hashed_by_identity, inverse_transform, transform
 
 RELATIVE_CUTOFF = 1e-10  # of a mode's covariance: a direction between channels below it is not resolved
 NOISE = 1e-12  # power of a mode, relative to white noise of the data's variance, at which float32 holds round-off
 
 
+@hashed_by_identity
 class LinearPropagator(eqx.Module):
     """The Stepper u -> to + A (u - from), with a matrix A(k) between channels for each Fourier mode.
 

@@ -47,8 +47,9 @@ class DataCard:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "DataCard":
         """The inverse of `dataclasses.asdict` after a trip through JSON."""
-        lists = {f.name for f in dataclasses.fields(cls) if str(f.type).startswith("tuple")}
-        return cls(**{k: tuple(v) if k in lists else v for k, v in plain.items()})
+        lists = ("shape", "lengths", "field_names", "parameter_names", "equation")
+        values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in plain.items()}
+        return cls(**values)
 
 
 class AbstractMethod(eqx.Module):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, State, known, predict_by_stepping
+from pdejax.core import Key, State, hashed_by_identity, known, predict_by_stepping
 from pdejax.methods._base import DataCard
 
 
@@ -40,6 +40,7 @@ class Normalisation(eqx.Module):
         )
 
 
+@hashed_by_identity
 class Operator(eqx.Module):
     """A network that advances a state by one step, in physical units.
 

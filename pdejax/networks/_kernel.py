@@ -1,12 +1,12 @@
 """Which way to compute the kept modes is the fastest."""
 
 from collections.abc import Sequence
-from math import log2, prod
+from math import prod
 
 import jax
 
 KERNELS = ("auto", "fft", "dft")
-CPU_THRESHOLD = 30.0  # operations per point and octave at which both kernels take the same time
+CPU_OPERATIONS = 320  # per point and channel, at which both kernels were measured to take the same time
 TPU_MODES = 64
 
 
@@ -25,8 +25,9 @@ def dft_operations(shape: Sequence[int], counts: Sequence[int]) -> float:
 def choose_kernel(shape: Sequence[int], counts: Sequence[int], backend: str | None = None) -> str:
     """`"dft"` or `"fft"`, by sizes and device.
 
-    On CPU by cost: the matrix products are measured to win until their operations outgrow the log2(N) of an FFT
-    (`benchmarks/spectral_kernel.py`). Elsewhere by reasoning: a GPU has a fast FFT, a TPU a matrix unit.
+    On CPU by operations of the matrix products: the time of an FFT is that of moving the field, nearly the same per
+    point for all grids (`benchmarks/spectral_kernel.py`). Elsewhere by reasoning, not measured: a GPU has a fast FFT,
+    a TPU a matrix unit.
 
     **Arguments:** `shape`: points per axis; `counts`: frequencies kept per axis; `backend`: JAX's default one when
     omitted.
@@ -36,4 +37,4 @@ def choose_kernel(shape: Sequence[int], counts: Sequence[int], backend: str | No
         return "dft" if max(counts) <= TPU_MODES else "fft"
     if backend != "cpu":
         return "fft"
-    return "dft" if dft_operations(shape, counts) <= CPU_THRESHOLD * log2(max(prod(shape), 2)) else "fft"
+    return "dft" if dft_operations(shape, counts) <= CPU_OPERATIONS else "fft"

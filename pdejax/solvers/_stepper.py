@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key
+from pdejax.core import Grid, Key, hashed_by_identity
 from pdejax.equations import Equation, SpectralForm, batch_axis, expand_rank, lift, traced, working
 from pdejax.solvers._etdrk import ETDRK2, ETDRK4, etdrk
 
 
+@hashed_by_identity
 class SpectralStepper(eqx.Module):
     """Advances a state by `substeps` steps of an exponential integrator, in Fourier space between them.
 
@@ -44,17 +45,17 @@ class SpectralStepper(eqx.Module):
         self, u: Float[Array, "*batch_and_space channel"], *, key: Key | None = None
     ) -> Float[Array, "*batch_and_space channel"]:
         """The state after one call; `key` is ignored."""
-        form, method = lift((self.form, self.method), u.ndim - 1)
+        method = lift(self.method, u.ndim - 1)
 
         def body(v: Any, i: Any) -> tuple[Any, None]:
-            return method(form.nonlinear, v, self.time + i * self.dt, self.dt), None
+            return method(self.form.nonlinear, v, self.time + i * self.dt, self.dt), None
 
-        v = form.to_spectral(u)
+        v = self.form.to_spectral(u)
         if self.substeps == 1:
             v, _ = body(v, jnp.zeros((), self.dt.dtype))
         else:
             v, _ = jax.lax.scan(body, v, jnp.arange(self.substeps, dtype=self.dt.dtype))
-        return form.to_physical(v).astype(u.dtype)
+        return self.form.to_physical(v).astype(u.dtype)
 
 
 def spectral_stepper(

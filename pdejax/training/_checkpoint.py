@@ -18,7 +18,9 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, monitor: str) -> None:
-        best: Any = _keep.BestN(get_metric_fn=lambda metrics: -metrics[monitor], n=1, keep_checkpoints_without_metrics=False)
+        best: Any = _keep.BestN(
+            get_metric_fn=lambda metrics: -metrics[monitor], n=1, keep_checkpoints_without_metrics=False
+        )
         self._monitor = monitor
         self._started: list[int] = []
         policy: Any = _keep.AnyPreservationPolicy([_keep.LatestN(2), best])

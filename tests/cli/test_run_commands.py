@@ -1,13 +1,16 @@
 """evaluate, report and inspect on a run folder that holds a model."""
 
 import json
+import re
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from pdejax.cli import main
 from pdejax.cli._build import dataset_of, method_of
-from pdejax.config import resolve
+from pdejax.config import read_run, resolve
+from pdejax.embedding import load
 from pdejax.methods import DataCard, save_model
 
 
@@ -34,10 +37,14 @@ def untrained(here, small):
 def test_evaluate(untrained, capsys):
     words = ["evaluation.steps=2", "evaluation.baselines=false"]
     assert main(["evaluate", str(untrained), *words]) == 0
-    assert "report: runs/mine/report.html" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "report: runs/mine/report.html" in shown
     document = json.loads((untrained / "evaluation.json").read_text())
     assert document["protocol"]["steps"] == 2
     assert set(document["systems"]) == {"model"}
+    entry = document["systems"]["model"]["metrics"]["one_step_nrmse"]
+    low, high = entry["interval"]
+    assert f"one-step nRMSE         {entry['value']:.4g}  [{low:.4g}, {high:.4g}]\n" in shown
     assert (untrained / "report.html").read_text().endswith("</html>\n")
     assert main(["list"]) == 0
     assert "  mine  update 0 of 4000, evaluated\n" in capsys.readouterr().out
@@ -66,3 +73,21 @@ def test_inspect_a_released_model(untrained, capsys):
     shown = capsys.readouterr().out
     assert "equation: u_t = -u*u_x + nu*u_xx\n" in shown
     assert "grid it was trained on: [32] points on [1.0]\n" in shown
+
+
+def test_train_leaves_a_run_that_can_be_loaded_and_continued(here, small, capsys):
+    words = [*small, "network.width=4", "network.modes=4", "network.depth=1", "name=mine", "train=smoke"]
+    words += ["train.batch_size=8", "train.steps=10", "train.updates_per_dispatch=5"]
+    assert main(["generate", *words]) == 0
+    assert main(["train", *words]) == 0
+    assert read_run("runs/mine/config.yaml") == resolve(words)
+    states = jnp.asarray(dataset_of(resolve(words)).split("test").states)
+    weights = (here / "runs/mine/model/weights.safetensors").read_bytes()
+    assert load("runs/mine")(states[:, 0]).shape == states[:, 0].shape
+    capsys.readouterr()
+    assert main(["train", *words, "network.width=8"]) == 2
+    assert "runs/mine is a run with another network.width" in capsys.readouterr().err
+    assert main(["train", *words, "evaluation.steps=3"]) == 0  # nothing is left to train
+    assert (here / "runs/mine/model/weights.safetensors").read_bytes() == weights
+    assert main(["list"]) == 0
+    assert re.search(r"  mine  update 10 of 10, valid/loss [\d.]+\n", capsys.readouterr().out)

@@ -108,6 +108,12 @@ def test_warmup_can_be_a_share_of_the_steps():
     assert resolve(["train.steps=3", "train.warmup=0.05"]).train.warmup == 0
 
 
+def test_rollout_during_training_goes_as_far_as_the_split():
+    words = ["problem.splits.valid.trajectories=5", "problem.splits.valid.frames=9", "method.history=2"]
+    assert resolve(words).valid_rollout == (5, 7)
+    assert resolve(["evaluation.valid_steps=3"]).valid_rollout == (16, 3)
+
+
 def test_run_is_read_again_with_changes(tmp_path):
     config = resolve(["seed=3"])
     path = tmp_path / "config.yaml"

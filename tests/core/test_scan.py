@@ -68,7 +68,9 @@ def test_nested_checkpoints_change_memory_not_results(nesting):
 def test_nesting_stores_fewer_states():
     u = jnp.ones(10_000)
     f = lambda nesting: jax.jit(
-        jax.grad(lambda u: jnp.sum(trajectory(lambda v, key=None: jnp.sin(v), u, 400, checkpoint=nesting, post=jnp.sum)))
+        jax.grad(
+            lambda u: jnp.sum(trajectory(lambda v, key=None: jnp.sin(v), u, 400, checkpoint=nesting, post=jnp.sum))
+        )
     )
     memory = [f(n).lower(u).compile().memory_analysis().temp_size_in_bytes for n in ((400,), (20, 20))]
     assert memory[1] < memory[0] / 5
@@ -85,5 +87,5 @@ def test_prediction_at_times():
     np.testing.assert_allclose(u[:, 0], [4, 16, 64])
     np.testing.assert_allclose(predictor.predict(jnp.ones((1,)), [0.5, 2.0])[:, 0], [2, 16])
     np.testing.assert_array_equal(frame_indices([0.3, 0.6], 0.1), [3, 6])
-    with pytest.raises(ValueError, match="multiples of the step 0.5"):
+    with pytest.raises(ValueError, match=r"multiples of the step 0.5"):
         predictor.predict(jnp.ones((1,)), [0.7])

@@ -219,3 +219,10 @@ def test_the_linear_baseline_is_the_fit_to_the_training_split(dataset, evaluatio
     stepper = fit_linear_propagator(dataset.split("train").states)
     result = evaluate(StepperPredictor(lambda p: stepper, dataset.step), dataset, baselines=False)
     np.testing.assert_allclose(result.arrays["model/nrmse"], evaluation.arrays["linear/nrmse"], rtol=1e-5)
+
+
+def test_double_precision_works_as_well(diffusion, x64):
+    dataset = diffusion(trajectories=2, frames=4)
+    result = evaluate(scaled(dataset, 0.9), dataset)
+    assert result.metric("one_step_nrmse", "solver_coarse_grid")["value"] < 1e-6
+    assert result.metric("one_step_nrmse", "linear")["value"] < 1e-6

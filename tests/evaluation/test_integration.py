@@ -70,6 +70,7 @@ def test_an_equation_that_depends_on_time_is_restarted_at_the_time_of_the_frame(
         {
             "name": "forced",
             "equation": {"terms": ["u_t = nu*u_xx + sin(5*t)*cos(x)"], "parameters": {"nu": 0.1}, "ndim": 1},
+            "vary": {"step": [0.8, 1.2]},
             "domain": {"shape": [16], "lengths": [2 * np.pi]},
             "initial": {"kind": "truncated_fourier"},
             "time": {"step": 0.2, "substeps": 8, "burn_in": 4},

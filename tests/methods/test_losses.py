@@ -42,5 +42,5 @@ def test_relative_l2_ignores_the_scale(key):
 
 
 def test_unknown_loss_names_the_nearest():
-    with pytest.raises(ValueError, match="unknown loss 'mze'. Did you mean 'mse'"):
+    with pytest.raises(ValueError, match=r"unknown loss 'mze'. Did you mean 'mse'"):
         build_loss({"kind": "mze"})

@@ -75,7 +75,7 @@ def test_messages_say_what_is_missing(make_operator):
     operator = make_operator()
     with pytest.raises(ValueError, match="depends on nu: call bind"):
         operator(jnp.ones((16, 2)))
-    with pytest.raises(ValueError, match="unknown parameter 'mu'. Did you mean|unknown parameter 'mu'. Known: nu"):
+    with pytest.raises(ValueError, match=r"unknown parameter 'mu'. Did you mean|unknown parameter 'mu'. Known: nu"):
         operator.bind({"mu": 1.0})
     with pytest.raises(ValueError, match="varying nu: give it to bind"):
         operator.bind({})

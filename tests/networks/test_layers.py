@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +12,9 @@ from pdejax.networks._skip import make_skip
 
 
 def test_linear_is_a_matrix_product_at_every_point(key, x64):
-    layer = Linear(3, 5, key=key)
+    layer = eqx.tree_at(lambda layer: layer.bias, Linear(3, 5, key=key), jnp.arange(5.0))
     x = jax.random.normal(key, (2, 4, 6, 3))
-    np.testing.assert_allclose(layer(x), np.einsum("bxyi,io->bxyo", x, layer.weight) + layer.bias, atol=1e-14)
+    np.testing.assert_allclose(layer(x), np.einsum("bxyi,io->bxyo", x, layer.weight) + np.arange(5), atol=1e-14)
     assert layer(x[0, 0, 0]).shape == (5,)
 
 
@@ -43,7 +44,8 @@ def test_film_scales_and_shifts(key, x64):
     film = FiLM(3, 4, key=key)
     x, embedding = jax.random.normal(key, (2, 5, 6, 4)), jax.random.normal(key, (2, 3))
     scale, shift = np.split(np.asarray(embedding @ film.linear.weight), 2, -1)
-    np.testing.assert_allclose(film(x, embedding), x * (1 + scale[:, None, None]) + shift[:, None, None], atol=1e-14)
+    expected = np.asarray(x) * (1 + scale[:, None, None]) + shift[:, None, None]
+    np.testing.assert_allclose(film(x, embedding), expected, atol=1e-14)
 
 
 def test_skips_are_the_identity_but_for_the_linear_one(key):
@@ -51,7 +53,7 @@ def test_skips_are_the_identity_but_for_the_linear_one(key):
     np.testing.assert_array_equal(make_skip("identity", 4, key=key)(x), x)
     np.testing.assert_array_equal(SoftGating(4)(x), x)
     assert make_skip("linear", 4, key=key).bias is None
-    with pytest.raises(ValueError, match="unknown skip 'soft_gate'. Did you mean 'soft_gating'"):
+    with pytest.raises(ValueError, match=r"unknown skip 'soft_gate'. Did you mean 'soft_gating'"):
         make_skip("soft_gate", 4, key=key)
 
 

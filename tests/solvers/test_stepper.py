@@ -36,15 +36,16 @@ def test_parameters_steps_and_lengths_per_trajectory(order, x64):
     u, batch = initial(GRID, 3), {"nu": jnp.array([0.5, 1.0, 1.5])}
     batch["length"], dt = jnp.array([0.5, 1.0, 2.0]), jnp.array([0.05, 0.1, 0.07])
     make = lambda p, h: spectral_stepper(forced, GRID, h, order=order, substeps=2, parameters=p)
-    together = trajectory(make(batch, dt), u, 5)
-    traced = jax.jit(lambda p, h, u: trajectory(make(p, h), u, 5))(batch, dt, u)
-    mapped = jax.jit(jax.vmap(lambda p, h, u: trajectory(make(p, h), u, 5), out_axes=1))(batch, dt, u)
+    run = lambda p, h, u: trajectory(make(p, h), u, 5)
+    together = jax.jit(lambda u: run(batch, dt, u))(u)
+    traced, mapped = jax.jit(lambda *x: (run(*x), jax.vmap(run, out_axes=1)(*x)))(batch, dt, u)
     np.testing.assert_allclose(traced, together, atol=1e-12)
     np.testing.assert_allclose(mapped, together, atol=1e-12)
     for i in range(3):
         grid = Grid((32,), (16.0 * float(batch["length"][i]),))
         alone = spectral_stepper(forced, grid, float(dt[i]), order=order, substeps=2, parameters={"nu": 0.5 * (i + 1)})
-        np.testing.assert_allclose(trajectory(alone, u[i], 5), together[:, i], atol=1e-12)
+        expected = jax.jit(lambda v: trajectory(alone, v, 5))(u[i])  # noqa: B023
+        np.testing.assert_allclose(expected, together[:, i], atol=1e-12)
 
 
 def test_complex_symbols_may_be_traced():
@@ -53,7 +54,8 @@ def test_complex_symbols_may_be_traced():
         parameters = {"a": jnp.array([0.5, 1.0]), "nu": jnp.array([nu, nu])}
         u = initial(GRID, 2)
         run = lambda p, h: spectral_stepper(kdv, GRID, h, substeps=5, parameters=p)(u)  # noqa: B023
-        np.testing.assert_allclose(jax.jit(run)(parameters, 0.01), run(parameters, 0.01), atol=2e-5)
+        known = jax.jit(lambda: run(parameters, 0.01))()  # noqa: B023
+        np.testing.assert_allclose(jax.jit(run)(parameters, 0.01), known, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", EQUATIONS)
@@ -62,11 +64,12 @@ def test_batches_do_not_mix_and_dtypes_are_kept(name, x64):
     grid = Grid((16,) * equation.ndim, (BOX,) * equation.ndim)
     u = initial(grid, 4, equation.channels, cutoff=2).reshape(2, 2, *grid.shape, equation.channels)
     stepper = spectral_stepper(equation, grid, 0.01, substeps=2)
-    out = stepper(u)
+    out, mapped, single = jax.jit(lambda u: (stepper(u), jax.vmap(stepper)(u), stepper(u.astype(jnp.float32))))(u)
     assert out.shape == u.shape
-    np.testing.assert_allclose(out[1, 0], stepper(u[1, 0]), atol=1e-13)
-    np.testing.assert_allclose(jax.jit(jax.vmap(stepper))(u), out, atol=1e-13)
-    single = stepper(u.astype(jnp.float32))
+    assert out.dtype == jnp.float64
+    alone = jax.jit(lambda v: stepper(v))(u[1, 0])
+    np.testing.assert_allclose(out[1, 0], alone, atol=1e-13)
+    np.testing.assert_allclose(mapped, out, atol=1e-13)
     assert single.dtype == jnp.float32
     np.testing.assert_allclose(single, out, atol=1e-5)
 
@@ -88,10 +91,11 @@ def test_derivatives_agree_with_differences(x64):
         return jnp.mean(stepper(u) ** 2)
 
     nu, h = jnp.asarray(0.8), 1e-5
-    by_nu, by_u = jax.grad(loss, argnums=(0, 1))(nu, u)
-    forward = jax.jvp(loss, (nu, u), (jnp.ones(()), v))[1]
-    difference = (loss(nu + h, u) - loss(nu - h, u)) / (2 * h)
-    along = (loss(nu, u + h * v) - loss(nu, u - h * v)) / (2 * h)
+    by_nu, by_u = jax.jit(jax.grad(loss, argnums=(0, 1)))(nu, u)
+    forward = jax.jit(lambda *x: jax.jvp(loss, x, (jnp.ones(()), v))[1])(nu, u)
+    value = jax.jit(loss)
+    difference = (value(nu + h, u) - value(nu - h, u)) / (2 * h)
+    along = (value(nu, u + h * v) - value(nu, u - h * v)) / (2 * h)
     np.testing.assert_allclose(by_nu, difference, rtol=1e-7)
     np.testing.assert_allclose(jnp.sum(by_u * v), along, rtol=1e-7)
     np.testing.assert_allclose(forward, by_nu + along, rtol=1e-7)
@@ -129,7 +133,7 @@ PLANE = {"num_spatial_dims": 2, "domain_extent": BOX, "num_points": 48}
 # name: its stepper with the arguments of the same equation, our parameters, step, sign of its state, tolerance
 PEER = {
     "kuramoto_sivashinsky": (ex.stepper.KuramotoSivashinskyConservative, LINE, {}, 0.01, 1, 1e-10),
-    "burgers": (ex.stepper.Burgers, {**LINE, "diffusivity": 0.1, "conservative": True}, {"nu": 0.1}, 0.01, 1, 1e-10),
+    "burgers": (ex.stepper.Burgers, {**LINE, "diffusivity": 0.1, "conservative": True}, {"nu": 0.1}, 0.01, 1, 1e-8),
     # exponax 0.2.0 drops the imaginary part of its coefficients, which leaves a method of first order for dispersive
     # equations: after ten steps it differs by 1.5e-3 at dt = 1e-2, 1e-5 at 1e-3, 1e-7 at 1e-4
     "kdv": (
@@ -190,18 +194,17 @@ def test_frames_of_a_problem():
         "solver": {"shape": [64]},
     }
     problem = Problem.from_spec(spec)
-    u, values = jax.vmap(lambda i: problem.draw(0, i))(jnp.arange(3))
-    stepper = problem_stepper(problem, values)
+    u, values = jax.jit(jax.vmap(lambda i: problem.draw(0, i)))(jnp.arange(3))
+    stepper, small = problem_stepper(problem, values), lambda u: resample(u, (48,))
     np.testing.assert_allclose(stepper.step_size, 0.4 * values["step"], rtol=1e-6)
-    frame = stepper(u)
-    coarse = problem_stepper(problem, values, shape=(48,), substeps=4)(resample(u, (48,)))
-    np.testing.assert_allclose(coarse, resample(frame, (48,)), atol=1e-4)
-    alone = problem_stepper(problem, {k: v[1] for k, v in values.items()})(u[1])
-    np.testing.assert_allclose(alone, frame[1], atol=1e-5)
-    frames = trajectory(stepper, u, 5)
-    stored = resample(frames, (48,))
-    right = jnp.abs(problem.residual(stored, values)).max()
-    assert float(right) < 0.02 * float(jnp.abs(problem.residual(stored[::2], values)).max())
+    frames = jax.jit(lambda u: trajectory(stepper, u, 5))(u)
+    cheap = problem_stepper(problem, values, shape=(48,), substeps=4)
+    alone = problem_stepper(problem, {k: v[1] for k, v in values.items()})
+    cheap, alone, stored = jax.jit(lambda u: (cheap(small(u)), alone(u[1]), small(frames)))(u)
+    np.testing.assert_allclose(cheap, stored[0], atol=1e-4)
+    np.testing.assert_allclose(alone, frames[0, 1], atol=1e-5)
+    residual = jax.jit(lambda stored: jnp.abs(problem.residual(stored, values)).max())
+    assert float(residual(stored[:3])) < 0.02 * float(residual(stored[::2]))
 
 
 def test_wrong_arguments_are_refused():

@@ -1,7 +1,12 @@
-"""The sentence that helps after a misspelt name."""
+"""The sentence that helps after a misspelt name; beside the packages, so that reading a configuration needs no JAX."""
 
 import difflib
 from collections.abc import Iterable
+
+
+def nearest(wrong: object, options: Iterable[object]) -> list[str]:
+    """At most two options that are spelt like `wrong`, best first."""
+    return difflib.get_close_matches(str(wrong), sorted(str(o) for o in options), n=2, cutoff=0.6)
 
 
 def suggestion(wrong: object, options: Iterable[object]) -> str:
@@ -12,8 +17,7 @@ def suggestion(wrong: object, options: Iterable[object]) -> str:
     **Returns:** `" Did you mean 'x'?"`, or `" Known: a, b."` when nothing is near.
     """
     names = sorted(str(o) for o in options)
-    near = difflib.get_close_matches(str(wrong), names, n=2, cutoff=0.6)
-    if near:
+    if near := nearest(wrong, names):
         return f" Did you mean {' or '.join(repr(n) for n in near)}?"
     return f" Known: {', '.join(names)}." if names else ""
 

@@ -1,0 +1,122 @@
+"""The main job by the commands a user has: generate, train (also through a kill), evaluate, load elsewhere."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+WORDS = (
+    "problem=ks",
+    "problem.domain={shape: [32], lengths: [22.0]}",
+    "problem.splits={train: {trajectories: 8, frames: 30}, valid: {trajectories: 4, frames: 12}, "
+    "test: {trajectories: 4, frames: 20}}",
+    "problem.shard_size=8",
+    "evaluation.valid_trajectories=4",
+    "evaluation.valid_steps=8",
+    "network.width=8",
+    "network.modes=8",
+    "network.depth=2",
+    "train=smoke",
+    "train.steps=120",
+    "train.checkpoint_every=20",
+    "train.evaluate_every=40",
+)
+
+
+def _start(folder, *words):
+    command = [sys.executable, "-m", "pdejax.cli", *words]
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _run(folder, *words):
+    process = _start(folder, *words)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    _run(folder, "generate", *WORDS)
+    _run(folder, "train", *WORDS, "name=whole")
+    return folder
+
+
+def _losses(run):
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in e.items() if k not in ("time", "samples_per_second")} for e in lines]
+
+
+def test_a_killed_training_continues_bit_for_bit(project):
+    process = _start(project, "train", *WORDS, "name=killed")
+    checkpoints = project / "runs/killed/checkpoints"
+    while process.poll() is None and not any(checkpoints.glob("[0-9]*")):
+        time.sleep(0.005)
+    time.sleep(random.Random(0).uniform(0, 0.2))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    _run(project, "train", *WORDS, "name=killed")
+    whole, killed = project / "runs/whole", project / "runs/killed"
+    assert _losses(whole) == _losses(killed)
+    assert (whole / "model/weights.safetensors").read_bytes() == (killed / "model/weights.safetensors").read_bytes()
+
+
+def test_another_configuration_is_not_mixed_into_a_run(project):
+    process = _start(project, "train", *WORDS, "name=whole", "train.learning_rate=2e-3")
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert "another train.learning_rate" in err.decode()
+
+
+def test_evaluation_writes_a_table_and_a_report(project):
+    out = _run(project, "evaluate", "runs/whole")
+    assert out.strip().splitlines()[-1] == "report: runs/whole/report.html"
+    document = json.loads((project / "runs/whole/evaluation.json").read_text())
+    assert {"model", "persistence", "linear"} <= set(document["systems"])
+    page = (project / "runs/whole/report.html").read_text()
+    assert "data:image/" in page
+    assert not re.search(r"""(src|href)=["']https?:""", page)
+
+
+FRESH = """
+import jax, jax.numpy as jnp, numpy as np, sys
+import pdejax
+operator = pdejax.load("runs/whole")
+training_code = ("optax", "orbax", "pdejax.training", "pdejax.config")
+assert not any(name.startswith(training_code) for name in sys.modules)
+u = jax.random.normal(jax.random.key(0), (3, 32, 1))
+v = operator(u)
+assert v.shape == u.shape and float(jnp.abs(v - u).max()) > 0
+np.testing.assert_allclose(jax.jit(operator)(u), v, atol=1e-5)
+np.testing.assert_allclose(jax.vmap(operator)(u), v, atol=1e-5)
+rolled = jax.lax.scan(lambda x, _: ((y := operator(x)), y), u, None, length=3)[1]
+np.testing.assert_allclose(rolled, pdejax.trajectory(operator, u, 3), atol=1e-5)
+np.testing.assert_allclose(operator.predict(u, [1.6])[0], rolled[1], atol=1e-5)
+f = lambda u: jnp.sum(operator(u) ** 2)
+slope, h = jax.grad(f)(u), 1e-2
+numeric = (f(u + h * slope) - f(u - h * slope)) / (2 * h)
+np.testing.assert_allclose(numeric, jnp.vdot(slope, slope), rtol=2e-2)
+"""
+
+
+def test_a_trained_operator_works_in_a_fresh_process(project):
+    subprocess.run([sys.executable, "-c", FRESH], cwd=project, check=True)
+
+
+def test_the_readme_example_runs(project):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    example = example.replace("runs/ks_demo", "runs/whole").replace("(8, 128, 1)", "(8, 32, 1)")
+    check = "\nassert truth.shape == (51, 256, 1) and rollout.shape == (100, 8, 32, 1)"
+    check += "\nassert float(jnp.abs(residual).max()) < 1e-3"
+    subprocess.run([sys.executable, "-c", example + check], cwd=project, check=True)
