@@ -1,4 +1,4 @@
-"""One file of results for all benchmarks, in the form every claim of the project has."""
+"""Results of benchmarks and experiments, in the one form every claim of the project has."""
 
 import datetime
 import importlib.metadata
@@ -37,22 +37,21 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
 
 
-def write_study(
-    path: Path,
-    study: str,
+def study(
+    name: str,
     question: str,
     command: str,
     preset: str,
     rows: Sequence[Mapping[str, Any]],
     packages: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Puts a study into the results file at `path`, replacing an earlier run of the same name, and returns it.
+    """A record in the form all claims of the project have.
 
     **Arguments:** `question`: what was asked; `command`: how to run it again; `preset`: its size; `rows`: from `row`;
     `packages`: further packages whose versions matter.
     """
-    record = {
-        "study": study,
+    return {
+        "study": name,
         "question": question,
         "command": command,
         "preset": preset,
@@ -61,9 +60,20 @@ def write_study(
         "machine": machine(),
         "rows": list(rows),
     }
-    studies = json.loads(path.read_text()) if path.exists() else {}
-    studies[study] = record
+
+
+def _write(path: Path, content: Any) -> None:
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(dict(sorted(studies.items())), indent=1) + "\n")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
     temporary.replace(path)
-    return record
+
+
+def write_study(folder: Path, record: Mapping[str, Any]) -> None:
+    """Writes the record of an experiment to `results.json` in its folder."""
+    _write(folder / "results.json", dict(record))
+
+
+def write_benchmark(record: Mapping[str, Any]) -> None:
+    """Puts the record of a benchmark into the list `benchmarks/results.json`, in place of an earlier one."""
+    others = [r for r in json.loads(RESULTS.read_text()) if r["study"] != record["study"]] if RESULTS.exists() else []
+    _write(RESULTS, sorted([*others, dict(record)], key=lambda r: r["study"]))

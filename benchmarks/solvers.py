@@ -1,6 +1,6 @@
 """Speed and accuracy of the pseudo-spectral solvers against exponax, speed as a ratio of interleaved runs.
 
-Command: python benchmarks/solvers.py [--smoke]. About five minutes on one core; the smoke form takes seconds.
+Command: python -m benchmarks.solvers [--smoke]. About five minutes on one core; the smoke form takes seconds.
 
 Both solve the same equation from the same state with the same step and order, compiled, batched and staying in Fourier
 space. Runs alternate, and each pair gives one ratio of CPU times, so that whatever else the machine does meets both.
@@ -20,8 +20,8 @@ import exponax as ex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from benchmarks._results import RESULTS, row, write_study
 
+from benchmarks._results import row, study, write_benchmark
 from pdejax.core import Grid
 from pdejax.equations import EQUATIONS, build_initial
 from pdejax.solvers import spectral_stepper
@@ -137,7 +137,7 @@ def main() -> None:
         return
     rows = [r for case in CASES for order in (2, 4) for x64 in (False, True) for r in measure(case, order, x64, 15)]
     rows.append(soliton_row())
-    write_study(RESULTS, "solvers", QUESTION, "python benchmarks/solvers.py", "full", rows, ["exponax"])
+    write_benchmark(study("solvers", QUESTION, "python -m benchmarks.solvers", "full", rows, ["exponax"]))
 
 
 if __name__ == "__main__":

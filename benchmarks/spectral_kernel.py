@@ -1,6 +1,6 @@
 """Time of a spectral convolution by FFT over that by truncated DFT, in the same process, interleaved.
 
-Command: python benchmarks/spectral_kernel.py [--smoke]. About fifteen minutes on one core; the smoke form takes seconds.
+Command: python -m benchmarks.spectral_kernel [--smoke]. About fifteen minutes on one core, the smoke form seconds.
 
 Both kernels run the same layer on the same field, several times inside one compiled loop, so that memory is allocated
 once as in a training run of several updates per dispatch. Runs alternate, and each pair gives one ratio of CPU times.
@@ -21,8 +21,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from benchmarks._results import RESULTS, row, write_study
 
+from benchmarks._results import row, study, write_benchmark
 from pdejax.networks import SpectralConv, choose_kernel
 from pdejax.networks._kernel import dft_operations
 
@@ -121,7 +121,7 @@ def main() -> None:
             raise SystemExit(f"the truncated DFT should be 1.5 times as fast as the FFT here, got {ratio}")
         return
     rows = [r for case in CASES for r in measure(case, 9)]
-    write_study(RESULTS, "spectral_kernel", QUESTION, "python benchmarks/spectral_kernel.py", "full", rows)
+    write_benchmark(study("spectral_kernel", QUESTION, "python -m benchmarks.spectral_kernel", "full", rows))
 
 
 if __name__ == "__main__":

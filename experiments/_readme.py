@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 SOURCES = ("experiments/*/results.json", "benchmarks/results.json")
+ELSEWHERE = ("spectral_kernel",)  # a table of its own size: benchmarks/results.json
 
 
 def _number(value: float) -> str:
@@ -28,19 +29,28 @@ def _line(row: dict) -> str:
 def _study(study: dict) -> str:
     machine = study["machine"]
     where = f"{machine['cores']} cores, {machine['memory_gib']:.0f} GiB, {study['date']}, preset `{study['preset']}`"
-    rows = [row for row in study["rows"] if row["goal"] is not None or row["reference"] is not None]
-    head = "| case | figure | measured | goal | published |\n|---|---|---|---|---|"
+    rows = [row for row in study["rows"] if row["goal"] is not None]
+    head = "| case | figure | measured | goal | published or peer |\n|---|---|---|---|---|"
     body = "\n".join(_line(row) for row in rows)
     return f"**{study['question']}** `{study['command']}` ({where})\n\n{head}\n{body}\n"
 
 
+def result_files() -> list[Path]:
+    """All results files of the project."""
+    return [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern))]
+
+
+def read(path: Path) -> list[dict]:
+    """The studies of a results file: an experiment's holds one, the benchmarks' a list."""
+    content = json.loads(path.read_text())
+    return content if isinstance(content, list) else [content]
+
+
 def table() -> str:
-    """The rows of all studies that have a goal or a published counterpart, as Markdown."""
-    studies = {}
-    for pattern in SOURCES:
-        for path in sorted(ROOT.glob(pattern)):
-            studies |= json.loads(path.read_text())
-    return "\n".join(_study(study) for study in studies.values() if study["rows"])
+    """The rows of the studies that have a goal, as Markdown."""
+    return "\n".join(
+        _study(study) for path in result_files() for study in read(path) if study["study"] not in ELSEWHERE
+    )
 
 
 def main() -> int:

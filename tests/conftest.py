@@ -1,9 +1,22 @@
+import os
+
+# jaxlib 0.10 reports every program it takes from the compilation cache as unsafe, though it is the one it wrote
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import jax
 import pytest
+
+from pdejax.cli._runtime import cache_folder
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+# most of the suite's time is compilation; programs are kept between runs, per kind of processor
+jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture

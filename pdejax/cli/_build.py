@@ -1,11 +1,11 @@
 """From a configuration to the objects it describes."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pdejax.config import RunConfig
 from pdejax.data import Dataset, SplitSize
+from pdejax.data import first_difference as first_difference
 from pdejax.equations import Problem
 
 
@@ -40,25 +40,13 @@ def dataset_of(config: RunConfig) -> Dataset:
     if not root.exists():
         raise ValueError(f"there is no data set in {root} yet: run `pdejax generate` with the same words first")
     dataset = Dataset.open(root)
-    recipe, sizes = dataset.manifest["recipe"], config.problem.splits.model_dump(mode="json")
-    found = {**recipe["problem"], "splits": recipe["splits"], "seed": recipe["seed"]}
-    if key := first_difference(found, {**problem_of(config).spec, "splits": sizes, "seed": config.problem.seed}):
+    recipe, section = dataset.manifest["recipe"], config.problem
+    found = {**recipe["problem"], **{name: recipe[name] for name in ("splits", "seed", "tolerance")}}
+    data = {"splits": section.splits.model_dump(mode="json"), "seed": section.seed}
+    wanted = {**problem_of(config).spec, **data, "tolerance": section.tolerance}
+    if key := first_difference(found, wanted):
         raise ValueError(
             f"the data set in {root} was generated with another problem.{key}: "
             "choose another problem.name or data_dir, or delete it and generate it again"
         )
     return dataset
-
-
-def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> str | None:
-    """The dotted key of the first value of `wanted` that `found` does not have."""
-    for name, value in wanted.items():
-        key = f"{prefix}{name}"
-        if name not in found:
-            return key
-        if isinstance(value, Mapping) and isinstance(found[name], Mapping):
-            if inner := first_difference(found[name], value, f"{key}."):
-                return inner
-        elif found[name] != value:
-            return key
-    return None

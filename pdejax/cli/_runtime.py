@@ -25,14 +25,25 @@ def cache_folder() -> Path:
     return Path(given) if given else Path.home() / ".cache" / "pdejax" / "xla" / _processor()
 
 
-def start(devices: int | str = "auto") -> None:
+def _join() -> None:
+    """Meets the other processes of the run, before anything else is asked of JAX."""
+    number, mine = os.environ.get("JAX_NUM_PROCESSES"), os.environ.get("JAX_PROCESS_ID")
+    jax.distributed.initialize(
+        num_processes=None if number is None else int(number), process_id=None if mine is None else int(mine)
+    )
+
+
+def start(devices: int | str = "auto", *, distributed: bool = False) -> None:
     """Switches XLA's persistent compilation cache on, for everything that takes more than 0.1 s to compile.
 
-    **Arguments:** `devices`: how many the run wants; on CPU XLA makes that many, if it did not start yet.
+    **Arguments:** `devices`: how many the run wants; on CPU XLA makes that many, if it did not start yet;
+    `distributed`: whether this process is one of several.
     """
     if isinstance(devices, int):
         with contextlib.suppress(RuntimeError):  # too late: the run itself tells how many there are
             jax.config.update("jax_num_cpu_devices", devices)
+    if distributed and not jax.distributed.is_initialized():
+        _join()
     jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

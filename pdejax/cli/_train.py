@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
 def _claim(config: RunConfig, folder: Path) -> None:
     """Writes the resolved configuration, or checks that the run to continue has the same one."""
+    from pdejax.core import write_text
+
     path = folder / "config.yaml"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, config.to_yaml())
+    if not path.exists() or not any((folder / "checkpoints").glob("*")):
+        write_text(path, config.to_yaml())  # nothing was trained yet that could be mixed up
         return
     from pdejax.cli._build import first_difference
 
@@ -58,6 +52,26 @@ def _claim(config: RunConfig, folder: Path) -> None:
             f"{folder} is a run with another {key}: continue it with the words it was started with, "
             "or choose another name=..."
         )
+
+
+def _provenance(folder: Path, data: dict[str, str]) -> None:
+    """Notes which data and which environment a run began with; refuses to continue on other data."""
+    from pdejax.core import write_text
+    from pdejax.training import environment
+
+    path = folder / "data.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else data
+    if known["fingerprint"] != data["fingerprint"] and any((folder / "checkpoints").glob("*")):
+        raise ValueError(
+            f"{folder} was trained on a data set of fingerprint {known['fingerprint'][:12]}, {data['root']} now holds "
+            f"{data['fingerprint'][:12]}: generate the old one again, or choose another name=..."
+        )
+    write_text(path, json.dumps(data, indent=1) + "\n")
+    history = folder / "environment.json"
+    before = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
+    now = environment()
+    if not before or before[-1] != now:
+        write_text(history, json.dumps([*before, now], indent=1) + "\n")
 
 
 def _settings(config: RunConfig) -> Any:
@@ -79,19 +93,20 @@ def run_training(config: RunConfig) -> Path:
     """
     from pdejax.cli._runtime import start
 
-    start(config.train.devices)
+    start(config.train.devices, distributed=config.train.distributed)
     import jax
+    from jax.experimental import multihost_utils
 
     from pdejax.cli._build import dataset_of, method_of
     from pdejax.data import choose_feed
     from pdejax.evaluation import RolloutValidation
     from pdejax.methods import DataCard, save_model
-    from pdejax.training import ValidationLoss, environment, train
+    from pdejax.training import WEIGHTS, ValidationLoss, environment, train
 
     folder, dataset, method, settings = config.run_folder, dataset_of(config), method_of(config), _settings(config)
 
     card, network = DataCard.of(dataset), config.network.spec()
-    model = method.build(network, card, key=jax.random.key(config.seed))
+    model = method.build(network, card, key=jax.random.fold_in(jax.random.key(config.seed), WEIGHTS))
     size = config.train.batch_size
     kind = config.train.feed
     feed = choose_feed(dataset.split("train"), method.window, size, seed=config.seed, kind=kind)
@@ -107,10 +122,12 @@ def run_training(config: RunConfig) -> Path:
         metadata={"run": config.name, "step": step, "seed": config.seed, **environment()},
     )
     # everything fits together: only now the run gets its folder
-    _claim(config, folder)
-    _write(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
-    data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
-    _write(folder / "data.json", json.dumps(data, indent=1) + "\n")
+    if jax.process_index() == 0:
+        _claim(config, folder)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("run folder")
+        _claim(config, folder)  # written by the first process, so a mistake stops all of them
+    _provenance(folder, {"root": str(dataset.root), "fingerprint": dataset.fingerprint})
     train(
         method,
         model,

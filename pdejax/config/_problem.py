@@ -74,7 +74,7 @@ class Time(Section):
 class Solver(Section):
     """Order of the exponential Runge-Kutta method, and a finer grid to solve on."""
 
-    order: Literal[1, 2, 3, 4] = 4
+    order: Literal[2, 4] = 4
     shape: Shape | None = None
 
 

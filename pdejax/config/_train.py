@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, model_validator
 
-from pdejax.config._types import Count, Fraction, NotNegative, Positive, Section, Whole, fault
+from pdejax.config._types import Count, Flag, Fraction, NotNegative, Positive, Section, Whole, fault
 
 
 def _devices(value: Any) -> Any:
@@ -19,8 +19,11 @@ class TrainConfig(Section):
 
     `warmup` below 1 is a share of `steps`, so that a shorter run keeps its shape; `ema` is the decay of the averaged
     parameters (0: none), `accumulate` the number of micro-batches of a batch, `updates_per_dispatch` how many updates
-    one compiled call makes, `monitor` the metric whose smallest value marks the best model, `feed` where batches come
-    from: the device's memory, the disk, or what fits.
+    one compiled call makes, `monitor` the metric whose smallest value marks the best model (with a minus before it:
+    the largest), `feed` where batches come
+    from: the device's memory, the disk, or what fits, `distributed` whether this is
+    one of several processes, found through the cluster (Slurm, TPU pods, MPI) or, elsewhere, through the variables
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.
     """
 
     steps: Count
@@ -39,6 +42,7 @@ class TrainConfig(Section):
     evaluate_every: Count = 1000
     checkpoint_every: Count = 1000
     monitor: str = "valid/loss"
+    distributed: Flag = False
     devices: Annotated[int | Literal["auto"], PlainValidator(_devices)] = "auto"
     feed: Literal["auto", "device", "disk"] = "auto"
 

@@ -2,6 +2,9 @@
 
 from pdejax._suggest import known as known
 from pdejax._suggest import suggestion as suggestion
+from pdejax.core._files import TEMPORARY as TEMPORARY
+from pdejax.core._files import replacing as replacing
+from pdejax.core._files import write_text as write_text
 from pdejax.core._grid import Boundary as Boundary
 from pdejax.core._grid import Grid as Grid
 from pdejax.core._predictor import StepperPredictor as StepperPredictor

@@ -56,14 +56,27 @@ def _advance(stepper: Stepper, u: Any, first: Any, steps: int, key: Key | None, 
 
 @hashed_by_identity
 class Repeated(eqx.Module):
-    """A Stepper that takes several steps of another one."""
+    """A Stepper that takes several steps of another one, and a `TimedStepper` if that is one."""
 
     stepper: Any
     steps: int = eqx.field(static=True)
 
+    @property
+    def time(self) -> Any:
+        """Time the next call starts at."""
+        return getattr(self.stepper, "time", 0.0)
+
+    @property
+    def step_size(self) -> Any:
+        """Time one call covers, zero if the stepper does not tell."""
+        return self.steps * getattr(self.stepper, "step_size", 0.0)
+
+    def at(self, time: Any) -> "Repeated":
+        """The same Stepper set to a time."""
+        return Repeated(_set_time(self.stepper, time), self.steps)
+
     def __call__(self, u: Any, *, key: Key | None = None) -> Any:
-        start = getattr(self.stepper, "time", 0.0)
-        return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, start)
+        return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, self.time)
 
 
 def repeated(stepper: Stepper, steps: int) -> Stepper:
@@ -86,7 +99,7 @@ def trajectory(
     post: Callable[[Any], Any] = lambda u: u,
     checkpoint: Sequence[int] | None = None,
     key: Key | None = None,
-    start_time: Any = 0.0,
+    start_time: Any = None,
 ) -> Any:
     """The states a Stepper passes through, stacked along a new first axis.
 
@@ -100,13 +113,15 @@ def trajectory(
     - `post`: applied to each stored state inside the scan, so that only its result takes memory.
     - `checkpoint`: nesting of the rematerialised scan (see `nested_checkpoint_scan`); the product is `steps`.
     - `key`: random key; step `i` uses `fold_in(key, i)`.
-    - `start_time`: time of the initial state.
+    - `start_time`: time of the initial state; that the stepper is set to when omitted.
 
     **Returns:** `post` of the states, leaves with leading axis `steps` (or `steps + 1`).
     """
 
+    start = getattr(stepper, "time", 0.0) if start_time is None else start_time
+
     def body(u: Any, i: Any) -> tuple[Any, Any]:
-        u = _advance(stepper, u, i * inner_steps, inner_steps, key, start_time)
+        u = _advance(stepper, u, i * inner_steps, inner_steps, key, start)
         return u, post(u)
 
     _, out = nested_checkpoint_scan(body, initial, jnp.arange(steps), checkpoint or (steps,))

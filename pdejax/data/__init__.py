@@ -13,3 +13,4 @@ from pdejax.data._inspect import describe as describe
 from pdejax.data._order import WindowOrder as WindowOrder
 from pdejax.data._progress import progress_bar as progress_bar
 from pdejax.data._recipe import SplitSize as SplitSize
+from pdejax.data._recipe import first_difference as first_difference

@@ -54,12 +54,34 @@ class Split:
     @functools.cached_property
     def states(self) -> np.ndarray:
         """All states, `(trajectory, time, *space, channel)`, float32, in memory from the first use on."""
-        out = np.empty(self.shape, np.float32)
+        return self._from_files(len(self), self.frames)
+
+    def read(self, trajectories: int, frames: int) -> np.ndarray:
+        """The first states of the first trajectories, `(trajectory, time, *space, channel)`, float32.
+
+        Reads no more than that from the files; gives a view if `states` are in memory already.
+
+        **Raises:** `ValueError` if the split holds less.
+        """
+        if not (1 <= trajectories <= len(self) and 1 <= frames <= self.frames):
+            raise ValueError(
+                f"split {self.name!r} has {len(self)} trajectories of {self.frames} frames, "
+                f"{trajectories} of {frames} were asked for"
+            )
+        if "states" in self.__dict__:
+            return self.states[:trajectories, :frames]
+        return self._from_files(trajectories, frames)
+
+    def _from_files(self, trajectories: int, frames: int) -> np.ndarray:
+        out = np.empty((trajectories, frames, *self.shape[2:]), np.float32)
         for shard in self.shards:
-            rows = slice(shard.first, shard.first + shard.trajectories)
+            count = min(shard.trajectories, trajectories - shard.first)
+            if count < 1:
+                continue
             with open_shard(shard.path) as file:
                 for channel, name in enumerate(self.field_names):
-                    out[rows, ..., channel] = file["t0_fields"][name][:]
+                    stored = file["t0_fields"][name][:count, :frames]
+                    out[shard.first : shard.first + count, ..., channel] = stored
         return out
 
     @functools.cached_property
@@ -159,12 +181,16 @@ class Dataset:
             if entry["split"] == split:
                 yield ShardFile(self.root / entry["path"], entry["first"], entry["trajectories"])
 
+    @functools.cached_property
+    def _splits(self) -> dict[str, Split]:
+        sizes, common = self.manifest["recipe"]["splits"], (self.grid, self.field_names, self.parameter_names)
+        return {n: Split(n, tuple(self._shards(n)), sizes[n]["frames"], *common) for n in self.split_names}
+
     def split(self, name: str) -> Split:
-        """One of the splits.
+        """One of the splits, the same object each time, so that what it has read is read once.
 
         **Raises:** `ValueError` if there is none of this name.
         """
         if name not in self.split_names:
             raise ValueError(known("split", name, self.split_names))
-        frames = self.manifest["recipe"]["splits"][name]["frames"]
-        return Split(name, tuple(self._shards(name)), frames, self.grid, self.field_names, self.parameter_names)
+        return self._splits[name]

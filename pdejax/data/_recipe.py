@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+_MISSING = object()
+
 
 @dataclasses.dataclass(frozen=True)
 class SplitSize:
@@ -69,16 +71,26 @@ class Recipe:
                 yield Shard(split, path, first, min(self.shard_size, size.trajectories - first), size.frames)
 
 
-def difference(found: Any, wanted: Any, key: str = "") -> str | None:
+def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    """The dotted key of the first place where two nested mappings differ, in either direction; `None` if equal."""
+    place = _first_difference(found, wanted, "")
+    return place[0] if place else None
+
+
+def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
     """The first place where two nested mappings differ, as a sentence's middle part; `None` if they are equal."""
+    place = _first_difference(found, wanted, "")
+    if place is None:
+        return None
+    there, here = ("missing" if value is _MISSING else repr(value) for value in place[1:])
+    return f"{place[0]} is {there} there and {here} here"
+
+
+def _first_difference(found: Any, wanted: Any, key: str) -> tuple[str, Any, Any] | None:
     if not (isinstance(found, Mapping) and isinstance(wanted, Mapping)):
-        return None if found == wanted else f"{key} is {found!r} there and {wanted!r} here"
+        return None if found == wanted else (key, found, wanted)
     for name in [*wanted, *(k for k in found if k not in wanted)]:
         path = f"{key}.{name}" if key else name
-        if name not in found or name not in wanted:
-            return f"{path} is {'missing' if name not in found else repr(found[name])} there" + (
-                f" and {wanted[name]!r} here" if name in wanted else " and missing here"
-            )
-        if text := difference(found[name], wanted[name], path):
-            return text
+        if place := _first_difference(found.get(name, _MISSING), wanted.get(name, _MISSING), path):
+            return place
     return None

@@ -19,6 +19,7 @@ from pdejax.equations._equation import Equation
 from pdejax.equations._initial import InitialSampler, build_initial
 
 STEP = "step"
+ORDERS = (2, 4)  # of the classical solver in time
 _SECTIONS: Mapping[str, Mapping[str, Any]] = {  # defaults; `...` marks what must be given
     "domain": {"shape": ..., "lengths": ..., "boundary": "periodic"},
     "time": {"step": ..., "substeps": 1, "burn_in": 0},
@@ -48,7 +49,7 @@ class Problem:
         **Raises:** `ValueError` for unknown or missing entries, with the nearest spelling.
         """
         problem = cls(_complete(spec))
-        _ = problem.grid, problem.solve_grid, problem.initial, problem.vary  # report mistakes here
+        _ = problem.grid, problem.solve_grid, problem.initial, problem.vary, problem.order  # report mistakes here
         return problem
 
     def __hash__(self) -> int:
@@ -112,7 +113,10 @@ class Problem:
     @property
     def order(self) -> int:
         """Order of the classical solver in time."""
-        return int(self.spec["solver"]["order"])
+        order = self.spec["solver"]["order"]
+        if order not in ORDERS:
+            raise ValueError(f"problem {self.name!r}: solver.order must be one of {list(ORDERS)}, got {order!r}")
+        return int(order)
 
     @property
     def parameters(self) -> Mapping[str, float]:
@@ -157,15 +161,21 @@ class Problem:
         self,
         trajectory: Float[Array, "time *batch_and_space channel"],
         parameters: Mapping[str, Any] | None = None,
+        *,
+        start: int = 0,
     ) -> Float[Array, "inner_time *batch_and_space channel"]:
-        """`Equation.grid_residual` of stored frames; `parameters` may hold every varying name, arrays `(batch,)`.
+        """`Equation.grid_residual` of consecutive stored frames.
 
         Products are dealiased as the solver does it, if the solver works on the stored grid.
+
+        **Arguments:** `trajectory`: at least three frames; `parameters`: any varying names, numbers or `(batch,)`;
+        `start`: number of the first frame given, 0 for the first stored one, which is `burn_in` frames old.
         """
         given = dict(parameters or {})
         dt = self.step * given.pop(STEP, 1.0)
         dealias = 2 / 3 if self.solve_grid == self.grid else None
-        return self.equation.grid_residual(trajectory, dt, self.grid, given, dealias=dealias)
+        time = jnp.asarray((self.burn_in + start) * dt, trajectory.dtype)
+        return self.equation.grid_residual(trajectory, dt, self.grid, given, start_time=time, dealias=dealias)
 
 
 def _boundaries(domain: Mapping[str, Any]) -> tuple[Boundary, ...]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import equinox as eqx
 
-from pdejax.core import Key, State, Stepper, TimedStepper, hashed_by_identity, known, predict_by_stepping, resample
+from pdejax.core import Key, State, TimedStepper, hashed_by_identity, known, resample
 from pdejax.evaluation._linear import fit_linear_propagator
+from pdejax.evaluation._predictor import BoundStepper, as_predictor
 from pdejax.solvers import problem_stepper
 
 LARGER_STEP = 4
@@ -16,34 +17,16 @@ COARSER_GRID = 2
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """A predictor with the words that explain it in a table."""
+    """A predictor with the words that explain it in a table.
+
+    `double`: whether it is to compute in float64; the data are solved so, and a float32 solver would part from them
+    by its own rounding in every step.
+    """
 
     label: str
     meaning: str
     predictor: Any
-
-
-class BoundStepper(eqx.Module):
-    """A Predictor whose Stepper is made when parameters are bound, outside of any compiled function.
-
-    `core.StepperPredictor` makes it while predicting; a solver's coefficients are then traced, and computed in
-    float32 instead of float64.
-
-    **Arguments:** `make`: from parameters, arrays `(batch,)`, to the Stepper; `step`: time of one call; `stepper`:
-    made by `bind`.
-    """
-
-    make: Callable[[Mapping[str, Any]], Stepper] = eqx.field(static=True)
-    step: float = eqx.field(static=True)
-    stepper: Any = None
-
-    def bind(self, parameters: Mapping[str, Any]) -> "BoundStepper":
-        """The same predictor for these physical parameters."""
-        return BoundStepper(self.make, self.step, self.make(parameters))
-
-    def predict(self, initial: State, times: Any, *, key: Key | None = None) -> Any:
-        """States at `times`, shape `(time, *batch, *space, channel)`."""
-        return predict_by_stepping(self.stepper, initial, times, self.step, key=key)
+    double: bool = False
 
 
 class Persistence(eqx.Module):
@@ -83,14 +66,10 @@ class OnGrid(eqx.Module):
         return getattr(self.stepper, "step_size", 0.0)
 
 
-def _constant(stepper: Stepper, step: float) -> BoundStepper:
-    return BoundStepper(lambda parameters: stepper, step)
-
-
 def persistence(dataset: Any, start: int = 0) -> Baseline:
     """The last known frame, forever."""
     meaning = "the last known frame, kept"
-    return Baseline("persistence", meaning, _constant(Persistence(), dataset.step))
+    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.step))
 
 
 def linear(dataset: Any, start: int = 0) -> Baseline:
@@ -99,7 +78,7 @@ def linear(dataset: Any, start: int = 0) -> Baseline:
         raise ValueError("the linear propagator needs a periodic grid")
     stepper = fit_linear_propagator(dataset.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
-    return Baseline("best linear propagator", meaning, _constant(stepper, dataset.step))
+    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.step))
 
 
 def _solver(dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int) -> Baseline:
@@ -109,13 +88,14 @@ def _solver(dataset: Any, start: int, label: str, meaning: str, shape: tuple[int
     def make(parameters: Mapping[str, Any]) -> OnGrid:
         return OnGrid(problem_stepper(problem, parameters, shape=shape, substeps=substeps), shape, outer, elapsed)
 
-    return Baseline(label, meaning, BoundStepper(make, dataset.step))
+    return Baseline(label, meaning, BoundStepper(make, dataset.step), double=True)
 
 
 def solver(dataset: Any, start: int = 0) -> Baseline:
     """The solver that made the data, restarted from a stored frame: the ceiling for any method.
 
-    In a chaotic system the rounding of the stored frame to float32 alone ends the agreement at some time.
+    It computes in float64 like the generator: in a chaotic system the rounding of the stored frame to float32 alone
+    ends the agreement at some time.
     """
     problem = dataset.problem
     meaning = "the solver that made the data, restarted from the stored float32 frame: what is attainable"

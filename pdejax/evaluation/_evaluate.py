@@ -7,12 +7,13 @@ import jax
 import numpy as np
 
 from pdejax.core import Key
-from pdejax.evaluation._baselines import build_baselines
+from pdejax.evaluation._baselines import Baseline, build_baselines
 from pdejax.evaluation._bootstrap import LEVEL, RESAMPLES, bootstrap_interval
 from pdejax.evaluation._divergence import FACTOR, first_diverged, without_divergence
 from pdejax.evaluation._evaluation import SCHEMA, Evaluation
 from pdejax.evaluation._horizon import THRESHOLDS
 from pdejax.evaluation._metrics import moments
+from pdejax.evaluation._predictor import as_predictor
 from pdejax.evaluation._rollout import Rollout, rollout
 from pdejax.evaluation._spectra import BANDS, FLOOR, band_error, energy_spectrum, spectrum_log_distance
 from pdejax.evaluation._table import GMEAN_STEPS, METRICS, metric_entry
@@ -180,7 +181,8 @@ def evaluate(
 
     **Arguments:**
 
-    - `predictor`: with `history`, `bind(parameters)` and `predict(initial, times, key=...)`.
+    - `predictor`: with `predict(initial, times, key=...)`, and `bind(parameters)` and `history` where it has them;
+        or a Stepper whose call covers one frame, starting at the time it is set to.
     - `dataset`: a `pdejax.data.Dataset`.
     - `split`: its part to evaluate on; `trajectories`: only the first ones; `steps`: only the first frames.
     - `baselines`: whether to evaluate them too, or the names of some (see `BASELINES`).
@@ -196,11 +198,11 @@ def evaluate(
     truth = select(dataset, split, trajectories, steps, history)
     made, skipped = build_baselines(dataset, baselines, truth.start)
     systems, arrays = {}, {"times": truth.times}
-    rows = [("model", "model", "the evaluated predictor", "model", predictor, history)]
-    rows += [(name, b.label, b.meaning, "baseline", b.predictor, 1) for name, b in made.items()]
-    for name, label, meaning, kind, one, frames in rows:
+    model = Baseline("model", "the evaluated predictor", as_predictor(predictor, dataset.step))
+    rows = [("model", model, "model", history), *((name, b, "baseline", 1) for name, b in made.items())]
+    for name, one, kind, frames in rows:
         result = rollout(
-            one,
+            one.predictor,
             truth.initial(frames),
             truth.times,
             parameters=truth.parameters,
@@ -208,10 +210,11 @@ def evaluate(
             measure=_measure(truth),
             chunk=chunk,
             key=key,
+            double=one.double,
             progress=None if progress is None else lambda done, total, name=name: progress(name, done, total),
         )
         curves = _curves(result, truth)
-        systems[name] = _system(label, meaning, kind, result, curves)
+        systems[name] = _system(one.label, one.meaning, kind, result, curves)
         arrays |= {f"{name}/{k}": v for k, v in curves.items() if k != "times"}
         if kind == "model":
             arrays |= _examples(result, curves, truth)

@@ -1,5 +1,6 @@
 """Rollouts of any predictor in chunks of trajectories, reduced to what is asked and timed."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from jaxtyping import Float
 
 from pdejax.core import Key
 from pdejax.evaluation._metrics import AnyArray
+from pdejax.evaluation._predictor import bound
 
 BUDGET = 256 * 2**20  # bytes of predicted states held at once
 LARGEST_CHUNK = 64
@@ -63,6 +65,7 @@ def rollout(
     measure: Callable[..., Any] | None = None,
     chunk: int | None = None,
     key: Key | None = None,
+    double: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Rollout:
     """Predicts every trajectory and keeps what `measure` makes of it.
@@ -72,7 +75,7 @@ def rollout(
 
     **Arguments:**
 
-    - `predictor`: with `bind(parameters)` and `predict(initial, times, key=...)`.
+    - `predictor`: with `predict(initial, times, key=...)` and, if it depends on parameters, `bind(parameters)`.
     - `initial`: first states; with a history, all its frames stacked in the channels, oldest first.
     - `times`: increasing times after the (last) initial frame.
     - `parameters`: physical parameters, arrays `(trajectory,)`, bound to the predictor chunk by chunk.
@@ -80,27 +83,34 @@ def rollout(
     - `measure`: `measure(prediction)` or `measure(prediction, truth)`, traced; leaves `(time, trajectory, ...)`.
     - `chunk`: trajectories at once; chosen by `chunk_size` when omitted.
     - `key`: random key; the chunk that begins with trajectory `i` uses `fold_in(key, i)`.
+    - `double`: whether to bind and predict in float64; the result is rounded to the precision of `initial`.
     - `progress`: called with the number of trajectories done and their total.
     """
     initial, times = np.asarray(initial), np.asarray(times)
     table = {name: np.asarray(values) for name, values in (parameters or {}).items()}
     total = len(initial)
-    chunk = chunk or chunk_size(initial.shape, len(times), initial.itemsize)
-    predict = eqx.filter_jit(lambda bound, u, subkey: bound.predict(u, times, key=subkey))
+    cast = (lambda x: np.asarray(x, np.float64)) if double else np.asarray
+    chunk = chunk or chunk_size(initial.shape, len(times), 8 if double else initial.itemsize)
+
+    def predict(one: Any, u: Any, subkey: Any) -> Any:
+        states = one.predict(u, times, key=subkey)
+        return states.astype(initial.dtype) if double else states
+
     reduce = eqx.filter_jit(measure) if measure else lambda prediction: prediction
     compiled, compile_seconds, seconds, parts = None, 0.0, [], []
     for start in range(0, total, chunk):
         rows = np.arange(start, start + chunk)
-        bound = predictor.bind({name: jnp.asarray(_padded(values, rows, 0)) for name, values in table.items()})
-        subkey = None if key is None else jax.random.fold_in(key, start)
-        arguments = (bound, jnp.asarray(_padded(initial, rows, 0)), subkey)
-        if compiled is None:
+        with jax.enable_x64(True) if double else contextlib.nullcontext():
+            given = {name: jnp.asarray(cast(_padded(values, rows, 0))) for name, values in table.items()}
+            subkey = None if key is None else jax.random.fold_in(key, start)
+            arguments = (bound(predictor, given), jnp.asarray(cast(_padded(initial, rows, 0))), subkey)
+            if compiled is None:
+                clock = time.perf_counter()
+                compiled = eqx.filter_jit(predict).lower(*arguments).compile()
+                compile_seconds = time.perf_counter() - clock
             clock = time.perf_counter()
-            compiled = predict.lower(*arguments).compile()
-            compile_seconds = time.perf_counter() - clock
-        clock = time.perf_counter()
-        prediction = jax.block_until_ready(compiled(*arguments))
-        seconds.append((time.perf_counter() - clock) / (chunk * len(times)))
+            prediction = jax.block_until_ready(compiled(*arguments))
+            seconds.append((time.perf_counter() - clock) / (chunk * len(times)))
         aligned = () if truth is None else (jnp.asarray(_padded(truth, rows, 1)),)
         values = jax.tree.map(np.asarray, reduce(prediction, *aligned))
         real = min(chunk, total - start)

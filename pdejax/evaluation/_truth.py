@@ -11,7 +11,7 @@ EXAMPLE_FRAMES = {1: 256, 2: 6, 3: 6}
 
 @dataclasses.dataclass(frozen=True)
 class Truth:
-    """The selected part of a split, views into its arrays.
+    """The selected part of a split.
 
     **Arguments:** `states`: `(trajectory, time, *space, channel)`; `parameters`: name to `(trajectory,)`; `start`:
     number of the newest known frame; `times`: of the frames after it; `periodic`: whether spectra make sense.
@@ -61,7 +61,7 @@ def select(dataset: Any, split: str, trajectories: int | None, steps: int | None
             f"not {length}"
         )
     return Truth(
-        states=part.states[:count, : history + length],
+        states=part.read(count, history + length),
         parameters={name: values[:count] for name, values in part.parameters.items()},
         start=history - 1,
         times=np.array([float(f"{dataset.step * i:.12g}") for i in range(1, length + 1)]),

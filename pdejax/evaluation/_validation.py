@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from pdejax.evaluation._divergence import without_divergence
 from pdejax.evaluation._horizon import correlation_time_of_mean
 from pdejax.evaluation._metrics import geometric_mean, moments
+from pdejax.evaluation._predictor import bound
 from pdejax.evaluation._rollout import chunk_size
 from pdejax.evaluation._truth import select
 
@@ -30,17 +31,17 @@ class RolloutValidation:
         history: int = 1,
         key: Any = None,
     ) -> None:
-        count = min(trajectories, len(dataset.split(split)))
-        truth = select(dataset, split, count, steps, history)
-        fitting = chunk_size((count, *truth.states.shape[2:]), len(truth.times))
+        part = dataset.split(split)
+        shape = (min(trajectories, len(part)), *dataset.grid.shape, len(dataset.field_names))
+        fitting = chunk_size(shape, part.frames - history if steps is None else steps)
         self._truth = truth = select(dataset, split, fitting, steps, history)
         self._first = truth.initial(1)
         self._parameters = {name: jnp.asarray(values) for name, values in truth.parameters.items()}
-        frames, initial = jnp.asarray(truth.frames), jnp.asarray(truth.initial(history))
+        self._arrays = jnp.asarray(truth.initial(history)), jnp.asarray(truth.frames), key
 
         @eqx.filter_jit
-        def measure(bound: Any) -> Any:
-            prediction = bound.predict(initial, truth.times, key=key)
+        def measure(predictor: Any, initial: Any, frames: Any, key: Any) -> Any:
+            prediction = predictor.predict(initial, truth.times, key=key)
             return moments(prediction[..., -frames.shape[-1] :].astype(frames.dtype), frames)
 
         self._measure = measure
@@ -49,7 +50,7 @@ class RolloutValidation:
         """`valid/one_step_nrmse`, `valid/rollout_nrmse` (geometric mean over steps, the smaller the better),
         `valid/correlation_time_0.8` and `valid/diverged` (share of the trajectories)."""
         first = (self._first**2).mean(tuple(range(1, self._truth.ndim + 1)))
-        kept, diverged = without_divergence(self._measure(model.bind(self._parameters)), first)
+        kept, diverged = without_divergence(self._measure(bound(model, self._parameters), *self._arrays), first)
         return {
             "valid/one_step_nrmse": float(kept.nrmse()[0].mean()),
             "valid/rollout_nrmse": float(geometric_mean(kept.nrmse())),

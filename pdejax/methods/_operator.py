@@ -88,22 +88,34 @@ class Operator(eqx.Module):
         table = jnp.stack([jnp.broadcast_to(c, (size,)) for c in columns], axis=-1)
         return eqx.tree_at(lambda o: o.parameters, self, table, is_leaf=lambda x: x is None)
 
-    def _condition(self, batch: int) -> Float[Array, "batch parameter"] | None:
+    def condition(self, batch: tuple[int, ...]) -> Float[Array, "all parameter"] | None:
+        """The normalised parameters of every sample; a set belongs to an entry of the last batch axis."""
         if not self.parameter_names:
             return None
         if self.parameters is None:
             raise ValueError(f"this operator depends on {', '.join(self.parameter_names)}: call bind() with them first")
-        n = self.normalisation
+        n, sets = self.normalisation, len(self.parameters)
+        if sets not in (1, *batch[-1:]):
+            raise ValueError(f"{sets} parameter sets are bound, which do not fit a state with batch axes {batch}")
         table = (self.parameters - n.parameter_mean[None]) / n.parameter_std[None]
-        return jnp.broadcast_to(table, (batch, table.shape[1]))
+        columns = table.shape[1]
+        table = table.reshape((1,) * (len(batch) - 1) + (sets, columns)) if batch else table
+        return jnp.broadcast_to(table, (*batch, columns)).reshape(-1, columns) if batch else table
 
     def scaled(
-        self, u: Float[Array, "batch *space state_channel"], *, key: Key | None = None
+        self,
+        u: Float[Array, "batch *space state_channel"],
+        condition: Float[Array, "batch parameter"] | None,
+        *,
+        key: Key | None = None,
     ) -> Float[Array, "batch *space channel"]:
-        """The network's output for a physical state: the next frame in units of `output_scale`."""
+        """The network's output for a physical state: the next frame in units of `output_scale`.
+
+        **Arguments:** `u`: physical state; `condition`: normalised parameters of each sample, see `condition`.
+        """
         n = self.normalisation
         expand = lambda x: jnp.tile(x, self.history).reshape((1,) * (u.ndim - 1) + (-1,))
-        y = self.network((u - expand(n.mean)) / expand(n.std), condition=self._condition(u.shape[0]), key=key)
+        y = self.network((u - expand(n.mean)) / expand(n.std), condition=condition, key=key)
         if self.conserve_mean and self.increment:
             y = y - jnp.mean(y, axis=tuple(range(1, y.ndim - 1)), keepdims=True)
         return y
@@ -144,7 +156,7 @@ class Operator(eqx.Module):
         space = u.shape[-ndim - 1 : -1]
         flat = u.reshape(math.prod(u.shape[: -ndim - 1]), *space, channels).astype(self.normalisation.mean.dtype)
         scale = self.output_scale.reshape((1,) * (flat.ndim - 1) + (-1,))
-        frame = self.base(flat) + scale * self.scaled(flat, key=key)
+        frame = self.base(flat) + scale * self.scaled(flat, self.condition(u.shape[: -ndim - 1]), key=key)
         return self.shift(flat, frame).reshape(u.shape).astype(u.dtype)
 
     def predict(self, initial: State, times: Any, *, key: Key | None = None) -> Any:

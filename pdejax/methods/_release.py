@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from pdejax.core import replacing, write_text
 from pdejax.methods._base import DataCard
 from pdejax.methods._build import build_method
 
@@ -34,23 +33,15 @@ def save_model(
     card: DataCard,
     metadata: Mapping[str, Any],
 ) -> None:
-    """Writes `model.json` (what rebuilds it), `weights.safetensors` and metadata; the folder appears whole or not.
+    """Writes `model.json` (what rebuilds it, and metadata) and `weights.safetensors`, each file whole or not at all.
 
-    **Arguments:** `folder`: replaced if it exists; `model`: as built by `build_method(method).build(network, card)`;
-    `metadata`: JSON-able facts such as the step and versions.
+    **Arguments:** `folder`: a model of the same kind in it is replaced; `model`: as built by
+    `build_method(method).build(network, card)`; `metadata`: JSON-able facts such as the step and versions.
     """
-    partial = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     plain = {"format": FORMAT, "method": dict(method), "network": dict(network), "data": dataclasses.asdict(card)}
-    (partial / "model.json").write_text(json.dumps({**plain, "metadata": dict(metadata)}, indent=1) + "\n")
-    save_file({k: np.asarray(v) for k, v in _named_arrays(model).items()}, partial / "weights.safetensors")
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(partial, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replacing(folder / "weights.safetensors") as temporary:
+        save_file({k: np.asarray(v) for k, v in _named_arrays(model).items()}, temporary)
+    write_text(folder / "model.json", json.dumps({**plain, "metadata": dict(metadata)}, indent=1) + "\n")
 
 
 def load_model(folder: Path) -> Any:

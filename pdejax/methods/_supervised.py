@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from pdejax.core import Key, Keys
 from pdejax.data import Batch
 from pdejax.methods._base import AbstractMethod, DataCard
-from pdejax.methods._losses import AbstractLoss, MeanSquared
+from pdejax.methods._losses import AbstractLoss, MeanSquared, Sobolev
 from pdejax.methods._operator import Normalisation, Operator
 from pdejax.networks import build_network
 
@@ -50,6 +50,8 @@ class Supervised(AbstractMethod):
 
     def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> Operator:
         channels = len(card.field_names)
+        if isinstance(self.error, Sobolev) and "length" in card.parameter_names:
+            raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
         return Operator(
             network=build_network(
                 network,
@@ -86,11 +88,11 @@ class Supervised(AbstractMethod):
     ) -> tuple[Float[Array, " batch"], dict[str, Float[Array, " batch"]]]:
         if model.parameter_names:
             model = eqx.tree_at(lambda m: m.parameters, model, batch.parameters, is_leaf=lambda x: x is None)
-        frames = batch.states
+        frames, condition = batch.states, model.condition(batch.states.shape[:1])
         scale = model.output_scale.reshape((1,) * (frames.ndim - 2) + (-1,))
 
         def body(u: Array, target: Array) -> tuple[Array, tuple[Array, Array]]:
-            base, y = model.base(u), model.scaled(u)
+            base, y = model.base(u), model.scaled(u, condition)
             frame = base + scale * y
             loss = self.error(y - (target - base) / scale, target / scale, model.lengths)
             space = tuple(range(1, frame.ndim))

@@ -1,11 +1,11 @@
 """The same affine map of the channels at every point."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
+from pdejax.networks._random import normal
 
 
 class Linear(eqx.Module):
@@ -22,7 +22,7 @@ class Linear(eqx.Module):
         - `gain`: factor between the standard deviations before and after; sqrt(2) if a rectifying activation follows.
         - `key`: random key of the weight. (Keyword only argument.)
         """
-        self.weight = gain * in_channels**-0.5 * jax.random.normal(key, (in_channels, out_channels))
+        self.weight = normal(key, (in_channels, out_channels), gain * in_channels**-0.5)
         self.bias = jnp.zeros(out_channels) if use_bias else None
 
     def __call__(self, x: Float[Array, "*batch channel_in"]) -> Float[Array, "*batch channel_out"]:

@@ -12,6 +12,7 @@ from pdejax.networks import _spectral_dft as dft
 from pdejax.networks import _spectral_fft as fft
 from pdejax.networks._kernel import KERNELS, choose_kernel
 from pdejax.networks._modes import as_modes, restrict, usable, weight_shape
+from pdejax.networks._random import normal
 
 
 def mix(re: Array, im: Array, weight_re: Array, weight_im: Array) -> tuple[Array, Array]:
@@ -69,13 +70,9 @@ class SpectralConv(eqx.Module):
         self.kernel = kernel
         shape = (*weight_shape(self.modes), in_channels, out_channels)
         # E|W|^2 = 1 / in_channels keeps the variance of a field whose energy lies in the kept modes
-        scale = (2 * in_channels) ** -0.5
-        key_re, key_im = jax.random.split(key)
-        self.weight_re = scale * jax.random.normal(key_re, shape)
-        # the mean is real and has no imaginary weight, its real one carries the whole variance
-        zero = (0,) * len(self.modes)
-        self.weight_re = self.weight_re.at[zero].multiply(2**0.5)
-        self.weight_im = scale * jax.random.normal(key_im, shape)
+        re, im = normal(key, (2, *shape), (2 * in_channels) ** -0.5)
+        # the mean is real and ignores the imaginary weight: its real one carries the whole variance
+        self.weight_re, self.weight_im = re.at[(0,) * len(self.modes)].multiply(2**0.5), im
         self.bias = jnp.zeros(out_channels) if use_bias else None
 
     @jax.named_scope("pdejax.SpectralConv")

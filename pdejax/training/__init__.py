@@ -1,6 +1,8 @@
 """How a method runs on this machine or cluster: one loop, its state, mesh, checkpoints and records."""
 
 from pdejax.training._checkpoint import Checkpoints as Checkpoints
+from pdejax.training._loop import SAMPLES as SAMPLES
+from pdejax.training._loop import WEIGHTS as WEIGHTS
 from pdejax.training._loop import Evaluator as Evaluator
 from pdejax.training._loop import Interrupted as Interrupted
 from pdejax.training._loop import NonFiniteLoss as NonFiniteLoss

@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill: the newest and the best, by Orbax."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,21 @@ _keep = ocp.training.preservation_policies
 class Checkpoints:
     """Saved training states below `folder`: the last two and the best by a metric.
 
-    **Arguments:** `folder`: created if needed; `monitor`: name of the metric of which the smallest is best.
+    **Arguments:** `folder`: created if needed; `monitor`: name of the metric by which one is best; `sign`: 1 if its
+    smallest value is, -1 if its largest.
     """
 
-    def __init__(self, folder: Path, monitor: str) -> None:
-        best: Any = _keep.BestN(
-            get_metric_fn=lambda metrics: -metrics[monitor], n=1, keep_checkpoints_without_metrics=False
-        )
+    def __init__(self, folder: Path, monitor: str, sign: float = 1.0) -> None:
+        score = lambda metrics: -sign * metrics[monitor]
+        best: Any = _keep.BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
+        policy: Any = _keep.AnyPreservationPolicy([_keep.LatestN(2), best])
+        # every call saves: by default Orbax passes over a save while the one before is still being written
+        always: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
         self._monitor = monitor
         self._started: list[int] = []
-        policy: Any = _keep.AnyPreservationPolicy([_keep.LatestN(2), best])
         self._checkpointer = ocp.training.Checkpointer(
             str(folder.absolute()),
+            save_decision_policy=always,
             preservation_policy=policy,
             cleanup_tmp_directories=True,
         )
@@ -36,14 +40,21 @@ class Checkpoints:
 
     @property
     def newest(self) -> int | None:
-        """The last step of which saving was started; it is complete once `wait` returned."""
+        """The last step of which saving was started; it is complete once `close` returned."""
         return max([*self.steps(), *self._started], default=None)
 
     def save(self, step: int, state: Any, feed: Mapping[str, int], metrics: Mapping[str, float]) -> None:
-        """Starts saving in the background; the arrays may be donated afterwards."""
-        chosen: Any = {self._monitor: float(metrics[self._monitor])} if self._monitor in metrics else None
+        """Starts saving in the background; the arrays may be donated afterwards.
+
+        **Raises:** `RuntimeError` if nothing was started, so that no step is lost unnoticed.
+        """
+        value = metrics.get(self._monitor, math.nan)
+        chosen: Any = {self._monitor: float(value)} if math.isfinite(value) else None
         content = {"state": state, "feed": dict(feed)}
-        self._checkpointer.save_checkpointables_async(step, content, metrics=chosen)
+        # a step that a kill left unreadable is written anew
+        response = self._checkpointer.save_checkpointables_async(step, content, metrics=chosen, overwrite=True)
+        if response is None:
+            raise RuntimeError(f"checkpoint {step} was not written")
         self._started = [step]
 
     def restore(self, like: Any, sharding: NamedSharding) -> tuple[Any, dict[str, int]] | None:
@@ -57,14 +68,17 @@ class Checkpoints:
         for step in reversed(self.steps()):
             try:
                 content = self._checkpointer.load_checkpointables(step, abstract)
-            except (FileNotFoundError, KeyError, ValueError) as broken:
+            except (FileNotFoundError, KeyError) as broken:  # Orbax's NoEntryError is a KeyError
                 # deletion of old steps is not atomic: a kill may leave one half deleted and still listed
                 if step == self.steps()[0]:
-                    raise ValueError(f"no checkpoint could be read, the last try was step {step}: {broken}") from broken
+                    raise ValueError(
+                        "none of the checkpoints fits this model and optimiser, or all are damaged; "
+                        f"of step {step} Orbax says: {broken}"
+                    ) from broken
                 continue
             return content["state"], dict(content["feed"])
         return None
 
-    def wait(self) -> None:
-        """Returns when everything started is on disk."""
+    def close(self) -> None:
+        """Returns when everything started is on disk; nothing can be saved afterwards."""
         self._checkpointer.close()

@@ -19,11 +19,14 @@ from pdejax.core import known
 from pdejax.data import Feed
 from pdejax.methods import AbstractMethod
 from pdejax.training._checkpoint import Checkpoints
-from pdejax.training._mesh import data_mesh, replicate, shard_batches
+from pdejax.training._mesh import agreed, data_mesh, replicate, shard_batches
 from pdejax.training._optimiser import build_optimiser, build_schedule
 from pdejax.training._progress import TrainingProgress
 from pdejax.training._record import Record
 from pdejax.training._update import TrainState, make_update
+
+# branches of a run's key: what is drawn for weights must not be drawn again for samples
+WEIGHTS, SAMPLES = 0, 1
 
 Evaluator = Callable[[Any], Mapping[str, float]]
 
@@ -42,7 +45,8 @@ class TrainSettings:
 
     `ema` is the decay of the averaged parameters that are evaluated and released (0: none); `accumulate` divides
     each batch into micro-batches; `updates_per_dispatch` updates run in one compiled call; `monitor` names the
-    evaluation metric whose smallest value makes a checkpoint the best; `devices` limits the mesh.
+    evaluation metric whose smallest value makes a checkpoint the best, or with a minus before it the largest;
+    `devices` limits the mesh.
     """
 
     steps: int
@@ -70,13 +74,26 @@ def _signals() -> Iterator[Callable[[], str | None]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    remember = lambda number, _: caught.append(signal.Signals(number).name)
-    previous = {s: signal.signal(s, remember) for s in (signal.SIGTERM, signal.SIGINT)}
+    previous: dict[Any, Any] = {}
+
+    def remember(number: int, _: Any) -> None:
+        caught.append(signal.Signals(number).name)
+        signal.signal(number, previous[signal.Signals(number)])  # the same signal again ends the process at once
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous[number] = signal.signal(number, remember)
     try:
         yield lambda: caught[0] if caught else None
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _check_cadence(settings: TrainSettings) -> None:
+    for name in ("log_every", "evaluate_every", "checkpoint_every"):
+        every, count = getattr(settings, name), settings.updates_per_dispatch
+        if every % count and every < settings.steps:
+            raise ValueError(f"train.{name}={every} must be a multiple of train.updates_per_dispatch={count}")
 
 
 def _check_batch(feed: Feed, settings: TrainSettings, devices: int) -> None:
@@ -101,6 +118,19 @@ def _check_finite(step: int, metrics: Mapping[str, np.ndarray], settings: TrainS
     )
 
 
+def _take(feed: Feed, state: Any, count: int) -> tuple[Any, Any]:
+    """The items of the next `count` updates, stacked, and the feed's state after them."""
+    items = []
+    for _ in range(count):
+        state, item = feed.next(state)
+        items.append(item)
+    return (jax.tree.map(lambda *x: np.stack(x), *items) if items else None), state
+
+
+def _evaluate(model: Any, evaluators: Sequence[Evaluator]) -> dict[str, float]:
+    return {name: value for evaluator in evaluators for name, value in evaluator(model).items()}
+
+
 def train(
     method: AbstractMethod,
     model: Any,
@@ -119,7 +149,7 @@ def train(
 
     - `model`: as built by the method; its trainable leaves are optimised, everything else is carried along.
     - `folder`: of the run: `checkpoints/`, `metrics.jsonl` and `tensorboard/` are written below it.
-    - `seed`: of all randomness in training; sample `row` uses `fold_in(key(seed), row)`.
+    - `seed`: of all randomness in training; sample `row` uses `fold_in(fold_in(key(seed), SAMPLES), row)`.
     - `evaluators`: called with the averaged model every `evaluate_every` updates; they give named numbers.
     - `on_best`: called with the averaged model and the step whenever `settings.monitor` reached a new minimum.
     - `show`: whether to report progress.
@@ -132,6 +162,7 @@ def train(
     # ---- mesh: batches are divided over its `data` axis, everything else is replicated
     mesh = data_mesh(settings.devices)
     _check_batch(feed, settings, mesh.size)
+    _check_cadence(settings)
 
     # ---- model: partitioned once; only `params` is optimised, `static` is compiled in
     arrays, static = eqx.partition(model, eqx.is_array)
@@ -151,39 +182,43 @@ def train(
     state, feed_state = replicate(TrainState.create(params, optimiser), mesh), feed.init()
 
     # ---- resume: newest readable checkpoint, then the feed's position, then the record is cut back to it
-    checkpoints = Checkpoints(folder / "checkpoints", settings.monitor)
+    monitor, sign = settings.monitor.removeprefix("-"), -1.0 if settings.monitor.startswith("-") else 1.0
+    checkpoints = Checkpoints(folder / "checkpoints", monitor, sign)
     restored = checkpoints.restore(state, NamedSharding(mesh, P()))
     if restored is not None:
         state, feed_state = restored
     start = step = int(state.step)
     chief = jax.process_index() == 0
-    record = Record(folder, step) if chief else None
-    best = record.best(settings.monitor) if record else float("inf")
+    record = Record(folder, -1 if restored is None else step) if chief else None
+    best = record.best(monitor, sign) if record else float("inf")
 
     # ---- compiled update
     update = make_update(
         method, feed.fetch, static, optimiser, mesh, ema_decay=settings.ema, accumulate=settings.accumulate
     )
     constants = replicate((frozen, feed.arrays), mesh)
-    key = replicate(jax.random.key(seed), mesh)
+    key = replicate(jax.random.fold_in(jax.random.key(seed), SAMPLES), mesh)
     progress = TrainingProgress(settings.steps, step, feed.batch_size, show=show and chief)
     if start:
         progress.say(f"continuing at update {start} of {settings.steps}")
+    if restored is None and evaluators:
+        values = _evaluate(model, evaluators)
+        if monitor not in values:
+            raise ValueError(known("train.monitor", monitor, values))
+        if record:
+            record.write(0, values)
     due = lambda every, before, now: now // every > before // every or now == settings.steps
 
     try:
         with _signals() as caught:
-            began, mark = time.perf_counter(), time.perf_counter()
+            began = mark = time.perf_counter()
+            items, ahead = _take(feed, feed_state, min(settings.updates_per_dispatch, settings.steps - step))
             while step < settings.steps:
-                # ---- dispatch: several updates in one call
-                before, count = step, min(settings.updates_per_dispatch, settings.steps - step)
-                items = []
-                for _ in range(count):
-                    feed_state, item = feed.next(feed_state)
-                    items.append(item)
-                stacked = shard_batches(jax.tree.map(lambda *x: np.stack(x), *items), mesh)
-                state, metrics = update(state, constants, key, stacked)
-                step += count
+                # ---- dispatch: several updates in one call; the next items are made while the device works
+                before, feed_state = step, ahead
+                state, metrics = update(state, constants, key, shard_batches(items, mesh))
+                step += min(settings.updates_per_dispatch, settings.steps - step)
+                items, ahead = _take(feed, feed_state, min(settings.updates_per_dispatch, settings.steps - step))
 
                 # ---- check and log
                 metrics = jax.tree.map(np.asarray, metrics)
@@ -195,6 +230,7 @@ def train(
                     progress.begin(step)
                 values: dict[str, float] = {}
                 if due(settings.log_every, before, step):
+                    # of this dispatch alone: a run that was cut between two lines writes the same ones
                     values = {name: float(np.mean(value, dtype=np.float64)) for name, value in metrics.items()}
                     values["learning_rate"] = float(schedule(step - 1))
                     values["samples_per_second"] = progress.rate(step) * feed.batch_size
@@ -202,18 +238,16 @@ def train(
                 # ---- evaluate the averaged model
                 if due(settings.evaluate_every, before, step):
                     averaged = eqx.combine(jax.device_get(state.ema), frozen, static)
-                    for evaluator in evaluators:
-                        values |= evaluator(averaged)
-                    if evaluators and settings.monitor not in values:
-                        raise ValueError(known("train.monitor", settings.monitor, values))
-                    if values.get(settings.monitor, float("inf")) < best:
-                        best = values[settings.monitor]
-                        on_best(averaged, step)
+                    values |= _evaluate(averaged, evaluators)
+                    if monitor in values and sign * values[monitor] < best:
+                        best = sign * values[monitor]
+                        if chief:
+                            on_best(averaged, step)
                 if record and values:
                     record.write(step, {**values, "time": record.elapsed + time.perf_counter() - began})
 
                 # ---- save, and stop where a signal asked for it
-                stop = caught()
+                stop = agreed(caught())
                 if stop or due(settings.checkpoint_every, before, step):
                     checkpoints.save(step, state, feed_state, values)
                 if stop and step < settings.steps:
@@ -221,7 +255,7 @@ def train(
                 mark = time.perf_counter()
     finally:
         progress.close()
-        checkpoints.wait()
+        checkpoints.close()
         if record:
             record.close()
     return eqx.combine(jax.device_get(state.ema), frozen, static)

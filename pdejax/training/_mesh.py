@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -35,6 +36,14 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
         else _place(x, sharding)
     )
     return jax.tree.map(place, tree)
+
+
+def agreed(signal: str | None) -> str | None:
+    """The signal that any process caught: all must stop after the same update, or the others wait for it forever."""
+    if jax.process_count() == 1:
+        return signal
+    caught = multihost_utils.process_allgather(np.asarray(signal is not None))
+    return signal or ("a signal to another process" if np.any(caught) else None)
 
 
 def shard_batches(items: Any, mesh: Mesh) -> Any:

@@ -23,11 +23,16 @@ def build_schedule(
     """
     if warmup >= steps:
         raise ValueError(f"train.warmup={warmup} must be smaller than train.steps={steps}")
+    if kind == "exponential" and not 0 < final_learning_rate <= learning_rate:
+        raise ValueError(
+            f"train.schedule=exponential needs 0 < train.final_learning_rate <= train.learning_rate={learning_rate:g}, "
+            f"got {final_learning_rate:g}"
+        )
     rest, floor = steps - warmup, final_learning_rate / learning_rate
     schedules: Mapping[str, Callable[[], Schedule]] = {
         "constant": lambda: optax.constant_schedule(learning_rate),
         "cosine": lambda: optax.cosine_decay_schedule(learning_rate, rest, floor),
-        "exponential": lambda: optax.exponential_decay(learning_rate, rest, max(floor, 1e-12)),
+        "exponential": lambda: optax.exponential_decay(learning_rate, rest, floor),
     }
     if kind not in schedules:
         raise ValueError(known("schedule", kind, schedules))

@@ -13,6 +13,8 @@ from typing import Any
 import jax
 from tensorboardX import SummaryWriter
 
+from pdejax.core import write_text
+
 PACKAGES = ("pdejax", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -47,16 +49,14 @@ def _truncate(path: Path, step: int) -> float:
         if entry["step"] <= step:
             kept.append(line)
             elapsed = entry.get("time", elapsed)
-    partial = path.with_suffix(".tmp")
-    partial.write_text("".join(line + "\n" for line in kept))
-    os.replace(partial, path)
+    write_text(path, "".join(line + "\n" for line in kept))
     return elapsed
 
 
 class Record:
     """Appends metrics to `metrics.jsonl` and to TensorBoard files of a run folder.
 
-    **Arguments:** `folder`: of the run; `step`: where the run continues (0 for a new one).
+    **Arguments:** `folder`: of the run; `step`: where the run continues, -1 for a new one.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -74,10 +74,10 @@ class Record:
             if value is not None and name != "time":
                 self._board.add_scalar(name if "/" in name else f"train/{name}", value, step)
 
-    def best(self, name: str) -> float:
-        """The smallest value of a metric written so far; infinity if there is none."""
+    def best(self, name: str, sign: float = 1.0) -> float:
+        """The smallest value of `sign` times a metric written so far; infinity if there is none."""
         entries = (json.loads(line) for line in self._path.read_text().splitlines())
-        return min((e[name] for e in entries if e.get(name) is not None), default=math.inf)
+        return min((sign * e[name] for e in entries if e.get(name) is not None), default=math.inf)
 
     def close(self) -> None:
         """Flushes and closes."""

@@ -26,7 +26,8 @@ class ValidationLoss:
             batch = feed.fetch(arrays, item)
             keys = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(0), row))(batch.row)
             losses, metrics = method.loss(model, batch, keys)
-            return jax.tree.map(jnp.mean, {"loss": losses, **metrics})
+            mean_of = lambda x: jnp.sum(jnp.where(batch.mask > 0, x, 0)) / jnp.sum(batch.mask)
+            return jax.tree.map(mean_of, {"loss": losses, **metrics})
 
         self._mean = mean
 

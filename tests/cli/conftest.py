@@ -7,7 +7,7 @@ SIZES = {"train": 3, "valid": 2, "test": 2}
 def here(tmp_path, monkeypatch):
     """An empty current folder; nothing is written to the user's compilation cache."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pdejax.cli._runtime.start", lambda *_: None)
+    monkeypatch.setattr("pdejax.cli._runtime.start", lambda *_, **__: None)
     return tmp_path
 
 

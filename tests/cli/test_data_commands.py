@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 import pdejax.core
 from pdejax.cli import main
 from pdejax.cli._build import dataset_of
@@ -26,6 +28,14 @@ def test_other_settings_do_not_touch_a_data_set(here, small, capsys):
     assert main(["train", *small, "problem.time.step=0.03"]) == 2
     assert "data/burgers was generated with another problem.time.step" in capsys.readouterr().err
     assert not (here / "runs").exists()
+
+
+def test_a_data_set_of_more_than_the_configuration_says_is_refused(here, small):
+    assert main(["generate", *small, "problem.vary={nu: [0.04, 0.06]}"]) == 0
+    with pytest.raises(ValueError, match=r"generated with another problem\.vary\.nu"):
+        dataset_of(resolve(small))
+    with pytest.raises(ValueError, match=r"generated with another problem\.tolerance"):
+        dataset_of(resolve([*small, "problem.vary={nu: [0.04, 0.06]}", "problem.tolerance=1e-3"]))
 
 
 def test_list_tells_what_is_there(here, small, capsys):

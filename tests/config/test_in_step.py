@@ -18,6 +18,7 @@ from pdejax.config._problem import ProblemConfig, Solver, Time
 from pdejax.config._train import TrainConfig
 from pdejax.data import generate
 from pdejax.equations import EQUATIONS, INITIAL, Problem
+from pdejax.equations._problem import ORDERS
 from pdejax.methods import Supervised, build_method
 from pdejax.methods._build import METHODS
 from pdejax.methods._losses import LOSSES
@@ -115,7 +116,7 @@ def test_shipped_networks_build(name, ndim):
 
 def test_train_settings():
     ours, theirs = defaults(TrainConfig), {f.name: f.default for f in dataclasses.fields(TrainSettings)}
-    own = {"batch_size", "feed", "devices"}
+    own = {"batch_size", "feed", "devices", "distributed"}
     shared = {name: value for name, value in theirs.items() if name not in own and value is not dataclasses.MISSING}
     assert set(ours) - own == set(theirs) - own
     assert {name: ours[name] for name in shared} == shared
@@ -155,5 +156,6 @@ def test_sections_of_a_problem():
         "order": 4,
         "shape": None,
     }
+    assert choices(Solver, "order") == set(ORDERS)
     generation = arguments(generate, "problem", "root", "splits", "progress")
     assert {name: defaults(ProblemConfig)[name] for name in generation} == generation

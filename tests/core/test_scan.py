@@ -50,6 +50,12 @@ def test_time_dependent_steppers_are_told_the_time():
     np.testing.assert_allclose(u[:, 0], (t**2 - 1) / 2)
 
 
+def test_repeating_and_setting_the_time_keep_the_clock():
+    whole = trajectory(Clock(), jnp.zeros((1,)), 3, inner_steps=2, start_time=1.0)
+    np.testing.assert_array_equal(trajectory(repeated(Clock(), 2).at(1.0), jnp.zeros((1,)), 3), whole)
+    np.testing.assert_array_equal(trajectory(Clock().at(1.0), jnp.zeros((1,)), 3, inner_steps=2), whole)
+
+
 def test_random_steps_use_the_step_number():
     key = jax.random.key(3)
     whole = trajectory(Growth(1.0), jnp.zeros((2,)), 4, key=key)

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from pdejax.core import resample
-from pdejax.data import Dataset, SplitSize, generate
+from pdejax.data import Dataset, SplitSize, first_difference, generate
 from pdejax.data._solve import split_seed
+from pdejax.data._well import open_shard
 from pdejax.equations import Problem
 from pdejax.solvers import problem_stepper
 
@@ -233,3 +234,38 @@ def test_manifest_rebuilds_the_problem(burgers, burgers_set):
 def test_empty_splits_are_refused(size):
     with pytest.raises(ValueError, match="a split holds at least 1 trajectory of 2 frames"):
         SplitSize(*size)
+
+
+@pytest.mark.parametrize(("trajectories", "frames"), [(1, 2), (4, 3), (5, 8), (10, 1), (10, 8)])
+def test_a_corner_is_read_without_the_rest(burgers_set, burgers_root, trajectories, frames, monkeypatch):
+    split, opened = Dataset.open(burgers_root).split("train"), []
+    monkeypatch.setattr("pdejax.data._dataset.open_shard", lambda path: (opened.append(path), open_shard(path))[1])
+    corner = split.read(trajectories, frames)
+    assert len(opened) == -(-trajectories // 4)  # shards of four
+    assert "states" not in split.__dict__
+    np.testing.assert_array_equal(corner, burgers_set.split("train").states[:trajectories, :frames])
+    assert np.shares_memory(split.states, split.read(trajectories, frames))
+
+
+@pytest.mark.parametrize(("trajectories", "frames"), [(11, 8), (10, 9), (0, 2), (2, 0)])
+def test_a_corner_outside_is_refused(burgers_set, trajectories, frames):
+    with pytest.raises(ValueError, match="split 'train' has 10 trajectories of 8 frames"):
+        burgers_set.split("train").read(trajectories, frames)
+
+
+def test_a_split_is_read_once(burgers_set):
+    assert burgers_set.split("train").states is burgers_set.split("train").states
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "key"),
+    [
+        ({"vary": {"nu": [0, 1]}}, {"vary": {}}, "vary.nu"),
+        ({"vary": {}}, {"vary": {"nu": [0, 1]}}, "vary.nu"),
+        ({"a": 1, "b": {"c": None}}, {"a": 1, "b": {}}, "b.c"),
+        ({"a": {}}, {"a": 1}, "a"),
+        ({"a": [1, 2], "b": {"c": 0}}, {"a": [1, 2], "b": {"c": 0}}, None),
+    ],
+)
+def test_differences_are_found_in_both_directions(found, wanted, key):
+    assert first_difference(found, wanted) == first_difference(wanted, found) == key

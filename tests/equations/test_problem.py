@@ -80,6 +80,7 @@ def test_draws_fill_their_ranges():
         ({"domain": {"shape": [8], "lengths": [1.0], "boundary": "periodical"}}, "Did you mean 'periodic'"),
         ({"time": {"step": 1.0, "substep": 2}}, "Did you mean 'substeps'"),
         ({"solver": {"ordr": 2}}, "Did you mean 'order'"),
+        ({"solver": {"order": 3}}, r"solver.order must be one of \[2, 4\], got 3"),
         ({"initials": {}}, "Did you mean 'initial'"),
         ({"initial": {"kind": "sines"}}, "sum_of_sines"),
     ],
@@ -87,3 +88,21 @@ def test_draws_fill_their_ranges():
 def test_wrong_entries_are_refused_with_help(change, words):
     with pytest.raises(ValueError, match=words):
         Problem.from_spec({**SPEC, **change})
+
+
+@pytest.mark.parametrize(("step", "start"), [(1.0, 0), (1.0, 3), (np.array([0.8, 1.2]), 2)])
+def test_the_residual_knows_the_age_of_stored_frames(step, start, x64):
+    problem = Problem.from_spec(
+        {
+            **SPEC,
+            "equation": {"terms": ["u_t = cos(3*t)"], "ndim": 1},
+            "parameters": {},
+            "vary": {"step": [0.8, 1.2]},
+            "time": {"step": 0.01, "burn_in": 90},
+        }
+    )
+    time = (90 + start + np.arange(5)[:, None]) * 0.01 * np.broadcast_to(step, (2,))  # (frame, trajectory)
+    frames = jnp.asarray(np.broadcast_to(np.sin(3 * time)[..., None, None] / 3, (5, 2, 64, 1)))
+    given = {"step": jnp.asarray(step)}
+    assert float(jnp.abs(problem.residual(frames, given, start=start)).max()) < 1e-6
+    assert float(jnp.abs(problem.residual(frames, given, start=start + 1)).max()) > 1e-3

@@ -7,7 +7,8 @@ import pytest
 
 from pdejax.core import StepperPredictor
 from pdejax.evaluation import METRICS, Evaluation, compare, evaluate, fit_linear_propagator
-from pdejax.evaluation._baselines import BASELINES, BoundStepper
+from pdejax.evaluation._baselines import BASELINES
+from pdejax.evaluation._predictor import BoundStepper
 from pdejax.solvers import problem_stepper
 
 TOP = ["dataset", "environment", "protocol", "schema", "skipped", "systems", "times"]
@@ -37,6 +38,16 @@ class Scale(eqx.Module):
 
     def __call__(self, u, *, key=None):
         return self.factor * u
+
+
+class Power(eqx.Module):
+    """A predictor that knows nothing of parameters and frames."""
+
+    factor: float = eqx.field(static=True)
+
+    def predict(self, initial, times, *, key=None):
+        power = jnp.asarray(self.factor ** np.rint(times / 0.25), initial.dtype)
+        return power.reshape(-1, *([1] * initial.ndim)) * initial[None]
 
 
 class Extrapolate(eqx.Module):
@@ -130,6 +141,20 @@ def test_the_solver_and_its_coarser_forms_work_with_parameters_of_each_trajector
         assert result.metric("one_step_nrmse", name)["value"] < 1e-5, name
     assert result.metric("one_step_nrmse", "linear")["value"] > 1e-3  # one map for all parameters cannot be exact
     assert result.document["systems"]["solver_coarse_grid"]["label"] == "solver, 8 points"
+
+
+def test_a_bare_stepper_is_repeated(dataset):
+    solver = problem_stepper(dataset.problem)
+    assert evaluate(solver, dataset, baselines=False).metric("nrmse_gmean")["value"] < 1e-5  # exact for a linear one
+    result, expected = (evaluate(one, dataset, baselines=False) for one in (Scale(0.9), scaled(dataset, 0.9)))
+    np.testing.assert_array_equal(result.arrays["model/nrmse"], expected.arrays["model/nrmse"])
+    with pytest.raises(ValueError, match="a Stepper to call, got str"):
+        evaluate("solver", dataset)
+
+
+def test_a_predictor_without_parameters_needs_no_bind(dataset):
+    result, expected = (evaluate(one, dataset, baselines=False) for one in (Power(0.9), scaled(dataset, 0.9)))
+    np.testing.assert_allclose(result.arrays["model/nrmse"], expected.arrays["model/nrmse"], rtol=1e-4)
 
 
 def test_a_diverging_model_is_counted_and_leaves_no_nan(dataset, tmp_path):

@@ -1,12 +1,15 @@
 """Real equations, solver, files and rollouts together."""
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor
-from pdejax.data import Dataset, SplitSize, generate
+from pdejax.data import Dataset, Split, SplitSize, generate
 from pdejax.equations import EQUATIONS, Problem
-from pdejax.evaluation import RolloutValidation, evaluate
+from pdejax.evaluation import RolloutValidation, build_baselines, evaluate, moments, rollout
 from pdejax.evaluation._html import formula
 from pdejax.solvers import problem_stepper
 
@@ -47,6 +50,33 @@ def test_the_solver_is_ranked_by_its_resolution(evaluation):
     assert evaluation.metric("correlation_time_0.9", "solver")["censored"] == 1
 
 
+def test_solver_baselines_compute_as_the_generator_does(burgers):
+    split, baselines = burgers.split("test"), build_baselines(burgers, ["solver"])[0]
+    assert baselines["solver"].double
+    result = rollout(
+        baselines["solver"].predictor,
+        split.states[:, 0],
+        burgers.step * np.arange(1, 4),
+        parameters=split.parameters,
+        chunk=3,
+        double=True,
+    )
+    assert result.values.dtype == np.float32
+    with jax.enable_x64(True):
+        parameters = {name: jnp.asarray(values, jnp.float64) for name, values in split.parameters.items()}
+        stepper = problem_stepper(burgers.problem, parameters)
+        state = jnp.asarray(split.states[:, 0], jnp.float64)
+        for frame in result.values:
+            state = stepper(state)
+            # nothing is lost but by rounding the frame itself: half a unit in the last place
+            error = np.linalg.norm(frame - np.asarray(state)) / np.linalg.norm(state)
+            assert error < 2**-24
+
+
+def test_the_ceiling_is_the_rounding_of_the_stored_frame(evaluation):
+    assert evaluation.metric("one_step_nrmse", "solver")["value"] < 1e-7
+
+
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_every_named_equation_is_typeset(name):
     for line in EQUATIONS[name].latex().split(" \\\\\n"):
@@ -62,6 +92,31 @@ def test_rollouts_in_training_agree_with_the_evaluation(burgers, evaluation):
     np.testing.assert_allclose(found["valid/rollout_nrmse"], value("nrmse_gmean"), rtol=1e-3)
     assert found["valid/correlation_time_0.8"] == value("correlation_time_0.8")
     assert found["valid/diverged"] == 0
+
+
+def test_rollouts_in_training_read_only_what_they_measure(burgers, monkeypatch):
+    monkeypatch.setattr(Split, "states", property(lambda self: pytest.fail("the whole split was read")))
+    RolloutValidation(Dataset.open(burgers.root), "test", trajectories=2, steps=3)
+
+
+def test_rollouts_in_training_compile_no_data_in(burgers, monkeypatch):
+    seen = []
+
+    class Keep(eqx.Module):
+        def bind(self, parameters):
+            return self
+
+        def predict(self, initial, times, *, key=None):
+            seen.append(initial)
+            return jnp.broadcast_to(initial[None], (len(times), *initial.shape))
+
+    monkeypatch.setattr("pdejax.evaluation._validation.moments", lambda u, v: (seen.append(v), moments(u, v))[1])
+    validation = RolloutValidation(burgers, "test", steps=3)
+    first = validation(Keep())
+    assert len(seen) == 2
+    assert all(isinstance(array, jax.core.Tracer) for array in seen)
+    persistence = evaluate(Keep(), burgers, steps=3, baselines=False)
+    np.testing.assert_allclose(first["valid/one_step_nrmse"], persistence.metric("one_step_nrmse")["value"], rtol=1e-5)
 
 
 def test_an_equation_that_depends_on_time_is_restarted_at_the_time_of_the_frame(tmp_path):

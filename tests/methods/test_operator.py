@@ -33,6 +33,16 @@ def test_any_number_of_batch_axes_and_vmap_agree(make_operator, key, batch):
         np.testing.assert_allclose(jax.vmap(operator)(u), out, rtol=1e-6)
 
 
+def test_parameters_belong_to_the_last_batch_axis(make_operator, key):
+    operator = make_operator().bind({"nu": jnp.array([3.0, 3.5, 4.0])})
+    u = jax.random.normal(key, (5, 3, 16, 2))
+    np.testing.assert_allclose(operator(u)[4], operator(u[4]), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"3 parameter sets are bound, .* batch axes \(2,\)"):
+        operator(u[0, :2])
+    with pytest.raises(ValueError, match=r"batch axes \(\)"):
+        operator(u[0, 0])
+
+
 def test_history_moves_like_a_queue(make_operator, key):
     operator = make_operator(history=3, names=())
     u = jax.random.normal(key, (2, 16, 6))

@@ -1,5 +1,8 @@
 import itertools
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,3 +26,25 @@ def _trigonometric(ndim, modes, channels, batch=2, seed=0):
 @pytest.fixture
 def trigonometric():
     return _trigonometric
+
+
+def _drawn(build, seed=0):
+    """The module `build(key)` with NumPy's numbers for weights and biases, which need no compilation."""
+    rng = np.random.default_rng(seed)
+    module = eqx.filter_eval_shape(build, jax.random.key(0))
+    scale = lambda a: a.shape[-2] ** -0.5 if a.ndim > 1 else 0.5
+    draw = lambda a: jnp.asarray(scale(a) * rng.standard_normal(a.shape), a.dtype)
+    return jax.tree.map(lambda a: draw(a) if isinstance(a, jax.ShapeDtypeStruct) else a, module)
+
+
+@pytest.fixture
+def drawn():
+    return _drawn
+
+
+@pytest.fixture
+def noise():
+    """Normal numbers of a shape, in the current default precision."""
+    return lambda *shape, seed=0: jnp.asarray(
+        np.random.default_rng(seed).standard_normal(shape), jnp.result_type(float)
+    )

@@ -1,12 +1,14 @@
+import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import jax
 import numpy as np
 import pytest
 
-from pdejax.training import Interrupted, NonFiniteLoss, TrainSettings, train
+from pdejax.training import Checkpoints, Interrupted, NonFiniteLoss, TrainSettings, train
 
 SETTINGS = TrainSettings(
     steps=30, learning_rate=3e-3, ema=0.9, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10
@@ -14,8 +16,6 @@ SETTINGS = TrainSettings(
 
 
 def _replace(**changes):
-    import dataclasses
-
     return dataclasses.replace(SETTINGS, **changes)
 
 
@@ -49,6 +49,7 @@ def test_loss_falls_and_everything_is_recorded(method, model, feed, tmp_path):
     losses = _losses(tmp_path)
     assert losses[-1][1] < 0.05 * losses[0][1]
     assert [s for s, _, v in losses if v is not None] == [50, 100, 150]
+    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])["step"] == 0  # the untrained model
     assert best
     assert any((tmp_path / "tensorboard").iterdir())
 
@@ -62,20 +63,55 @@ def test_a_signal_saves_and_the_same_command_continues_bit_for_bit(method, model
                 os.kill(os.getpid(), signal.SIGTERM)
             return super().next(state)
 
-    with pytest.raises(Interrupted, match="SIGTERM at update 20"):
+    with pytest.raises(Interrupted, match="SIGTERM at update 15"):
         train(method, model, Interrupting(), SETTINGS, tmp_path / "cut", evaluators=[_evaluator], show=False)
+    assert _checkpoints(tmp_path / "cut")[-1] == 15
     again = train(method, model, feed(), SETTINGS, tmp_path / "cut", evaluators=[_evaluator], show=False)
     _same(whole, again)
     assert _losses(tmp_path / "cut") == _losses(tmp_path / "whole")
 
 
+def _checkpoints(folder):
+    checkpoints = Checkpoints(folder / "checkpoints", "valid/loss")
+    steps = checkpoints.steps()
+    checkpoints.close()
+    return steps
+
+
 def test_continuing_on_another_number_of_devices(method, model, feed, tmp_path):
-    one = train(method, model, feed(), _replace(devices=1), tmp_path / "one", show=False)
-    train(method, model, feed(), _replace(steps=30, devices=8), tmp_path / "eight", show=False)
-    train(method, model, feed(), _replace(devices=8), tmp_path / "mixed", show=False)
-    mixed = train(method, model, feed(), _replace(steps=30, devices=1), tmp_path / "mixed", show=False)
+    settings = _replace(schedule="constant", learning_rate=1e-3)
+    one = train(method, model, feed(), dataclasses.replace(settings, devices=1), tmp_path / "one", show=False)
+    half = dataclasses.replace(settings, steps=20, devices=8)
+    train(method, model, feed(), half, tmp_path / "mixed", show=False)
+    assert _checkpoints(tmp_path / "mixed") == [10, 20]
+    mixed = train(method, model, feed(), dataclasses.replace(settings, devices=1), tmp_path / "mixed", show=False)
     for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(mixed), strict=True):
-        np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=1e-2, atol=1e-3)
+        np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=1e-3, atol=1e-4)
+
+
+def test_every_due_checkpoint_is_kept_even_if_the_one_before_is_still_written(method, model, feed, tmp_path):
+    settings = _replace(checkpoint_every=5, monitor="-valid/loss")
+    step = iter(range(100))
+    train(method, model, feed(), settings, tmp_path, evaluators=[lambda m: {"valid/loss": next(step) % 3}], show=False)
+    assert _checkpoints(tmp_path)[-2:] == [25, 30]
+    assert 20 in _checkpoints(tmp_path)  # the largest of the values at 0, 10, 20, 30
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_written_again(method, model, feed, tmp_path):
+    train(method, model, feed(), SETTINGS, tmp_path / "whole", show=False)
+    whole = train(method, model, feed(), SETTINGS, tmp_path / "damaged", show=False)
+    shutil.rmtree(tmp_path / "damaged/checkpoints/30/state")
+    again = train(method, model, feed(), SETTINGS, tmp_path / "damaged", show=False)
+    _same(whole, again)
+    assert _losses(tmp_path / "damaged") == _losses(tmp_path / "whole")
+    assert (tmp_path / "damaged/checkpoints/30/state").exists()
+
+
+def test_a_checkpoint_of_another_network_is_explained(method, model, card, feed, tmp_path):
+    train(method, model, feed(), SETTINGS, tmp_path, show=False)
+    wider = method.build({"kind": "fno", "modes": 4, "width": 10, "depth": 2}, card, key=jax.random.key(1))
+    with pytest.raises(ValueError, match="none of the checkpoints fits this model and optimiser"):
+        train(method, wider, feed(), SETTINGS, tmp_path, show=False)
 
 
 def test_a_nan_stops_the_run_and_keeps_the_last_good_state(method, model, feed, tmp_path):
@@ -92,6 +128,8 @@ def test_a_nan_stops_the_run_and_keeps_the_last_good_state(method, model, feed, 
         ({"devices": 9}, 8, "train.devices=9, but 8 cpu"),
         ({"warmup": 30}, 8, "train.warmup=30 must be smaller than train.steps=30"),
         ({"schedule": "cosin"}, 8, "unknown schedule 'cosin'. Did you mean 'cosine'"),
+        ({"schedule": "exponential"}, 8, "exponential needs 0 < train.final_learning_rate"),
+        ({"log_every": 7}, 8, "train.log_every=7 must be a multiple of train.updates_per_dispatch=5"),
         ({"optimiser": "adamv"}, 8, "unknown optimiser 'adamv'. Did you mean 'adamw'"),
     ],
 )

@@ -1,0 +1,48 @@
+"""What can be evaluated: predictors, with physical parameters or without, and plain Steppers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+
+from pdejax.core import Key, State, Stepper, predict_by_stepping
+
+
+class BoundStepper(eqx.Module):
+    """A Predictor whose Stepper is made when parameters are bound, outside of any compiled function.
+
+    `core.StepperPredictor` makes it while predicting, where arrays of the Stepper become constants of the program and
+    a solver's coefficients are traced, hence computed in the working precision instead of float64.
+
+    **Arguments:** `make`: from parameters, arrays `(batch,)`, to the Stepper; `step`: time of one call; `stepper`:
+    made by `bind`.
+    """
+
+    make: Callable[[Mapping[str, Any]], Stepper] = eqx.field(static=True)
+    step: float = eqx.field(static=True)
+    stepper: Any = None
+
+    def bind(self, parameters: Mapping[str, Any]) -> "BoundStepper":
+        """The same predictor for these physical parameters."""
+        return BoundStepper(self.make, self.step, self.make(parameters))
+
+    def predict(self, initial: State, times: Any, *, key: Key | None = None) -> Any:
+        """States at `times`, shape `(time, *batch, *space, channel)`."""
+        return predict_by_stepping(self.stepper, initial, times, self.step, key=key)
+
+
+def as_predictor(one: Any, step: float) -> Any:
+    """A predictor as it is; a Stepper, whose call covers `step`, as the predictor that repeats it.
+
+    **Raises:** `ValueError` for what is neither.
+    """
+    if hasattr(one, "predict"):
+        return one
+    if not callable(one):
+        raise ValueError(f"expected a predictor with `predict` or a Stepper to call, got {type(one).__name__}")
+    return BoundStepper(lambda parameters: one, step)
+
+
+def bound(predictor: Any, parameters: Mapping[str, Any]) -> Any:
+    """The predictor for these physical parameters, arrays `(batch,)`; itself if it takes none."""
+    return predictor.bind(parameters) if hasattr(predictor, "bind") else predictor
