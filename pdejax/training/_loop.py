@@ -197,7 +197,7 @@ def train(
         method, feed.fetch, static, optimiser, mesh, ema_decay=settings.ema, accumulate=settings.accumulate
     )
     constants = replicate((frozen, feed.arrays), mesh)
-    key = replicate(jax.random.fold_in(jax.random.key(seed), SAMPLES), mesh)
+    key = replicate(jax.random.key_data(jax.random.fold_in(jax.random.key(seed), SAMPLES)), mesh)
     progress = TrainingProgress(settings.steps, step, feed.batch_size, show=show and chief)
     if start:
         progress.say(f"continuing at update {start} of {settings.steps}")

@@ -28,14 +28,8 @@ def _place(array: Any, sharding: NamedSharding) -> jax.Array:
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """The same arrays on every device; typed random keys are passed through `jax.device_put`."""
-    sharding = NamedSharding(mesh, P())
-    place = lambda x: (
-        jax.device_put(x, sharding)
-        if isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
-        else _place(x, sharding)
-    )
-    return jax.tree.map(place, tree)
+    """The same arrays on every device."""
+    return jax.tree.map(lambda x: _place(x, NamedSharding(mesh, P())), tree)
 
 
 def agreed(signal: str | None) -> str | None:

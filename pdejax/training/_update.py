@@ -54,8 +54,8 @@ def make_update(
     - `ema_decay`: of the moving average of the parameters; 0 keeps it equal to them.
     - `accumulate`: micro-batches per update, summed before the optimiser sees them.
 
-    **Returns:** a function of a donated `TrainState`, `constants = (frozen model arrays, feed arrays)`, the run's
-    key and stacked items `(update, batch, ...)`; metrics have a leading axis of updates.
+    **Returns:** a function of a donated `TrainState`, `constants = (frozen model arrays, feed arrays)`, the data of
+    the run's key and stacked items `(update, batch, ...)`; metrics have a leading axis of updates.
 
     The mean over the global batch is taken inside the loss (`psum` of sums and counts), whose gradient with respect
     to replicated parameters is the global gradient already: no collective touches gradients.
@@ -90,8 +90,9 @@ def make_update(
         metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
         return TrainState(params, ema, optimiser_state, state.step + 1), metrics
 
-    def dispatch(state: TrainState, constants: Any, key: Key, items: Any) -> tuple[TrainState, dict[str, Array]]:
+    def dispatch(state: TrainState, constants: Any, key: Any, items: Any) -> tuple[TrainState, dict[str, Array]]:
         frozen, arrays = constants
+        key = jax.random.wrap_key_data(key)  # typed keys cannot be placed on devices of other processes
         return lax.scan(lambda s, item: one(frozen, arrays, key, s, item), state, items)
 
     specs = (P(), P(), P(), P(None, "data"))

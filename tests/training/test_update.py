@@ -23,7 +23,7 @@ def _run(method, model, feed, devices, *, updates=3, accumulate=1, optimiser=Non
     args = (
         replicate(TrainState.create(params, optimiser), mesh),
         replicate((frozen, feed.arrays), mesh),
-        replicate(jax.random.key(7), mesh),
+        replicate(jax.random.key_data(jax.random.key(7)), mesh),
         stacked,
     )
     text = update.lower(*args).compile().as_text()
