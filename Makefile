@@ -20,7 +20,7 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/installed-test
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 layers: $(VENV)/installed-test
 	$(BIN)/lint-imports
