@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from pdejax.config._types import Count, NotNegative, Positive, Section, fault
 
@@ -17,9 +17,9 @@ def _one_or_per_axis(kind: type, what: str, value: Any) -> Any:
 
 
 Modes = Annotated[
-    int | tuple[int, ...], PlainValidator(lambda value: _one_or_per_axis(int, "a positive number", value))
+    int | tuple[int, ...], BeforeValidator(lambda value: _one_or_per_axis(int, "a positive number", value))
 ]
-Flags = Annotated[bool | tuple[bool, ...], PlainValidator(lambda value: _one_or_per_axis(bool, "true or false", value))]
+Flags = Annotated[bool | tuple[bool, ...], BeforeValidator(lambda value: _one_or_per_axis(bool, "true or false", value))]
 Skip = Literal["linear", "identity", "soft_gating"]
 
 

@@ -181,3 +181,9 @@ def test_a_program_with_its_own_hydra_is_left_alone(mine):
         resolve(["problem=burgers"])
         assert compose("config", overrides=["+problem=x"]) == {"a": 1, "problem": {"b": 2}}
     assert not GlobalHydra.instance().is_initialized()
+
+
+def test_one_number_of_modes_per_axis_survives_the_file():
+    config = resolve(["problem=navier_stokes", "network.modes=[12,8]"])
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+    assert config.network.spec()["modes"] == [12, 8]
