@@ -19,7 +19,9 @@ def _one_or_per_axis(kind: type, what: str, value: Any) -> Any:
 Modes = Annotated[
     int | tuple[int, ...], BeforeValidator(lambda value: _one_or_per_axis(int, "a positive number", value))
 ]
-Flags = Annotated[bool | tuple[bool, ...], BeforeValidator(lambda value: _one_or_per_axis(bool, "true or false", value))]
+Flags = Annotated[
+    bool | tuple[bool, ...], BeforeValidator(lambda value: _one_or_per_axis(bool, "true or false", value))
+]
 Skip = Literal["linear", "identity", "soft_gating"]
 
 

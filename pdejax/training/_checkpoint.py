@@ -25,10 +25,10 @@ class Checkpoints:
         policy: Any = _keep.AnyPreservationPolicy([_keep.LatestN(2), best])
         # every call saves: by default Orbax passes over a save while the one before is still being written
         always: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
-        self._monitor = monitor
+        self._folder, self._monitor = folder.absolute(), monitor
         self._started: list[int] = []
         self._checkpointer = ocp.training.Checkpointer(
-            str(folder.absolute()),
+            str(self._folder),
             save_decision_policy=always,
             preservation_policy=policy,
             cleanup_tmp_directories=True,
@@ -62,22 +62,34 @@ class Checkpoints:
 
         **Arguments:** `like`: a state of the right structure, arrays or shapes; `sharding`: where its arrays go.
         A checkpoint that a kill left incomplete is passed over.
+
+        **Raises:** `ValueError` if a checkpoint belongs to another model, or all are damaged.
         """
         shape = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
         abstract = {"state": jax.tree.map(shape, like), "feed": None}
         for step in reversed(self.steps()):
             try:
+                self._check_shapes(step, like)
                 content = self._checkpointer.load_checkpointables(step, abstract)
             except (FileNotFoundError, KeyError) as broken:  # Orbax's NoEntryError is a KeyError
                 # deletion of old steps is not atomic: a kill may leave one half deleted and still listed
                 if step == self.steps()[0]:
-                    raise ValueError(
-                        "none of the checkpoints fits this model and optimiser, or all are damaged; "
-                        f"of step {step} Orbax says: {broken}"
-                    ) from broken
+                    raise ValueError(f"all checkpoints are damaged; of step {step} Orbax says: {broken}") from broken
                 continue
             return content["state"], dict(content["feed"])
         return None
+
+    def _check_shapes(self, step: int, like: Any) -> None:
+        """Compares before loading: what Orbax says of a mismatch does not help, and it leaves loose threads."""
+        stored = ocp.checkpointables_metadata(str(self._folder / str(step))).metadata["state"]
+        shapes = lambda tree, leaf: sorted(tuple(x.shape) for x in jax.tree.leaves(tree, is_leaf=leaf))
+        found, wanted = shapes(stored, lambda x: hasattr(x, "storage_metadata")), shapes(like, None)
+        if found != wanted:
+            odd = next(iter(set(found) ^ set(wanted)), f"{len(found)} arrays, not {len(wanted)}")
+            raise ValueError(
+                f"checkpoint {step} does not fit this model and optimiser (differing: {odd}): "
+                "did the network, the method or the optimiser change?"
+            )
 
     def close(self) -> None:
         """Returns when everything started is on disk; nothing can be saved afterwards."""

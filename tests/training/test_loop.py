@@ -110,7 +110,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_written_again(method, model, fe
 def test_a_checkpoint_of_another_network_is_explained(method, model, card, feed, tmp_path):
     train(method, model, feed(), SETTINGS, tmp_path, show=False)
     wider = method.build({"kind": "fno", "modes": 4, "width": 10, "depth": 2}, card, key=jax.random.key(1))
-    with pytest.raises(ValueError, match="none of the checkpoints fits this model and optimiser"):
+    with pytest.raises(ValueError, match="checkpoint 30 does not fit this model and optimiser"):
         train(method, wider, feed(), SETTINGS, tmp_path, show=False)
 
 
