@@ -124,10 +124,9 @@ def run_training(config: RunConfig) -> Path:
     # everything fits together: only now the run gets its folder
     if jax.process_index() == 0:
         _claim(config, folder)
+        _provenance(folder, {"root": str(dataset.root), "fingerprint": dataset.fingerprint})
     if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("run folder")
-        _claim(config, folder)  # written by the first process, so a mistake stops all of them
-    _provenance(folder, {"root": str(dataset.root), "fingerprint": dataset.fingerprint})
+        multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it
     train(
         method,
         model,

@@ -75,9 +75,9 @@ class Record:
                 self._board.add_scalar(name if "/" in name else f"train/{name}", value, step)
 
     def best(self, name: str, sign: float = 1.0) -> float:
-        """The smallest value of `sign` times a metric written so far; infinity if there is none."""
+        """The smallest value of `sign` times a metric of trained models so far; infinity if there is none."""
         entries = (json.loads(line) for line in self._path.read_text().splitlines())
-        return min((sign * e[name] for e in entries if e.get(name) is not None), default=math.inf)
+        return min((sign * e[name] for e in entries if e["step"] and e.get(name) is not None), default=math.inf)
 
     def close(self) -> None:
         """Flushes and closes."""
