@@ -48,7 +48,8 @@ class _RandomWindows:
     def fetch(self, arrays: Any, item: Any) -> Batch:
         states = jax.vmap(lambda i, t: jax.lax.dynamic_slice_in_dim(arrays[i], t, 2))(item[:, 0], item[:, 1])
         size = item.shape[0]
-        return Batch(states, jax.numpy.zeros((size, 0)), item[:, 2], jax.numpy.ones(size))
+        none = jax.numpy.zeros((size, *states.shape[2:-1], 0)), jax.numpy.zeros((size, 0))
+        return Batch(states, *none, item[:, 2], jax.numpy.ones(size))
 
 
 def _bare(method: Any, model: Any, feed: _RandomWindows, settings: TrainSettings) -> Any:

@@ -6,12 +6,12 @@ from typing import Any
 from pdejax.config import RunConfig
 from pdejax.data import Dataset, SplitSize
 from pdejax.data import first_difference as first_difference
-from pdejax.equations import Problem
+from pdejax.equations import Problem, SteadyProblem, build_problem
 
 
-def problem_of(config: RunConfig) -> Problem:
+def problem_of(config: RunConfig) -> Problem | SteadyProblem:
     """The problem to solve."""
-    return Problem.from_spec(config.problem.spec())
+    return build_problem(config.problem.spec())
 
 
 def splits_of(config: RunConfig) -> dict[str, SplitSize]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pdejax.config import RunConfig, read_run
 
-SHOWN = ("correlation_time_0.8", "one_step_nrmse", "nrmse_gmean", "spectrum_log_distance")
+SHOWN = ("correlation_time_0.8", "relative_l2", "one_step_nrmse", "nrmse_gmean", "spectrum_log_distance")
+STEADY = ("relative_l2", "vrmse", "mse")
 
 
 def run_config(folder: Path, words: list[str]) -> RunConfig:
@@ -62,17 +63,17 @@ def table(evaluation: Any) -> str:
     """The model's main metrics with their intervals, then the same of every system side by side."""
     from pdejax.evaluation import METRICS
 
-    systems = evaluation.document["systems"]
-    labels = {name: METRICS[name].label for name in SHOWN}
+    systems, steady = evaluation.document["systems"], evaluation.document["dataset"]["steady"]
+    labels = {name: METRICS[name].label for name in (STEADY if steady else SHOWN)}
     width = max(map(len, labels.values()))
     lines = []
     for name, label in labels.items():
         entry = systems["model"]["metrics"][name]
         lines.append(f"{label:{width}}  {_value(entry)}{_interval(entry)}")
-    rows = [["", *labels.values(), "diverged", "s/step"]]
+    rows = [["", *labels.values(), "diverged", "s/sample" if steady else "s/step"]]
     for system in systems.values():
         diverged = f"{system['diverged']['count']} of {system['diverged']['of']}"
-        values = [_value(system["metrics"][name]) for name in SHOWN]
+        values = [_value(system["metrics"][name]) for name in labels]
         rows.append([system["label"], *values, diverged, f"{system['cost']['seconds']:.2g}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     side_by_side = ("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)

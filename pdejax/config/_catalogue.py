@@ -1,7 +1,7 @@
 """Names of the catalogue's equations, their number of axes and their parameters.
 
-A copy of what `pdejax.equations.EQUATIONS` says, so that a misspelt name is found without importing JAX; a test
-compares the two.
+A copy of what `pdejax.equations.EQUATIONS` and `STEADY_EQUATIONS` say, so that a misspelt name is found without
+importing JAX; a test compares the two.
 """
 
 from collections.abc import Mapping
@@ -19,3 +19,6 @@ CATALOGUE: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "kolmogorov_flow": (2, ("nu", "k", "drag")),
     "gray_scott": (2, ("du", "dv", "feed", "kill")),
 }
+
+# steady equations hold in any number of axes
+STEADY_CATALOGUE: Mapping[str, tuple[str, ...]] = {"darcy": ("f",), "poisson": (), "helmholtz": ("k",)}

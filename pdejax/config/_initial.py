@@ -72,6 +72,19 @@ class GaussianBlobs(Section):
         return self
 
 
+class NeumannRandomField(Section):
+    """Gaussian field of cosines for bounded boxes, `(-lap + tau^2)^-alpha`, and a map of its values."""
+
+    kind: Literal["neumann_random_field"]
+    alpha: Positive = 2.0
+    tau: Positive = 3.0
+    sigma: Positive | None = None
+    cutoff: Count = 64
+    map: Literal["identity", "exponential", "threshold"] = "identity"
+    levels: tuple[Real, Real] = (3.0, 12.0)
+
+
 Initial = Annotated[
-    TruncatedFourier | GaussianRandomField | Matern | SumOfSines | GaussianBlobs, Field(discriminator="kind")
+    TruncatedFourier | GaussianRandomField | Matern | SumOfSines | GaussianBlobs | NeumannRandomField,
+    Field(discriminator="kind"),
 ]

@@ -36,9 +36,9 @@ def _key(values: Any, location: tuple[str | int, ...], kind: str) -> Key:
     return key
 
 
-def _meant(wrong: str, known: list[str], model: type[BaseModel]) -> str:
+def _meant(section: Key, wrong: str, known: list[str], model: type[BaseModel]) -> str:
     """The nearest key of the section, or the place where a key of this name is."""
-    elsewhere = sorted({dotted(key) for key in all_keys(model) if key[-1] == wrong})
+    elsewhere = sorted({dotted(key) for key in all_keys(model) if key[-1] == wrong and key != (*section, wrong)})
     if not nearest(wrong, known) and elsewhere:
         return f" Did you mean {' or '.join(map(repr, elsewhere[:3]))}?"
     return suggestion(wrong, known)
@@ -53,7 +53,10 @@ def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[K
     name = dotted(key)
     if kind == "unknown_keys":
         for wrong in context["keys"]:
-            yield (*key, wrong), f"unknown key '{dotted((*key, wrong))}'.{_meant(str(wrong), context['known'], model)}"
+            yield (
+                (*key, wrong),
+                f"unknown key '{dotted((*key, wrong))}'.{_meant(key, str(wrong), context['known'], model)}",
+            )
     elif kind == "fault":
         about = (*key, *context["key"])
         yield about, f"{dotted(about)} {context['sentence']}"

@@ -1,6 +1,6 @@
 """How a network is trained: the types of the `method` section."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -52,5 +52,19 @@ class Supervised(Section):
         return self.model_dump(mode="json")
 
 
-# a second kind makes this a union with `Field(discriminator="kind")`, as `Loss` is
-Method = Supervised
+class Steady(Section):
+    """Comparison of the solution for input fields with the true one."""
+
+    kind: Literal["steady"]
+    loss: Loss = RelativeL2(kind="relative_l2")
+
+    # a sample is one frame, none of which is known
+    history: ClassVar[int] = 0
+    unroll: ClassVar[int] = 1
+
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping `build_method` takes."""
+        return self.model_dump(mode="json")
+
+
+Method = Annotated[Supervised | Steady, Field(discriminator="kind")]

@@ -1,11 +1,12 @@
 """What is solved and how much data of it is made: the types of the `problem` section."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
 
 from pdejax._suggest import suggestion
-from pdejax.config._catalogue import CATALOGUE
+from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
 from pdejax.config._initial import Initial
 from pdejax.config._types import Count, Name, Positive, Real, Section, Whole, fault
 
@@ -29,7 +30,7 @@ SCALES = ("length", "step")
 
 def _known_equation(name: str) -> str:
     if name not in CATALOGUE:
-        raise fault(f"is the unknown equation {name!r}.{suggestion(name, CATALOGUE)}")
+        raise fault(f"is the unknown equation {name!r}.{suggestion(name, [*CATALOGUE, *STEADY_CATALOGUE])}")
     return name
 
 
@@ -49,18 +50,31 @@ Equation = Annotated[
 ]
 
 
+def _same_axes(domain: Any) -> Any:
+    if len(domain.lengths) != len(domain.shape):
+        shape = list(domain.shape)
+        raise fault(f"should have as many values as shape={shape}, got {list(domain.lengths)}", "lengths")
+    return domain
+
+
 class Domain(Section):
-    """A box: points and extent per axis."""
+    """A periodic box: points and extent per axis."""
 
     shape: Shape
     lengths: tuple[Positive, ...]
     boundary: Literal["periodic"] = "periodic"
 
-    @model_validator(mode="after")
-    def _same_axes(self) -> "Domain":
-        if len(self.lengths) != len(self.shape):
-            raise fault(f"should have as many values as shape={list(self.shape)}, got {list(self.lengths)}", "lengths")
-        return self
+    _axes = model_validator(mode="after")(_same_axes)
+
+
+class BoundedDomain(Section):
+    """A box with values zero on its boundary: points, both ends included, and extent per axis."""
+
+    shape: Annotated[tuple[Annotated[int, Field(ge=3), Strict()], ...], AfterValidator(_one_to_three)]
+    lengths: tuple[Positive, ...]
+    boundary: Literal["dirichlet"] = "dirichlet"
+
+    _axes = model_validator(mode="after")(_same_axes)
 
 
 class Time(Section):
@@ -78,6 +92,14 @@ class Solver(Section):
     shape: Shape | None = None
 
 
+class SteadySolver(Section):
+    """A finer grid to solve on, the relative residual to reach, and the preconditioner."""
+
+    shape: Shape | None = None
+    tolerance: Positive = 1e-10
+    preconditioner: Literal["auto", "poisson", "multigrid"] = "auto"
+
+
 class Split(Section):
     """How much a part of the data set holds."""
 
@@ -91,6 +113,37 @@ class Splits(Section):
     train: Split
     valid: Split
     test: Split
+
+
+class SteadySplit(Section):
+    """How many input fields with their solutions a part of the data set holds."""
+
+    trajectories: Count
+    frames: Literal[1] = 1
+
+
+class SteadySplits(Section):
+    """The three parts of a data set of steady solutions."""
+
+    train: SteadySplit
+    valid: SteadySplit
+    test: SteadySplit
+
+
+def _known_parameters(problem: Any, parameters: Any, varying: Any) -> None:
+    for section, known in (("parameters", parameters), ("vary", varying)):
+        for name in getattr(problem, section):
+            if name not in known:
+                raise fault(f"is no parameter of the equation.{suggestion(name, known)}", section, name)
+
+
+def _ordered_ranges(vary: Mapping[str, tuple[float, float]]) -> None:
+    for name, (low, high) in vary.items():
+        if low > high or (name in SCALES and low <= 0):
+            raise fault(f"should be a range [low, high], got [{low:g}, {high:g}]", "vary", name)
+
+
+_DATA = {"splits", "seed", "shard_size", "batch_size", "tolerance"}
 
 
 class ProblemConfig(Section):
@@ -114,6 +167,8 @@ class ProblemConfig(Section):
     batch_size: Count = 16
     tolerance: Positive = 1e-4
 
+    steady: ClassVar[bool] = False
+
     @property
     def _ndim_and_parameters(self) -> tuple[int, tuple[str, ...]]:
         if isinstance(self.equation, str):
@@ -126,17 +181,8 @@ class ProblemConfig(Section):
         if len(self.domain.shape) != ndim:
             sentence = f"should have {ndim} axes as the equation has, got {list(self.domain.shape)}"
             raise fault(sentence, "domain", "shape")
-        for section, known in (("parameters", parameters), ("vary", (*parameters, *SCALES))):
-            for name in getattr(self, section):
-                if name not in known:
-                    raise fault(f"is no parameter of the equation.{suggestion(name, known)}", section, name)
-        return self
-
-    @model_validator(mode="after")
-    def _ranges(self) -> "ProblemConfig":
-        for name, (low, high) in self.vary.items():
-            if low > high or (name in SCALES and low <= 0):
-                raise fault(f"should be a range [low, high], got [{low:g}, {high:g}]", "vary", name)
+        _known_parameters(self, parameters, (*parameters, *SCALES))
+        _ordered_ranges(self.vary)
         return self
 
     @model_validator(mode="after")
@@ -148,5 +194,58 @@ class ProblemConfig(Section):
 
     def spec(self) -> dict[str, Any]:
         """The plain mapping `pdejax.Problem.from_spec` takes: the problem without the size of its data set."""
-        data = {"splits", "seed", "shard_size", "batch_size", "tolerance"}
-        return self.model_dump(mode="json", exclude=data)
+        return self.model_dump(mode="json", exclude=_DATA)
+
+
+class SteadyProblemConfig(Section):
+    """A steady equation with its domain and input fields, and the data set that is made of it.
+
+    `vary` draws parameters per sample, uniformly; `tolerance` is the largest relative residual that the generator
+    accepts.
+    """
+
+    name: Name
+    equation: str
+    parameters: dict[str, Real] = Field(default={})
+    vary: dict[str, tuple[Real, Real]] = Field(default={})
+    domain: BoundedDomain
+    input: Initial
+    solver: SteadySolver = SteadySolver()
+    splits: SteadySplits
+    seed: Whole = 0
+    shard_size: Count = 64
+    batch_size: Count = 16
+    tolerance: Positive = 1e-8
+
+    steady: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _equation_fits(self) -> "SteadyProblemConfig":
+        parameters = STEADY_CATALOGUE[self.equation]
+        _known_parameters(self, parameters, parameters)
+        _ordered_ranges(self.vary)
+        return self
+
+    @model_validator(mode="after")
+    def _solver_shape(self) -> "SteadyProblemConfig":
+        finer, shape = self.solver.shape, self.domain.shape
+        fits = lambda f, s: f >= s and (f - 1) % (s - 1) == 0
+        if finer is not None and (len(finer) != len(shape) or not all(map(fits, finer, shape))):
+            example = [5 * (n - 1) + 1 for n in shape]
+            sentence = f"should have a multiple of the intervals of problem.domain.shape={list(shape)}, "
+            raise fault(f"{sentence}for example {example}, got {list(finer)}", "solver", "shape")
+        return self
+
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping `pdejax.SteadyProblem.from_spec` takes: the problem without the size of its data set."""
+        return self.model_dump(mode="json", exclude=_DATA)
+
+
+def _kind(value: Any) -> str:
+    equation = value.get("equation") if isinstance(value, Mapping) else getattr(value, "equation", None)
+    return "(steady)" if isinstance(equation, str) and equation in STEADY_CATALOGUE else "(in time)"
+
+
+AnyProblem = Annotated[
+    Annotated[ProblemConfig, Tag("(in time)")] | Annotated[SteadyProblemConfig, Tag("(steady)")], Discriminator(_kind)
+]

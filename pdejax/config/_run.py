@@ -7,7 +7,7 @@ from pydantic import model_validator
 
 from pdejax.config._method import Method
 from pdejax.config._network import Network
-from pdejax.config._problem import ProblemConfig
+from pdejax.config._problem import AnyProblem
 from pdejax.config._train import TrainConfig
 from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
 from pdejax.config._yaml import read_yaml, write_yaml
@@ -36,7 +36,7 @@ class RunConfig(Section):
     seed: Whole = 0
     data_dir: Path = Path("data")
     runs_dir: Path = Path("runs")
-    problem: ProblemConfig
+    problem: AnyProblem
     network: Network
     method: Method
     train: TrainConfig
@@ -62,10 +62,18 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _network_fits(self) -> "RunConfig":
         axes = len(self.problem.domain.shape)
-        for name in ("modes", "periodic"):
-            value = getattr(self.network, name)
+        for name in ("modes", "patch_size", "periodic"):
+            value = getattr(self.network, name, None)  # not every kind has it
             if isinstance(value, tuple) and len(value) != axes:
                 raise fault(f"should have one entry for each of {axes} axes, got {list(value)}", "network", name)
+        return self
+
+    @model_validator(mode="after")
+    def _method_fits(self) -> "RunConfig":
+        kind, steady = self.method.kind, self.problem.steady
+        if steady != (kind == "steady"):
+            nature, other = ("is steady", "method=steady") if steady else ("evolves in time", "method=one_step")
+            raise fault(f"is {kind!r}, but problem {self.problem.name!r} {nature}: take {other}", "method", "kind")
         return self
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from pdejax.core import Grid, known
 from pdejax.data._manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.data._statistics import from_yaml_dict
 from pdejax.data._well import open_shard
-from pdejax.equations import Problem
+from pdejax.equations import Problem, SteadyProblem, build_problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Split:
     frames: int
     grid: Grid
     field_names: tuple[str, ...]
+    input_names: tuple[str, ...]
     parameter_names: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -48,8 +49,9 @@ class Split:
 
     @property
     def nbytes(self) -> int:
-        """Size of `states` in memory."""
-        return 4 * int(np.prod(self.shape, dtype=np.int64))
+        """Size of `states` and `inputs` in memory."""
+        inputs = len(self) * self.grid.size * len(self.input_names)
+        return 4 * (int(np.prod(self.shape, dtype=np.int64)) + inputs)
 
     @functools.cached_property
     def states(self) -> np.ndarray:
@@ -82,6 +84,16 @@ class Split:
                 for channel, name in enumerate(self.field_names):
                     stored = file["t0_fields"][name][:count, :frames]
                     out[shard.first : shard.first + count, ..., channel] = stored
+        return out
+
+    @functools.cached_property
+    def inputs(self) -> np.ndarray:
+        """Fields given beside the initial state, `(trajectory, *space, input)`, float32, in memory from then on."""
+        out = np.empty((len(self), *self.grid.shape, len(self.input_names)), np.float32)
+        for shard in self.shards if self.input_names else ():
+            with open_shard(shard.path) as file:
+                for channel, name in enumerate(self.input_names):
+                    out[shard.first : shard.first + shard.trajectories, ..., channel] = file["t0_fields"][name][()]
         return out
 
     @functools.cached_property
@@ -140,9 +152,9 @@ class Dataset:
         return self.manifest["name"]
 
     @functools.cached_property
-    def problem(self) -> Problem:
+    def problem(self) -> Problem | SteadyProblem:
         """The problem whose solutions these are."""
-        return Problem.from_spec(self.manifest["recipe"]["problem"])
+        return build_problem(self.manifest["recipe"]["problem"])
 
     @property
     def grid(self) -> Grid:
@@ -151,13 +163,18 @@ class Dataset:
 
     @property
     def step(self) -> float:
-        """Time between two frames (before the factor `step` of a trajectory, where that varies)."""
+        """Time between two frames (before the factor `step` of a trajectory, where that varies); 0 if steady."""
         return self.problem.step
 
     @property
     def field_names(self) -> tuple[str, ...]:
         """Names of the channels."""
         return tuple(self.manifest["fields"])
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the fields given beside the initial state."""
+        return tuple(self.manifest["inputs"])
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -172,9 +189,9 @@ class Dataset:
     @functools.cached_property
     def statistics(self) -> dict[str, np.ndarray]:
         """Of the train split: `mean`, `std`, `rms`, `mean_delta`, `std_delta`, `rms_delta` `(channel,)` and
-        `parameter_mean`, `parameter_std` `(parameter,)`, float32."""
+        `input_mean`, `input_std` `(input,)`, `parameter_mean`, `parameter_std` `(parameter,)`, float32."""
         stored = yaml.safe_load((self.root / STATISTICS).read_text(encoding="utf-8"))
-        return from_yaml_dict(stored, self.field_names, self.parameter_names)
+        return from_yaml_dict(stored, self.field_names, self.input_names, self.parameter_names)
 
     def _shards(self, split: str) -> Iterator[ShardFile]:
         for entry in self.manifest["shards"]:
@@ -183,7 +200,8 @@ class Dataset:
 
     @functools.cached_property
     def _splits(self) -> dict[str, Split]:
-        sizes, common = self.manifest["recipe"]["splits"], (self.grid, self.field_names, self.parameter_names)
+        sizes = self.manifest["recipe"]["splits"]
+        common = (self.grid, self.field_names, self.input_names, self.parameter_names)
         return {n: Split(n, tuple(self._shards(n)), sizes[n]["frames"], *common) for n in self.split_names}
 
     def split(self, name: str) -> Split:

@@ -1,4 +1,4 @@
-"""Pictures of trajectories: space-time diagrams of one axis, frames at several times of two or three."""
+"""Pictures of data: space-time diagrams of one axis, frames of two or three, inputs and solutions of what is steady."""
 
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,15 @@ def _figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _components(file: Any, trajectory: int) -> dict[str, np.ndarray]:
-    """Fields that vary in time, `(time, *space)`; vectors and tensors by component."""
+def _components(file: Any, trajectory: int, constant: bool = False) -> dict[str, np.ndarray]:
+    """Fields that vary in time, `(time, *space)`, or do not, `(*space)`; vectors and tensors by component."""
     axes = names(file["dimensions"], "spatial_dims")
     out: dict[str, np.ndarray] = {}
     for order in range(3):
         group = file[f"t{order}_fields"]
         for name in names(group):
             data = group[name]
-            if not (data.attrs["time_varying"] and np.all(data.attrs["dim_varying"])):
+            if bool(data.attrs["time_varying"]) is constant or not np.all(data.attrs["dim_varying"]):
                 continue
             values = data[trajectory] if data.attrs["sample_varying"] else data[()]
             for index in np.ndindex(*(len(axes),) * order):
@@ -81,6 +81,29 @@ def _plane(values: np.ndarray) -> np.ndarray:
     return values if values.ndim == 2 else values[:, :, values.shape[2] // 2]
 
 
+def _steady(file: Any, trajectories: list[int]) -> Any:
+    """Inputs and solutions, a column for each sample."""
+    axes = names(file["dimensions"], "spatial_dims")
+    last = lambda i: {name: values[-1] for name, values in _components(file, i).items()}
+    fields = [{**_components(file, i, constant=True), **last(i)} for i in trajectories]
+    figure = _figure(1.2 + 2.4 * len(trajectories), 0.6 + 2.5 * len(fields[0]))
+    panels = figure.subplots(len(fields[0]), len(trajectories), squeeze=False)
+    for row, name in enumerate(fields[0]):
+        scale = _colours(np.stack([f[name] for f in fields]))
+        for column, number in enumerate(trajectories):
+            panel, places = panels[row, column], [_axis(file, axis, number) for axis in axes]
+            if len(axes) == 1:
+                panel.plot(places[0], fields[column][name])
+            else:
+                extent = _extent(places[0], places[1])
+                image = panel.imshow(_plane(fields[column][name]).T, origin="lower", extent=extent, **scale)
+            panel.set(title=f"sample {number}" if row == 0 else "", ylabel=name if column == 0 else "")
+            panel.tick_params(labelleft=column == 0, labelbottom=row == len(fields[0]) - 1)
+        if len(axes) > 1:
+            figure.colorbar(image, ax=list(panels[row]), label=name)
+    return figure
+
+
 def _frames(file: Any, trajectory: int) -> Any:
     axes = names(file["dimensions"], "spatial_dims")
     fields, times = _components(file, trajectory), _axis(file, "time", trajectory)
@@ -108,7 +131,8 @@ def draw(path: str | Path, out: str | Path, *, split: str | None = None, traject
     - `path`: folder of a data set, or an HDF5 file in The Well's layout.
     - `out`: picture to write; its ending tells the format.
     - `split`: which split of a folder; `train`, or the first one, when omitted.
-    - `trajectory`: the first one to draw, counted within the split's first file; in one dimension three are drawn.
+    - `trajectory`: the first one to draw, counted within the split's first file; in one dimension three are drawn,
+        of steady problems four.
 
     **Returns:** `out` as a path.
 
@@ -122,7 +146,9 @@ def draw(path: str | Path, out: str | Path, *, split: str | None = None, traject
         count = int(file.attrs["n_trajectories"])
         if not 0 <= trajectory < count:
             raise ValueError(f"{files[name][0]} has the trajectories 0 to {count - 1}, got {trajectory}")
-        if len(names(file["dimensions"], "spatial_dims")) == 1:
+        if file["dimensions"]["time"].shape[-1] == 1:
+            figure = _steady(file, list(range(trajectory, min(trajectory + 4, count))))
+        elif len(names(file["dimensions"], "spatial_dims")) == 1:
             figure = _space_time(file, list(range(trajectory, min(trajectory + 3, count))))
         else:
             figure = _frames(file, trajectory)

@@ -21,6 +21,7 @@ class Batch(eqx.Module):
     """What a training step sees.
 
     - `states`: windows of consecutive frames.
+    - `inputs`: fields given beside the states, in the order of the data set's `input_names`; often none.
     - `parameters`: what varies from trajectory to trajectory, in the order of the data set's `parameter_names`.
     - `row`: number of the draw since the start of training (modulo 2^31), for random keys of each sample that do
         not depend on how the batch is divided.
@@ -28,6 +29,7 @@ class Batch(eqx.Module):
     """
 
     states: Float[Array, "batch window *space channel"]
+    inputs: Float[Array, "batch *space input"]
     parameters: Float[Array, "batch parameter"]
     row: Int[Array, " batch"]
     mask: Float[Array, " batch"]
@@ -76,7 +78,7 @@ class WindowFeed:
     def __init__(self, split: Split, window: int, batch_size: int, *, seed: int = 0) -> None:
         self.order = WindowOrder(len(split), split.frames, window, batch_size, seed)
         self.batch_size = batch_size
-        self.arrays = {"states": split.states, "parameters": split.parameter_array}
+        self.arrays = {"states": split.states, "inputs": split.inputs, "parameters": split.parameter_array}
 
     def init(self) -> dict[str, int]:
         """The state before the first batch."""
@@ -94,8 +96,8 @@ class WindowFeed:
         # rows of a flat array gather faster than slices along two axes, and the reshape costs nothing
         index = (trajectory * frames + start)[:, None] + jnp.arange(self.order.window, dtype=item.dtype)[None]
         flat = jnp.reshape(states, (trajectories * frames, *states.shape[2:]))
-        parameters = arrays["parameters"][trajectory]
-        return Batch(flat[index], parameters, row, jnp.ones(item.shape[0], jnp.float32))
+        inputs, parameters = arrays["inputs"][trajectory], arrays["parameters"][trajectory]
+        return Batch(flat[index], inputs, parameters, row, jnp.ones(item.shape[0], jnp.float32))
 
 
 class _ReadWindow:
@@ -127,9 +129,12 @@ class _ReadWindow:
         file, local = self._file(number), trajectory - int(self.firsts[number])
         frames = slice(start, start + self.order.window)
         states = np.stack([file["t0_fields"][name][local, frames] for name in self.split.field_names], axis=-1)
-        parameters = [file["scalars"][name][local] for name in self.split.parameter_names]
+        inputs = np.empty((*states.shape[1:-1], len(self.split.input_names)), np.float32)
+        for channel, name in enumerate(self.split.input_names):
+            inputs[..., channel] = file["t0_fields"][name][local]
+        parameters = np.array([file["scalars"][name][local] for name in self.split.parameter_names], np.float32)
         row = np.int32(position & 0x7FFFFFFF)
-        return {"states": states, "parameters": np.array(parameters, np.float32), "row": row}
+        return {"states": states, "inputs": inputs, "parameters": parameters, "row": row}
 
 
 class DiskFeed:
@@ -143,7 +148,7 @@ class DiskFeed:
     - `threads`: threads that read ahead; HDF5 lets one of them read at a time, so they hide the disk, no more.
     - `workers`: processes that read ahead; each takes seconds to start.
 
-    An item is a dictionary of NumPy arrays: `states`, `parameters`, `row`.
+    An item is a dictionary of NumPy arrays: `states`, `inputs`, `parameters`, `row`.
     """
 
     def __init__(
@@ -186,8 +191,10 @@ class DiskFeed:
 
     def fetch(self, arrays: Any, item: Any) -> Batch:
         """The item as a batch."""
-        states, parameters, row = (jnp.asarray(item[name]) for name in ("states", "parameters", "row"))
-        return Batch(states, parameters, row, jnp.ones(row.shape[0], jnp.float32))
+        states, inputs, parameters, row = (
+            jnp.asarray(item[name]) for name in ("states", "inputs", "parameters", "row")
+        )
+        return Batch(states, inputs, parameters, row, jnp.ones(row.shape[0], jnp.float32))
 
 
 def _memory() -> int:

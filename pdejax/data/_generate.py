@@ -11,27 +11,24 @@ import yaml
 from pdejax.data._files import exclusive, sweep, to_json, write_text
 from pdejax.data._manifest import MANIFEST, RECIPE, STATISTICS, make_manifest, verify, versions
 from pdejax.data._recipe import Recipe, Shard, SplitSize, difference
-from pdejax.data._solve import Solution, compiled_draw, compiled_solver, concatenate, solve_batch
-from pdejax.data._statistics import field_statistics, parameter_statistics, to_yaml_dict
+from pdejax.data._solve import AnyProblem, Solution, concatenate, solve_batch
+from pdejax.data._statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
 from pdejax.data._well import Contents, open_shard, write_shard
-from pdejax.equations import Problem
 
 Progress = Callable[[int, int], None]
 
 
-def _constants(problem: Problem) -> dict[str, float]:
+def _constants(problem: AnyProblem) -> dict[str, float]:
     return {name: value for name, value in problem.parameters.items() if name not in problem.vary}
 
 
-def _provenance(problem: Problem, recipe: Recipe, shard: Shard, solution: Solution) -> dict[str, Any]:
+def _provenance(problem: AnyProblem, recipe: Recipe, shard: Shard, solution: Solution) -> dict[str, Any]:
     return {
         "recipe": recipe.as_dict(),
         "equation": list(problem.equation.terms),
         "parameters": _constants(problem),
-        "solver": "etdrk",
-        "order": problem.order,
-        "dt": problem.step / problem.substeps,
-        "substeps": problem.substeps,
+        **problem.numerics,
+        "check": problem.check,
         "solve_shape": list(problem.solve_grid.shape),
         "precision": "solved in float64, stored in float32",
         "seed": recipe.seed,
@@ -45,12 +42,14 @@ def _provenance(problem: Problem, recipe: Recipe, shard: Shard, solution: Soluti
     }
 
 
-def _contents(problem: Problem, recipe: Recipe, shard: Shard, solution: Solution) -> Contents:
+def _contents(problem: AnyProblem, recipe: Recipe, shard: Shard, solution: Solution) -> Contents:
     return Contents(
         name=problem.name,
         grid=problem.grid,
         field_names=problem.equation.fields,
         states=solution.states,
+        input_names=problem.input_names,
+        inputs=solution.inputs,
         step=problem.step,
         start=problem.burn_in,
         constants=_constants(problem),
@@ -80,36 +79,36 @@ def _agree(root: Path, recipe: Recipe) -> None:
     write_text(root / RECIPE, to_json(wanted))
 
 
-def _write_missing(problem: Problem, root: Path, recipe: Recipe, progress: Progress) -> bool:
+def _write_missing(problem: AnyProblem, root: Path, recipe: Recipe, progress: Progress) -> bool:
     """Solves and writes the shards that are not there; says whether there were any."""
     total = sum(size.trajectories for size in recipe.splits.values())
     largest = max(shard.trajectories for shard in recipe.shards())
-    size, draw = min(recipe.batch_size, largest), compiled_draw(problem)
+    size = min(recipe.batch_size, largest)
     done = sum(shard.trajectories for shard in recipe.shards() if (root / shard.path).exists())
     complete = done == total
     progress(done, total)
     for shard in recipe.shards():
         if (root / shard.path).exists():
             continue
-        solve = compiled_solver(problem, shard.frames)
         settings = {"split": shard.split, "seed": recipe.seed, "batch_size": size, "tolerance": recipe.tolerance}
         parts = []
         for indices in _batches(shard, size):
-            parts.append(solve_batch(draw, solve, indices, **settings))
+            parts.append(solve_batch(problem, shard.frames, indices, **settings))
             done += len(indices)
             progress(done, total)
         write_shard(root / shard.path, _contents(problem, recipe, shard, concatenate(parts)))
     return not complete
 
 
-def _trajectories(root: Path, shards: list[Shard], fields: tuple[str, ...]) -> Iterator[np.ndarray]:
-    for shard in shards:
+def _stored(root: Path, shards: list[Shard], names: tuple[str, ...]) -> Iterator[np.ndarray]:
+    """Fields of each trajectory in turn, the names as channels."""
+    for shard in shards if names else ():
         with open_shard(root / shard.path) as file:
             for i in range(shard.trajectories):
-                yield np.stack([file["t0_fields"][name][i] for name in fields], axis=-1)
+                yield np.stack([file["t0_fields"][name][i] for name in names], axis=-1)
 
 
-def _write_statistics(problem: Problem, root: Path, recipe: Recipe) -> None:
+def _write_statistics(problem: AnyProblem, root: Path, recipe: Recipe) -> None:
     """From the train split, or from the first one where there is none."""
     split = "train" if "train" in recipe.splits else next(iter(recipe.splits))
     shards = [shard for shard in recipe.shards() if shard.split == split]
@@ -119,13 +118,15 @@ def _write_statistics(problem: Problem, root: Path, recipe: Recipe) -> None:
         with open_shard(root / shard.path) as file:
             for name in names:
                 values[name].append(file["scalars"][name][:])
-    statistics = field_statistics(_trajectories(root, shards, fields))
+    inputs = tuple(problem.input_names)
+    statistics = field_statistics(_stored(root, shards, fields))
+    statistics |= input_statistics(_stored(root, shards, inputs))
     statistics |= parameter_statistics({name: np.concatenate(v) for name, v in values.items()}, names)
-    write_text(root / STATISTICS, yaml.safe_dump(to_yaml_dict(statistics, fields, names)))
+    write_text(root / STATISTICS, yaml.safe_dump(to_yaml_dict(statistics, fields, inputs, names)))
 
 
 def generate(
-    problem: Problem,
+    problem: AnyProblem,
     root: str | Path,
     splits: Mapping[str, SplitSize],
     *,
@@ -148,8 +149,9 @@ def generate(
     - `seed`: seed of all initial conditions and parameters.
     - `shard_size`: trajectories a file.
     - `batch_size`: trajectories solved together.
-    - `tolerance`: largest accepted relative difference, over one frame, to the solver with half the step; a
-        trajectory above it, or one that is not finite, is drawn anew and noted in the manifest.
+    - `tolerance`: largest accepted relative difference, over one frame, to the solver with half the step, or of a
+        steady problem the relative residual; a trajectory above it, or one that is not finite, is drawn anew and
+        noted in the manifest.
     - `progress`: called with the number of finished trajectories and of all of them (see `progress_bar`).
 
     **Returns:** `root` as a path.

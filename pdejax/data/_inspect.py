@@ -33,7 +33,9 @@ def well_files(path: Path) -> dict[str, list[Path]]:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False, min_width=len(title)
+    )
     for column in columns:
         table.add_column(column)
     return table
@@ -68,6 +70,10 @@ def _axes(file: Any) -> Table:
     return table
 
 
+def _statistic(statistics: Mapping[str, Any], key: str, name: str) -> Any:
+    return statistics[key].get(name, statistics.get(f"input_{key}", {}).get(name, ""))
+
+
 def _fields(file: Any, statistics: Mapping[str, Any]) -> Table:
     known = [key for key in ("mean", "std", "rms", "std_delta") if key in statistics]
     table = _table("Fields", "field", "kind", "shape", "type", *known)
@@ -77,7 +83,7 @@ def _fields(file: Any, statistics: Mapping[str, Any]) -> Table:
         for name in names(group):
             data = group[name]
             fixed = "" if data.attrs["time_varying"] else ", constant in time"
-            numbers = [_number(statistics[key].get(name, "")) for key in known]
+            numbers = [_number(_statistic(statistics, key, name)) for key in known]
             table.add_row(name, f"{kind}{fixed}", str(data.shape), str(data.dtype), *numbers)
     return table
 
@@ -147,10 +153,9 @@ def _state(root: Path) -> list[RenderableType]:
     bad = damaged(root, manifest)
     line = f"Checksums: {', '.join(bad)} damaged or missing" if bad else "Checksums: all files intact"
     checks = {f"{s}, {k}": v for s, d in manifest["self_difference"].items() for k, v in d.items()}
-    title = "Difference to half the solver step"
     return [
         Text(line, style="red" if bad else "green"),
-        _rows(title, checks),
+        _rows(manifest["check"].capitalize(), checks),
         _rejects(manifest["rejects"]),
     ]
 

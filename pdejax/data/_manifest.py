@@ -11,9 +11,9 @@ import numpy as np
 from pdejax.data._files import sha256
 from pdejax.data._recipe import Recipe, difference
 from pdejax.data._well import open_shard, read_provenance
-from pdejax.equations import Problem
+from pdejax.equations import Problem, SteadyProblem
 
-FORMAT = "pdejax-dataset-1"
+FORMAT = "pdejax-dataset-2"
 MANIFEST, RECIPE, STATISTICS = "manifest.json", "recipe.json", "stats.yaml"
 
 
@@ -24,7 +24,7 @@ def versions() -> dict[str, str]:
     return {**found, "hdf5": h5py.version.hdf5_version}
 
 
-def make_manifest(problem: Problem, root: Path, recipe: Recipe) -> dict[str, Any]:
+def make_manifest(problem: Problem | SteadyProblem, root: Path, recipe: Recipe) -> dict[str, Any]:
     """The manifest of a data set whose shards and statistics are all written."""
     shards, rejects, used = [], [], []
     differences: dict[str, list[float]] = {}
@@ -44,9 +44,11 @@ def make_manifest(problem: Problem, root: Path, recipe: Recipe) -> dict[str, Any
         "name": problem.name,
         "recipe": recipe.as_dict(),
         "fields": list(problem.equation.fields),
+        "inputs": list(problem.input_names),
         "parameters": list(problem.parameter_names),
         "shards": shards,
         "statistics": sha256(root / STATISTICS),
+        "check": problem.check,
         "self_difference": check,
         "rejects": rejects,
         "versions": used,

@@ -13,18 +13,19 @@ _MISSING = object()
 class SplitSize:
     """How much a split holds.
 
-    **Arguments:** `trajectories`: number of initial conditions; `frames`: stored states of each, the first included.
+    **Arguments:** `trajectories`: number of initial conditions, or of input fields; `frames`: stored states of each,
+    the first included: at least two of what evolves in time, one of what is steady.
 
-    **Raises:** `ValueError` if there is no trajectory or not a single pair of frames.
+    **Raises:** `ValueError` if there is no trajectory or no frame.
     """
 
     trajectories: int
-    frames: int
+    frames: int = 1
 
     def __post_init__(self) -> None:
-        if self.trajectories < 1 or self.frames < 2:
+        if self.trajectories < 1 or self.frames < 1:
             raise ValueError(
-                f"a split holds at least 1 trajectory of 2 frames, got {self.trajectories} of {self.frames}"
+                f"a split holds at least 1 trajectory of 1 frame, got {self.trajectories} of {self.frames}"
             )
 
 

@@ -1,4 +1,4 @@
-"""Draws initial conditions, solves batches of them in float64 and rejects what the solver itself disowns."""
+"""Draws initial conditions or inputs, solves batches of them in float64, rejects what the solver itself disowns."""
 
 import dataclasses
 import functools
@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from pdejax.core import TimedStepper, resample, trajectory
-from pdejax.equations import Problem
-from pdejax.solvers import problem_stepper
+from pdejax.data._evolve import evolution
+from pdejax.data._steady import steady_solution
+from pdejax.equations import Problem, SteadyProblem
 
 ATTEMPTS = 8
 
+AnyProblem = Problem | SteadyProblem
 Draw = Callable[[int, int], tuple[Any, Mapping[str, Any]]]
-Solve = Callable[[Any, Any], tuple[Any, Any]]
+Solve = Callable[[Any, Any], tuple[Any, Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +25,15 @@ class Solution:
     """Accepted trajectories and what is known about them.
 
     - `states`: `(trajectory, time, *space, channel)`, float32.
+    - `inputs`: fields given beside the initial state, `(trajectory, *space, input)`, float32.
     - `parameters`: what varies, name to `(trajectory,)`, float64.
-    - `self_difference`: relative difference to the solver with half the step, `(trajectory,)`.
+    - `self_difference`: what the tolerance bounds, `problem.check`, `(trajectory,)`.
     - `attempts`: number of draws rejected before the accepted one, `(trajectory,)`.
     - `rejects`: one entry for each rejected draw.
     """
 
     states: np.ndarray
+    inputs: np.ndarray
     parameters: Mapping[str, np.ndarray]
     self_difference: np.ndarray
     attempts: np.ndarray
@@ -44,64 +46,31 @@ def split_seed(seed: int, split: str, attempt: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def _self_difference(problem: Problem, states: Any, times: Any, parameters: Any) -> Any:
-    """Largest relative difference, over `states`, of one frame's step and the same with half the solver step."""
-    shape = problem.solve_grid.shape
-    variants = [problem_stepper(problem, parameters, shape=shape, substeps=n * problem.substeps) for n in (1, 2)]
-
-    def compare(state_and_time: Any) -> Any:
-        state, time = state_and_time
-        start = resample(state, shape)
-        coarse, fine = (s.at(time)(start) if isinstance(s, TimedStepper) else s(start) for s in variants)
-        space = tuple(range(1, start.ndim - 1))
-        norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=space))
-        return jnp.max(norm(coarse - fine) / jnp.maximum(norm(fine), jnp.finfo(fine.dtype).tiny), axis=-1)
-
-    return jnp.max(jax.lax.map(compare, (states, times)), axis=0)
-
-
 @functools.lru_cache(maxsize=16)
-def compiled_draw(problem: Problem) -> Draw:
+def compiled_draw(problem: AnyProblem) -> Draw:
     """`problem.draw`, compiled for one trajectory at a time."""
     return jax.jit(problem.draw)
 
 
 @functools.lru_cache(maxsize=16)
-def compiled_solver(problem: Problem, frames: int) -> Solve:
-    """The compiled function from initial states and parameters of a batch to stored frames and self-differences.
-
-    The comparison with half the step starts from the first and from the last but one stored frame: a steep
-    front may need time to form.
-    """
-
-    @jax.jit
-    def solve(initial: Any, parameters: Any) -> tuple[Any, Any]:
-        stepper = problem_stepper(problem, parameters, shape=problem.solve_grid.shape)
-        step = jnp.asarray(getattr(stepper, "step_size", problem.step))
-        start = problem.burn_in * step
-        if problem.burn_in:
-            initial = trajectory(stepper, initial, 1, inner_steps=problem.burn_in)[0]
-        store = lambda u: resample(u, problem.grid.shape).astype(jnp.float32)
-        states = trajectory(stepper, initial, frames - 1, include_initial=True, post=store, start_time=start)
-        checked = jnp.stack([states[0], states[-2]]).astype(initial.dtype)
-        times = jnp.stack([start, start + (frames - 2) * step])
-        return jnp.moveaxis(states, 0, 1), _self_difference(problem, checked, times, parameters)
-
-    return solve
+def compiled_solver(problem: AnyProblem, frames: int) -> Solve:
+    """The compiled function from initial (or input) fields and parameters of a batch to stored frames, stored inputs
+    and the number per sample that the tolerance bounds (`problem.check`)."""
+    return steady_solution(problem, frames) if isinstance(problem, SteadyProblem) else evolution(problem, frames)
 
 
 class _Batch:
     """A padded batch whose rejected rows are drawn again; rows keep their place, padding repeats the last one."""
 
-    def __init__(self, draw: Draw, indices: Sequence[int], split: str, seed: int, tolerance: float) -> None:
-        self.draw, self.indices, self.split, self.seed, self.tolerance = draw, indices, split, seed, tolerance
+    def __init__(self, problem: AnyProblem, indices: Sequence[int], split: str, seed: int, tolerance: float) -> None:
+        self.problem, self.indices, self.split, self.seed, self.tolerance = problem, indices, split, seed, tolerance
         self.attempts = np.zeros(len(indices), np.int32)
         self.draws = [self._draw(row) for row in range(len(indices))]
         self.rejects: list[dict[str, Any]] = []
 
     def _draw(self, row: int) -> tuple[np.ndarray, dict[str, float]]:
         seed = split_seed(self.seed, self.split, int(self.attempts[row]))
-        initial, parameters = self.draw(seed, self.indices[row])
+        initial, parameters = compiled_draw(self.problem)(seed, self.indices[row])
         return np.asarray(initial, np.float64), {name: float(value) for name, value in parameters.items()}
 
     def arrays(self, size: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -114,7 +83,7 @@ class _Batch:
         finite = bool(np.all(np.isfinite(states)) and np.isfinite(difference))
         if finite and difference <= self.tolerance:
             return False
-        reason = "self-difference above tolerance" if finite else "not finite"
+        reason = f"{self.problem.check} above tolerance" if finite else "not finite"
         value = float(difference) if np.isfinite(difference) else None
         where = {"split": self.split, "index": int(self.indices[row]), "attempt": int(self.attempts[row])}
         self.rejects.append({**where, "reason": reason, "self_difference": value})
@@ -122,15 +91,15 @@ class _Batch:
         if self.attempts[row] == ATTEMPTS:
             raise ValueError(
                 f"trajectory {self.indices[row]} of split {self.split!r} was rejected {ATTEMPTS} times, at last for "
-                f"{reason} ({value}, tolerance {self.tolerance}): raise time.substeps or solver.shape of the problem"
+                f"{reason} ({value}, tolerance {self.tolerance}): {self.problem.remedy}"
             )
         self.draws[row] = self._draw(row)
         return True
 
 
 def solve_batch(
-    draw: Draw,
-    solve: Solve,
+    problem: AnyProblem,
+    frames: int,
     indices: Sequence[int],
     *,
     split: str,
@@ -140,21 +109,23 @@ def solve_batch(
 ) -> Solution:
     """Solves the trajectories with the numbers `indices` of a split, redrawing those that fail.
 
-    `draw` and `solve` are compiled, each for one shape, so that a trajectory does not depend on its neighbours.
+    Drawing and solving are compiled, each for one shape, so that a trajectory does not depend on its neighbours.
 
     **Raises:** `ValueError` if one fails at every attempt, which means that the solver is too coarse.
     """
-    count = len(indices)
+    count, solve = len(indices), compiled_solver(problem, frames)
     with jax.enable_x64(True):
-        batch = _Batch(draw, indices, split, seed, tolerance)
-        states, differences = map(np.array, solve(*batch.arrays(batch_size)))
+        batch = _Batch(problem, indices, split, seed, tolerance)
+        states, inputs, differences = map(np.array, solve(*batch.arrays(batch_size)))
         pending = [row for row in range(count) if batch.rejected(row, states[row], differences[row])]
         while pending:
-            again, again_differences = map(np.asarray, solve(*batch.arrays(batch_size)))
-            states[pending], differences[pending] = again[pending], again_differences[pending]
+            again = [np.asarray(x) for x in solve(*batch.arrays(batch_size))]
+            states[pending], inputs[pending], differences[pending] = (x[pending] for x in again)
             pending = [row for row in pending if batch.rejected(row, states[row], differences[row])]
         parameters = batch.arrays(count)[1]
-    return Solution(states[:count], parameters, differences[:count], batch.attempts, tuple(batch.rejects))
+    return Solution(
+        states[:count], inputs[:count], parameters, differences[:count], batch.attempts, tuple(batch.rejects)
+    )
 
 
 def concatenate(parts: Sequence[Solution]) -> Solution:
@@ -162,6 +133,7 @@ def concatenate(parts: Sequence[Solution]) -> Solution:
     join = lambda name: np.concatenate([getattr(p, name) for p in parts])
     return Solution(
         join("states"),
+        join("inputs"),
         {k: np.concatenate([p.parameters[k] for p in parts]) for k in parts[0].parameters},
         join("self_difference"),
         join("attempts"),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 FIELD_STATISTICS = ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
+INPUT_STATISTICS = ("input_mean", "input_std")
 PARAMETER_STATISTICS = ("parameter_mean", "parameter_std")
 
 
@@ -48,13 +49,25 @@ def field_statistics(trajectories: Iterable[np.ndarray]) -> dict[str, np.ndarray
     **Arguments:** `trajectories`: arrays `(time, *space, channel)`, one after the other.
 
     **Returns:** `mean`, `std`, `rms` of the states and `mean_delta`, `std_delta`, `rms_delta` of the change from one
-    frame to the next, arrays `(channel,)`.
+    frame to the next, arrays `(channel,)`; the latter are zero where there is a single frame.
     """
     states, deltas = Moments(), Moments()
     for trajectory in trajectories:
         exact = trajectory.astype(np.float64)
-        states, deltas = states.merge(Moments.of(exact)), deltas.merge(Moments.of(np.diff(exact, axis=0)))
-    return dict(zip(FIELD_STATISTICS, (*states.summary(), *deltas.summary()), strict=True))
+        states = states.merge(Moments.of(exact))
+        if len(exact) > 1:
+            deltas = deltas.merge(Moments.of(np.diff(exact, axis=0)))
+    zero = (np.zeros(np.shape(states.mean)),) * 3
+    return dict(zip(FIELD_STATISTICS, (*states.summary(), *(deltas.summary() if deltas.count else zero)), strict=True))
+
+
+def input_statistics(inputs: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """`input_mean` and `input_std` of fields `(*space, input)`, one after the other; empty arrays for none."""
+    moments = Moments()
+    for one in inputs:
+        moments = moments.merge(Moments.of(one))
+    values = moments.summary()[:2] if moments.count else (np.zeros(0),) * 2
+    return dict(zip(INPUT_STATISTICS, values, strict=True))
 
 
 def parameter_statistics(parameters: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -64,16 +77,22 @@ def parameter_statistics(parameters: Mapping[str, np.ndarray], names: Sequence[s
     return dict(zip(PARAMETER_STATISTICS, values, strict=True))
 
 
-def to_yaml_dict(statistics: Mapping[str, np.ndarray], fields: Sequence[str], parameters: Sequence[str]) -> dict:
+def _columns(key: str, fields: Sequence[str], inputs: Sequence[str], parameters: Sequence[str]) -> Sequence[str]:
+    return parameters if key in PARAMETER_STATISTICS else inputs if key in INPUT_STATISTICS else fields
+
+
+def to_yaml_dict(
+    statistics: Mapping[str, np.ndarray], fields: Sequence[str], inputs: Sequence[str], parameters: Sequence[str]
+) -> dict:
     """The form of The Well's `stats.yaml`: statistic, then name, then number."""
-    columns = lambda key: parameters if key in PARAMETER_STATISTICS else fields
+    columns = lambda key: _columns(key, fields, inputs, parameters)
     return {key: dict(zip(columns(key), map(float, values), strict=True)) for key, values in statistics.items()}
 
 
 def from_yaml_dict(
-    stored: Mapping[str, Any], fields: Sequence[str], parameters: Sequence[str]
+    stored: Mapping[str, Any], fields: Sequence[str], inputs: Sequence[str], parameters: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """The inverse of `to_yaml_dict`, float32."""
-    columns = lambda key: parameters if key in PARAMETER_STATISTICS else fields
-    keys = (*FIELD_STATISTICS, *PARAMETER_STATISTICS)
-    return {key: np.array([stored[key][name] for name in columns(key)], np.float32) for key in keys}
+    keys = (*FIELD_STATISTICS, *INPUT_STATISTICS, *PARAMETER_STATISTICS)
+    columns = {key: _columns(key, fields, inputs, parameters) for key in keys}
+    return {key: np.array([stored[key][name] for name in columns[key]], np.float32) for key in keys}

@@ -24,6 +24,7 @@ class Contents:
     """What a shard holds.
 
     - `states`: `(trajectory, time, *space, channel)`, float32.
+    - `inputs`: fields that do not change in time, `(trajectory, *space, input)`, float32.
     - `constants`: parameters that are the same for all trajectories.
     - `varying`: parameters per trajectory, name to `(trajectory,)`; `length` and `step` are factors on the grid's
         lengths and on the time between frames.
@@ -36,6 +37,8 @@ class Contents:
     grid: Grid
     field_names: Sequence[str]
     states: np.ndarray
+    input_names: Sequence[str]
+    inputs: np.ndarray
     step: float
     start: int
     constants: Mapping[str, float]
@@ -95,13 +98,18 @@ def _write_scalars(file: Any, contents: Contents) -> None:
 def _write_fields(file: Any, contents: Contents) -> None:
     for order in range(3):
         group = file.create_group(f"t{order}_fields")
-        group.attrs["field_names"] = _names(contents.field_names if order == 0 else ())
+        group.attrs["field_names"] = _names((*contents.input_names, *contents.field_names) if order == 0 else ())
     _, frames, *space, _ = contents.states.shape
     depth = int(np.clip(CHUNK_BYTES // (4 * np.prod(space)), 1, frames))
     for channel, name in enumerate(contents.field_names):
         values = np.ascontiguousarray(contents.states[..., channel])
         data = _dataset(file["t0_fields"], name, values, chunks=(1, depth, *space), fletcher32=True)
         _flags(data, sample_varying=True, time_varying=True)
+        data.attrs["dim_varying"] = np.ones(contents.grid.ndim, bool)
+    for channel, name in enumerate(contents.input_names):
+        values = np.ascontiguousarray(contents.inputs[..., channel])
+        data = _dataset(file["t0_fields"], name, values, chunks=(1, *space), fletcher32=True)
+        _flags(data, sample_varying=True, time_varying=False)
         data.attrs["dim_varying"] = np.ones(contents.grid.ndim, bool)
 
 

@@ -19,4 +19,9 @@ from pdejax.equations._initial import SumOfSines as SumOfSines
 from pdejax.equations._initial import TruncatedFourier as TruncatedFourier
 from pdejax.equations._initial import build_initial as build_initial
 from pdejax.equations._problem import Problem as Problem
+from pdejax.equations._random_field import NeumannRandomField as NeumannRandomField
 from pdejax.equations._spectral import SpectralForm as SpectralForm
+from pdejax.equations._steady import STEADY_EQUATIONS as STEADY_EQUATIONS
+from pdejax.equations._steady import SteadyEquation as SteadyEquation
+from pdejax.equations._steady_problem import SteadyProblem as SteadyProblem
+from pdejax.equations._steady_problem import build_problem as build_problem

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Key, known, resample, transform
 from pdejax.core import inverse_transform as inverse
+from pdejax.equations._random_field import NeumannRandomField
 
 
 @runtime_checkable
@@ -195,6 +196,7 @@ INITIAL: Mapping[str, Callable[..., InitialSampler]] = {
     "matern": Matern,
     "sum_of_sines": SumOfSines,
     "gaussian_blobs": GaussianBlobs,
+    "neumann_random_field": NeumannRandomField,
 }
 
 

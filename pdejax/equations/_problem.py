@@ -1,22 +1,21 @@
 """A whole problem: equation, domain, initial states, times, and what varies between trajectories."""
 
-import copy
 import dataclasses
 import functools
 import json
-import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Boundary, Grid, known
+from pdejax.core import Grid, known
 from pdejax.equations._catalogue import EQUATIONS
 from pdejax.equations._discretise import LENGTH
 from pdejax.equations._equation import Equation
 from pdejax.equations._initial import InitialSampler, build_initial
+from pdejax.equations._spec import complete, draw_parameters, grid_of, known_keys, ranges, sample_key
 
 STEP = "step"
 ORDERS = (2, 4)  # of the classical solver in time
@@ -42,13 +41,18 @@ class Problem:
 
     spec: Mapping[str, Any] = dataclasses.field(hash=False)
 
+    steady: ClassVar[bool] = False
+    check: ClassVar[str] = "difference to half the solver step"
+    remedy: ClassVar[str] = "raise time.substeps or solver.shape of the problem"
+    input_names: ClassVar[tuple[str, ...]] = ()  # fields given beside the initial state
+
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> "Problem":
         """The problem of a plain mapping.
 
         **Raises:** `ValueError` for unknown or missing entries, with the nearest spelling.
         """
-        problem = cls(_complete(spec))
+        problem = cls(complete(spec, _PLAIN, _SECTIONS))
         _ = problem.grid, problem.solve_grid, problem.initial, problem.vary, problem.order  # report mistakes here
         return problem
 
@@ -68,7 +72,7 @@ class Problem:
             if given not in EQUATIONS:
                 raise ValueError(known("equation", given, EQUATIONS))
             return EQUATIONS[given].with_parameters(self.spec["parameters"])
-        _known_keys("equation", given, ("terms", "parameters", "ndim"))
+        known_keys("equation", given, ("terms", "parameters", "ndim"))
         if "terms" not in given:
             raise ValueError("problem section 'equation' needs the entry 'terms', for example ['u_t = nu*u_xx']")
         equation = Equation(given["terms"], given.get("parameters"), given.get("ndim", 1))
@@ -77,8 +81,7 @@ class Problem:
     @functools.cached_property
     def grid(self) -> Grid:
         """The grid states are stored on."""
-        domain = self.spec["domain"]
-        grid = Grid(tuple(domain["shape"]), tuple(domain["lengths"]), _boundaries(domain))
+        grid = grid_of(self.spec["domain"])
         if grid.ndim != self.equation.ndim:
             raise ValueError(f"problem {self.name!r}: domain.shape {grid.shape} has {grid.ndim} axes, "
                              f"its equation {self.equation.ndim}")  # fmt: skip
@@ -126,36 +129,30 @@ class Problem:
     @functools.cached_property
     def vary(self) -> Mapping[str, tuple[float, float]]:
         """Range of each parameter that differs between trajectories."""
-        options = [*self.parameters, LENGTH, STEP]
-        out = {}
-        for name, bounds in self.spec["vary"].items():
-            if name not in options:
-                raise ValueError(known("varying parameter", name, options))
-            if len(bounds) != 2 or not bounds[0] <= bounds[1]:
-                raise ValueError(f"problem {self.name!r}: vary.{name} must be [low, high], got {bounds}")
-            out[name] = (float(bounds[0]), float(bounds[1]))
-        return out
+        return ranges(self.name, self.spec["vary"], [*self.parameters, LENGTH, STEP])
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Sorted names of what varies."""
         return tuple(sorted(self.vary))
 
+    @property
+    def numerics(self) -> dict[str, Any]:
+        """How it is solved, for the provenance of data."""
+        return {
+            "solver": "etdrk",
+            "order": self.order,
+            "dt": self.step / self.substeps,
+            "substeps": self.substeps,
+        }
+
     def draw(self, seed: Any, index: Any) -> tuple[Float[Array, "*space channel"], dict[str, Float[Array, ""]]]:
         """Initial state on `solve_grid` and varying parameters of trajectory `index`; no other number matters.
 
-        Random numbers are drawn in float32 whatever the precision, so that float64 and float32 see the same trajectory
-        and parameters survive storage in float32 exactly. May be vmapped over `index`.
+        Random numbers are drawn in float32 whatever the precision. May be vmapped over `index`.
         """
-        key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), index)
-        state = self.initial(jax.random.fold_in(key, 0), self.solve_grid)
-        real = jnp.result_type(float)
-        values = {}
-        for name in self.parameter_names:
-            low, high = self.vary[name]
-            subkey = jax.random.fold_in(key, zlib.crc32(name.encode()))
-            values[name] = jax.random.uniform(subkey, (), jnp.float32, low, high).astype(real)
-        return state, values
+        key = sample_key(seed, index)
+        return self.initial(jax.random.fold_in(key, 0), self.solve_grid), draw_parameters(key, self.vary)
 
     def residual(
         self,
@@ -176,40 +173,3 @@ class Problem:
         dealias = 2 / 3 if self.solve_grid == self.grid else None
         time = jnp.asarray((self.burn_in + start) * dt, trajectory.dtype)
         return self.equation.grid_residual(trajectory, dt, self.grid, given, start_time=time, dealias=dealias)
-
-
-def _boundaries(domain: Mapping[str, Any]) -> tuple[Boundary, ...]:
-    names = domain["boundary"]
-    names = [names] * len(domain["shape"]) if isinstance(names, str) else list(names)
-    options = [b.value for b in Boundary]
-    for name in names:
-        if name not in options:
-            raise ValueError(known("boundary", name, options))
-    return tuple(Boundary(name) for name in names)
-
-
-def _known_keys(section: str, given: Mapping[str, Any], options: Any) -> None:
-    for key in given:
-        if key not in options:
-            raise ValueError(known(f"entry of problem section {section!r}", key, options))
-
-
-def _complete(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy with all defaults filled in, lists instead of tuples, so that JSON gives it back unchanged."""
-    options = (*_PLAIN, *_SECTIONS)
-    for key in spec:
-        if key not in options:
-            raise ValueError(known("problem section", key, options))
-    out = {key: _given(spec, key, default, "problem") for key, default in _PLAIN.items()}
-    for section, defaults in _SECTIONS.items():
-        given = spec.get(section, {})
-        _known_keys(section, given, defaults)
-        out[section] = {key: _given(given, key, default, section) for key, default in defaults.items()}
-    return json.loads(json.dumps(out))
-
-
-def _given(given: Mapping[str, Any], key: str, default: Any, section: str) -> Any:
-    if key not in given and default is ...:
-        raise ValueError(f"the {section} section of the problem needs the entry {key!r}, got {sorted(given)}")
-    value = given.get(key, default)
-    return copy.deepcopy(dict(value) if isinstance(value, Mapping) else value)

@@ -1,32 +1,19 @@
 """What every result table holds beside the model: what is gained over doing little, and over computing coarsely."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
 
 from pdejax.core import Key, State, TimedStepper, hashed_by_identity, known, resample
+from pdejax.evaluation._baseline import Baseline
 from pdejax.evaluation._linear import fit_linear_propagator
 from pdejax.evaluation._predictor import BoundStepper, as_predictor
+from pdejax.evaluation._steady_baselines import STEADY_BASELINES
 from pdejax.solvers import problem_stepper
 
 LARGER_STEP = 4
 COARSER_GRID = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class Baseline:
-    """A predictor with the words that explain it in a table.
-
-    `double`: whether it is to compute in float64; the data are solved so, and a float32 solver would part from them
-    by its own rounding in every step.
-    """
-
-    label: str
-    meaning: str
-    predictor: Any
-    double: bool = False
 
 
 class Persistence(eqx.Module):
@@ -69,7 +56,7 @@ class OnGrid(eqx.Module):
 def persistence(dataset: Any, start: int = 0) -> Baseline:
     """The last known frame, forever."""
     meaning = "the last known frame, kept"
-    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.step))
+    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.problem))
 
 
 def linear(dataset: Any, start: int = 0) -> Baseline:
@@ -78,7 +65,7 @@ def linear(dataset: Any, start: int = 0) -> Baseline:
         raise ValueError("the linear propagator needs a periodic grid")
     stepper = fit_linear_propagator(dataset.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
-    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.step))
+    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.problem))
 
 
 def _solver(dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int) -> Baseline:
@@ -139,19 +126,21 @@ def build_baselines(
 ) -> tuple[dict[str, Baseline], dict[str, str]]:
     """The baselines of a data set.
 
-    **Arguments:** `dataset`; `which`: all, none, or names of `BASELINES`; `start`: number of the first frame.
+    **Arguments:** `dataset`; `which`: all, none, or names of `BASELINES`, for a steady problem of
+    `STEADY_BASELINES`; `start`: number of the first frame.
 
     **Returns:** the baselines by name, and why others could not be made.
 
     **Raises:** `ValueError` for an unknown name.
     """
-    names = (list(BASELINES) if which else []) if isinstance(which, bool) else list(which)
+    table = STEADY_BASELINES if dataset.problem.steady else BASELINES
+    names = (list(table) if which else []) if isinstance(which, bool) else list(which)
     made, skipped = {}, {}
     for name in names:
-        if name not in BASELINES:
-            raise ValueError(known("baseline", name, BASELINES))
+        if name not in table:
+            raise ValueError(known("baseline", name, table))
         try:
-            made[name] = BASELINES[name](dataset, start)
+            made[name] = table[name](dataset, start)
         except ValueError as reason:
             skipped[name] = str(reason)
     return made, skipped

@@ -65,11 +65,12 @@ def _spectral_curves(spectra: Mapping[str, np.ndarray], nrmse: np.ndarray, diver
 
 def _curves(result: Rollout, truth: Truth) -> dict[str, np.ndarray]:
     """Everything kept of one system, without a number that is not finite (but for a truth that is zero)."""
-    first = np.square(truth.initial(1), dtype=np.float64).mean(tuple(range(1, truth.ndim + 1)))
+    first = np.square(truth.reference(), dtype=np.float64).mean(tuple(range(1, truth.ndim + 1)))
     kept, diverged = without_divergence(result.values["moments"], first)
     curves = {
         "nrmse": kept.nrmse(),
         "mse": kept.mse(),
+        "truth_ms": kept.truth.mean(-1),
         "vrmse": kept.vrmse(),
         "correlation": kept.correlation,
         "diverged_step": first_diverged(diverged),
@@ -92,14 +93,16 @@ def _band(values: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _system(label: str, meaning: str, kind: str, result: Rollout, curves: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _system(
+    label: str, meaning: str, kind: str, result: Rollout, curves: Mapping[str, np.ndarray], steady: bool
+) -> dict[str, Any]:
     steps = curves["diverged_step"]
     bad = steps[steps > 0]
     return {
         "label": label,
         "meaning": meaning,
         "kind": kind,
-        "metrics": {name: metric_entry(metric, curves) for name, metric in METRICS.items()},
+        "metrics": {name: metric_entry(metric, curves, steady) for name, metric in METRICS.items()},
         "diverged": {"count": len(bad), "of": len(steps), "first_step": int(bad.min()) if len(bad) else None},
         "cost": {"seconds": result.seconds, "compile_seconds": result.compile_seconds, "chunk": result.chunk},
         "curves": {name: _band(curves[name]) for name in ("nrmse", "correlation")},
@@ -112,7 +115,9 @@ def _examples(result: Rollout, curves: Mapping[str, np.ndarray], truth: Truth) -
     chosen = np.unique([order[len(order) // 2], order[0]])
     chosen = chosen if chosen[0] == order[len(order) // 2] else chosen[::-1]
     shown = truth.example_frames()
+    given = {"example/input": _middle_slice(truth.inputs[chosen], truth.ndim)} if truth.inputs.shape[-1] else {}
     return {
+        **given,
         "example/trajectory": chosen,
         "example/frame": shown,
         "example/truth": _middle_slice(truth.frames[shown][:, chosen], truth.ndim),
@@ -133,12 +138,15 @@ def _dataset_section(dataset: Any, split: str, count: int) -> dict[str, Any]:
         "shape": list(dataset.grid.shape),
         "lengths": list(dataset.grid.lengths),
         "periodic": dataset.grid.periodic,
+        "steady": dataset.problem.steady,
         "fields": list(dataset.field_names),
+        "inputs": list(dataset.problem.input_names),
         "parameters": list(dataset.parameter_names),
         "problem": dataset.problem.spec,
         "equation": [equation.terms] if isinstance(equation.terms, str) else list(equation.terms),
         "latex": equation.latex().split(" \\\\\n"),
         "recipe": {name: value for name, value in manifest.get("recipe", {}).items() if name != "problem"},
+        "check": dataset.problem.check,
         "self_difference": manifest.get("self_difference"),
         "rejects": len(manifest.get("rejects", ())),
         "versions": manifest.get("versions"),
@@ -182,7 +190,8 @@ def evaluate(
     **Arguments:**
 
     - `predictor`: with `predict(initial, times, key=...)`, and `bind(parameters)` and `history` where it has them;
-        or a Stepper whose call covers one frame, starting at the time it is set to.
+        or a Stepper whose call covers one frame, starting at the time it is set to; or, for a steady problem, a
+        function from input fields to the solution.
     - `dataset`: a `pdejax.data.Dataset`.
     - `split`: its part to evaluate on; `trajectories`: only the first ones; `steps`: only the first frames.
     - `baselines`: whether to evaluate them too, or the names of some (see `BASELINES`).
@@ -198,7 +207,7 @@ def evaluate(
     truth = select(dataset, split, trajectories, steps, history)
     made, skipped = build_baselines(dataset, baselines, truth.start)
     systems, arrays = {}, {"times": truth.times}
-    model = Baseline("model", "the evaluated predictor", as_predictor(predictor, dataset.step))
+    model = Baseline("model", "the evaluated predictor", as_predictor(predictor, dataset.problem))
     rows = [("model", model, "model", history), *((name, b, "baseline", 1) for name, b in made.items())]
     for name, one, kind, frames in rows:
         result = rollout(
@@ -214,7 +223,7 @@ def evaluate(
             progress=None if progress is None else lambda done, total, name=name: progress(name, done, total),
         )
         curves = _curves(result, truth)
-        systems[name] = _system(one.label, one.meaning, kind, result, curves)
+        systems[name] = _system(one.label, one.meaning, kind, result, curves, truth.steady)
         arrays |= {f"{name}/{k}": v for k, v in curves.items() if k != "times"}
         if kind == "model":
             arrays |= _examples(result, curves, truth)

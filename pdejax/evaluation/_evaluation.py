@@ -12,21 +12,23 @@ import numpy as np
 from pdejax.core import known
 from pdejax.evaluation._table import METRICS, compare_entry
 
-SCHEMA = 1
+SCHEMA = 2
 
 SCHEMA_DOCUMENTATION = """\
-evaluation.json (schema 1); every number is finite, an unavailable one is null with its reason beside it.
+evaluation.json (schema 2); every number is finite, an unavailable one is null with its reason beside it.
 
 schema        version of this layout
 dataset       name, fingerprint (sha256 of the manifest), split, trajectories (evaluated), available (in the split),
-              frames, step, shape, lengths, periodic, fields, parameters (names that vary), problem (the specification
-              the data were generated from), equation (terms), latex; from the manifest: recipe (splits, seed, ...),
-              self_difference (of the solver to itself with half the step), rejects (their number), versions
-protocol      start_frame (newest known frame), steps, horizon (time of the last frame), history, seeded (whether a
-              random key was given), thresholds, gmean_steps, resamples, level (of the bootstrap intervals over
-              trajectories), divergence_factor, bands (first and last shell, null: open)
+              frames, step, shape, lengths, periodic, steady, fields, inputs, parameters (names that vary), problem
+              (the specification the data were generated from), equation (terms), latex, check (what self_difference
+              measures); from the manifest: recipe (splits, seed, ...), self_difference, rejects (their number),
+              versions
+protocol      start_frame (newest known frame, -1 for a steady problem), steps, horizon (time of the last frame),
+              history, seeded (whether a random key was given), thresholds, gmean_steps, resamples, level (of the
+              bootstrap intervals over trajectories), divergence_factor, bands (first and last shell, null: open)
 times         of the predicted frames, from the newest known frame, in the data's (nominal) unit of time
-systems       model, then the baselines solver, solver_coarse_grid, solver_large_step, linear, persistence; for each
+systems       model, then the baselines solver, solver_coarse_grid, solver_large_step, linear, persistence, or for a
+              steady problem solver, solver_coarse_grid, mean; for each
   label, meaning, kind       in words; kind is "model" or "baseline"
   metrics                    by name: value, interval ([low, high] or null), unit, better ("lower" or "higher"),
                              censored (curves that never crossed, or null), reason (why there is no value, or null)
@@ -38,10 +40,11 @@ skipped       baselines that could not be made: name to reason
 environment   date, python, versions, devices, processes, cores
 
 evaluation.npz holds float32 arrays; time is the first axis:
-times (time); SYSTEM/nrmse, mse, vrmse, correlation, nrmse_low, nrmse_mid, nrmse_high, spectrum_log_distance
+times (time); SYSTEM/nrmse, mse, truth_ms, vrmse, correlation, nrmse_low, nrmse_mid, nrmse_high, spectrum_log_distance
 (time, trajectory); SYSTEM/diverged_step (trajectory), 0 if never; SYSTEM/spectrum, error_spectrum and truth/spectrum
 (time, shell), means over trajectories that have not diverged (NaN if none is left); example/trajectory (example),
-example/frame (frame), example/truth and example/model (frame, example, *space, channel), in 3D the middle slice.
+example/frame (frame), example/truth and example/model (frame, example, *space, channel), in 3D the middle slice;
+example/input (example, *space, input) where there are inputs.
 """
 
 

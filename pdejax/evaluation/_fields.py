@@ -12,7 +12,7 @@ from pdejax.evaluation._style import DIFFERENCE, DIVERGING, MARK, SEQUENTIAL, fi
 ROLES = ("typical", "worst")
 
 
-def _limits(truth: np.ndarray) -> tuple[str, float, float]:
+def limits(truth: np.ndarray) -> tuple[str, float, float]:
     """Colour map and range of a field: symmetric about zero if the field changes sign."""
     low, high = np.quantile(truth, [0.001, 0.999]).astype(float)
     if low < -0.1 * high and high > -0.1 * low:
@@ -36,7 +36,8 @@ def _crossing(evaluation: Evaluation, trajectory: int, threshold: float) -> floa
     return None if censored else float(value)
 
 
-def _triple(evaluation: Evaluation, example: int, channel: int) -> list[tuple[str, np.ndarray]]:
+def triple(evaluation: Evaluation, example: int, channel: int) -> list[tuple[str, np.ndarray]]:
+    """Title and kept frames of the truth, the prediction and their difference."""
     truth = evaluation.arrays["example/truth"][:, example, ..., channel]
     model = evaluation.arrays["example/model"][:, example, ..., channel].astype(float)
     bound = 100 * np.abs(truth).max()  # a diverged prediction is drawn saturated
@@ -50,8 +51,8 @@ def _space_time(evaluation: Evaluation, example: int, channel: int) -> Figure:
     name = document["dataset"]["fields"][channel]
     made = figure(6.8, 4.6)
     axes: Any = made.subplots(3, 1, sharex=True, sharey=True)
-    panels = _triple(evaluation, example, channel)
-    cmap, low, high = _limits(panels[0][1])
+    panels = triple(evaluation, example, channel)
+    cmap, low, high = limits(panels[0][1])
     threshold = document["protocol"]["thresholds"][0]
     crossing = _crossing(evaluation, int(evaluation.arrays["example/trajectory"][example]), threshold)
     extent = (0.0, float(times[frames[-1]]), 0.0, length)
@@ -96,8 +97,8 @@ def _frames(evaluation: Evaluation, example: int, channel: int) -> Figure:
     name, count = document["dataset"]["fields"][channel], len(frames)
     made = figure(6.8, 3.9)
     axes: Any = made.subplots(3, count, sharex=True, sharey=True, squeeze=False)
-    panels = _triple(evaluation, example, channel)
-    cmap, low, high = _limits(panels[0][1])
+    panels = triple(evaluation, example, channel)
+    cmap, low, high = limits(panels[0][1])
     trajectory = int(evaluation.arrays["example/trajectory"][example])
     for row, (title, values) in zip(axes, panels, strict=True):
         colours = DIFFERENCE if title == "difference" else cmap

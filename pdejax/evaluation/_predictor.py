@@ -31,8 +31,27 @@ class BoundStepper(eqx.Module):
         return predict_by_stepping(self.stepper, initial, times, self.step, key=key)
 
 
-def as_predictor(one: Any, step: float) -> Any:
-    """A predictor as it is; a Stepper, whose call covers `step`, as the predictor that repeats it.
+class FieldMap(eqx.Module):
+    """A Predictor of a steady problem, made of a function from parameters to a function of the input fields.
+
+    **Arguments:** `make`: from parameters, arrays `(batch,)`, to the function; `solve`: made by `bind`.
+    """
+
+    make: Callable[[Mapping[str, Any]], Callable[..., Any]] = eqx.field(static=True)
+    solve: Any = None
+
+    def bind(self, parameters: Mapping[str, Any]) -> "FieldMap":
+        """The same predictor for these physical parameters."""
+        return FieldMap(self.make, self.make(parameters))
+
+    def predict(self, initial: Any, times: Any, *, key: Key | None = None) -> Any:
+        """The solution for the inputs `initial`, as a trajectory of one frame."""
+        return self.solve(initial)[None]
+
+
+def as_predictor(one: Any, problem: Any) -> Any:
+    """A predictor as it is; a Stepper, whose call covers a frame, as the predictor that repeats it; a function of
+    the input fields of a steady problem as the predictor that calls it.
 
     **Raises:** `ValueError` for what is neither.
     """
@@ -40,7 +59,7 @@ def as_predictor(one: Any, step: float) -> Any:
         return one
     if not callable(one):
         raise ValueError(f"expected a predictor with `predict` or a Stepper to call, got {type(one).__name__}")
-    return BoundStepper(lambda parameters: one, step)
+    return FieldMap(lambda parameters: one) if problem.steady else BoundStepper(lambda parameters: one, problem.step)
 
 
 def bound(predictor: Any, parameters: Mapping[str, Any]) -> Any:

@@ -12,10 +12,12 @@ from pdejax.evaluation._evaluation import Evaluation
 from pdejax.evaluation._fields import example_title, rollout_figure
 from pdejax.evaluation._figures import error_figure, mode_error_figure, spectrum_figure, training_figure
 from pdejax.evaluation._html import escape, facts, formula, interval, number, page, picture, seconds, table, words
+from pdejax.evaluation._steady_figures import distribution_figure, steady_figure
 from pdejax.evaluation._style import png, settle, style
 from pdejax.evaluation._table import METRICS
 
 MAIN_METRICS = (
+    "relative_l2",
     "correlation_time_0.8",
     "correlation_time_0.9",
     "correlation_time_0.8_each",
@@ -23,10 +25,15 @@ MAIN_METRICS = (
     "nrmse_gmean",
     "spectrum_log_distance",
 )
+STEADY_METRICS = ("relative_l2", "vrmse", "mse")
 HEADLINES = {
     "correlation_time_0.8": "time with mean correlation above 0.8",
     "one_step_nrmse": "relative error (nRMSE) after one step",
     "nrmse_gmean": "relative error, geometric mean of the first {steps} steps",
+}
+STEADY_HEADLINES = {
+    "relative_l2": "relative L2 error, mean over samples",
+    "vrmse": "error over the standard deviation of the solution (VRMSE)",
 }
 ARROWS = {"lower": "↓ lower is better", "higher": "↑ higher is better"}
 
@@ -45,14 +52,19 @@ def _head(name: str) -> str:
     return f"{escape(metric.label)}{unit}<small>{ARROWS[metric.better]}</small>"
 
 
+def _steady(evaluation: Evaluation) -> bool:
+    return evaluation.document["dataset"]["steady"]
+
+
 def _result_table(evaluation: Evaluation) -> str:
-    rows = []
+    rows, metrics = [], STEADY_METRICS if _steady(evaluation) else MAIN_METRICS
     for system in evaluation.document["systems"].values():
         diverged = f"{system['diverged']['count']} of {system['diverged']['of']}"
         cells = [escape(system["label"]), *(_cell(system["metrics"][m]) for m in MAIN_METRICS)]
         rows.append((system["kind"], [*cells, diverged, seconds(system["cost"]["seconds"])]))
-    head = ["", *map(_head, MAIN_METRICS), "diverged<small>trajectories</small>"]
-    return table([*head, "cost<small>of one step of one trajectory</small>"], rows)
+    head = ["", *map(_head, metrics), "diverged<small>trajectories</small>"]
+    what = "of one sample" if _steady(evaluation) else "of one step of one trajectory"
+    return table([*head, f"cost<small>{what}</small>"], rows)
 
 
 def _every_metric(evaluation: Evaluation) -> str:
@@ -76,20 +88,42 @@ def _headline(evaluation: Evaluation) -> str:
     systems, protocol = evaluation.document["systems"], evaluation.document["protocol"]
     model = systems["model"]
     cards = []
-    for name in HEADLINES:
+    headlines = STEADY_HEADLINES if _steady(evaluation) else HEADLINES
+    for name in headlines:
         entry = model["metrics"][name]
         ends = f"{protocol['level']:.0%}: {interval(*entry['interval'])}" if entry["interval"] else ""
         bound = "≥ " if entry["censored"] else ""
-        label = HEADLINES[name].format(steps=protocol["gmean_steps"])
+        label = headlines[name].format(steps=protocol["gmean_steps"])
         cards.append(_card(bound + number(entry["value"]), f"{escape(label)}<br>{ends}"))
     diverged = model["diverged"]
-    cards.append(_card(f"{diverged['count']} of {diverged['of']}", "rollouts diverged"))
-    text = "for one step of one trajectory"
+    if not _steady(evaluation):
+        cards.append(_card(f"{diverged['count']} of {diverged['of']}", "rollouts diverged"))
+    text = "for one sample" if _steady(evaluation) else "for one step of one trajectory"
     if "solver" in systems:
         ratio = systems["solver"]["cost"]["seconds"] / model["cost"]["seconds"]
-        text += f"<br>the generating solver takes {number(ratio, 2)} × as long"
+        solver = "the solver on this grid" if _steady(evaluation) else "the generating solver"
+        text += f"<br>{solver} takes {number(ratio, 2)} × as long"
     cards.append(_card(seconds(model["cost"]["seconds"]), text))
     return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def _in_time(protocol: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Rollouts start from frame {protocol['start_frame']} and cover {protocol['steps']} steps.",
+        "Correlation times are those of the first frame below the threshold, without interpolation. Two definitions "
+        "are in use: the crossing of the mean curve, and the mean over trajectories of their own crossings.",
+        f"A rollout has diverged when it is not finite or larger than {protocol['divergence_factor']:g} times its "
+        "truth. From then on its correlation counts as 0 and its error with that bound.",
+    ]
+
+
+def _one_shot(protocol: Mapping[str, Any]) -> list[str]:
+    return [
+        "The relative L2 error of a sample is the norm of its error over the norm of its true solution; the table has "
+        "the mean over samples.",
+        "Truth and baselines use the same input fields. The solver on the stored grid differs from the truth where the "
+        "data were solved on a finer one: this is the error of the discretisation.",
+    ]
 
 
 def _notes(evaluation: Evaluation) -> str:
@@ -99,16 +133,12 @@ def _notes(evaluation: Evaluation) -> str:
         f"Intervals are {protocol['level']:.0%} percentile bootstrap intervals over the "
         f"{document['dataset']['trajectories']} trajectories ({protocol['resamples']} resamples). They do not contain "
         "the spread between training runs.",
-        f"Rollouts start from frame {protocol['start_frame']} and cover {protocol['steps']} steps.",
-        "Correlation times are those of the first frame below the threshold, without interpolation. Two definitions "
-        "are in use: the crossing of the mean curve, and the mean over trajectories of their own crossings.",
-        f"A rollout has diverged when it is not finite or larger than {protocol['divergence_factor']:g} times its "
-        "truth. From then on its correlation counts as 0 and its error with that bound.",
     ]
+    notes += _one_shot(protocol) if _steady(evaluation) else _in_time(protocol)
     for system in systems.values():
         count, diverged = system["metrics"]["correlation_time_0.8_each"]["censored"], system["diverged"]
         label = escape(system["label"])
-        if count:
+        if count and not _steady(evaluation):
             notes.append(
                 f"{label}: {count} of {diverged['of']} trajectories never fell below 0.8; they count with the "
                 "horizon, so the mean over trajectories is a lower bound."
@@ -139,16 +169,19 @@ def _data_card(evaluation: Evaluation) -> str:
         f"{dataset['available']} trajectories, {dataset['frames']} frames",
         "Grid": f"{' × '.join(map(str, dataset['shape']))} points on a box of {box}"
         + (", periodic" if dataset["periodic"] else ""),
-        "Time between frames": number(dataset["step"], 6),
+        **({} if dataset["steady"] else {"Time between frames": number(dataset["step"], 6)}),
         "Fields": escape(", ".join(dataset["fields"])),
         "Varies between trajectories": words(problem.get("vary") or {}),
         "Parameters set": words(problem.get("parameters") or {}),
-        "Initial condition": words(problem.get("initial") or {}),
-        "Time": words(problem.get("time") or {}),
+        **(
+            {"Input field": words(problem["input"])}
+            if dataset["steady"]
+            else {"Initial condition": words(problem.get("initial") or {}), "Time": words(problem.get("time") or {})}
+        ),
         "Solver": words(problem.get("solver") or {}),
         "Splits": words(recipe.get("splits") or {}),
         "Seed": words(recipe.get("seed")),
-        "Solver against half its step": words(dataset["self_difference"] or {}),
+        escape(dataset["check"].capitalize()): words(dataset["self_difference"] or {}),
         "Rejected draws": escape(dataset["rejects"]),
         "Fingerprint": f"<code>{escape(dataset['fingerprint'])}</code>",
     }
@@ -179,16 +212,32 @@ def _metric_lines(folder: Path) -> list[dict[str, Any]]:
 def _draw(folder: Path, evaluation: Evaluation) -> Iterator[tuple[str, Figure, str]]:
     """Name, figure and caption of everything there is something to draw of."""
     fields = evaluation.document["dataset"]["fields"]
+    if _steady(evaluation):
+        for channel, field in enumerate(fields):
+            name = "solution" + (f"_{field}" if channel else "")
+            yield name, steady_figure(evaluation, channel), f"Field {escape(field)}: the typical sample and the worst."
+    else:
+        yield from _draw_rollouts(evaluation)
+    if len(evaluation.document["times"]) == 1:
+        yield "distribution", distribution_figure(evaluation), "How the errors spread over the samples."
+    training = training_figure(_metric_lines(folder))
+    if training is not None:
+        yield "training", training, "Optimisation."
+
+
+def _draw_rollouts(evaluation: Evaluation) -> Iterator[tuple[str, Figure, str]]:
+    fields = evaluation.document["dataset"]["fields"]
     for example in range(len(evaluation.arrays["example/trajectory"])):
         title = example_title(evaluation, example)
         for channel, field in enumerate(fields):
             name = "rollout" + ("_worst" if example else "") + (f"_{field}" if channel else "")
             yield name, rollout_figure(evaluation, example, channel), f"Field {escape(field)}, {escape(title)}."
-    yield (
-        "errors",
-        error_figure(evaluation),
-        "Mean over trajectories with bootstrap bands; dotted lines are the correlation thresholds.",
-    )
+    if len(evaluation.document["times"]) > 1:
+        yield (
+            "errors",
+            error_figure(evaluation),
+            "Mean over trajectories with bootstrap bands; dotted lines are the correlation thresholds.",
+        )
     if "truth/spectrum" in evaluation.arrays:
         yield (
             "spectra",
@@ -200,13 +249,12 @@ def _draw(folder: Path, evaluation: Evaluation) -> Iterator[tuple[str, Figure, s
             mode_error_figure(evaluation),
             "Root of error energy over true energy by shell; left blank where the truth is round-off.",
         )
-    training = training_figure(_metric_lines(folder))
-    if training is not None:
-        yield "training", training, "Optimisation."
 
 
 SECTIONS = {
+    "Solutions": ("solution",),
     "Rollouts": ("rollout",),
+    "Errors": ("distribution",),
     "Errors over time": ("errors",),
     "Spectra": ("spectra", "mode_errors"),
     "Training": ("training",),
@@ -250,8 +298,11 @@ def write_report(run_folder: str | Path) -> Path:
     grid = " × ".join(map(str, dataset["shape"]))
     parts = [
         f"<h1>{escape(name)}</h1>",
-        f'<p class="soft">{escape(dataset["name"])}, {grid} points, {dataset["trajectories"]} trajectories of split '
-        f"{escape(dataset['split'])}, {protocol['steps']} steps of {number(dataset['step'])}</p>",
+        f'<p class="soft">{escape(dataset["name"])}, {grid} points, {dataset["trajectories"]} '
+        f"{'samples' if dataset['steady'] else 'trajectories'} of split "
+        f"{escape(dataset['split'])}"
+        + ("" if dataset["steady"] else f", {protocol['steps']} steps of {number(dataset['step'])}")
+        + "</p>",
         _headline(evaluation),
         _section("Model and baselines", _result_table(evaluation) + _every_metric(evaluation)),
         *(

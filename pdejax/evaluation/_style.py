@@ -22,6 +22,7 @@ SYSTEM_COLOURS = {
     "solver_large_step": "#CC79A7",
     "linear": "#E69F00",
     "persistence": "#8a8f98",
+    "mean": "#8a8f98",
 }
 SYSTEM_LINES = {
     "model": "-",
@@ -30,6 +31,7 @@ SYSTEM_LINES = {
     "solver_large_step": (0, (6, 1.5, 1, 1.5)),
     "linear": (0, (3, 1.5, 1, 1.5, 1, 1.5)),
     "persistence": (0, (1, 2.5)),
+    "mean": (0, (1, 2.5)),
 }
 SEQUENTIAL, DIVERGING, DIFFERENCE = "viridis", "RdBu_r", "PuOr"
 

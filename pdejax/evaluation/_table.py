@@ -26,6 +26,7 @@ class Metric:
     - `samples`: from the curves of a system (see `evaluate`) to one value or curve per trajectory.
     - `statistic`: from means of those over trajectories (leading axis: resamples) to the number, given the times.
     - `censored`: how many curves only bound the number, or none if that cannot happen.
+    - `timed`: whether it needs a solution that evolves in time.
     """
 
     label: str
@@ -35,6 +36,7 @@ class Metric:
     samples: Callable[[Curves], np.ndarray]
     statistic: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda means, times: means
     censored: Callable[[Curves], int] | None = None
+    timed: bool = False
 
 
 def _gmean(means: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -51,6 +53,7 @@ def _time_of_mean(threshold: float) -> Metric:
         samples=lambda c: c["correlation"].T,
         statistic=lambda means, times: first_crossing(means.T, times, threshold)[0],
         censored=lambda c: int(first_crossing(c["correlation"].mean(1), c["times"], threshold)[1]),
+        timed=True,
     )
 
 
@@ -62,16 +65,23 @@ def _time_of_each(threshold: float) -> Metric:
         meaning=f"mean over trajectories of the first frame at which its own correlation is below {threshold}",
         samples=lambda c: first_crossing(c["correlation"], c["times"], threshold)[0],
         censored=lambda c: int(first_crossing(c["correlation"], c["times"], threshold)[1].sum()),
+        timed=True,
     )
 
 
-def _lower(label: str, unit: str, meaning: str, samples: Callable[[Curves], np.ndarray]) -> Metric:
-    return Metric(label, unit, "lower", meaning, samples)
+def _lower(label: str, unit: str, meaning: str, samples: Callable[[Curves], np.ndarray], timed: bool = False) -> Metric:
+    return Metric(label, unit, "lower", meaning, samples, timed=timed)
 
 
 METRICS: dict[str, Metric] = {
+    "relative_l2": _lower(
+        "relative L2 error",
+        "",
+        "norm of the error over that of the truth, both over space and all steps",
+        lambda c: np.sqrt(c["mse"].sum(0) / np.maximum(c["truth_ms"].sum(0), np.finfo(float).tiny)),
+    ),
     "one_step_nrmse": _lower(
-        "one-step nRMSE", "", "error norm over norm of the truth after one step", lambda c: c["nrmse"][0]
+        "one-step nRMSE", "", "error norm over norm of the truth after one step", lambda c: c["nrmse"][0], timed=True
     ),
     "nrmse_gmean": Metric(
         "nRMSE, geometric mean",
@@ -80,6 +90,7 @@ METRICS: dict[str, Metric] = {
         f"geometric mean over the first {GMEAN_STEPS} steps (all, if fewer) of the nRMSE averaged over trajectories",
         lambda c: c["nrmse"][:GMEAN_STEPS].T,
         _gmean,
+        timed=True,
     ),
     **{f"correlation_time_{t}": _time_of_mean(t) for t in THRESHOLDS},
     **{f"correlation_time_{t}_each": _time_of_each(t) for t in THRESHOLDS},
@@ -89,14 +100,21 @@ METRICS: dict[str, Metric] = {
         "",
         "error over the truth's spatial standard deviation after one step",
         lambda c: c["vrmse"][0],
+        timed=True,
     ),
-    "vrmse": _lower("VRMSE", "", "the same, averaged over all steps", lambda c: c["vrmse"].mean(0)),
+    "vrmse": _lower(
+        "VRMSE",
+        "",
+        "error over the truth's spatial standard deviation, averaged over all steps",
+        lambda c: c["vrmse"].mean(0),
+    ),
     **{
         f"one_step_nrmse_{band}": _lower(
             f"one-step nRMSE, {band} modes",
             "",
             f"share of modes {first} to {last or 'the last'} in the one-step nRMSE (squares add up)",
             lambda c, band=band: c[f"nrmse_{band}"][0],
+            timed=True,
         )
         for band, (first, last) in BANDS.items()
     },
@@ -115,8 +133,8 @@ def finite_or_none(value: Any) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def metric_entry(metric: Metric, curves: Curves) -> dict[str, Any]:
-    """Value, interval and, where there is no value, the reason."""
+def metric_entry(metric: Metric, curves: Curves, steady: bool = False) -> dict[str, Any]:
+    """Value, interval and, where there is no value, the reason; `steady`: whether the problem has no time."""
     entry: dict[str, Any] = {
         "value": None,
         "interval": None,
@@ -125,6 +143,8 @@ def metric_entry(metric: Metric, curves: Curves) -> dict[str, Any]:
         "censored": None,
         "reason": None,
     }
+    if metric.timed and steady:
+        return entry | {"reason": "a steady problem has no time"}
     try:
         samples = np.asarray(metric.samples(curves), np.float64)
     except KeyError:

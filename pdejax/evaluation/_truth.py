@@ -13,11 +13,13 @@ EXAMPLE_FRAMES = {1: 256, 2: 6, 3: 6}
 class Truth:
     """The selected part of a split.
 
-    **Arguments:** `states`: `(trajectory, time, *space, channel)`; `parameters`: name to `(trajectory,)`; `start`:
-    number of the newest known frame; `times`: of the frames after it; `periodic`: whether spectra make sense.
+    **Arguments:** `states`: `(trajectory, time, *space, channel)`; `inputs`: `(trajectory, *space, input)`;
+    `parameters`: name to `(trajectory,)`; `start`: number of the newest known frame, -1 where none is known; `times`:
+    of the frames after it; `periodic`: whether spectra make sense.
     """
 
     states: np.ndarray
+    inputs: np.ndarray
     parameters: Mapping[str, np.ndarray]
     start: int
     times: np.ndarray
@@ -33,8 +35,20 @@ class Truth:
         """Number of space axes."""
         return self.states.ndim - 3
 
+    @property
+    def steady(self) -> bool:
+        """Whether there is no known frame: the solution follows from the inputs alone."""
+        return self.start < 0
+
+    def reference(self) -> np.ndarray:
+        """A true frame that tells how large fields are, `(trajectory, *space, channel)`."""
+        return self.states[:, max(self.start, 0)]
+
     def initial(self, history: int) -> np.ndarray:
-        """The newest known frame with its history in the channels, oldest first."""
+        """What a predictor starts from: the newest known frame with its history in the channels, oldest first, or
+        the inputs of a steady problem."""
+        if self.steady:
+            return self.inputs
         known = self.states[:, self.start - history + 1 : self.start + 1]
         return np.concatenate(list(np.moveaxis(known, 1, 0)), axis=-1)
 
@@ -49,7 +63,8 @@ def select(dataset: Any, split: str, trajectories: int | None, steps: int | None
 
     **Raises:** `ValueError` if the split is smaller.
     """
-    part = dataset.split(split)
+    part, steady = dataset.split(split), dataset.problem.steady
+    history = 0 if steady else history
     available, frames = len(part), part.frames - history
     count = available if trajectories is None else trajectories
     length = frames if steps is None else steps
@@ -62,8 +77,11 @@ def select(dataset: Any, split: str, trajectories: int | None, steps: int | None
         )
     return Truth(
         states=part.read(count, history + length),
+        inputs=part.inputs[:count],
         parameters={name: values[:count] for name, values in part.parameters.items()},
         start=history - 1,
-        times=np.array([float(f"{dataset.step * i:.12g}") for i in range(1, length + 1)]),
+        times=np.array([float(f"{dataset.step * i:.12g}") for i in range(1, length + 1)])
+        if not steady
+        else np.zeros(1),
         periodic=dataset.grid.periodic,
     )

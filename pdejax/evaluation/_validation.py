@@ -33,9 +33,10 @@ class RolloutValidation:
     ) -> None:
         part = dataset.split(split)
         shape = (min(trajectories, len(part)), *dataset.grid.shape, len(dataset.field_names))
-        fitting = chunk_size(shape, part.frames - history if steps is None else steps)
+        frames = part.frames if dataset.problem.steady else part.frames - history
+        fitting = chunk_size(shape, frames if steps is None else min(steps, frames))
         self._truth = truth = select(dataset, split, fitting, steps, history)
-        self._first = truth.initial(1)
+        self._first = truth.reference()
         self._parameters = {name: jnp.asarray(values) for name, values in truth.parameters.items()}
         self._arrays = jnp.asarray(truth.initial(history)), jnp.asarray(truth.frames), key
 

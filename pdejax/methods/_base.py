@@ -8,8 +8,9 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys
+from pdejax.core import Boundary, Key, Keys
 from pdejax.data import Batch, Dataset
+from pdejax.networks import build_network, network_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,8 @@ class DataCard:
 
     **Arguments:** `shape`, `lengths`: the grid the data live on; `step`: time between frames; `field_names`;
     `parameter_names`: physical parameters that vary between trajectories; `statistics`: per-field and per-parameter
-    moments of the training split, name to list; `equation`: its source, for people; `fingerprint`: of the data set.
+    moments of the training split, name to list; `equation`: its source, for people; `fingerprint`: of the data set;
+    `input_names`: fields given beside the states; `periodic`: whether each axis is.
     """
 
     shape: tuple[int, ...]
@@ -29,6 +31,8 @@ class DataCard:
     statistics: Mapping[str, list[float]]
     equation: tuple[str, ...] = ()
     fingerprint: str = ""
+    input_names: tuple[str, ...] = ()
+    periodic: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> "DataCard":
@@ -42,12 +46,14 @@ class DataCard:
             statistics={name: [float(v) for v in values] for name, values in dataset.statistics.items()},
             equation=tuple(dataset.problem.equation.terms),
             fingerprint=dataset.fingerprint,
+            input_names=tuple(dataset.input_names),
+            periodic=tuple(b is Boundary.PERIODIC for b in dataset.grid.boundaries),
         )
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "DataCard":
         """The inverse of `dataclasses.asdict` after a trip through JSON."""
-        lists = ("shape", "lengths", "field_names", "parameter_names", "equation")
+        lists = ("shape", "lengths", "field_names", "parameter_names", "equation", "input_names", "periodic")
         values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in plain.items()}
         return cls(**values)
 
@@ -62,7 +68,7 @@ class AbstractMethod(eqx.Module):
 
     @abc.abstractmethod
     def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> Any:
-        """The untrained model: a Stepper and Predictor in physical units."""
+        """The untrained model, in physical units: a Predictor, and a Stepper if it moves in time."""
 
     @abc.abstractmethod
     def trainable(self, model: Any) -> Any:
@@ -77,3 +83,22 @@ class AbstractMethod(eqx.Module):
         **Arguments:** `model`; `batch`; `keys`: one random key per sample, so that randomness belongs to the
         sample and not to the device that happens to compute it.
         """
+
+
+def fitted_network(network: Mapping[str, Any], card: DataCard, in_channels: int, *, key: Key) -> Any:
+    """The network of a specification with the sizes that the data ask for.
+
+    **Arguments:** `network`: as `build_network` takes it; a `periodic` that is missing or `None` is that of the data;
+    `card`; `in_channels`: of the network; `key`: random key of the weights.
+    """
+    spec = {**network}
+    if spec.get("periodic") is None and "periodic" in network_options(spec["kind"]):
+        spec["periodic"] = card.periodic or True
+    return build_network(
+        spec,
+        in_channels=in_channels,
+        out_channels=len(card.field_names),
+        ndim=len(card.shape),
+        condition_features=len(card.parameter_names),
+        key=key,
+    )

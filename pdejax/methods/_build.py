@@ -6,16 +6,21 @@ from typing import Any
 from pdejax.core import known
 from pdejax.methods._base import AbstractMethod
 from pdejax.methods._losses import build_loss
+from pdejax.methods._steady import Steady
 from pdejax.methods._supervised import Supervised
 
 
-def _supervised(loss: Mapping[str, Any] | None = None, **options: Any) -> Supervised:
-    if loss is not None:
-        options["error"] = build_loss(loss)
-    return Supervised(**options)
+def _with_loss(method: Callable[..., AbstractMethod]) -> Callable[..., AbstractMethod]:
+    def build(loss: Mapping[str, Any] | None = None, **options: Any) -> AbstractMethod:
+        return method(**options) if loss is None else method(error=build_loss(loss), **options)
+
+    return build
 
 
-METHODS: Mapping[str, Callable[..., AbstractMethod]] = {"supervised": _supervised}
+METHODS: Mapping[str, Callable[..., AbstractMethod]] = {
+    "supervised": _with_loss(Supervised),
+    "steady": _with_loss(Steady),
+}
 
 
 def build_method(spec: Mapping[str, Any]) -> AbstractMethod:

@@ -9,35 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, State, hashed_by_identity, known, predict_by_stepping
-from pdejax.methods._base import DataCard
-
-
-class Normalisation(eqx.Module):
-    """Moments of the training data, carried by the model and never trained.
-
-    **Arguments:** `mean`, `std`: of the fields; `increment`: root mean square of their change over one step;
-    `parameter_mean`, `parameter_std`: of the physical parameters.
-    """
-
-    mean: Float[Array, " channel"]
-    std: Float[Array, " channel"]
-    increment: Float[Array, " channel"]
-    parameter_mean: Float[Array, " parameter"]
-    parameter_std: Float[Array, " parameter"]
-
-    @classmethod
-    def of(cls, card: DataCard) -> "Normalisation":
-        """From the statistics of a data set; a constant field or parameter is only shifted."""
-        moment = lambda name: jnp.asarray(card.statistics.get(name, []), jnp.float32)
-        positive = lambda x: jnp.where(x > 0, x, jnp.ones_like(x))
-        return cls(
-            moment("mean"),
-            positive(moment("std")),
-            positive(moment("rms_delta")),
-            moment("parameter_mean"),
-            positive(moment("parameter_std")),
-        )
+from pdejax.core import Key, State, hashed_by_identity, predict_by_stepping
+from pdejax.methods._normalisation import Normalisation, normalised_parameters, parameter_table
 
 
 @hashed_by_identity
@@ -75,32 +48,13 @@ class Operator(eqx.Module):
 
         **Raises:** `ValueError` if a name is unknown or missing.
         """
-        for name in parameters:
-            if name not in self.parameter_names:
-                raise ValueError(known("parameter", name, self.parameter_names))
-        missing = [n for n in self.parameter_names if n not in parameters]
-        if missing:
-            raise ValueError(f"this operator was trained with varying {', '.join(missing)}: give it to bind()")
-        if not self.parameter_names:
-            return self
-        columns = [jnp.atleast_1d(jnp.asarray(parameters[n], jnp.float32)) for n in self.parameter_names]
-        size = max(c.size for c in columns)
-        table = jnp.stack([jnp.broadcast_to(c, (size,)) for c in columns], axis=-1)
-        return eqx.tree_at(lambda o: o.parameters, self, table, is_leaf=lambda x: x is None)
+        return eqx.tree_at(
+            lambda o: o.parameters, self, parameter_table(parameters, self.parameter_names), is_leaf=lambda x: x is None
+        )
 
     def condition(self, batch: tuple[int, ...]) -> Float[Array, "all parameter"] | None:
         """The normalised parameters of every sample; a set belongs to an entry of the last batch axis."""
-        if not self.parameter_names:
-            return None
-        if self.parameters is None:
-            raise ValueError(f"this operator depends on {', '.join(self.parameter_names)}: call bind() with them first")
-        n, sets = self.normalisation, len(self.parameters)
-        if sets not in (1, *batch[-1:]):
-            raise ValueError(f"{sets} parameter sets are bound, which do not fit a state with batch axes {batch}")
-        table = (self.parameters - n.parameter_mean[None]) / n.parameter_std[None]
-        columns = table.shape[1]
-        table = table.reshape((1,) * (len(batch) - 1) + (sets, columns)) if batch else table
-        return jnp.broadcast_to(table, (*batch, columns)).reshape(-1, columns) if batch else table
+        return normalised_parameters(self.parameters, self.parameter_names, self.normalisation, batch)
 
     def scaled(
         self,

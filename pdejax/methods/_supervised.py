@@ -10,10 +10,10 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Key, Keys
 from pdejax.data import Batch
-from pdejax.methods._base import AbstractMethod, DataCard
+from pdejax.methods._base import AbstractMethod, DataCard, fitted_network
 from pdejax.methods._losses import AbstractLoss, MeanSquared, Sobolev
-from pdejax.methods._operator import Normalisation, Operator
-from pdejax.networks import build_network
+from pdejax.methods._normalisation import Normalisation
+from pdejax.methods._operator import Operator
 
 
 class Supervised(AbstractMethod):
@@ -50,17 +50,12 @@ class Supervised(AbstractMethod):
 
     def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> Operator:
         channels = len(card.field_names)
+        if card.input_names:
+            raise ValueError(f"supervised steps in time, but the data map {', '.join(card.input_names)}: take steady")
         if isinstance(self.error, Sobolev) and "length" in card.parameter_names:
             raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
         return Operator(
-            network=build_network(
-                network,
-                in_channels=self.history * channels,
-                out_channels=channels,
-                ndim=len(card.shape),
-                condition_features=len(card.parameter_names),
-                key=key,
-            ),
+            network=fitted_network(network, card, self.history * channels, key=key),
             normalisation=Normalisation.of(card),
             increment=self.predict == "increment",
             conserve_mean=self.conserve_mean,

@@ -6,20 +6,22 @@ import typing
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import pytest
 from pydantic_core import PydanticUndefined
 
 from pdejax.config import options, packaged_folder, resolve
-from pdejax.config._catalogue import CATALOGUE
+from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
 from pdejax.config._initial import Initial
 from pdejax.config._method import Loss, Method
 from pdejax.config._network import Network
-from pdejax.config._problem import ProblemConfig, Solver, Time
+from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import TrainConfig
 from pdejax.data import generate
-from pdejax.equations import EQUATIONS, INITIAL, Problem
+from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
 from pdejax.equations._problem import ORDERS
-from pdejax.methods import Supervised, build_method
+from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
+from pdejax.methods import Steady, Supervised, build_method
 from pdejax.methods._build import METHODS
 from pdejax.methods._losses import LOSSES
 from pdejax.networks import ACTIVATIONS, NETWORKS, build_network
@@ -58,6 +60,7 @@ def kinds(union):
 
 def test_catalogue():
     assert {name: (e.ndim, tuple(e.parameters)) for name, e in EQUATIONS.items()} == dict(CATALOGUE)
+    assert {name: tuple(e.parameters) for name, e in STEADY_EQUATIONS.items()} == dict(STEADY_CATALOGUE)
 
 
 @pytest.mark.parametrize("kind", INITIAL)
@@ -76,28 +79,38 @@ def choices(model, field):
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_networks(kind):
-    # one network so far; with a union this is `kinds(Network)[kind]`
-    assert kind == typing.get_args(Network.model_fields["kind"].annotation)[0]
     sizes = ("self", "in_channels", "out_channels", "ndim", "condition_features", "key")
-    assert defaults(Network) == arguments(NETWORKS[kind].__init__, *sizes)
+    ours, theirs = defaults(kinds(Network)[kind]), arguments(NETWORKS[kind].__init__, *sizes)
+    assert ours.pop("periodic") is None  # as the data is
+    theirs.pop("periodic")
+    assert ours == theirs
+
+
+def test_no_network_is_left_out():
+    assert set(kinds(Network)) == set(NETWORKS)
 
 
 def test_words_of_networks():
-    assert choices(Network, "activation") == set(ACTIVATIONS)
-    assert choices(Network, "skip") == choices(Network, "channel_mlp_skip") == set(SKIPS)
-    assert choices(Network, "norm") == set(NORMS)
-    assert choices(Network, "embedding") == set(EMBEDDINGS)
-    assert choices(Network, "kernel") == set(KERNELS)
+    words = {"activation": ACTIVATIONS, "skip": SKIPS, "channel_mlp_skip": SKIPS, "norm": NORMS, "kernel": KERNELS}
+    for model in kinds(Network).values():
+        for name in words.keys() & model.model_fields.keys():
+            assert choices(model, name) == set(words[name]), (model, name)
+    assert choices(kinds(Network)["fno"], "embedding") == set(EMBEDDINGS)
 
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_methods(kind):
-    assert kind == typing.get_args(Method.model_fields["kind"].annotation)[0]
-    own, theirs = defaults(Method), arguments(Supervised, "error")
-    assert own.pop("loss").kind == "mse"
-    assert isinstance(inspect.signature(Supervised).parameters["error"].default, LOSSES["mse"])
+    model, method = kinds(Method)[kind], {"supervised": Supervised, "steady": Steady}[kind]
+    own, theirs = defaults(model), arguments(method, "error")
+    loss = own.pop("loss").kind
+    assert isinstance(inspect.signature(method).parameters["error"].default, LOSSES[loss])
     assert own == theirs
+
+
+def test_no_method_is_left_out():
+    assert set(kinds(Method)) == set(METHODS)
     assert build_method(resolve(["method=one_step"]).method.spec()) == Supervised()
+    assert build_method(resolve(["problem=darcy"]).method.spec()) == Steady()
 
 
 def test_losses():
@@ -109,9 +122,10 @@ def test_losses():
 @pytest.mark.parametrize("name", options("network", [packaged_folder()]))
 @pytest.mark.parametrize("ndim", [1, 2])
 def test_shipped_networks_build(name, ndim):
-    spec = resolve([f"network={name}"]).network.spec()
-    build = lambda: build_network(spec, in_channels=1, out_channels=1, ndim=ndim, key=jax.random.key(0))
-    assert len(eqx.filter_eval_shape(build).blocks) == spec["depth"]
+    spec = resolve([f"network={name}"]).network.spec() | {"periodic": True}
+    build = lambda: build_network(spec, in_channels=1, out_channels=2, ndim=ndim, key=jax.random.key(0))
+    x = jax.ShapeDtypeStruct((3, *(32,) * ndim, 1), jnp.float32)
+    assert eqx.filter_eval_shape(lambda x: build()(x), x).shape == (3, *(32,) * ndim, 2)
 
 
 def test_train_settings():
@@ -125,14 +139,18 @@ def test_train_settings():
 @pytest.mark.parametrize("name", options("problem", [packaged_folder()]))
 def test_problems_are_what_they_say(name):
     config = resolve([f"problem={name}"])
-    problem = Problem.from_spec(config.problem.spec())
+    problem = build_problem(config.problem.spec())
     assert problem.spec == config.problem.spec()
-    assert problem.initial.channels == problem.equation.channels
+    assert problem.steady == config.problem.steady
+    sampler, channels = (
+        (problem.input, len(problem.input_names)) if problem.steady else (problem.initial, problem.equation.channels)
+    )
+    assert sampler.channels == channels
 
 
 def test_every_equation_of_the_catalogue_has_a_problem():
     configs = [resolve([f"problem={name}"]) for name in options("problem", [packaged_folder()])]
-    assert {config.problem.equation for config in configs} == set(EQUATIONS)
+    assert {config.problem.equation for config in configs} == {*EQUATIONS, *STEADY_EQUATIONS}
 
 
 def test_kuramoto_sivashinsky_is_the_one_of_the_refiner():
@@ -145,7 +163,7 @@ def test_kuramoto_sivashinsky_is_the_one_of_the_refiner():
 
 def test_every_experiment_builds():
     for name in options("experiment", [packaged_folder()]):
-        Problem.from_spec(resolve([f"experiment={name}"]).problem.spec())
+        build_problem(resolve([f"experiment={name}"]).problem.spec())
 
 
 def test_sections_of_a_problem():
@@ -157,5 +175,9 @@ def test_sections_of_a_problem():
         "shape": None,
     }
     assert choices(Solver, "order") == set(ORDERS)
+    assert defaults(SteadySolver) == _SECTIONS["solver"]
+    assert choices(SteadySolver, "preconditioner") == set(PRECONDITIONERS)
     generation = arguments(generate, "problem", "root", "splits", "progress")
     assert {name: defaults(ProblemConfig)[name] for name in generation} == generation
+    steady = {name: defaults(SteadyProblemConfig)[name] for name in generation if name != "tolerance"}
+    assert steady == {name: value for name, value in generation.items() if name != "tolerance"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pdejax.config import ConfigError, resolve
+from pdejax.config import ConfigError, options, packaged_folder, resolve
 
 
 def said(words, config_dir=None):
@@ -36,6 +36,7 @@ OVERRIDES = {
     "problem.time={step: -1}": "problem.time.step should be greater than 0, got -1",
     "train.schedule=cosin": "unknown train.schedule 'cosin'. Did you mean 'cosine'?",
     "network.kind=fnoo": "unknown network.kind 'fnoo'. Did you mean 'fno'?",
+    "network.kind=unett": "unknown network.kind 'unett'. Did you mean 'unet'?",
     "problem.initial.kind=matren": "unknown problem.initial.kind 'matren'. Did you mean 'matern'?",
     "problem.initial.cuont=3": "unknown key 'problem.initial.cuont'. Did you mean 'count'?",
     "problem.equation=burger": "problem.equation is the unknown equation 'burger'. Did you mean 'burgers'?",
@@ -56,7 +57,7 @@ OVERRIDES = {
     "ks": "an override is written key=value or group=name. Did you mean problem=ks?",
     "train.steps=[1": "not a valid override: no viable alternative at input '[1'",
     "train.steps=1,2": "several values are a sweep, which needs --multirun; a list is written train.steps=[1,2]",
-    "network=null": "unknown network 'null'. Known: fno, fno_paper.",
+    "network=null": f"unknown network 'null'. Known: {', '.join(options('network', [packaged_folder()]))}.",
     "hydra.job.name=x": "Hydra's own settings have no effect here",
     "~problem.domain": "problem.domain is missing",
     "~problem.initial.kind": "problem.initial.kind is missing",
@@ -67,6 +68,38 @@ OVERRIDES = {
 def test_override(word, mine):
     mine({})
     assert said([word]) == f"{word}: {OVERRIDES[word]}"
+
+
+UNET = {
+    "network.multiplier=[1,2]": "unknown key 'network.multiplier'. Did you mean 'multipliers'?",
+    "network.multipliers=[1,0]": "network.multipliers.1 should be greater than or equal to 1, got 0",
+    "network.multipliers=[]": "network.multipliers tuple should have at least 1 item after validation, not 0, got []",
+    "network.groups=5": "network.groups should divide network.width=24, got 5",
+    "network.periodic=[true,false]": "network.periodic should have one entry for each of 1 axes, got [True, False]",
+    "network.activation=geluu": "unknown network.activation 'geluu'. Did you mean 'gelu' or 'relu'?",
+}
+
+
+@pytest.mark.parametrize("word", UNET)
+def test_options_of_a_kind(word):
+    assert said(["network=unet", word]) == f"{word}: {UNET[word]}"
+
+
+METHODS = {
+    ("method=steady",): "method.kind is 'steady', but problem 'ks' evolves in time: take method=one_step",
+    ("problem=darcy", "method=one_step"): "method.kind is 'supervised', but problem 'darcy' is steady: "
+    "take method=steady",
+}
+
+
+@pytest.mark.parametrize("words", METHODS)
+def test_methods_fit_problems(words):
+    assert said(words).endswith(f": {METHODS[words]}")
+
+
+def test_steady_problems_have_no_time():
+    text = said(["problem=darcy", "problem.time.step=1"])
+    assert text.startswith("configs/problem/darcy.yaml: unknown key 'problem.time'. Known: ")
 
 
 def test_predicting_states_cannot_keep_the_mean():

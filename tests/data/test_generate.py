@@ -164,7 +164,7 @@ def test_rejects_are_redrawn_and_noted(burgers, tmp_path):
     assert with_all.manifest["rejects"] == []
     assert rejects[0]["index"] == worst
     assert rejects[0]["attempt"] == 0
-    assert rejects[0]["reason"] == "self-difference above tolerance"
+    assert rejects[0]["reason"] == "difference to half the solver step above tolerance"
     assert rejects[0]["self_difference"] == np.concatenate(differences)[worst]
     kept = [i for i in range(6) if i != worst]
     same = np.all(with_all.split("train").states == strict.split("train").states, axis=(1, 2, 3))
@@ -230,10 +230,15 @@ def test_manifest_rebuilds_the_problem(burgers, burgers_set):
         burgers_set.split("trian")
 
 
-@pytest.mark.parametrize("size", [(0, 5), (3, 1)])
+@pytest.mark.parametrize("size", [(0, 5), (3, 0)])
 def test_empty_splits_are_refused(size):
-    with pytest.raises(ValueError, match="a split holds at least 1 trajectory of 2 frames"):
+    with pytest.raises(ValueError, match="a split holds at least 1 trajectory of 1 frame"):
         SplitSize(*size)
+
+
+def test_what_evolves_needs_two_frames(burgers, tmp_path):
+    with pytest.raises(ValueError, match="problem 'burgers' evolves in time: a split holds at least 2 frames, got 1"):
+        generate(burgers, tmp_path / "data", {"train": SplitSize(2, 1)})
 
 
 @pytest.mark.parametrize(("trajectories", "frames"), [(1, 2), (4, 3), (5, 8), (10, 1), (10, 8)])

@@ -2,19 +2,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.fft
 
-from pdejax.core import Grid, resample
+from pdejax.core import Boundary, Grid, resample
 from pdejax.equations import (
     INITIAL,
     GaussianBlobs,
     GaussianRandomField,
     Matern,
+    NeumannRandomField,
     SumOfSines,
     TruncatedFourier,
     build_initial,
 )
 
-SMALL = {"gaussian_random_field": {"cutoff": 8}, "matern": {"cutoff": 8}, "gaussian_blobs": {"widths": [0.1, 0.2]}}
+SMALL = {
+    "gaussian_random_field": {"cutoff": 8},
+    "matern": {"cutoff": 8},
+    "gaussian_blobs": {"widths": [0.1, 0.2]},
+    "neumann_random_field": {"cutoff": 8},
+}
 
 
 def many(initial, grid, key, count):
@@ -30,10 +37,16 @@ def test_a_finer_grid_shows_the_same_field(kind, ndim, key, x64):
     u, v = jax.jit(lambda k: (initial(k, coarse), initial(k, fine)))(key)
     assert u.shape == (*coarse.shape, 2)
     every_second = v[(slice(None, None, 2),) * ndim]
-    tolerance = 1e-5 if kind == "gaussian_blobs" else 1e-12  # blobs are not band-limited, but the same points agree
     np.testing.assert_allclose(u, every_second, atol=1e-12)
-    np.testing.assert_allclose(resample(u, fine.shape), v, atol=tolerance)
     assert np.std(u) > 1e-2
+
+
+@pytest.mark.parametrize("kind", sorted(set(INITIAL) - {"neumann_random_field"}))
+def test_periodic_fields_are_resolved(kind, key, x64):
+    initial = build_initial({"kind": kind, **SMALL.get(kind, {})})
+    coarse, fine = Grid((32, 32), (3.0, 3.0)), Grid((64, 64), (3.0, 3.0))
+    tolerance = 1e-5 if kind == "gaussian_blobs" else 1e-12  # blobs are not band-limited
+    np.testing.assert_allclose(resample(initial(key, coarse), fine.shape), initial(key, fine), atol=tolerance)
 
 
 @pytest.mark.parametrize("kind", INITIAL)
@@ -92,6 +105,25 @@ def test_blobs_lie_between_background_and_peak(key):
     assert 0.5 <= u[..., 0].min() < 0.6
     assert u[..., 0].max() == pytest.approx(1.0, abs=1e-3)
     np.testing.assert_allclose(u[..., 1], (1 - u[..., 0]) / 2, atol=1e-6)
+
+
+def test_neumann_field_has_the_declared_spectrum_and_flat_ends(key, x64):
+    field, grid = NeumannRandomField(alpha=2.0, tau=3.0, cutoff=8), Grid((65,), (2.0,), (Boundary.DIRICHLET,))
+    u = many(field, grid, key, 4000)
+    power = np.mean(np.square(scipy.fft.dct(np.asarray(u), type=1, axis=1) / 64), axis=0)
+    k = np.arange(1, 8)  # a cosine sqrt(2) c cos has the type-1 coefficient sqrt(2) c
+    np.testing.assert_allclose(power[1:8], 2 * 3.0**3 * (np.pi**2 * k**2 + 9) ** -2.0, rtol=0.1)
+    assert power[0] < 1e-25
+    assert power[8:].max() < 1e-25
+
+
+def test_maps_of_random_fields(key, x64):
+    grid = Grid((33, 33), (1.0, 1.0), (Boundary.DIRICHLET,) * 2)
+    u = NeumannRandomField()(key, grid)
+    np.testing.assert_allclose(NeumannRandomField(map="exponential")(key, grid), np.exp(u))
+    np.testing.assert_array_equal(NeumannRandomField(map="threshold")(key, grid), np.where(u < 0, 3.0, 12.0))
+    with pytest.raises(ValueError, match="Did you mean 'threshold'"):
+        NeumannRandomField(map="treshold")
 
 
 def test_wrong_specifications_are_refused():

@@ -22,6 +22,10 @@ class FakeSplit:
         return self.states[:trajectories, :frames]
 
     @property
+    def inputs(self):
+        return np.zeros((len(self), *self.states.shape[2:-1], 0), np.float32)
+
+    @property
     def frames(self):
         return self.states.shape[1]
 

@@ -13,8 +13,9 @@ from pdejax.solvers import problem_stepper
 
 TOP = ["dataset", "environment", "protocol", "schema", "skipped", "systems", "times"]
 DATASET = [
-    "available", "equation", "fields", "fingerprint", "frames", "latex", "lengths", "name", "parameters", "periodic",
-    "problem", "recipe", "rejects", "self_difference", "shape", "split", "step", "trajectories", "versions",
+    "available", "check", "equation", "fields", "fingerprint", "frames", "inputs", "latex", "lengths", "name",
+    "parameters", "periodic", "problem", "recipe", "rejects", "self_difference", "shape", "split", "steady", "step",
+    "trajectories", "versions",
 ]  # fmt: skip
 PROTOCOL = [
     "bands", "divergence_factor", "gmean_steps", "history", "horizon", "level", "resamples", "seeded", "start_frame",
@@ -24,12 +25,12 @@ SYSTEM = ["cost", "curves", "diverged", "kind", "label", "meaning", "metrics"]
 METRIC_NAMES = [
     "correlation_time_0.8", "correlation_time_0.8_each", "correlation_time_0.9", "correlation_time_0.9_each", "mse",
     "nrmse_gmean", "one_step_nrmse", "one_step_nrmse_high", "one_step_nrmse_low", "one_step_nrmse_mid",
-    "one_step_vrmse", "spectrum_log_distance", "vrmse",
+    "one_step_vrmse", "relative_l2", "spectrum_log_distance", "vrmse",
 ]  # fmt: skip
 ENTRY = ["better", "censored", "interval", "reason", "unit", "value"]
 ARRAYS = [
     "correlation", "diverged_step", "error_spectrum", "mse", "nrmse", "nrmse_high", "nrmse_low", "nrmse_mid",
-    "spectrum", "spectrum_log_distance", "vrmse",
+    "spectrum", "spectrum_log_distance", "truth_ms", "vrmse",
 ]  # fmt: skip
 
 

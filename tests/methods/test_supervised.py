@@ -34,6 +34,7 @@ def _batch(key, frames):
     states = jax.random.normal(key, (4, frames, 16, 1))
     return Batch(
         states=states,
+        inputs=jnp.zeros((4, 16, 0)),
         parameters=jnp.linspace(0.7, 1.3, 4)[:, None],
         row=jnp.arange(4, dtype=jnp.int32),
         mask=jnp.ones(4),
@@ -79,7 +80,7 @@ def test_only_the_network_is_trained(small_card, key):
     model = method.build(NETWORK, small_card, key=key)
     params, frozen = eqx.partition(model, method.trainable(model))
     assert jax.tree.leaves(params.normalisation) == []
-    assert len(jax.tree.leaves(frozen.normalisation)) == 5
+    assert len(jax.tree.leaves(frozen.normalisation)) == 7
     assert len(jax.tree.leaves(eqx.filter(frozen.network, eqx.is_inexact_array))) == 0
 
 

@@ -36,6 +36,7 @@ class SineFeed:
         size = item["row"].shape[0]
         return Batch(
             states=item["states"],
+            inputs=jax.numpy.zeros((size, 16, 0)),
             parameters=jax.numpy.zeros((size, 0)),
             row=item["row"],
             mask=jax.numpy.ones(size),

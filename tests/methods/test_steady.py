@@ -1,0 +1,95 @@
+"""Operators of steady problems."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.data import Batch
+from pdejax.methods import DataCard, build_method, load_model, save_model
+
+NETWORK = {"kind": "fno", "modes": 3, "width": 6, "depth": 2}
+
+
+@pytest.fixture
+def card():
+    statistics = {"mean": [2.0], "std": [3.0], "rms_delta": [0.0], "input_mean": [1.0, 0.0], "input_std": [2.0, 0.5]}
+    return DataCard(
+        shape=(9, 8),
+        lengths=(1.0, 1.0),
+        step=0.0,
+        field_names=("u",),
+        parameter_names=("k",),
+        statistics=statistics | {"parameter_mean": [1.0], "parameter_std": [0.3]},
+        input_names=("a", "f"),
+        periodic=(False, False),
+    )
+
+
+@pytest.fixture
+def model(card):
+    return build_method({"kind": "steady"}).build(NETWORK, card, key=jax.random.key(0))
+
+
+@pytest.fixture
+def inputs():
+    return jnp.asarray(np.random.default_rng(0).standard_normal((4, 9, 8, 2)), jnp.float32)
+
+
+def test_the_network_is_that_of_the_domain(model):
+    assert model.network.periodic == (False, False)
+
+
+def test_units_are_physical(model, inputs):
+    bound = model.bind({"k": jnp.array([0.7, 1.0, 1.2, 1.3])})
+    scaled = (inputs - jnp.array([1.0, 0.0])[None, None, None]) / jnp.array([2.0, 0.5])[None, None, None]
+    condition = (jnp.array([0.7, 1.0, 1.2, 1.3])[:, None] - 1) / 0.3
+    expected = 2 + 3 * model.network(scaled, condition=condition)
+    np.testing.assert_allclose(bound(inputs), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(bound.predict(inputs, [0.0])[0], bound(inputs))
+
+
+def test_batch_axes_are_free(model, inputs):
+    bound = model.bind({"k": 1.0})
+    np.testing.assert_allclose(bound(inputs.reshape(2, 2, 9, 8, 2)).reshape(4, 9, 8, 1), bound(inputs), atol=1e-5)
+    np.testing.assert_allclose(bound(inputs[0]), bound(inputs)[0], atol=1e-5)
+    np.testing.assert_allclose(jax.vmap(bound)(inputs), bound(inputs), atol=1e-5)
+
+
+def test_loss_is_the_relative_error_in_physical_units(card, model, inputs):
+    states = jnp.asarray(np.random.default_rng(1).standard_normal((4, 1, 9, 8, 1)), jnp.float32) + 2
+    k = jnp.linspace(0.7, 1.3, 4)
+    batch = Batch(states, inputs, k[:, None], jnp.arange(4, dtype=jnp.int32), jnp.ones(4))
+    loss, metrics = build_method({"kind": "steady"}).loss(model, batch, jax.random.split(jax.random.key(0), 4))
+    error = np.asarray(model.bind({"k": k})(inputs) - states[:, 0]).reshape(4, -1)
+    expected = np.linalg.norm(error, axis=1) / np.linalg.norm(np.asarray(states).reshape(4, -1), axis=1)
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+    np.testing.assert_allclose(metrics["nrmse"], expected, rtol=1e-4)
+
+
+def test_only_the_network_is_trained(model):
+    flags = build_method({"kind": "steady"}).trainable(model)
+    assert not any(jax.tree.leaves(flags.normalisation))
+    assert any(jax.tree.leaves(flags.network))
+
+
+def test_it_comes_back_from_disk(card, model, inputs, tmp_path):
+    save_model(tmp_path, model, method={"kind": "steady"}, network=NETWORK, card=card, metadata={})
+    bound = load_model(tmp_path).bind({"k": 1.1})
+    np.testing.assert_array_equal(bound(inputs), model.bind({"k": 1.1})(inputs))
+
+
+def test_what_does_not_fit_is_named(card, model, inputs):
+    with pytest.raises(ValueError, match=r"expected inputs \(\*batch, x, y, 2\) of a, f, got shape \(4, 9, 8, 1\)"):
+        model(inputs[..., :1])
+    with pytest.raises(ValueError, match="depends on k: call bind"):
+        model(inputs)
+    with pytest.raises(ValueError, match="needs periodic axes"):
+        build_method({"kind": "steady", "loss": {"kind": "sobolev"}}).build(NETWORK, card, key=jax.random.key(0))
+    in_time = dataclasses.replace(card, input_names=())
+    with pytest.raises(ValueError, match="these data step in time"):
+        build_method({"kind": "steady"}).build(NETWORK, in_time, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="the data map a, f: take steady"):
+        build_method({"kind": "supervised"}).build(NETWORK, card, key=jax.random.key(0))
