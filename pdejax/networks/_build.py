@@ -5,9 +5,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pdejax.core import Key, known
+from pdejax.networks._convnext import ConvNeXtUNet
 from pdejax.networks._fno import FNO
+from pdejax.networks._lsm import LSM
+from pdejax.networks._resnet import DilatedResNet
+from pdejax.networks._unet import UNet
 
-NETWORKS: Mapping[str, Callable[..., Any]] = {"fno": FNO}
+NETWORKS: Mapping[str, Callable[..., Any]] = {
+    "fno": FNO,
+    "lsm": LSM,
+    "unet": UNet,
+    "dilated_resnet": DilatedResNet,
+    "convnext_unet": ConvNeXtUNet,
+}
 _GIVEN = ("self", "in_channels", "out_channels", "ndim", "condition_features", "key")
 
 

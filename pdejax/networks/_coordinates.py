@@ -1,37 +1,39 @@
 """The position of a point as input channels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+POSITIONS: Mapping[str, int] = {"none": 0, "circle": 2, "interval": 1, "fraction": 1}
 
-def coordinate_features(periodic: Sequence[bool], located: Sequence[bool]) -> int:
+
+def position_features(positions: Sequence[str]) -> int:
     """Number of channels of `coordinates`."""
-    return sum((2 if wraps else 1) for wraps, used in zip(periodic, located, strict=True) if used)
+    return sum(POSITIONS[position] for position in positions)
 
 
-def _features(angle: np.ndarray, wraps: bool) -> tuple[np.ndarray, ...]:
-    return (np.sin(angle), np.cos(angle)) if wraps else (np.linspace(-1, 1, angle.size),)
+def _line(position: str, n: int) -> tuple[np.ndarray, ...]:
+    fraction = np.arange(n) / n
+    if position == "circle":
+        return np.sin(2 * np.pi * fraction), np.cos(2 * np.pi * fraction)
+    return {"none": (), "interval": (np.linspace(-1, 1, n),), "fraction": (fraction,)}[position]
 
 
-def coordinates(
-    shape: Sequence[int], periodic: Sequence[bool], located: Sequence[bool], dtype: Any
-) -> Float[Array, "*space features"]:
+def coordinates(shape: Sequence[int], positions: Sequence[str], dtype: Any) -> Float[Array, "*space features"]:
     """Position of every point of the grid.
 
-    **Arguments:** `shape`: points per axis; `periodic`: whether each axis is; `located`: whether its coordinate is
-    wanted, at least one; `dtype`: of the result.
+    **Arguments:** `shape`: points per axis; `positions`: for each axis `"circle"`, sin and cos of 2 pi x with x in
+    [0, 1) without the end point, `"interval"`, x in [-1, 1] with both end points, `"fraction"`, x in [0, 1) itself,
+    or `"none"`; one at least is another; `dtype`: of the result.
 
-    **Returns:** for a periodic axis sin and cos of 2 pi x, x in [0, 1) without the end point; for a bounded one
-    x in [-1, 1] with both end points.
+    **Returns:** the channels of all axes, one after the other.
     """
     features = []
-    for axis, (n, wraps, used) in enumerate(zip(shape, periodic, located, strict=True)):
-        angle = 2 * np.pi * np.arange(n) / n
-        for values in _features(angle, wraps) if used else ():
+    for axis, (n, position) in enumerate(zip(shape, positions, strict=True)):
+        for values in _line(position, n):
             line = jnp.asarray(values, dtype).reshape((1,) * axis + (n,) + (1,) * (len(shape) - axis - 1))
             features.append(jnp.broadcast_to(line, tuple(shape)))
     return jnp.stack(features, -1)

@@ -10,23 +10,24 @@ from jaxtyping import Array, Float
 from pdejax.core import Key, known, resample
 from pdejax.networks._activations import activation
 from pdejax.networks._channel_mlp import ChannelMLP
-from pdejax.networks._coordinates import coordinate_features, coordinates
+from pdejax.networks._coordinates import coordinates, position_features
 from pdejax.networks._film import FiLM
 from pdejax.networks._linear import Linear
 from pdejax.networks._modes import as_modes
 from pdejax.networks._norm import GroupNorm, make_norm
 from pdejax.networks._padding import crop_bounded, pad_bounded
+from pdejax.networks._resolution import Factors, as_scaling, grids
 from pdejax.networks._skip import Identity, SoftGating, make_skip
 from pdejax.networks._spectral_conv import SpectralConv
 
-EMBEDDINGS = ("auto", "none", "coordinates")
+EMBEDDINGS = ("auto", "none", "coordinates", "fraction")
 
 
 class FNOBlock(eqx.Module):
     """One layer of a Fourier neural operator: a = s(norm(K x) + skip(x)), y = s(norm(MLP(a) + gate(x))).
 
     The condition modulates the argument of the first activation s; the last block of a network has no second
-    one. Without a channel MLP y = a, and the last block has no activation at all.
+    one, and the first one only if asked for. Without a channel MLP y = a, and the last block has no activation at all.
     """
 
     spectral: SpectralConv
@@ -37,7 +38,8 @@ class FNOBlock(eqx.Module):
     mlp_skip: Linear | SoftGating | Identity
     mlp_norm: GroupNorm | Identity
     activation: Callable = eqx.field(static=True)
-    last: bool = eqx.field(static=True)
+    inner: bool = eqx.field(static=True)
+    outer: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class FNOBlock(eqx.Module):
         channel_mlp_skip: str = "soft_gating",
         activation_name: str = "gelu",
         embedding_features: int = 0,
+        final_activation: bool = True,
         last: bool = False,
         key: Key,
     ):
@@ -68,7 +71,8 @@ class FNOBlock(eqx.Module):
         self.mlp = mlp() if hidden else None
         self.mlp_skip = make_skip(channel_mlp_skip, width, key=keys[4]) if hidden else Identity()
         self.mlp_norm = make_norm(norm, width) if hidden else Identity()
-        self.activation, self.last = activation(activation_name), last
+        self.activation = activation(activation_name)
+        self.inner, self.outer = not last or (final_activation and hidden > 0), not last and hidden > 0
 
     @jax.named_scope("pdejax.FNOBlock")
     def __call__(
@@ -83,10 +87,10 @@ class FNOBlock(eqx.Module):
         y = self.norm(self.spectral(x, shape=shape)) + self.skip(around)
         if self.film is not None and embedding is not None:
             y = self.film(y, embedding)
-        if self.mlp is None:
-            return y if self.last else self.activation(y)
-        y = self.mlp_norm(self.mlp(self.activation(y)) + self.mlp_skip(around))
-        return y if self.last else self.activation(y)
+        y = self.activation(y) if self.inner else y
+        if self.mlp is not None:
+            y = self.mlp_norm(self.mlp(y) + self.mlp_skip(around))
+        return self.activation(y) if self.outer else y
 
 
 class FNO(eqx.Module):
@@ -100,8 +104,9 @@ class FNO(eqx.Module):
     blocks: tuple[FNOBlock, ...]
     projection: ChannelMLP
     periodic: tuple[bool, ...] = eqx.field(static=True)
-    located: tuple[bool, ...] = eqx.field(static=True)
+    positions: tuple[str, ...] = eqx.field(static=True)
     padding: float = eqx.field(static=True)
+    scaling: tuple[tuple[float, ...], ...] | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -122,6 +127,8 @@ class FNO(eqx.Module):
         periodic: bool | Sequence[bool] = True,
         embedding: str = "auto",
         padding: float = 0.0,
+        scaling: Sequence[Factors] | None = None,
+        final_activation: bool = True,
         kernel: str = "auto",
         condition_features: int = 0,
         key: Key,
@@ -141,9 +148,14 @@ class FNO(eqx.Module):
         - `lifting_ratio`, `projection_ratio`: hidden channels of the first and last MLP over `width`.
         - `periodic`: whether the axes are; one for all, or one per axis.
         - `embedding`: which axes' coordinates are input channels: `"auto"` the bounded ones', `"coordinates"` all
-            (sin and cos on periodic ones), `"none"`. With a periodic axis' coordinates the network no longer
-            commutes with shifts along it.
-        - `padding`: zeros on both sides of every bounded axis inside the blocks, as a part of the axis.
+            (sin and cos on periodic ones), `"fraction"` all as x in [0, 1), `"none"`. With a periodic axis'
+            coordinates the network no longer commutes with shifts along it.
+        - `padding`: distance, inside the blocks, between the end of a bounded axis and its periodic image, as a part
+            of the axis; filled with zeros.
+        - `scaling`: for each block the factor between the points of its output and of its input, or one per axis, as
+            in `[1, 0.5, 1, 2]`: the block resamples the field's interpolant. Periodic axes only.
+        - `final_activation`: whether the last block too has the activation before its channel MLP, which
+            neuraloperator leaves out.
         - `kernel`: of the spectral convolutions: `"auto"`, `"fft"` or `"dft"`.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
@@ -152,12 +164,12 @@ class FNO(eqx.Module):
         """
         self.periodic = (periodic,) * ndim if isinstance(periodic, bool) else tuple(periodic)
         _check(ndim, width, depth, self.periodic, embedding, padding)
-        self.located = tuple(embedding == "coordinates" or (embedding == "auto" and not p) for p in self.periodic)
+        self.positions = tuple(_position(embedding, wraps) for wraps in self.periodic)
         self.padding = padding
-        features = coordinate_features(self.periodic, self.located)
+        self.scaling = as_scaling(scaling, depth, self.periodic)
         key_lift, key_embed, key_project, key_blocks = jax.random.split(key, 4)
         mlp = lambda i, o, hidden, key: ChannelMLP(i, o, max(round(hidden), 1), activation_name=activation, key=key)
-        self.lifting = mlp(in_channels + features, width, lifting_ratio * width, key_lift)
+        self.lifting = mlp(in_channels + position_features(self.positions), width, lifting_ratio * width, key_lift)
         self.embed = mlp(condition_features, width, width, key_embed) if condition_features else None
         self.blocks = tuple(
             FNOBlock(
@@ -170,6 +182,7 @@ class FNO(eqx.Module):
                 channel_mlp_skip=channel_mlp_skip,
                 activation_name=activation,
                 embedding_features=width if condition_features else 0,
+                final_activation=final_activation,
                 last=i == depth - 1,
                 key=block_key,
             )
@@ -189,7 +202,8 @@ class FNO(eqx.Module):
 
         - `x`: field on any grid.
         - `condition`: vector for each sample; exactly when the network was built with `condition_features`.
-        - `shape`: grid of the result, that of `x` if omitted; another one only if all axes are periodic.
+        - `shape`: grid of the result; that of `x` times the product of all `scaling` if omitted. Only if all axes are
+            periodic.
         - `key`: not used, the network is deterministic.
 
         **Returns:** the field with `out_channels` channels.
@@ -199,15 +213,19 @@ class FNO(eqx.Module):
         embedding = None if self.embed is None or condition is None else self.embed(condition)
         y = self.lifting(self._located(x))
         y = pad_bounded(y, self.padding, self.periodic)
-        for block in self.blocks:
-            y = block(y, embedding, shape=shape if block.last else None)
-        y = crop_bounded(y, space if shape is None else shape, self.padding, self.periodic)
-        return self.projection(y)
+        for block, grid in zip(self.blocks, self._grids(y.shape[1:-1], shape), strict=True):
+            y = block(y, embedding, shape=grid)
+        return self.projection(crop_bounded(y, space, self.periodic))
+
+    def _grids(self, space: Sequence[int], shape: Sequence[int] | None) -> Sequence[Sequence[int]]:
+        """The grid after each block."""
+        scaled = [tuple(space)] * len(self.blocks) if self.scaling is None else grids(space, self.scaling)
+        return scaled if shape is None else [*scaled[:-1], tuple(shape)]
 
     def _located(self, x: Float[Array, "batch *space channel"]) -> Array:
-        if not any(self.located):
+        if not position_features(self.positions):
             return x
-        where = coordinates(x.shape[1:-1], self.periodic, self.located, x.dtype)
+        where = coordinates(x.shape[1:-1], self.positions, x.dtype)
         return jnp.concatenate([x, jnp.broadcast_to(where[None], (*x.shape[:-1], where.shape[-1]))], -1)
 
     def _check_call(self, space: Sequence[int], condition: Array | None, shape: Sequence[int] | None) -> None:
@@ -218,6 +236,15 @@ class FNO(eqx.Module):
             raise ValueError(f"got {found} condition, but this FNO was built {built} condition_features")
         if shape is not None and not all(self.periodic):
             raise ValueError(f"an output shape needs periodic axes only, got shape {shape}, periodic {self.periodic}")
+
+
+def _position(embedding: str, wraps: bool) -> str:
+    """How `coordinates` is to give an axis."""
+    if embedding == "fraction":
+        return "fraction"
+    if wraps:
+        return "circle" if embedding == "coordinates" else "none"
+    return "none" if embedding == "none" else "interval"
 
 
 def _check(ndim: int, width: int, depth: int, periodic: tuple[bool, ...], embedding: str, padding: float) -> None:

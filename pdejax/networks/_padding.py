@@ -7,23 +7,30 @@ from jaxtyping import Array, Float
 
 
 def _widths(shape: Sequence[int], fraction: float, periodic: Sequence[bool]) -> list[int]:
-    return [0 if wraps else round(fraction * n) for n, wraps in zip(shape, periodic, strict=True)]
+    """Points to add per axis, so that from the last point to the first one's image it is a `fraction` of the axis.
+
+    Counted in intervals: where that comes out whole on two grids, both see a period of the same length, and the
+    frequencies of a spectral layer mean the same on both.
+    """
+    room = lambda n: max(round(fraction * (n - 1)) - 1, 0)
+    return [0 if wraps else room(n) for n, wraps in zip(shape, periodic, strict=True)]
 
 
 def pad_bounded(
     x: Float[Array, "batch *space channel"], fraction: float, periodic: Sequence[bool]
 ) -> Float[Array, "batch *padded channel"]:
-    """Zeros on both sides of every axis that is not periodic.
+    """Zeros behind every axis that is not periodic; on which side does not matter to what wraps around.
 
-    **Arguments:** `x`: field; `fraction`: width of each side as a part of the axis; `periodic`: whether each axis is.
+    **Arguments:** `x`: field; `fraction`: distance of the axis' end and the next period, as a part of the axis;
+    `periodic`: whether each axis is.
     """
     widths = _widths(x.shape[1:-1], fraction, periodic)
-    return jnp.pad(x, [(0, 0), *((w, w) for w in widths), (0, 0)])
+    return jnp.pad(x, [(0, 0), *((0, w) for w in widths), (0, 0)])
 
 
 def crop_bounded(
-    x: Float[Array, "batch *padded channel"], shape: Sequence[int], fraction: float, periodic: Sequence[bool]
+    x: Float[Array, "batch *padded channel"], shape: Sequence[int], periodic: Sequence[bool]
 ) -> Float[Array, "batch *space channel"]:
-    """Inverse of `pad_bounded`; `shape` is that of the grid before."""
-    widths = _widths(shape, fraction, periodic)
-    return x[(slice(None), *(slice(w, w + n) for w, n in zip(widths, shape, strict=True)))]
+    """Inverse of `pad_bounded`; `shape` is that of the grid before, periodic axes keep what they have by now."""
+    kept = (slice(None) if wraps else slice(n) for n, wraps in zip(shape, periodic, strict=True))
+    return x[(slice(None), *kept)]

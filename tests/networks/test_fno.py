@@ -88,6 +88,58 @@ def test_output_shape_samples_the_last_block_there(shape, new, trigonometric, fn
     np.testing.assert_allclose(run(net, x, shape=new), run(net.projection, hidden), atol=1e-12)
 
 
+def plain(block):
+    """The block with unit matrices for kernel and skip, and no bias: what it adds up is twice its input."""
+    one = lambda a: jnp.asarray(np.broadcast_to(np.eye(a.shape[-1]), a.shape), a.dtype)
+    where = lambda b: (b.spectral.weight_re, b.spectral.weight_im, b.spectral.bias, b.skip.weight)
+    re, im, bias, skip = where(block)
+    return eqx.tree_at(where, block, (one(re), 0 * im, 0 * bias, one(skip)))
+
+
+# the first is the peer's own example; then single axes, odd sizes, factors that do not divide, and back again
+@pytest.mark.parametrize(
+    ("shape", "scaling", "expected"),
+    [
+        ((16,), [1, 0.5, 1, 2], [(16,), (8,), (8,), (16,)]),
+        ((17,), [0.5, 2], [(8,), (17,)]),
+        ((16, 16), [2, 0.5], [(32, 32), (16, 16)]),
+        ((16, 15), [(1, 2), (1.5, 0.5)], [(16, 30), (24, 15)]),
+        ((9, 8), [(0.9, 1), (1, 1.4)], [(8, 8), (8, 11)]),
+        ((8, 9, 7), [(1, 1, 2), (0.9, 1.5, 0.5)], [(8, 9, 14), (7, 14, 7)]),
+    ],
+)
+def test_scaling_samples_the_same_function_on_the_new_grid(shape, scaling, expected, trigonometric, fno, x64):
+    field = trigonometric(len(shape), 3, 8)
+    net = fno(len(shape), depth=len(scaling), scaling=scaling, channel_mlp_ratio=0.0, activation="relu")
+    assert net._grids(shape, None) == expected
+    last, y = plain(net.blocks[-1]), field(shape)
+    for grid in expected:
+        y = run(last, jnp.asarray(y), shape=grid) / 2
+        np.testing.assert_allclose(y, field(grid), atol=1e-13)
+
+
+def test_scaling_is_the_blocks_own_change_of_grid(trigonometric, fno, x64):
+    net = fno(2, scaling=[(1, 0.5), 1.5], channel_mlp_ratio=0.0)
+    x = jnp.asarray(trigonometric(2, 3, 2)((12, 9)))
+    y = net.blocks[0](net.lifting(x), shape=(12, 4))
+    for shape in (None, (7, 7)):
+        expected = net.projection(net.blocks[1](y, shape=shape or (18, 7)))
+        np.testing.assert_allclose(run(net, x, shape=shape), expected, atol=1e-12)
+
+
+def test_scaling_of_the_periodic_axis_beside_a_padded_bounded_one(noise, fno):
+    net = fno(2, depth=2, periodic=(True, False), padding=0.25, scaling=[(0.5, 1), (3, 1)])
+    assert run(net, noise(1, 10, 8, 2)).shape == (1, 15, 8, 3)
+
+
+def test_the_last_block_may_go_without_its_activation(noise, drawn, x64):
+    make = lambda **options: drawn(lambda key: FNOBlock(4, (3,), last=True, key=key, **options))
+    x = noise(2, 9, 4)
+    block, w = make(final_activation=False), make()
+    a = w.spectral(x) + w.skip(x)
+    np.testing.assert_allclose(block(x), w.mlp(a) + w.mlp_skip(x), atol=1e-13)
+
+
 def test_condition_changes_the_output_and_gets_a_gradient(noise, fno):
     net = fno(1, condition_features=2)
     x, condition = noise(3, 16, 2), jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
@@ -156,8 +208,8 @@ def test_padding_is_a_wider_box_with_zeros(noise, fno):
         lambda n: (n.lifting.hidden.bias, n.lifting.out.bias), net, (jnp.zeros(16), jnp.zeros(8))
     )
     x = noise(2, 16, 2)
-    wide = run(unbiased(fno(1, **options)), jnp.pad(x, [(0, 0), (4, 4), (0, 0)]))
-    np.testing.assert_allclose(run(unbiased(fno(1, padding=0.25, **options)), x), wide[:, 4:-4], atol=1e-5)
+    wide = run(unbiased(fno(1, **options)), jnp.pad(x, [(0, 0), (0, 4), (0, 0)]))
+    np.testing.assert_allclose(run(unbiased(fno(1, padding=1 / 3, **options)), x), wide[:, :16], atol=1e-5)
 
 
 def test_refuses_what_does_not_fit(fno):
@@ -175,5 +227,9 @@ def test_refuses_what_does_not_fit(fno):
         fno(2, periodic=(True,))
     with pytest.raises(ValueError, match="an output shape needs periodic axes"):
         fno(1, periodic=False)(jnp.zeros((1, 8, 2)), shape=(16,))
+    with pytest.raises(ValueError, match="scaling changes periodic axes only"):
+        fno(2, periodic=(True, False), scaling=[1, 0.5])
+    with pytest.raises(ValueError, match="one positive factor, or 2, for each of 2 blocks"):
+        fno(2, scaling=[1, 0.5, 2])
     with pytest.raises(ValueError, match="this FNO has 1 space axes"):
         fno(1)(jnp.zeros((1, 8, 8, 2)))

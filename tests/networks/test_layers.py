@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pdejax.networks import ChannelMLP, FiLM, GroupNorm, Linear, SoftGating
-from pdejax.networks._coordinates import coordinate_features, coordinates
+from pdejax.networks._coordinates import coordinates, position_features
 from pdejax.networks._norm import make_norm
 from pdejax.networks._padding import crop_bounded, pad_bounded
 from pdejax.networks._skip import make_skip
@@ -58,17 +58,24 @@ def test_skips_are_the_identity_but_for_the_linear_one(key):
 
 
 def test_coordinates_are_smooth_across_periodic_ends_and_reach_both_bounded_ones():
-    periodic, located = (True, False), (True, True)
-    where = np.asarray(coordinates((8, 5), periodic, located, jnp.float32))
-    assert where.shape == (8, 5, coordinate_features(periodic, located)) == (8, 5, 3)
+    positions = ("circle", "interval")
+    where = np.asarray(coordinates((8, 5), positions, jnp.float32))
+    assert where.shape == (8, 5, position_features(positions)) == (8, 5, 3)
     np.testing.assert_allclose(where[:, 0, 0] ** 2 + where[:, 0, 1] ** 2, 1, atol=1e-6)
     np.testing.assert_allclose(where[0, :, 2], [-1, -0.5, 0, 0.5, 1])
-    assert coordinates((8, 5), periodic, (False, True), jnp.float32).shape == (8, 5, 1)
+    assert coordinates((8, 5), ("none", "interval"), jnp.float32).shape == (8, 5, 1)
+    np.testing.assert_allclose(coordinates((4, 5), ("fraction", "none"), jnp.float32)[:, 2, 0], [0, 0.25, 0.5, 0.75])
 
 
 def test_padding_adds_zeros_beyond_bounded_axes_only(key):
     x = jax.random.normal(key, (2, 8, 10, 3))
-    padded = pad_bounded(x, 0.2, (True, False))
-    assert padded.shape == (2, 8, 14, 3)
+    padded = pad_bounded(x, 1 / 3, (True, False))
+    assert padded.shape == (2, 8, 12, 3)
     assert float(jnp.sum(jnp.abs(padded))) == pytest.approx(float(jnp.sum(jnp.abs(x))), rel=1e-6)
-    np.testing.assert_array_equal(crop_bounded(padded, (8, 10), 0.2, (True, False)), x)
+    np.testing.assert_array_equal(crop_bounded(padded, (8, 10), (True, False)), x)
+
+
+@pytest.mark.parametrize("n", [43, 71, 211])
+def test_padded_period_is_the_same_on_grids_that_share_the_ends(n):
+    padded = pad_bounded(jnp.zeros((1, n, 1)), 1 / 7, (False,))
+    assert padded.shape[1] / (n - 1) == pytest.approx(8 / 7)

@@ -14,8 +14,13 @@ from pdejax.networks import NETWORKS, build_network, network_options
 SPECS = [
     {"kind": "fno", "modes": 3, "width": 6, "depth": 2, "kernel": "fft"},
     {"kind": "fno", "modes": 3, "width": 6, "depth": 2, "kernel": "dft"},
+    {"kind": "lsm", "width": 4, "heads": 2, "scales": 2, "patch_size": 2, "tokens": 3, "projection_width": 8},
+    {"kind": "unet", "width": 4, "multipliers": (1, 2), "depth": 1},
+    {"kind": "dilated_resnet", "width": 4, "depth": 1, "dilations": (1, 2)},
+    {"kind": "convnext_unet", "width": 4, "stages": 1, "depth": 1, "kernel_size": 3, "expansion": 2},
 ]
 SHAPES = [(16,), (8, 9), (6, 7, 8)]
+QUICK = {"xla_backend_optimization_level": 0}  # most of the time is compilation, half of that LLVM's optimisations
 every_network = pytest.mark.parametrize("spec", SPECS, ids=lambda s: "-".join(str(v) for v in s.values()))
 every_dimension = pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{len(s)}D")
 
@@ -63,7 +68,7 @@ def test_training_steps_on_eight_devices_lower_the_loss_and_gather_nothing(spec,
     # under plain jit XLA gathers the whole batch before every FFT; inside shard_map it must not
     arrays, static = build(spec, shape)
     batch = batch_of(shape, noise)
-    step = jax.jit(functools.partial(step_down, sharded(static))).lower(arrays, batch).compile()
+    step = jax.jit(functools.partial(step_down, sharded(static)), compiler_options=QUICK).lower(arrays, batch).compile()
     assert "all-gather" not in step.as_text()
     values = []
     for _ in range(4):
@@ -76,8 +81,9 @@ def test_training_steps_on_eight_devices_lower_the_loss_and_gather_nothing(spec,
 def test_the_gradient_over_eight_devices_is_that_of_one(spec, noise, build):
     arrays, static = build(spec, (16,))
     batch = batch_of((16,), noise)
-    value, gradient = jax.jit(sharded(static))(arrays, batch)
-    expected, reference = jax.jit(jax.value_and_grad(functools.partial(total_loss, static)))(arrays, batch)
+    value, gradient = jax.jit(sharded(static), compiler_options=QUICK)(arrays, batch)
+    alone = jax.value_and_grad(functools.partial(total_loss, static))
+    expected, reference = jax.jit(alone, compiler_options=QUICK)(arrays, batch)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(reference), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * float(np.max(np.abs(b))))
@@ -92,6 +98,32 @@ def test_precision_is_that_of_the_arrays(spec, noise, build, x64):
     single = run(*jax.tree.map(lambda a: a.astype(jnp.float32), (arrays, x, condition)))
     assert (double.dtype, single.dtype) == (jnp.float64, jnp.float32)
     np.testing.assert_allclose(single, double, atol=1e-4)
+
+
+@every_network
+@pytest.mark.parametrize("shape", [(16,), (8, 16)], ids=lambda s: f"{len(s)}D")
+def test_shifts_of_a_periodic_field_shift_the_result(spec, shape, noise, build):
+    # by points that the grid's halvings leave whole: a network of another total stride than 4 needs another shift
+    arrays, static = build(spec | {"periodic": True}, shape)
+    x, condition, _ = batch_of(shape, noise, size=2)
+    axes = tuple(range(1, x.ndim - 1))
+    shift = lambda a: jnp.roll(a, (4,) * len(axes), axes)
+    run = jax.jit(lambda x: eqx.combine(arrays, static)(x, condition=condition), compiler_options=QUICK)
+    y = run(x)
+    assert float(jnp.std(y)) > 0.01
+    np.testing.assert_allclose(run(shift(x)), shift(y), atol=1e-5 * float(jnp.max(jnp.abs(y))))
+
+
+@every_network
+def test_a_mapped_network_is_the_one_of_batches(spec, noise, build):
+    arrays, static = build(spec, (16,))
+    x, condition, _ = batch_of((16,), noise, size=2)
+    network = eqx.combine(arrays, static)
+    one = lambda x, condition: network(x[None], condition=condition[None])[0]
+    mapped, batched = jax.jit(lambda *a: (jax.vmap(one)(*a), network(a[0], condition=a[1])), compiler_options=QUICK)(
+        x, condition
+    )
+    np.testing.assert_allclose(mapped, batched, atol=1e-5 * float(jnp.max(jnp.abs(batched))))
 
 
 def test_build_names_what_is_wrong(key):

@@ -58,10 +58,15 @@ def test_unit_weights_keep_a_band_limited_field_on_odd_and_even_grids(shape, ker
     np.testing.assert_allclose(run(identity((4,) * len(shape), 2, kernel), x), x, atol=1e-13)
 
 
+# every axis finer and coarser on its own, and together; from and to odd and even sizes
 @every_kernel
 @pytest.mark.parametrize(
     ("shape", "new"),
-    [((16,), (33,)), ((17,), (8,)), ((16, 16), (32, 32)), ((15, 12), (8, 21)), ((8, 9, 7), (7, 12, 8))],
+    [
+        *[((16,), (33,)), ((17,), (8,))],
+        *[((16, 16), (32, 32)), ((16, 16), (16, 32)), ((16, 16), (8, 8)), ((15, 12), (8, 21)), ((9, 8), (25, 8))],
+        *[((9, 8), (9, 7)), ((8, 9, 7), (7, 12, 8)), ((8, 8, 8), (8, 15, 8))],
+    ],
 )
 def test_another_output_grid_samples_the_same_function(shape, new, kernel, trigonometric, identity, x64):
     field = trigonometric(len(shape), 4, 2)

@@ -1,0 +1,214 @@
+"""The table of networks in `docs/networks.md`: their size, memory, and the time of a forward pass and a train step.
+
+Command: python -m benchmarks.networks [--smoke] [--render]. About half an hour on two cores, most of it compilation.
+
+Every configuration in `configs/network/` is a line. A train step is loss, gradient and Adam update; several of them run
+inside one compiled loop, as in a training run, and the networks take turns, so that what else the machine does
+meets all of them.
+"""
+
+import argparse
+import dataclasses
+import functools
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from benchmarks._results import RESULTS, row, study, write_benchmark
+from pdejax.config import options, packaged_folder, resolve
+from pdejax.networks import build_network
+
+QUESTION = "How large is each network, how much memory does a train step of it take, and how much time?"
+COMMAND = "python -m benchmarks.networks"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "networks.md"
+BEGIN, END = "<!-- table -->\n", "<!-- /table -->"
+LARGEST, SMALL = 60_000_000, 1_000_000  # parameters of networks that are run at all, and in the smoke form
+METRICS = ("parameters", "memory of a train step, MiB", "forward pass, ms", "train step, ms")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A grid and a batch, on which all networks are compared."""
+
+    shape: tuple[int, ...]
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """How the table calls the case."""
+        return f"{len(self.shape)}D {'x'.join(map(str, self.shape))}, batch {self.batch}"
+
+
+CASES = (Case((128,), 32), Case((64, 64), 8), Case((32, 32, 32), 1))
+SMOKE = (Case((32,), 2),)
+
+
+def configured() -> dict[str, dict[str, Any]]:
+    """The specifications of all shipped networks by name; axes are periodic where none are asked for."""
+    specs = {name: resolve([f"network={name}"]).network.spec() for name in options("network", [packaged_folder()])}
+    return {name: spec | ({"periodic": True} if spec["periodic"] is None else {}) for name, spec in specs.items()}
+
+
+def size(spec: Mapping[str, Any], case: Case) -> int:
+    """Number of parameters."""
+    arrays = eqx.filter(eqx.filter_eval_shape(_builder(spec, case), jax.random.key(0)), _is_array)
+    return sum(prod(a.shape) for a in jax.tree.leaves(arrays))
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array | jax.ShapeDtypeStruct)
+
+
+def _builder(spec: Mapping[str, Any], case: Case) -> Callable[[Any], Any]:
+    return lambda key: build_network(spec, in_channels=1, out_channels=1, ndim=len(case.shape), key=key)
+
+
+class Programs:
+    """The compiled loops over `count` forward passes and train steps of one network."""
+
+    def __init__(self, spec: Mapping[str, Any], case: Case, count: int):
+        arrays, static = eqx.partition(_builder(spec, case)(jax.random.key(0)), eqx.is_array)
+        x, y = (jax.random.normal(jax.random.key(i), (case.batch * prod(case.shape),)) for i in (1, 2))
+        batch = tuple(a.reshape(case.batch, *case.shape, 1) for a in (x, y))
+        optimiser = optax.adam(1e-4)
+        apply = lambda arrays, x: eqx.combine(arrays, static)(x)
+
+        def forward(_: Any, x: Any, arrays: Any) -> Any:
+            return 0.5 * (x + apply(arrays, x))
+
+        def step(_: Any, state: Any, x: Any, y: Any) -> Any:
+            arrays, moments = state
+            gradient = jax.grad(lambda arrays: jnp.mean((apply(arrays, x) - y) ** 2))(arrays)
+            change, moments = optimiser.update(gradient, moments)
+            return optax.apply_updates(arrays, change), moments
+
+        loop = lambda body: lambda state, *given: jax.lax.fori_loop(0, count, lambda i, s: body(i, s, *given), state)
+        state = (arrays, optimiser.init(arrays))
+        passes = jax.jit(loop(forward)).lower(batch[0], arrays).compile()
+        steps = jax.jit(loop(step)).lower(state, *batch).compile()
+        memory: Any = steps.memory_analysis()
+        # a training run donates its state, so that the new one takes the place of the old
+        self.memory = memory.temp_size_in_bytes + memory.argument_size_in_bytes
+        self.count = count
+        self.runs = (functools.partial(passes, batch[0], arrays), functools.partial(steps, state, *batch))
+
+    def milliseconds(self) -> tuple[float, float]:
+        """Of a forward pass and of a train step, run once."""
+        return tuple(map(self._timed, self.runs))  # pyright: ignore[reportReturnType]
+
+    def _timed(self, run: Callable[[], Any]) -> float:
+        start = time.perf_counter()
+        jax.block_until_ready(run())
+        return 1e3 * (time.perf_counter() - start) / self.count
+
+
+def measure(case: Case, repeats: int, largest: int) -> list[dict[str, Any]]:
+    """The rows of all networks on one case."""
+    specs = configured()
+    sizes = {name: size(spec, case) for name, spec in specs.items()}
+    programs = {}
+    for name, spec in specs.items():
+        if sizes[name] <= largest:
+            print(f"compiling {name}, {case.name}", flush=True)
+            programs[name] = Programs(spec, case, count=3)
+            programs[name].milliseconds()
+    turns = [{name: program.milliseconds() for name, program in programs.items()} for _ in range(repeats)]
+    rows = []
+    for name in specs:
+        of = lambda metric, value, name=name, **further: row(
+            f"{name}, {case.name}", metric, value, better="lower", **further
+        )
+        rows.append(of(METRICS[0], sizes[name]))
+        if name not in programs:
+            continue
+        rows.append(of(METRICS[1], round(programs[name].memory / 2**20, 1)))
+        for i, metric in enumerate(METRICS[2:]):
+            times = sorted(turn[name][i] for turn in turns)
+            interval = [round(times[0], 2), round(times[-1], 2)]
+            rows.append(of(metric, round(statistics.median(times), 2), interval=interval))
+    return rows
+
+
+def _cell(metric: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if metric != METRICS[0]:
+        return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+    return f"{value / 1e6:.3g} M" if value >= 1e6 else f"{value / 1e3:.3g} k"
+
+
+def table(record: Mapping[str, Any]) -> str:
+    """The rows of a record as Markdown, one table for each case."""
+    cases: dict[str, dict[str, dict[str, float]]] = {}
+    for one in record["rows"]:
+        network, case = one["case"].split(", ", 1)
+        cases.setdefault(case, {}).setdefault(network, {})[one["metric"]] = one["value"]
+    head = f"| network | {' | '.join(METRICS)} |\n|---|{'---:|' * len(METRICS)}"
+    machine = record["machine"]
+    parts = [f"`{record['command']}`, {record['date']}, {machine['cores']} cores, jax {record['versions']['jax']}.\n"]
+    for case, networks in cases.items():
+        lines = [
+            f"| `{network}` | {' | '.join(_cell(m, values.get(m)) for m in METRICS)} |"
+            for network, values in networks.items()
+        ]
+        parts.append("\n".join([f"### {case}\n", head, *lines]) + "\n")
+    return "\n".join(parts)
+
+
+def filled(text: str, record: Mapping[str, Any]) -> str:
+    """A document with the table between its markers."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{table(record)}\n{END}{rest.split(END)[1]}"
+
+
+def recorded() -> dict[str, Any]:
+    """The record that was written last.
+
+    **Raises:** `LookupError` if there is none.
+    """
+    for record in json.loads(RESULTS.read_text()):
+        if record["study"] == "networks":
+            return record
+    raise LookupError(f"no record of the networks yet: run {COMMAND}")
+
+
+def _check(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A train step holds a forward pass: anything else is a mistake of the measurement."""
+    values = {(one["case"], one["metric"]): one["value"] for one in rows}
+    for (case, metric), value in values.items():
+        if metric == METRICS[3] and value < values[case, METRICS[2]]:
+            raise SystemExit(f"{case}: a train step took {value} ms, less than its forward pass")
+
+
+def main() -> None:
+    """Measures all networks on all cases and writes record and document."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smoke", action="store_true", help="small networks on a small grid, printed and not written")
+    parser.add_argument("--render", action="store_true", help="only write the table of the recorded results again")
+    chosen = parser.parse_args()
+    text = DOCUMENT.read_text()
+    if chosen.render:
+        DOCUMENT.write_text(filled(text, recorded()))
+        return
+    cases, repeats, largest = (SMOKE, 3, SMALL) if chosen.smoke else (CASES, 9, LARGEST)
+    rows = [r for case in cases for r in measure(case, repeats, largest)]
+    _check(rows)
+    record = study("networks", QUESTION, COMMAND, "smoke" if chosen.smoke else "full", rows, ["optax"])
+    if chosen.smoke:
+        print(filled(text, record))
+        return
+    write_benchmark(record)
+    DOCUMENT.write_text(filled(text, record))
+
+
+if __name__ == "__main__":
+    main()
