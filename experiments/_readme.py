@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 SOURCES = ("experiments/*/results.json", "benchmarks/results.json")
-ELSEWHERE = ("spectral_kernel",)  # a table of its own size: benchmarks/results.json
+ELSEWHERE = ("spectral_kernel", "networks")  # tables of their own: benchmarks/results.json, docs/networks.md
 
 
 def _number(value: float) -> str:

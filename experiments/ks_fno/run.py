@@ -8,19 +8,13 @@ One-step against unrolled training at equal numbers of network calls, three seed
 
 import argparse
 import dataclasses
-import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Queue
 
 import numpy as np
 
 from benchmarks._results import row, study, write_study
+from experiments._runs import pdejax, run_jobs, systems, train_and_evaluate, training_seconds
 
 HERE = Path(__file__).parent
 QUESTION = "How long does an FNO follow Kuramoto-Sivashinsky, trained on one step or on two, and what limits it?"
@@ -82,45 +76,20 @@ def _name(arm: str, seed: int) -> str:
     return f"ks_fno_{arm.replace(',', '').replace(' ', '_')}_{seed}"
 
 
-def _pdejax(command: str, *words: str, core: int | None = None) -> None:
-    """Runs a command of the package; with `core` given, on that core alone."""
-    pin = None if core is None else lambda: os.sched_setaffinity(0, {core})
-    subprocess.run([sys.executable, "-m", "pdejax.cli", command, *words], check=True, preexec_fn=pin)
-
-
-def _train_and_evaluate(words: Sequence[str], folder: Path, cores: "Queue[int]") -> None:
-    core = cores.get()
-    try:
-        _pdejax("train", *words, core=core)
-        _pdejax("evaluate", str(folder), core=core)
-    finally:
-        cores.put(core)
-
-
 def _run(preset: Preset, base: Path) -> None:
     """Generates the data and trains and evaluates every arm and seed, one process a core."""
     where = (f"data_dir={base / 'data'}", f"runs_dir={base / 'runs'}")
-    _pdejax("generate", *preset.words, *where)
-    cores: Queue[int] = Queue()
-    for core in sorted(os.sched_getaffinity(0)):
-        cores.put(core)
-    with ThreadPoolExecutor(cores.qsize()) as pool:
-        jobs = []
-        for seed in preset.seeds:
-            for arm, words in preset.arms.items():
-                all_words = (*preset.words, *where, *words, f"seed={seed}", f"name={_name(arm, seed)}")
-                jobs.append(pool.submit(_train_and_evaluate, all_words, base / "runs" / _name(arm, seed), cores))
-        for job in jobs:
-            job.result()
+    pdejax("generate", *preset.words, *where)
+    jobs = []
+    for seed in preset.seeds:
+        for arm, words in preset.arms.items():
+            all_words = (*preset.words, *where, *words, f"seed={seed}", f"name={_name(arm, seed)}")
+            jobs.append(train_and_evaluate(all_words, base / "runs" / _name(arm, seed)))
+    run_jobs(jobs)
 
 
 def _evaluation(runs: Path, arm: str, seed: int) -> dict:
-    return json.loads((runs / _name(arm, seed) / "evaluation.json").read_text())["systems"]
-
-
-def _seconds(runs: Path, arm: str, seed: int) -> float:
-    last = (runs / _name(arm, seed) / "metrics.jsonl").read_text().splitlines()[-1]
-    return json.loads(last)["time"]
+    return systems(runs / _name(arm, seed))
 
 
 def _rows(runs: Path, preset: Preset) -> list[dict]:
@@ -128,7 +97,7 @@ def _rows(runs: Path, preset: Preset) -> list[dict]:
     rows = []
     for arm in preset.arms:
         found = [_evaluation(runs, arm, seed)["model"]["metrics"] for seed in preset.seeds]
-        seconds = float(np.mean([_seconds(runs, arm, seed) for seed in preset.seeds]))
+        seconds = float(np.mean([training_seconds(runs / _name(arm, seed)) for seed in preset.seeds]))
         for key, (metric, better, goal) in METRICS.items():
             values = [metrics[key]["value"] for metrics in found]
             further = {"seeds": list(preset.seeds), "reference": PUBLISHED.get(key), "goal": goal, "seconds": seconds}

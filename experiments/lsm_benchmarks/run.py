@@ -1,0 +1,135 @@
+"""The latent spectral model on Darcy flow and Navier-Stokes, beside its own U-Net and two Fourier neural operators.
+
+    python -m experiments.lsm_benchmarks.run --preset small    # 40 minutes on two cores; writes results.json, figures
+    python -m experiments.lsm_benchmarks.run --preset smoke    # a minute; asserts the direction
+    python -m experiments.lsm_benchmarks.run --preset paper    # published sizes: built, one update each
+
+Data, updates, batches, optimiser and schedule are the same for all four networks.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from benchmarks._results import study, write_study
+from experiments._operators import Case, Study, draw_errors, splits
+from experiments._paper import check
+from experiments._runs import run_jobs, systems
+
+HERE = Path(__file__).parent
+QUESTION = "Is the latent spectral model better than the 2020 FNO, than a present one, and than its own U-Net?"
+PAPER = ("lsm_darcy", "lsm_navier_stokes")
+TRAIN = ("train=small", "train.ema=0", "train.evaluate_every=200", "train.checkpoint_every=1000")
+OLD = "network=fno_paper"  # ReLU, no channel MLP, no padding
+
+
+def _arms(train: tuple[str, ...], modes: int, width: int, present: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    sizes = (f"network.modes={modes}", f"network.width={width}")
+    return {
+        "LSM": ("network=lsm", *train),
+        "LSM without spectral blocks": ("network=lsm", "network.spectral=false", *train),
+        "FNO": ("network=fno", *sizes, *present, *train),
+        "FNO 2020": (OLD, *sizes, "network.padding=0", *train),
+    }
+
+
+SMALL = {
+    "darcy": Case(
+        "lsm_darcy",
+        ("problem.domain.shape=[43,43]", "problem.solver.shape=[211,211]", "problem.input.cutoff=128"),
+        _arms(
+            (*TRAIN, "train.steps=800", "train.batch_size=8", "train.learning_rate=1e-3"),
+            12,
+            32,
+            ("network.padding=0.1428571",),
+        ),
+        published=0.0065,
+        seeds=(0,),
+    ),
+    "navier_stokes_1e-5": Case(
+        "lsm_navier_stokes",
+        (
+            "problem.domain.shape=[32,32]",
+            "problem.solver.shape=[64,64]",
+            "problem.initial.cutoff=32",
+            "problem.time.substeps=120",
+            splits(128, 16, 32, 20),
+            "method.unroll=2",
+            "evaluation.valid_steps=10",
+        ),
+        _arms(
+            (*TRAIN, "train.steps=800", "train.batch_size=8", "train.learning_rate=1e-3"),
+            10,
+            24,
+            ("network.embedding=coordinates",),
+        ),
+        published=0.1535,
+        seeds=(0,),
+    ),
+}
+SHORT = (
+    "train=smoke",
+    "train.steps=200",
+    "train.learning_rate=2e-3",
+    "train.warmup=20",
+    "train.evaluate_every=200",
+    "train.checkpoint_every=200",
+    "train.log_every=100",
+    "train.batch_size=8",
+)
+SMOKE = {
+    "darcy": Case(
+        "lsm_darcy",
+        (
+            "problem.domain.shape=[15,15]",
+            "problem.solver.shape=[29,29]",
+            "problem.input.cutoff=16",
+            splits(128, 8, 16, 1),
+        ),
+        {"LSM": ("network=lsm", "network.width=8", "network.scales=3", *SHORT)},
+        seeds=(0,),
+    ),
+}
+
+
+def _assert_direction(made: Study) -> None:
+    """The network beats the mean of the training solutions."""
+    error = {k: s["metrics"]["relative_l2"]["value"] for k, s in systems(made.run("darcy", "LSM", 0)).items()}
+    if not error["model"] < 0.6 * error["mean"]:
+        raise SystemExit(f"darcy: {error}")
+    print("smoke: better than the mean solution")
+
+
+def main() -> None:
+    """Runs a preset and writes its results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", choices=("small", "smoke", "paper"), default="small")
+    parser.add_argument("--collect", action="store_true", help="only gather what finished runs hold")
+    options = parser.parse_args()
+    if options.preset == "paper":
+        for name in PAPER:
+            print(name, check(name, update=True), flush=True)
+        return
+    if options.preset == "smoke":
+        with tempfile.TemporaryDirectory() as scratch:
+            made = Study(SMOKE, Path(scratch), "smoke", "lsm")
+            made.generate()
+            run_jobs(made.jobs(None))
+            _assert_direction(made)
+        return
+    made = Study(SMALL, Path(), "small", "lsm")
+    if not options.collect:
+        made.generate()
+        run_jobs(made.jobs(None))
+    goals = {case: sum(found) / len(found) for case in made.cases if (found := made.errors(case, "FNO 2020"))}
+    words = "python -m experiments.lsm_benchmarks.run --preset small"
+    record = study("lsm_benchmarks", QUESTION, words, "small", made.rows(goals))
+    write_study(HERE, record)
+    draw_errors(HERE / "figures" / "errors.png", record, made.cases, list(SMALL["darcy"].arms))
+    for case, picture in (("darcy", "solution"), ("navier_stokes_1e-5", "rollout")):
+        shutil.copy(made.run(case, "LSM", 0) / "figures" / f"{picture}.png", HERE / "figures" / f"{case}.png")
+
+
+if __name__ == "__main__":
+    main()
