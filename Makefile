@@ -30,11 +30,18 @@ unit: $(VENV)/installed-test
 
 smoke: $(VENV)/installed-test
 	$(BIN)/python -m experiments.ks_fno.run --preset smoke
+	$(BIN)/python -m experiments.fno_benchmarks.run --preset smoke
+	$(BIN)/python -m experiments.lsm_benchmarks.run --preset smoke
 
-bench: $(VENV)/installed-test
+bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.solvers
+	$(BIN)/python -m benchmarks.elliptic
 	$(BIN)/python -m benchmarks.spectral_kernel
 	$(BIN)/python -m benchmarks.loop
+	$(BIN)/python -m benchmarks.lsm_cost
+	$(BIN)/python -m benchmarks.networks
+	$(BIN)/python -m benchmarks.operators
+	$(BIN)/python -m benchmarks.readme
 
 # uv is quick and comes from the same registry as everything else; without it pip does the same
 define install
@@ -53,6 +60,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(VENV)/installed-test: pyproject.toml constraints.txt
 	$(call install,.[test])
 	touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: pyproject.toml constraints.txt
+	$(call install,.[test,bench,peer])
+	touch $@ $(VENV)/installed-test $(VENV)/installed
 
 clean:
 	rm -rf $(VENV) runs

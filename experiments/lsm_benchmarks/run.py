@@ -39,7 +39,7 @@ SMALL = {
         "lsm_darcy",
         ("problem.domain.shape=[43,43]", "problem.solver.shape=[211,211]", "problem.input.cutoff=128"),
         _arms(
-            (*TRAIN, "train.steps=800", "train.batch_size=8", "train.learning_rate=1e-3"),
+            (*TRAIN, "train.steps=500", "train.batch_size=8", "train.learning_rate=1e-3"),
             12,
             32,
             ("network.padding=0.1428571",),
@@ -59,7 +59,7 @@ SMALL = {
             "evaluation.valid_steps=10",
         ),
         _arms(
-            (*TRAIN, "train.steps=800", "train.batch_size=8", "train.learning_rate=1e-3"),
+            (*TRAIN, "train.steps=500", "train.batch_size=8", "train.learning_rate=1e-3"),
             10,
             24,
             ("network.embedding=coordinates",),
