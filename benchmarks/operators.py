@@ -130,8 +130,9 @@ def ratio_row(name: str, what: str, pairs: Sequence[Sequence[tuple[float, float]
         flush=True,
     )
     value, interval = round(statistics.median(ratios), 3), [round(ratios[1], 3), round(ratios[-2], 3)]
-    return row(name, f"{what}, time over the peer's", value, better="lower", interval=interval,
-               reference=round(1e3 * theirs, 1), goal=0.5 if what == "step" else None, seconds=round(ours, 5))  # fmt: skip
+    further = {"reference": round(1e3 * theirs, 1), "seconds": round(ours, 5), "interval": interval}
+    goal = 0.5 if what == "step" else None
+    return row(name, f"{what}, time over the peer's", value, better="lower", goal=goal, **further)
 
 
 def measure(case: Case, peer: str, rounds: int) -> list[dict[str, Any]]:
