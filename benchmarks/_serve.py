@@ -15,18 +15,19 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def serve(runs: Mapping[str, Callable[[], Any]], **facts: Any) -> None:
-    """Prints the facts, then answers each request `{"run": name, "count": n}` on standard input with the wall and CPU
-    seconds of every run, and the peak memory by now.
+def serve(runs: Mapping[str, Callable[[], Any]], steps: int = 1, **facts: Any) -> None:
+    """Prints the facts, then answers each request `{"run": name, "count": n}` on standard input: the mean wall and CPU
+    seconds of a step, of which each of the `n` runs takes `steps`, what the last run gave, and the peak memory by now.
     """
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:
-        request, seconds = json.loads(line), []
+        request = json.loads(line)
+        cpu, wall = time.process_time(), time.perf_counter()
         for _ in range(request["count"]):
-            cpu, wall = time.process_time(), time.perf_counter()
-            runs[request["run"]]()
-            seconds.append([time.perf_counter() - wall, time.process_time() - cpu])
-        print(json.dumps({"seconds": seconds, "peak": peak()}), flush=True)
+            result = runs[request["run"]]()
+        seconds = time.perf_counter() - wall, time.process_time() - cpu
+        mean = [s / request["count"] / steps for s in seconds]
+        print(json.dumps({"seconds": mean, "peak": peak(), "result": result}), flush=True)
 
 
 class Side:
@@ -46,22 +47,30 @@ class Side:
             raise SystemExit(f"the process {self.process.args} ended with code {self.process.wait()}")
         return json.loads(line)
 
-    def run(self, name: str, count: int) -> list[tuple[float, float]]:
-        """Wall and CPU seconds of `count` runs."""
+    def _request(self, name: str, count: int) -> dict[str, Any]:
         assert self.process.stdin is not None
         print(json.dumps({"run": name, "count": count}), file=self.process.stdin, flush=True)
         answer = self._answer()
         self.peak = answer["peak"]
-        return [(wall, cpu) for wall, cpu in answer["seconds"]]
+        return answer
+
+    def run(self, name: str, count: int) -> tuple[float, float]:
+        """Mean wall and CPU seconds of a step."""
+        wall, cpu = self._request(name, count)["seconds"]
+        return wall, cpu
+
+    def result(self, name: str) -> Any:
+        """What a run gives."""
+        return self._request(name, 1)["result"]
 
     def close(self) -> None:
         """Ends the process."""
         self.process.communicate()
 
 
-def alternate(sides: Sequence[Side], name: str, rounds: int, count: int = 2) -> list[list[tuple[float, float]]]:
-    """For every side the wall and CPU seconds of its runs: after a warm-up, `count` in each of `rounds` turns."""
+def alternate(sides: Sequence[Side], name: str, turns: int, counts: Sequence[int]) -> list[list[tuple[float, float]]]:
+    """For every side the wall and CPU seconds of a step in each of its turns of `counts` runs, after a warm-up."""
     for side in sides:
         side.run(name, 2)
-    turns = [[side.run(name, count) for side in sides] for _ in range(rounds)]
-    return [[pair for turn in turns for pair in turn[i]] for i in range(len(sides))]
+    pairs = [[side.run(name, count) for side, count in zip(sides, counts, strict=True)] for _ in range(turns)]
+    return [list(times) for times in zip(*pairs, strict=True)]

@@ -26,15 +26,14 @@ class Case:
     """A benchmark.
 
     **Arguments:** `experiment`: the configuration it starts from; `data`: words that make the data; `arms`: label of
-    each network to the words of its training; `finer`: points per axis of finer grids to test on; `published`: the
-    paper's figure, for the full size; `seeds`: of the trainings.
+    each network to the words of its training; `finer`: points per axis of finer grids to test on; `seeds`: of the
+    trainings.
     """
 
     experiment: str
     data: tuple[str, ...]
     arms: Mapping[str, tuple[str, ...]]
     finer: tuple[int, ...] = ()
-    published: float | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
@@ -97,8 +96,6 @@ class Study:
 
             config, dataset = resolve(words), Dataset.open(self._dataset(case))
             folder = self.run(case, PEER, seed)
-            if (folder / "result.json").exists():
-                return
             folder.mkdir(parents=True, exist_ok=True)
             parts = {split: dataset.split(split) for split in ("train", "test")}
             arrays = {f"{split}_states": part.states[..., 0] for split, part in parts.items()}
@@ -113,7 +110,10 @@ class Study:
                 "unroll": config.method.unroll,
                 "seed": seed,
             }
-            (folder / "settings.json").write_text(json.dumps(settings))
+            text, path = json.dumps(settings), folder / "settings.json"
+            if (folder / "result.json").exists() and path.read_text() == text:
+                return
+            path.write_text(text)
             files = [str(folder / name) for name in ("arrays.npz", "settings.json", "result.json")]
             command(peer, str(PEER_SCRIPT), *files, core=core)
             (folder / "arrays.npz").unlink()
@@ -157,12 +157,12 @@ class Study:
         for number, arm in enumerate(case.arms):
             values = self.errors(name, arm)
             spent = float(np.mean([training_seconds(self.run(name, arm, seed)) for seed in case.seeds]))
-            further = {"seconds": spent, "reference": case.published, "goal": None if number else goal}
+            further = {"seconds": spent, "reference": None if number else goal, "goal": None if number else goal}
             out.append(row(f"{name}, {arm}", METRIC, **_over(values), **seeds, **further))
             for points in case.finer:
                 what = f"{METRIC} on {points} points an axis, untrained"
                 on = _over(self.errors_on(name, arm, points))
-                out.append(row(f"{name}, {arm}", what, **on, **seeds, reference=float(np.mean(values))))
+                out.append(row(f"{name}, {arm}", what, **on, **seeds))
         if theirs := self.peer_errors(name):
             out.append(row(f"{name}, {PEER}", METRIC, **_over(theirs[0]), **seeds, seconds=theirs[1]))
         first = next(iter(case.arms))

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from pdejax.equations import EQUATIONS as EQUATIONS
     from pdejax.equations import Equation as Equation
     from pdejax.equations import Problem as Problem
+    from pdejax.equations import SteadyProblem as SteadyProblem
     from pdejax.solvers import problem_stepper as problem_stepper
+    from pdejax.solvers import solve_elliptic as solve_elliptic
+    from pdejax.solvers import solve_problem as solve_problem
     from pdejax.solvers import spectral_stepper as spectral_stepper
 
 __version__ = "0.1.0"
@@ -25,7 +28,10 @@ _HOME = {
     "EQUATIONS": "equations",
     "Equation": "equations",
     "Problem": "equations",
+    "SteadyProblem": "equations",
     "problem_stepper": "solvers",
+    "solve_elliptic": "solvers",
+    "solve_problem": "solvers",
     "spectral_stepper": "solvers",
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import readme
 from experiments._readme import main, read, result_files
 
 ROOT = Path(__file__).parent.parent
@@ -14,6 +15,11 @@ ROW = {"case", "metric", "value", "interval", "seeds", "reference", "goal", "bet
 def test_readme_table_is_that_of_the_results(monkeypatch):
     monkeypatch.setattr("sys.argv", ["_readme", "--check"])
     assert main() == 0, "run `python -m experiments._readme`"
+
+
+def test_benchmark_tables_are_those_of_the_results(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["readme", "--check"])
+    assert readme.main() == 0, "run `python -m benchmarks.readme`"
 
 
 @pytest.mark.parametrize("path", result_files(), ids=lambda p: p.parent.name)

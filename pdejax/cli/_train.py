@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         except Interrupted as stopped:
             print(f"pdejax: {stopped}")
             return INTERRUPTED
-        print(f"{folder}: trained; `pdejax evaluate {folder}` rolls it out")
+        print(f"{folder}: trained; `pdejax evaluate {folder}` judges it")
     return 0
 
 

@@ -31,7 +31,11 @@ def evolution(problem: Problem, frames: int) -> Any:
 
     The comparison with half the step starts from the first and from the last but one stored frame: a steep
     front may need time to form.
+
+    **Raises:** `ValueError` for less than two frames.
     """
+    if frames < 2:
+        raise ValueError(f"problem {problem.name!r} evolves in time: a split holds at least 2 frames, got {frames}")
 
     @jax.jit
     def solve(initial: Any, parameters: Any) -> tuple[Any, Any, Any]:

@@ -12,8 +12,9 @@ def load(path: str | Path) -> Any:
 
     **Arguments:** `path`: `runs/NAME`, or a folder with `model.json` and `weights.safetensors`.
 
-    **Returns:** a pytree that is a Stepper, `operator(u)`, and a Predictor, `operator.predict(u, times)`; it can be
-    jitted, vmapped, differentiated and scanned. Of a run it is the best model by the monitored metric.
+    **Returns:** a pytree that is a Predictor, `operator.predict(u, times)`, and a Stepper, `operator(u)`, or of a
+    steady problem a function from inputs to the solution; it can be jitted, vmapped, differentiated and scanned. Of a
+    run it is the best model by the monitored metric.
 
     **Raises:** `FileNotFoundError` if there is no model, with the nearest name beside it.
     """

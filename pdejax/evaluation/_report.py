@@ -60,7 +60,7 @@ def _result_table(evaluation: Evaluation) -> str:
     rows, metrics = [], STEADY_METRICS if _steady(evaluation) else MAIN_METRICS
     for system in evaluation.document["systems"].values():
         diverged = f"{system['diverged']['count']} of {system['diverged']['of']}"
-        cells = [escape(system["label"]), *(_cell(system["metrics"][m]) for m in MAIN_METRICS)]
+        cells = [escape(system["label"]), *(_cell(system["metrics"][m]) for m in metrics)]
         rows.append((system["kind"], [*cells, diverged, seconds(system["cost"]["seconds"])]))
     head = ["", *map(_head, metrics), "diverged<small>trajectories</small>"]
     what = "of one sample" if _steady(evaluation) else "of one step of one trajectory"

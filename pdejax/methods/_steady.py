@@ -53,7 +53,9 @@ class Steady(AbstractMethod):
             model = eqx.tree_at(lambda m: m.parameters, model, batch.parameters, is_leaf=lambda x: x is None)
         row = lambda v: v.reshape((1,) * (batch.inputs.ndim - 1) + (-1,))
         target, n = batch.states[:, 0], model.normalisation
-        error = model.scaled(batch.inputs) - (target - row(n.mean)) / row(n.std)
+        error = model.scaled(batch.inputs, model.condition(batch.inputs.shape[:1])) - (target - row(n.mean)) / row(
+            n.std
+        )
         space, physical = tuple(range(1, target.ndim)), row(n.std) * error
         nrmse = jnp.sqrt(jnp.sum(jnp.square(physical), space) / jnp.sum(jnp.square(target), space))
         return self.error(error, target / row(n.std), model.lengths), {"nrmse": nrmse}

@@ -43,12 +43,19 @@ class SteadyOperator(eqx.Module):
         table = parameter_table(parameters, self.parameter_names)
         return eqx.tree_at(lambda o: o.parameters, self, table, is_leaf=lambda x: x is None)
 
+    def condition(self, batch: tuple[int, ...]) -> Float[Array, "all parameter"] | None:
+        """The normalised parameters of every sample; a set belongs to an entry of the last batch axis."""
+        return normalised_parameters(self.parameters, self.parameter_names, self.normalisation, batch)
+
     def scaled(
-        self, inputs: Float[Array, "batch *space input"], *, key: Key | None = None
+        self,
+        inputs: Float[Array, "batch *space input"],
+        condition: Float[Array, "batch parameter"] | None,
+        *,
+        key: Key | None = None,
     ) -> Float[Array, "batch *space channel"]:
         """The network's output for physical inputs: the solution less its mean, in units of its deviation."""
         n, expand = self.normalisation, lambda v: v.reshape((1,) * (inputs.ndim - 1) + (-1,))
-        condition = normalised_parameters(self.parameters, self.parameter_names, n, inputs.shape[:1])
         return self.network((inputs - expand(n.input_mean)) / expand(n.input_std), condition=condition, key=key)
 
     def __call__(
@@ -69,7 +76,7 @@ class SteadyOperator(eqx.Module):
         batch, n = inputs.shape[: -ndim - 1], self.normalisation
         flat = inputs.reshape(math.prod(batch), *inputs.shape[-ndim - 1 :]).astype(n.mean.dtype)
         row = lambda v: v.reshape((1,) * (flat.ndim - 1) + (-1,))
-        u = row(n.mean) + row(n.std) * self.scaled(flat, key=key)
+        u = row(n.mean) + row(n.std) * self.scaled(flat, self.condition(batch), key=key)
         return u.reshape(*inputs.shape[:-1], len(self.field_names)).astype(inputs.dtype)
 
     def predict(self, initial: Any, times: Any, *, key: Key | None = None) -> Any:

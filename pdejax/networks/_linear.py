@@ -1,11 +1,23 @@
 """The same affine map of the channels at every point."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
 from pdejax.networks._random import normal
+
+
+@jax.custom_jvp
+def _as_it_stands(x: Array) -> Array:
+    """`x`, the gradient of which is computed in the layout of `x`, and not in one the compiler prefers."""
+    return x
+
+
+@_as_it_stands.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return primals[0], jax.lax.optimization_barrier(tangents[0])
 
 
 class Linear(eqx.Module):
@@ -27,6 +39,9 @@ class Linear(eqx.Module):
 
     def __call__(self, x: Float[Array, "*batch channel_in"]) -> Float[Array, "*batch channel_out"]:
         """**Arguments:** `x`: any array with channels last. **Returns:** the array with the new channels."""
-        y = x.reshape(-1, x.shape[-1]) @ self.weight  # one matrix product: twice as fast as one with many axes
+        points = x.reshape(-1, x.shape[-1])  # one matrix product: twice as fast as one with many axes
+        narrowing = self.weight.shape[0] > self.weight.shape[1]
+        # on CPU the weight's gradient takes half of the time if its narrower factor stands on the left
+        y = points @ (_as_it_stands(self.weight.T).T if narrowing else self.weight)
         y = y if self.bias is None else y + self.bias[None]
         return y.reshape(*x.shape[:-1], -1)

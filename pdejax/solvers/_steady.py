@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Grid
@@ -16,10 +18,11 @@ def _grid(problem: SteadyProblem, inputs: Array) -> Grid:
 
 def _coefficients(problem: SteadyProblem, inputs: Array, parameters: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:
     """(a, c, f), the latter a field even where it is a number."""
-    ndim = problem.grid.ndim
-    fit = lambda v: v.reshape(*v.shape, *(1,) * ndim) if getattr(v, "ndim", 0) == 1 else v
-    a, c, f = problem.coefficients(inputs, parameters or {})
-    return a, c, fit(f) + 0 * inputs[..., 0]
+    axes = (1,) * problem.grid.ndim
+    per_sample = lambda v: v.reshape(*v.shape, *axes) if getattr(v, "ndim", 0) else v
+    a, _, f = problem.coefficients(inputs, {name: per_sample(v) for name, v in (parameters or {}).items()})
+    _, c, _ = problem.coefficients(inputs, parameters or {})
+    return a, c, f + 0 * inputs[..., 0]
 
 
 def solve_problem(
@@ -29,10 +32,16 @@ def solve_problem(
 
     **Arguments:** `inputs`: `(*batch, *space, input)` on a grid of the problem's domain, end points included;
     `parameters`: numbers, or `(batch,)`, of what varies.
+
+    **Returns:** the solution; its residual is NaN where a coefficient is not positive, so that nothing is elliptic.
     """
     a, c, f = _coefficients(problem, inputs, parameters)
     grid = _grid(problem, inputs)
-    return solve_elliptic(a, f, grid, c=c, tolerance=problem.tolerance, preconditioner=problem.preconditioner)
+    found = solve_elliptic(a, f, grid, c=c, tolerance=problem.tolerance, preconditioner=problem.preconditioner)
+    if a is None:
+        return found
+    elliptic = jnp.min(a, axis=tuple(range(-grid.ndim, 0))) > 0
+    return eqx.tree_at(lambda s: s.residual, found, jnp.where(elliptic, found.residual, jnp.nan))
 
 
 def steady_residual(

@@ -12,7 +12,7 @@ from pdejax.core import Grid
 from pdejax.data import Dataset, DiskFeed, SplitSize, WindowFeed, describe, draw, generate
 from pdejax.data._solve import split_seed
 from pdejax.equations import SteadyProblem
-from pdejax.solvers import solve_elliptic
+from pdejax.solvers import solve_elliptic, solve_problem
 
 SPEC = {
     "name": "darcy",
@@ -97,3 +97,20 @@ def test_description_and_picture_show_the_input(root, tmp_path):
     assert "constant in time" in text
     assert "Relative residual of the discrete equations" in text
     assert draw(root, tmp_path / "darcy.png").stat().st_size > 10_000
+
+
+def test_a_coefficient_that_changes_sign_is_refused(tmp_path):
+    signed = SteadyProblem.from_spec({**SPEC, "input": {**SPEC["input"], "map": "identity"}})
+    with pytest.raises(ValueError, match="was rejected 8 times, at last for not finite"):
+        generate(signed, tmp_path / "darcy", {"train": SplitSize(1)}, tolerance=1e-8)
+
+
+def test_one_sample_in_one_dimension_needs_no_batch(x64):
+    line = {
+        "equation": "poisson",
+        "domain": {"shape": [17], "lengths": [1.0]},
+        "input": {"kind": "neumann_random_field"},
+    }
+    found = solve_problem(SteadyProblem.from_spec(line), jnp.ones((17, 1)))
+    x = np.linspace(0, 1, 17)
+    np.testing.assert_allclose(found.u, x * (1 - x) / 2, atol=1e-12)

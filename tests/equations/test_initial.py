@@ -43,7 +43,7 @@ def test_a_finer_grid_shows_the_same_field(kind, ndim, key, x64):
 
 @pytest.mark.parametrize("kind", sorted(set(INITIAL) - {"neumann_random_field"}))
 def test_periodic_fields_are_resolved(kind, key, x64):
-    initial = build_initial({"kind": kind, **SMALL.get(kind, {})})
+    initial = build_initial({"kind": kind, **SMALL.get(kind, {})}, channels=2)
     coarse, fine = Grid((32, 32), (3.0, 3.0)), Grid((64, 64), (3.0, 3.0))
     tolerance = 1e-5 if kind == "gaussian_blobs" else 1e-12  # blobs are not band-limited
     np.testing.assert_allclose(resample(initial(key, coarse), fine.shape), initial(key, fine), atol=tolerance)

@@ -79,6 +79,10 @@ def test_validation_during_training_measures_the_same(dataset, evaluation):
 def test_the_report_shows_solutions_instead_of_rollouts(evaluation, tmp_path):
     evaluation.save(tmp_path)
     page = write_report(tmp_path).read_text()
+    main = page[page.index("<h2>Model and baselines") : page.index("<details")]
+    rows = [row.count("<td") + row.count("<th") for row in main.split("<tr")[1:]]
+    assert len(set(rows)) == 1
+    assert "has no time" not in main
     assert "relative L2 error, mean over samples" in page
     assert "Rollouts start" not in page
     assert {p.name for p in (tmp_path / "figures").iterdir()} == {"solution.png", "distribution.png"}

@@ -56,6 +56,9 @@ def test_batch_axes_are_free(model, inputs):
     np.testing.assert_allclose(bound(inputs.reshape(2, 2, 9, 8, 2)).reshape(4, 9, 8, 1), bound(inputs), atol=1e-5)
     np.testing.assert_allclose(bound(inputs[0]), bound(inputs)[0], atol=1e-5)
     np.testing.assert_allclose(jax.vmap(bound)(inputs), bound(inputs), atol=1e-5)
+    two = model.bind({"k": jnp.array([0.8, 1.2])})
+    expected = jnp.stack([model.bind({"k": k})(inputs[i::2]) for i, k in enumerate((0.8, 1.2))], 1)
+    np.testing.assert_allclose(two(inputs.reshape(2, 2, 9, 8, 2)), expected, atol=1e-5)
 
 
 def test_loss_is_the_relative_error_in_physical_units(card, model, inputs):

@@ -1,10 +1,12 @@
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.networks import ChannelMLP, FiLM, GroupNorm, Linear, SoftGating
+from pdejax.networks import ACTIVATIONS, ChannelMLP, FiLM, GroupNorm, Linear, SoftGating
 from pdejax.networks._coordinates import coordinates, position_features
 from pdejax.networks._norm import make_norm
 from pdejax.networks._padding import crop_bounded, pad_bounded
@@ -16,6 +18,32 @@ def test_linear_is_a_matrix_product_at_every_point(key, x64):
     x = jax.random.normal(key, (2, 4, 6, 3))
     np.testing.assert_allclose(layer(x), np.einsum("bxyi,io->bxyo", x, layer.weight) + np.arange(5), atol=1e-14)
     assert layer(x[0, 0, 0]).shape == (5,)
+
+
+def test_derivatives_of_a_narrowing_linear_map(key, x64):
+    # its weight's gradient is computed transposed; forward, reverse, second derivatives and vmap must not notice
+    layer = Linear(5, 2, key=key)
+    x, g, v = (
+        jax.random.normal(k, s) for k, s in zip(jax.random.split(key, 3), [(3, 7, 5), (3, 7, 2), (5, 2)], strict=True)
+    )
+    run = lambda w, x: jnp.sum(g[: x.shape[0]] * eqx.tree_at(lambda n: n.weight, layer, w)(x) ** 2)
+    plain = lambda w, x: jnp.sum(g[: x.shape[0]] * (x @ w) ** 2)
+    per_sample = lambda f: jax.vmap(jax.grad(lambda w, x: f(w, x[None])), (None, 0))(layer.weight, x)
+    second = lambda f: jax.jvp(jax.grad(lambda w: f(w, x)), (layer.weight,), (v,))
+    for a, b in ((second(run), second(plain)), (per_sample(run), per_sample(plain))):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu_exact"])
+def test_gelu_and_its_derivatives(name, x64):
+    x = jnp.linspace(-4, 4, 33)
+    cdf = jnp.array([0.5 * (1 + math.erf(v / 2**0.5)) for v in x])
+    tolerance = 1e-12 if name == "gelu_exact" else 3e-3
+    f = ACTIVATIONS[name]
+    np.testing.assert_allclose(f(x), x * cdf, atol=tolerance)
+    slope = cdf + x * jnp.exp(-(x**2) / 2) / (2 * jnp.pi) ** 0.5
+    np.testing.assert_allclose(jax.vmap(jax.grad(f))(x), slope, atol=tolerance)
+    np.testing.assert_allclose(jax.jvp(f, (x,), (jnp.ones(33),))[1], slope, atol=tolerance)
 
 
 def test_linear_and_channel_mlp_keep_the_variance(key):
