@@ -41,6 +41,7 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.lsm_cost
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.operators
+	$(BIN)/python -m pytest -n 0 benchmarks/parity
 	$(BIN)/python -m benchmarks.readme
 
 # uv is quick and comes from the same registry as everything else; without it pip does the same

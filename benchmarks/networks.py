@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
@@ -194,15 +195,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="small networks on a small grid, printed and not written")
     parser.add_argument("--render", action="store_true", help="only write the table of the recorded results again")
+    parser.add_argument("--dimensions", type=int, nargs="+", default=[1, 2, 3], help="of the cases to measure")
+    parser.add_argument("--largest", type=int, default=LARGEST, help="parameters of networks that are timed")
+    parser.add_argument("--repeats", type=int, default=9, help="of every timing")
     chosen = parser.parse_args()
     text = DOCUMENT.read_text()
     if chosen.render:
         DOCUMENT.write_text(filled(text, recorded()))
         return
-    cases, repeats, largest = (SMOKE, 3, SMALL) if chosen.smoke else (CASES, 9, LARGEST)
+    wanted = tuple(case for case in CASES if len(case.shape) in chosen.dimensions)
+    cases, repeats, largest = (SMOKE, 3, SMALL) if chosen.smoke else (wanted, chosen.repeats, chosen.largest)
     rows = [r for case in cases for r in measure(case, repeats, largest)]
     _check(rows)
-    record = study("networks", QUESTION, COMMAND, "smoke" if chosen.smoke else "full", rows, ["optax"])
+    command = " ".join([COMMAND, *sys.argv[1:]])
+    record = study("networks", QUESTION, command, "smoke" if chosen.smoke else "full", rows, ["optax"])
     if chosen.smoke:
         print(filled(text, record))
         return
