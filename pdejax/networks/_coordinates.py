@@ -37,3 +37,11 @@ def coordinates(shape: Sequence[int], positions: Sequence[str], dtype: Any) -> F
             line = jnp.asarray(values, dtype).reshape((1,) * axis + (n,) + (1,) * (len(shape) - axis - 1))
             features.append(jnp.broadcast_to(line, tuple(shape)))
     return jnp.stack(features, -1)
+
+
+def located(x: Float[Array, "batch *space channel"], positions: Sequence[str]) -> Float[Array, "batch *space more"]:
+    """The field with the position of its points as further channels, if any are wanted; `positions` per axis."""
+    if not position_features(positions):
+        return x
+    where = coordinates(x.shape[1:-1], positions, x.dtype)
+    return jnp.concatenate([x, jnp.broadcast_to(where[None], (*x.shape[:-1], where.shape[-1]))], -1)

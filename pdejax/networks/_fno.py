@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, known, resample
 from pdejax.networks._activations import activation
 from pdejax.networks._channel_mlp import ChannelMLP
-from pdejax.networks._coordinates import coordinates, position_features
+from pdejax.networks._coordinates import located, position_features
 from pdejax.networks._film import FiLM
 from pdejax.networks._linear import Linear
 from pdejax.networks._modes import as_modes
@@ -211,7 +210,7 @@ class FNO(eqx.Module):
         space = x.shape[1:-1]
         self._check_call(space, condition, shape)
         embedding = None if self.embed is None or condition is None else self.embed(condition)
-        y = self.lifting(self._located(x))
+        y = self.lifting(located(x, self.positions))
         y = pad_bounded(y, self.padding, self.periodic)
         for block, grid in zip(self.blocks, self._grids(y.shape[1:-1], shape), strict=True):
             y = block(y, embedding, shape=grid)
@@ -221,12 +220,6 @@ class FNO(eqx.Module):
         """The grid after each block."""
         scaled = [tuple(space)] * len(self.blocks) if self.scaling is None else grids(space, self.scaling)
         return scaled if shape is None else [*scaled[:-1], tuple(shape)]
-
-    def _located(self, x: Float[Array, "batch *space channel"]) -> Array:
-        if not position_features(self.positions):
-            return x
-        where = coordinates(x.shape[1:-1], self.positions, x.dtype)
-        return jnp.concatenate([x, jnp.broadcast_to(where[None], (*x.shape[:-1], where.shape[-1]))], -1)
 
     def _check_call(self, space: Sequence[int], condition: Array | None, shape: Sequence[int] | None) -> None:
         if len(space) != len(self.periodic):

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from pdejax.core import Key, known
 from pdejax.networks._channel_mlp import ChannelMLP
 from pdejax.networks._checks import as_flags, check_call, check_positive
-from pdejax.networks._coordinates import coordinates, position_features
+from pdejax.networks._coordinates import located, position_features
 from pdejax.networks._double_conv import DoubleConv
 from pdejax.networks._linear import Linear
 from pdejax.networks._neural_spectral_block import NeuralSpectralBlock
@@ -137,7 +137,7 @@ class LSM(eqx.Module):
         space = x.shape[1:-1]
         patch, padded = self.patches(space)
         embedding = None if self.embed is None or condition is None else self.embed(condition)
-        y = self.lifting(self._located(x))
+        y = self.lifting(located(x, self.positions))
         y = jnp.pad(y, [(0, 0), *((0, after - n) for n, after in zip(space, padded, strict=True)), (0, 0)])
         y = self.mixing(self._backbone(y, patch, embedding))
         return self.projection(y[(slice(None), *(slice(n) for n in space))])
@@ -174,12 +174,6 @@ class LSM(eqx.Module):
         for layer in self.decoder:
             y = layer(jnp.concatenate([features.pop(), linear_upsample(y, self.periodic)], -1), embedding)
         return y
-
-    def _located(self, x: Float[Array, "batch *space channel"]) -> Array:
-        if not position_features(self.positions):
-            return x
-        where = coordinates(x.shape[1:-1], self.positions, x.dtype)
-        return jnp.concatenate([x, jnp.broadcast_to(where[None], (*x.shape[:-1], where.shape[-1]))], -1)
 
 
 def _per_axis(size: int | Sequence[int] | None, ndim: int) -> tuple[int, ...] | None:
