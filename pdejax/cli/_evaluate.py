@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluates a run's best model beside the baselines, prints the table and writes the report."""
     folder = Path(arguments.run)
     config = run_config(folder, arguments.words)
+    import jax
+
     from pdejax.cli._build import dataset_of
     from pdejax.cli._runtime import start
     from pdejax.embedding import load
@@ -42,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         steps=wanted.steps,
         baselines=wanted.baselines,
         chunk=wanted.chunk,
+        key=jax.random.key(config.seed),
     )
     evaluation.save(folder)
     print(table(evaluation))

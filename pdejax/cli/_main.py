@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, Command] = {
     "train": Command("train a network by a method on a problem's data set", "_train", ("config",)),
     "evaluate": Command("roll a trained model and the baselines out, write the table and the report", "_evaluate",
                         ("run", "words")),
+    "compare": Command("compare runs on the same truth: times, spectra, cost, stability, ensembles", "_compare",
+                       ("runs",)),
     "report": Command("write the report of an evaluated run again", "_report", ("run",)),
     "doctor": Command("versions, devices, and whether the compiler computes right numbers", "_doctor"),
 }  # fmt: skip
@@ -66,6 +68,19 @@ def _overview() -> str:
     )
 
 
+def _comparison_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs, and changes for all of them such as "
+                        "evaluation.steps=100")  # fmt: skip
+    parser.add_argument("--reference", metavar="RUN", help="the run that gains are measured against (default: first)")
+    parser.add_argument("--members", type=int, default=0, metavar="N", help="of the ensemble of every stochastic run")
+    parser.add_argument("--together", action="append", default=[], metavar="RUN,RUN", help="take runs that differ by "
+                        "their seed as one ensemble; may be given again")  # fmt: skip
+    parser.add_argument("--long", type=int, default=0, metavar="STEPS", help="steps of a rollout far beyond the data")
+    parser.add_argument("--no-frontier", action="store_true", help="leave the solver's other resolutions out")
+    parser.add_argument("--seed", type=int, default=0, help="of stochastic runs (default: 0)")
+    parser.add_argument("--into", metavar="DIR", help="where to write (default: comparison, beside the first run)")
+
+
 def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"pdejax {name}",
@@ -82,6 +97,8 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         parser.add_argument("path", help="folder of a data set, a run or a model; or an HDF5 file")
     if "run" in command.arguments:
         parser.add_argument("run", help="folder of a run, e.g. runs/ks_demo")
+    if "runs" in command.arguments:
+        _comparison_arguments(parser)
     if "words" in command.arguments:
         parser.add_argument("words", nargs="*", default=[], help="changes of it, e.g. evaluation.steps=100")
     if "config" in command.arguments:

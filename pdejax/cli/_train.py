@@ -9,6 +9,8 @@ from typing import Any
 from pdejax.cli._config import configs_of, printed
 from pdejax.config import RunConfig, read_run
 
+FIRST_PHASE = "first_phase"  # folder below that of a run
+VALID_BATCHES = 8
 INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers take it for "run me again"
 
 
@@ -31,13 +33,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _begun(folder: Path) -> bool:
+    """Whether anything was trained that could be mixed up."""
+    return any(folder.glob("checkpoints/*")) or any(folder.glob(f"{FIRST_PHASE}/checkpoints/*"))
+
+
 def _claim(config: RunConfig, folder: Path) -> None:
     """Writes the resolved configuration, or checks that the run to continue has the same one."""
     from pdejax.core import write_text
 
     path = folder / "config.yaml"
-    if not path.exists() or not any((folder / "checkpoints").glob("*")):
-        write_text(path, config.to_yaml())  # nothing was trained yet that could be mixed up
+    if not path.exists() or not _begun(folder):
+        write_text(path, config.to_yaml())
         return
     from pdejax.cli._build import first_difference
 
@@ -61,7 +68,7 @@ def _provenance(folder: Path, data: dict[str, str]) -> None:
 
     path = folder / "data.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else data
-    if known["fingerprint"] != data["fingerprint"] and any((folder / "checkpoints").glob("*")):
+    if known["fingerprint"] != data["fingerprint"] and _begun(folder):
         raise ValueError(
             f"{folder} was trained on a data set of fingerprint {known['fingerprint'][:12]}, {data['root']} now holds "
             f"{data['fingerprint'][:12]}: generate the old one again, or choose another name=..."
@@ -83,11 +90,30 @@ def _settings(config: RunConfig) -> Any:
     return TrainSettings(**{k: v for k, v in plain.items() if k in names})
 
 
+def _phases(settings: Any, share: float) -> tuple[Any, Any]:
+    """The settings of the first phase, which makes this share of the updates, and of the second one.
+
+    Each has the whole shape of the learning rate's schedule.
+    """
+    unit = min(settings.updates_per_dispatch, settings.steps)
+    first = max(unit, round(share * settings.steps / unit) * unit)
+    part = lambda steps: dataclasses.replace(
+        settings, steps=steps, warmup=int(settings.warmup * steps / settings.steps)
+    )
+    if first >= settings.steps:
+        raise ValueError(
+            f"train.steps={settings.steps} leave no update after a first phase of {first}: use at least "
+            f"{2 * settings.updates_per_dispatch}, or a smaller train.updates_per_dispatch"
+        )
+    return part(first), part(settings.steps - first)
+
+
 def run_training(config: RunConfig) -> Path:
     """Trains what a configuration describes; continues if its folder holds checkpoints.
 
     **Returns:** the run's folder: `config.yaml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`,
-    `checkpoints/`, and the best model so far in `model/`.
+    `checkpoints/`, and the best model so far in `model/`; a method that trains in two phases has all but the first
+    two of the first phase below `first_phase/`.
 
     **Raises:** `ValueError` if the folder holds a run with other settings, or the data set does not fit.
     """
@@ -98,43 +124,50 @@ def run_training(config: RunConfig) -> Path:
     from jax.experimental import multihost_utils
 
     from pdejax.cli._build import dataset_of, method_of
-    from pdejax.data import choose_feed
+    from pdejax.data import batches_of, choose_feed
     from pdejax.evaluation import RolloutValidation
-    from pdejax.methods import DataCard, save_model
+    from pdejax.methods import DataCard, Phased, load_model, save_model
     from pdejax.training import WEIGHTS, ValidationLoss, environment, train
 
     folder, dataset, method, settings = config.run_folder, dataset_of(config), method_of(config), _settings(config)
 
     card, network = DataCard.of(dataset), config.network.spec()
-    model = method.build(network, card, key=jax.random.fold_in(jax.random.key(config.seed), WEIGHTS))
-    size = config.train.batch_size
-    kind = config.train.feed
+    key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
+    size, kind = config.train.batch_size, config.train.feed
     feed = choose_feed(dataset.split("train"), method.window, size, seed=config.seed, kind=kind)
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
     count, steps = config.valid_rollout
-    rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=config.method.history)
-    export = lambda best, step: save_model(
-        folder / "model",
+    rollout = RolloutValidation(
+        dataset, trajectories=count, steps=steps, history=config.method.history, key=jax.random.key(config.seed)
+    )
+    export = lambda best, step, below: save_model(
+        below / "model",
         best,
         method=config.method.spec(),
         network=network,
         card=card,
         metadata={"run": config.name, "step": step, "seed": config.seed, **environment()},
     )
+
+    def fit(phase: Any, model: Any, settings: Any, below: Path) -> None:
+        evaluators = [ValidationLoss(phase, valid, batches=VALID_BATCHES), rollout]
+        on_best = lambda best, step: export(best, step, below)
+        train(phase, model, feed, settings, below, seed=config.seed, evaluators=evaluators, on_best=on_best)
+
+    phased: Any = method if isinstance(method, Phased) else None
+    first = phased.first_phase if phased else None
+    parts = _phases(settings, first[1]) if first else (settings, settings)
+    model = (first[0] if first else method).build(network, card, key=key)
     # everything fits together: only now the run gets its folder
     if jax.process_index() == 0:
         _claim(config, folder)
         _provenance(folder, {"root": str(dataset.root), "fingerprint": dataset.fingerprint})
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it
-    train(
-        method,
-        model,
-        feed,
-        settings,
-        folder,
-        seed=config.seed,
-        evaluators=[ValidationLoss(method, valid, batches=8), rollout],
-        on_best=export,
-    )
+    if first:
+        fit(first[0], model, parts[0], folder / FIRST_PHASE)
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("first phase")
+        model = phased.continued(load_model(folder / FIRST_PHASE / "model"), batches_of(valid, VALID_BATCHES))
+    fit(method, model, parts[1], folder)
     return folder

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from pdejax.config._diffusion import Diffusion
 from pdejax.config._types import Count, Flag, NotNegative, Real, Section, fault
 
 
@@ -67,4 +68,4 @@ class Steady(Section):
         return self.model_dump(mode="json")
 
 
-Method = Annotated[Supervised | Steady, Field(discriminator="kind")]
+Method = Annotated[Supervised | Steady | Diffusion, Field(discriminator="kind")]

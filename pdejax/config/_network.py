@@ -109,6 +109,7 @@ class UNet(NetworkSection):
     depth: Count = 2
     groups: Count = 1
     activation: Activation = "gelu"
+    modulation: Literal["scale_shift", "shift"] = "scale_shift"
     periodic: Flags | None = None
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 from pdejax._suggest import known as known
 from pdejax._suggest import suggestion as suggestion
+from pdejax.core._compose import Alternating as Alternating
+from pdejax.core._compose import Average as Average
 from pdejax.core._files import TEMPORARY as TEMPORARY
 from pdejax.core._files import replacing as replacing
 from pdejax.core._files import write_text as write_text

@@ -7,6 +7,7 @@ from pdejax.data._feeds import Batch as Batch
 from pdejax.data._feeds import DiskFeed as DiskFeed
 from pdejax.data._feeds import Feed as Feed
 from pdejax.data._feeds import WindowFeed as WindowFeed
+from pdejax.data._feeds import batches_of as batches_of
 from pdejax.data._feeds import choose_feed as choose_feed
 from pdejax.data._generate import generate as generate
 from pdejax.data._inspect import describe as describe

@@ -197,6 +197,15 @@ class DiskFeed:
         return Batch(states, inputs, parameters, row, jnp.ones(row.shape[0], jnp.float32))
 
 
+def batches_of(feed: Feed, count: int) -> Iterator[Batch]:
+    """The first `count` batches of a feed, for measurements beside training."""
+    arrays, state = jax.tree.map(jnp.asarray, feed.arrays), feed.init()
+    fetch = jax.jit(feed.fetch)
+    for _ in range(count):
+        state, item = feed.next(state)
+        yield fetch(arrays, item)
+
+
 def _memory() -> int:
     """Bytes that the smallest device offers."""
     limits = [(device.memory_stats() or {}).get("bytes_limit") for device in jax.local_devices()]

@@ -14,6 +14,7 @@ from pdejax.solvers import problem_stepper
 
 LARGER_STEP = 4
 COARSER_GRID = 2
+SMALLEST_GRID = 8
 
 
 class Persistence(eqx.Module):
@@ -68,14 +69,16 @@ def linear(dataset: Any, start: int = 0) -> Baseline:
     return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.problem))
 
 
-def _solver(dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int) -> Baseline:
+def _solver(
+    dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int, double: bool = True
+) -> Baseline:
     problem = dataset.problem
     outer, elapsed = tuple(dataset.grid.shape), problem.burn_in + start
 
     def make(parameters: Mapping[str, Any]) -> OnGrid:
         return OnGrid(problem_stepper(problem, parameters, shape=shape, substeps=substeps), shape, outer, elapsed)
 
-    return Baseline(label, meaning, BoundStepper(make, dataset.step), double=True)
+    return Baseline(label, meaning, BoundStepper(make, dataset.step), double)
 
 
 def solver(dataset: Any, start: int = 0) -> Baseline:
@@ -109,6 +112,32 @@ def solver_large_step(dataset: Any, start: int = 0) -> Baseline:
     meaning = f"the same solver with {substeps} instead of {problem.substeps} steps per frame"
     label = f"solver, {substeps} step{'s' if substeps > 1 else ''} per frame"
     return _solver(dataset, start, label, meaning, tuple(problem.solve_grid.shape), substeps)
+
+
+def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *, double: bool = False) -> Baseline:
+    """The same solver on any grid with any number of steps per frame, in float32 as networks compute if not `double`.
+
+    **Raises:** `ValueError` if the grid is not periodic and `shape` is another one.
+    """
+    if shape != tuple(dataset.grid.shape) and not dataset.grid.periodic:
+        raise ValueError("states are resampled spectrally, which needs a periodic grid")
+    grid, precision = " x ".join(map(str, shape)), "float64" if double else "float32"
+    label = f"solver, {grid} points, {substeps} step{'s' if substeps > 1 else ''}"
+    meaning = f"the same solver on {grid} points with {substeps} step(s) per frame in {precision}"
+    return _solver(dataset, start, label, meaning, shape, substeps, double)
+
+
+def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
+    """Grids and steps per frame that span what the solver can trade: the data's grid and its own, whole and three,
+    two and one quarter of it, each with all, a quarter and one of its steps."""
+    problem, whole = dataset.problem, tuple(dataset.problem.solve_grid.shape)
+    shapes = [whole, tuple(dataset.grid.shape)]
+    if dataset.grid.periodic:
+        even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
+        shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
+    substeps = [problem.substeps, max(1, problem.substeps // LARGER_STEP), 1]
+    finest_first = sorted(dict.fromkeys(shapes), reverse=True)
+    return [(shape, count) for shape in finest_first for count in dict.fromkeys(substeps)]
 
 
 BASELINES: dict[str, Callable[[Any, int], Baseline]] = {

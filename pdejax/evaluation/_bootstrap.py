@@ -30,6 +30,7 @@ def bootstrap_interval(
     statistic: Statistic = lambda means: means,
     *,
     minus: Float[np.ndarray, "..."] | None = None,
+    relative: bool = False,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -42,6 +43,8 @@ def bootstrap_interval(
     - `statistic`: of the mean, vectorised over a leading axis; the mean itself when omitted.
     - `minus`: a second run on the same trajectories; the interval is then that of the difference
         `statistic(samples) - statistic(minus)` over common draws, much narrower than two separate intervals.
+    - `relative`: whether the difference is divided by `statistic(minus)`: the interval of the relative gain, NaN
+        where that statistic can be zero.
     - `level`: coverage; `resamples`: number of draws; `seed`: of the draws.
 
     **Returns:** lower and upper end.
@@ -52,6 +55,9 @@ def bootstrap_interval(
     if minus is not None:
         if minus.shape != samples.shape:
             raise ValueError(f"a paired bootstrap needs equal shapes, got {samples.shape} and {minus.shape}")
-        values = values - statistic(resampled_means(minus, resamples=resamples, seed=seed))
+        other = statistic(resampled_means(minus, resamples=resamples, seed=seed))
+        values = values - other
+        if relative:
+            values = np.where(other != 0, values, np.nan) / np.where(other != 0, other, 1.0)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.asarray(low), np.asarray(high)

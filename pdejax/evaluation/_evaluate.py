@@ -9,13 +9,13 @@ import numpy as np
 from pdejax.core import Key
 from pdejax.evaluation._baselines import Baseline, build_baselines
 from pdejax.evaluation._bootstrap import LEVEL, RESAMPLES, bootstrap_interval
-from pdejax.evaluation._divergence import FACTOR, first_diverged, without_divergence
+from pdejax.evaluation._curves import curves_of, measure_of, middle_slice
+from pdejax.evaluation._divergence import FACTOR
 from pdejax.evaluation._evaluation import SCHEMA, Evaluation
 from pdejax.evaluation._horizon import THRESHOLDS
-from pdejax.evaluation._metrics import moments
 from pdejax.evaluation._predictor import as_predictor
 from pdejax.evaluation._rollout import Rollout, rollout
-from pdejax.evaluation._spectra import BANDS, FLOOR, band_error, energy_spectrum, spectrum_log_distance
+from pdejax.evaluation._spectra import BANDS
 from pdejax.evaluation._table import GMEAN_STEPS, METRICS, metric_entry
 from pdejax.evaluation._truth import Truth, select
 from pdejax.training import environment
@@ -23,64 +23,7 @@ from pdejax.training import environment
 Progress = Callable[[str, int, int], None]
 
 
-def _middle_slice(u: Any, ndim: int) -> Any:
-    return u[..., u.shape[-2] // 2, :] if ndim == 3 else u
-
-
-def _measure(truth: Truth) -> Callable[[Any, Any], dict[str, Any]]:
-    """The traced reduction of one chunk: moments and spectra per frame, and a thinned copy for pictures."""
-    ndim, shown = truth.ndim, truth.example_frames()
-
-    def measure(prediction: Any, frames: Any) -> dict[str, Any]:
-        newest = prediction[..., -frames.shape[-1] :].astype(frames.dtype)
-        out = {"moments": moments(newest, frames), "frames": _middle_slice(newest[shown], ndim)}
-        if truth.periodic:
-            spectra = {"prediction": newest, "truth": frames, "error": newest - frames}
-            out["spectra"] = {name: energy_spectrum(u, ndim) for name, u in spectra.items()}
-        return out
-
-    return measure
-
-
-def _mean_of_valid(spectra: np.ndarray, diverged: np.ndarray) -> np.ndarray:
-    """Mean over trajectories that have not diverged (where spectra are zero); NaN where none is left."""
-    count = np.asarray(~diverged).sum(1, keepdims=True)
-    return np.where(count > 0, spectra.sum(1) / np.maximum(count, 1), np.nan)
-
-
-def _spectral_curves(spectra: Mapping[str, np.ndarray], nrmse: np.ndarray, diverged: np.ndarray) -> dict[str, Any]:
-    """Band errors and spectrum distance; a diverged frame counts with the nRMSE's and the largest possible value."""
-    truth, prediction, error = (
-        np.where(diverged[..., None], 0.0, spectra[name].astype(np.float64))
-        for name in ("truth", "prediction", "error")
-    )
-    bands = {f"nrmse_{b}": np.where(diverged, nrmse, band_error(error, truth, b)) for b in BANDS}
-    return {
-        **bands,
-        "spectrum_log_distance": np.where(diverged, -np.log10(FLOOR), spectrum_log_distance(prediction, truth)),
-        "spectrum": _mean_of_valid(prediction, diverged),
-        "error_spectrum": _mean_of_valid(error, diverged),
-    }
-
-
-def _curves(result: Rollout, truth: Truth) -> dict[str, np.ndarray]:
-    """Everything kept of one system, without a number that is not finite (but for a truth that is zero)."""
-    first = np.square(truth.reference(), dtype=np.float64).mean(tuple(range(1, truth.ndim + 1)))
-    kept, diverged = without_divergence(result.values["moments"], first)
-    curves = {
-        "nrmse": kept.nrmse(),
-        "mse": kept.mse(),
-        "truth_ms": kept.truth.mean(-1),
-        "vrmse": kept.vrmse(),
-        "correlation": kept.correlation,
-        "diverged_step": first_diverged(diverged),
-    }
-    if truth.periodic:
-        curves |= _spectral_curves(result.values["spectra"], curves["nrmse"], diverged)
-    return {"times": truth.times, **{name: np.asarray(x) for name, x in curves.items()}}
-
-
-def _band(values: np.ndarray) -> dict[str, Any]:
+def band_of(values: np.ndarray) -> dict[str, Any]:
     """Mean over trajectories per frame with its interval, as JSON lists."""
     known = np.asarray(np.isfinite(values).all(1))
     known_spread = known if values.shape[1] > 1 else np.zeros_like(known)
@@ -93,7 +36,7 @@ def _band(values: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _system(
+def system_section(
     label: str, meaning: str, kind: str, result: Rollout, curves: Mapping[str, np.ndarray], steady: bool
 ) -> dict[str, Any]:
     steps = curves["diverged_step"]
@@ -105,7 +48,7 @@ def _system(
         "metrics": {name: metric_entry(metric, curves, steady) for name, metric in METRICS.items()},
         "diverged": {"count": len(bad), "of": len(steps), "first_step": int(bad.min()) if len(bad) else None},
         "cost": {"seconds": result.seconds, "compile_seconds": result.compile_seconds, "chunk": result.chunk},
-        "curves": {name: _band(curves[name]) for name in ("nrmse", "correlation")},
+        "curves": {name: band_of(curves[name]) for name in ("nrmse", "correlation")},
     }
 
 
@@ -115,17 +58,17 @@ def _examples(result: Rollout, curves: Mapping[str, np.ndarray], truth: Truth) -
     chosen = np.unique([order[len(order) // 2], order[0]])
     chosen = chosen if chosen[0] == order[len(order) // 2] else chosen[::-1]
     shown = truth.example_frames()
-    given = {"example/input": _middle_slice(truth.inputs[chosen], truth.ndim)} if truth.inputs.shape[-1] else {}
+    given = {"example/input": middle_slice(truth.inputs[chosen], truth.ndim)} if truth.inputs.shape[-1] else {}
     return {
         **given,
         "example/trajectory": chosen,
         "example/frame": shown,
-        "example/truth": _middle_slice(truth.frames[shown][:, chosen], truth.ndim),
+        "example/truth": middle_slice(truth.frames[shown][:, chosen], truth.ndim),
         "example/model": result.values["frames"][:, chosen],
     }
 
 
-def _dataset_section(dataset: Any, split: str, count: int) -> dict[str, Any]:
+def dataset_section(dataset: Any, split: str, count: int) -> dict[str, Any]:
     equation, part, manifest = dataset.problem.equation, dataset.split(split), dataset.manifest
     return {
         "name": dataset.name,
@@ -153,7 +96,7 @@ def _dataset_section(dataset: Any, split: str, count: int) -> dict[str, Any]:
     }
 
 
-def _protocol(truth: Truth, history: int, key: Key | None) -> dict[str, Any]:
+def protocol_section(truth: Truth, history: int, key: Key | None) -> dict[str, Any]:
     return {
         "start_frame": truth.start,
         "steps": len(truth.times),
@@ -216,14 +159,14 @@ def evaluate(
             truth.times,
             parameters=truth.parameters,
             truth=truth.frames,
-            measure=_measure(truth),
+            measure=measure_of(truth),
             chunk=chunk,
             key=key,
             double=one.double,
             progress=None if progress is None else lambda done, total, name=name: progress(name, done, total),
         )
-        curves = _curves(result, truth)
-        systems[name] = _system(one.label, one.meaning, kind, result, curves, truth.steady)
+        curves = curves_of(result, truth)
+        systems[name] = system_section(one.label, one.meaning, kind, result, curves, truth.steady)
         arrays |= {f"{name}/{k}": v for k, v in curves.items() if k != "times"}
         if kind == "model":
             arrays |= _examples(result, curves, truth)
@@ -231,8 +174,8 @@ def evaluate(
                 arrays["truth/spectrum"] = result.values["spectra"]["truth"].mean(1, dtype=np.float64)
     document = {
         "schema": SCHEMA,
-        "dataset": _dataset_section(dataset, split, len(truth.states)),
-        "protocol": _protocol(truth, history, key),
+        "dataset": dataset_section(dataset, split, len(truth.states)),
+        "protocol": protocol_section(truth, history, key),
         "times": [float(t) for t in truth.times],
         "systems": systems,
         "skipped": skipped,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pdejax.core import known
+from pdejax.evaluation._store import save_result
 from pdejax.evaluation._table import METRICS, compare_entry
 
 SCHEMA = 2
@@ -77,16 +77,7 @@ class Evaluation:
 
     def save(self, folder: str | Path) -> Path:
         """Writes `evaluation.npz`, then `evaluation.json`; returns the path of the latter."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / "evaluation.tmp.npz"
-        np.savez_compressed(partial, **{k: np.asarray(v) for k, v in self.arrays.items()})  # pyright: ignore
-        os.replace(partial, folder / "evaluation.npz")
-        text = json.dumps(self.document, indent=1, allow_nan=False, ensure_ascii=False)
-        partial = folder / "evaluation.tmp.json"
-        partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, folder / "evaluation.json")
-        return folder / "evaluation.json"
+        return save_result(folder, "evaluation", self.document, self.arrays)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Evaluation":

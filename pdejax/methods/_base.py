@@ -2,8 +2,8 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -85,11 +85,34 @@ class AbstractMethod(eqx.Module):
         """
 
 
-def fitted_network(network: Mapping[str, Any], card: DataCard, in_channels: int, *, key: Key) -> Any:
+@runtime_checkable
+class Phased(Protocol):
+    """A method that may train in two phases, each a run of the same loop."""
+
+    @property
+    def first_phase(self) -> tuple[AbstractMethod, float] | None:
+        """The method that trains first, and its share of the updates; none if there is one phase only."""
+        ...
+
+    def continued(self, model: Any, batches: Iterable[Batch]) -> Any:
+        """The model with which training goes on, of the first phase's best one and held-out data to measure on."""
+        ...
+
+
+def fitted_network(
+    network: Mapping[str, Any],
+    card: DataCard,
+    in_channels: int,
+    *,
+    out_channels: int | None = None,
+    extra_features: int = 0,
+    key: Key,
+) -> Any:
     """The network of a specification with the sizes that the data ask for.
 
     **Arguments:** `network`: as `build_network` takes it; a `periodic` that is missing or `None` is that of the data;
-    `card`; `in_channels`: of the network; `key`: random key of the weights.
+    `card`; `in_channels`, `out_channels`: of the network, the latter the fields of the data when omitted;
+    `extra_features`: of its condition, after the physical parameters; `key`: random key of the weights.
     """
     spec = {**network}
     if spec.get("periodic") is None and "periodic" in network_options(spec["kind"]):
@@ -97,8 +120,8 @@ def fitted_network(network: Mapping[str, Any], card: DataCard, in_channels: int,
     return build_network(
         spec,
         in_channels=in_channels,
-        out_channels=len(card.field_names),
+        out_channels=len(card.field_names) if out_channels is None else out_channels,
         ndim=len(card.shape),
-        condition_features=len(card.parameter_names),
+        condition_features=len(card.parameter_names) + extra_features,
         key=key,
     )

@@ -5,7 +5,10 @@ from typing import Any
 
 from pdejax.core import known
 from pdejax.methods._base import AbstractMethod
+from pdejax.methods._diffusion import Diffusion
 from pdejax.methods._losses import build_loss
+from pdejax.methods._noise import build_noise
+from pdejax.methods._samplers import build_sampler
 from pdejax.methods._steady import Steady
 from pdejax.methods._supervised import Supervised
 
@@ -17,9 +20,14 @@ def _with_loss(method: Callable[..., AbstractMethod]) -> Callable[..., AbstractM
     return build
 
 
+def _diffusion(noise: Mapping[str, Any], sampler: Mapping[str, Any], **options: Any) -> AbstractMethod:
+    return Diffusion(noise=build_noise(noise), sampler=build_sampler(sampler), **options)
+
+
 METHODS: Mapping[str, Callable[..., AbstractMethod]] = {
     "supervised": _with_loss(Supervised),
     "steady": _with_loss(Steady),
+    "diffusion": _diffusion,
 }
 
 

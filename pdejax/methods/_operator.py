@@ -41,6 +41,11 @@ class Operator(eqx.Module):
     parameter_names: tuple[str, ...] = eqx.field(static=True)
     parameters: Float[Array, "batch parameter"] | None = None
 
+    @property
+    def calls(self) -> int:
+        """Network calls of one step."""
+        return getattr(self.network, "calls", 1)
+
     def bind(self, parameters: Mapping[str, Any]) -> "Operator":
         """The same operator for these physical parameters.
 

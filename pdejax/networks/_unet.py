@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key
+from pdejax.core import Key, known
 from pdejax.networks._activations import ACTIVATIONS, activation
 from pdejax.networks._channel_mlp import ChannelMLP
 from pdejax.networks._checks import as_flags, check_call, check_positive
@@ -19,11 +19,14 @@ from pdejax.networks._norm import GroupNorm
 from pdejax.networks._scale import RepeatUp
 from pdejax.networks._skip import Identity
 
+MODULATIONS = ("scale_shift", "shift")
+
 
 class ResidualBlock(eqx.Module):
     """y = conv(s(film(norm(conv(s(norm(x))))))) + skip(x), where the last convolution is zero at first.
 
-    The condition scales and shifts the normalised field before the second activation s.
+    The condition scales and shifts the normalised field before the second activation s; or it shifts the field before
+    it is normalised, as in the published network.
     """
 
     norm: GroupNorm
@@ -43,6 +46,7 @@ class ResidualBlock(eqx.Module):
         groups: int,
         activation_name: str,
         embedding_features: int,
+        modulation: str,
         key: Key,
     ):
         """**Arguments:** as of `UNet`; `embedding_features`: size of the condition's embedding, zero for none."""
@@ -51,7 +55,8 @@ class ResidualBlock(eqx.Module):
         self.norm, self.second_norm = GroupNorm(in_channels, groups), GroupNorm(out_channels, groups)
         self.conv = conv(in_channels, gain=2**0.5, key=keys[0])
         self.second_conv = conv(out_channels, gain=0.0, key=keys[1])
-        self.film = FiLM(embedding_features, out_channels, key=keys[2]) if embedding_features else None
+        film = functools.partial(FiLM, scales=modulation == "scale_shift")
+        self.film = film(embedding_features, out_channels, key=keys[2]) if embedding_features else None
         keeps = in_channels == out_channels
         self.skip = Identity() if keeps else Linear(in_channels, out_channels, key=keys[3])
         self.activation = activation(activation_name)
@@ -61,9 +66,13 @@ class ResidualBlock(eqx.Module):
         self, x: Float[Array, "batch *space channel_in"], embedding: Float[Array, "batch features"] | None = None
     ) -> Float[Array, "batch *space channel_out"]:
         """**Arguments:** `x`: field; `embedding`: of the condition. **Returns:** the field with the new channels."""
-        y = self.second_norm(self.conv(self.activation(self.norm(x))))
-        if self.film is not None and embedding is not None:
-            y = self.film(y, embedding)
+        y = self.conv(self.activation(self.norm(x)))
+        if self.film is None or embedding is None:
+            y = self.second_norm(y)
+        elif self.film.scales:
+            y = self.film(self.second_norm(y), embedding)
+        else:
+            y = self.second_norm(self.film(y, embedding))
         return self.second_conv(self.activation(y)) + self.skip(x)
 
 
@@ -74,7 +83,7 @@ class UNet(eqx.Module):
     with shifts by 2^(levels-1) points, up-sampling included, where transposed convolutions padded with zeros do not.
 
     Source: Gupta and Brandstetter, TMLR 2023 (arXiv:2209.15616); as in Lippe et al., PDE-Refiner, NeurIPS 2023
-    (arXiv:2308.05732), but for the up-sampling and the scale that the condition has beside its shift.
+    (arXiv:2308.05732), but for the up-sampling and, with `scale_shift`, for the scale that the condition has.
     """
 
     lifting: Conv
@@ -100,6 +109,7 @@ class UNet(eqx.Module):
         depth: int = 2,
         groups: int = 1,
         activation: str = "gelu",
+        modulation: str = "scale_shift",
         periodic: bool | Sequence[bool] = True,
         condition_features: int = 0,
         key: Key,
@@ -113,6 +123,7 @@ class UNet(eqx.Module):
         - `depth`: residual blocks per level on the way down; on the way up there is one more, for each skip.
         - `groups`: of channels that are normalised together, a divisor of all widths.
         - `activation`: one of `ACTIVATIONS`.
+        - `modulation`: by the condition, `scale_shift` of normalised fields or `shift` before they are normalised.
         - `periodic`: whether the axes are; one for all, or one per axis. Beyond a bounded one the field is zero.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
@@ -120,6 +131,8 @@ class UNet(eqx.Module):
         **Raises:** `ValueError` for unknown names or sizes that do not fit.
         """
         self.periodic = as_flags(periodic, ndim)
+        if modulation not in MODULATIONS:
+            raise ValueError(known("modulation", modulation, MODULATIONS))
         check_positive(width=width, multipliers=multipliers, depth=depth, groups=groups)
         widths = [width * multiplier for multiplier in multipliers]
         befores = [width, *widths[:-1]]
@@ -131,6 +144,7 @@ class UNet(eqx.Module):
             groups=groups,
             activation_name=activation,
             embedding_features=embedding_features,
+            modulation=modulation,
         )
         conv = functools.partial(Conv, kernel_size=3, ndim=ndim, periodic=self.periodic)
         self.lifting = conv(in_channels, width, key=next(keys))

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from pdejax.config import options, packaged_folder, resolve
 from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
+from pdejax.config._diffusion import Noise, Sampler
 from pdejax.config._initial import Initial
 from pdejax.config._method import Loss, Method
 from pdejax.config._network import Network
@@ -21,7 +22,16 @@ from pdejax.data import generate
 from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
 from pdejax.equations._problem import ORDERS
 from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
-from pdejax.methods import Steady, Supervised, build_method
+from pdejax.methods import (
+    NOISES,
+    SAMPLERS,
+    Diffusion,
+    Steady,
+    Supervised,
+    build_method,
+    build_noise,
+    build_sampler,
+)
 from pdejax.methods._build import METHODS
 from pdejax.methods._losses import LOSSES
 from pdejax.networks import ACTIVATIONS, NETWORKS, build_network
@@ -98,13 +108,34 @@ def test_words_of_networks():
     assert choices(kinds(Network)["fno"], "embedding") == set(EMBEDDINGS)
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", ["supervised", "steady"])
 def test_methods(kind):
     model, method = kinds(Method)[kind], {"supervised": Supervised, "steady": Steady}[kind]
     own, theirs = defaults(model), arguments(method, "error")
     loss = own.pop("loss").kind
     assert isinstance(inspect.signature(method).parameters["error"].default, LOSSES[loss])
     assert own == theirs
+
+
+def test_diffusion():
+    ours, theirs = defaults(kinds(Method)["diffusion"]), arguments(Diffusion, "stage")
+    for name, built in (("noise", build_noise), ("sampler", build_sampler)):
+        assert built(ours.pop(name).model_dump()) == theirs.pop(name)
+    assert ours == theirs
+
+
+def test_noises_and_samplers():
+    for union, built in ((Noise, NOISES), (Sampler, SAMPLERS)):
+        assert {kind: defaults(model) for kind, model in kinds(union).items()} == {
+            kind: arguments(one) for kind, one in built.items()
+        }
+
+
+@pytest.mark.parametrize("name", options("method", [packaged_folder()]))
+def test_shipped_methods_build(name):
+    problem = "darcy" if name == "steady" else "ks"
+    spec = resolve([f"problem={problem}", f"method={name}"]).method.spec()
+    assert build_method(spec).window >= 1
 
 
 def test_no_method_is_left_out():

@@ -1,0 +1,134 @@
+"""Learning by denoising: the types of a `method` section of kind diffusion."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from pdejax.config._types import Count, Flag, NotNegative, Positive, Real, Section, Whole, fault
+
+REGRESSES = ("exponential", "adaptive")
+
+
+class Exponential(Section):
+    """PDE-Refiner's levels; `min_noise_var` is the variance of the last one."""
+
+    kind: Literal["exponential"]
+    refinements: Whole = 3
+    min_noise_var: Positive = 2e-7
+    start: Literal["zeros", "noise"] = "zeros"
+
+
+class Adaptive(Section):
+    """Levels that start at `ratio` times the error which the first phase has reached and fall by `decay`."""
+
+    kind: Literal["adaptive"]
+    refinements: Count = 1
+    ratio: Positive = 0.5
+    decay: Positive = 0.3
+
+
+class Linear(Section):
+    """DDPM's levels, with betas as they are for 1000 steps."""
+
+    kind: Literal["linear"]
+    steps: Count = 1000
+    beta_min: Positive = 1e-4
+    beta_max: Positive = 0.02
+
+
+class Cosine(Section):
+    """Improved DDPM's levels."""
+
+    kind: Literal["cosine"]
+    steps: Count = 1000
+
+
+class LogNormal(Section):
+    """EDM's levels."""
+
+    kind: Literal["log_normal"]
+    steps: Count = 256
+    mean: Real = -1.2
+    std: Positive = 1.2
+
+
+class Renoise(Section):
+    """PDE-Refiner's chain."""
+
+    kind: Literal["renoise"]
+    noise: Flag = True
+
+
+class Ancestral(Section):
+    """DDPM's steps, or with `eta` 0 those of DDIM."""
+
+    kind: Literal["ancestral"]
+    eta: NotNegative = 1.0
+
+
+class Heun(Section):
+    """EDM's steps."""
+
+    kind: Literal["heun"]
+
+
+class DPMSolver(Section):
+    """DPM-Solver of order 1 or 2."""
+
+    kind: Literal["dpm_solver"]
+    order: Literal[1, 2] = 2
+
+
+class DPMSolverPP(Section):
+    """DPM-Solver++ of order 1, 2 or 3, stochastic of order 1 or 2."""
+
+    kind: Literal["dpm_solver_pp"]
+    order: Literal[1, 2, 3] = 2
+    stochastic: Flag = False
+
+
+Noise = Annotated[Exponential | Adaptive | Linear | Cosine | LogNormal, Field(discriminator="kind")]
+Sampler = Annotated[Renoise | Ancestral | Heun | DPMSolver | DPMSolverPP, Field(discriminator="kind")]
+
+
+class Diffusion(Section):
+    """Denoising at several noise levels; the options are explained at `pdejax.methods.Diffusion`."""
+
+    kind: Literal["diffusion"]
+    noise: Noise = Exponential(kind="exponential")
+    sampler: Sampler = Renoise(kind="renoise")
+    parametrisation: Literal["x0", "eps", "v"] = "eps"
+    predict: Literal["state", "increment"] = "increment"
+    history: Count = 1
+    conserve_mean: Flag = False
+    regressor: Literal["shared", "own", "subtracted"] = "shared"
+    first_share: Positive | None = None
+    balance: Literal["none", "learned", "min_snr"] = "none"
+    pretrain: NotNegative = 0.0
+    corruption: Literal["noise", "prediction"] = "noise"
+    samples: Count = 1
+    steps: Count | None = None
+    grid: Literal["trained", "log_snr", "karras"] = "trained"
+    noisy_known: Flag = False
+
+    # a sample is one frame after the known ones
+    unroll: ClassVar[int] = 1
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Diffusion":
+        if self.conserve_mean and self.predict != "increment":
+            raise fault("needs method.predict=increment: the mean of a predicted state is free", "conserve_mean")
+        if self.pretrain >= 1:
+            raise fault(f"is a share of the updates, less than 1, got {self.pretrain:g}", "pretrain")
+        if self.first_share is not None and self.first_share >= 1:
+            raise fault(f"is a share of the samples, less than 1, got {self.first_share:g}", "first_share")
+        if self.pretrain == 0 and (self.noise.kind == "adaptive" or self.regressor != "shared"):
+            raise fault(
+                "should be above 0: noise.kind=adaptive and a regressor that is not shared need a first phase",
+                "pretrain",
+            )
+        return self
+
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping `build_method` takes."""
+        return self.model_dump(mode="json")

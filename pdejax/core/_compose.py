@@ -1,0 +1,63 @@
+"""Steppers made of other Steppers that cover the same time."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from pdejax.core._types import Key, State, hashed_by_identity
+
+
+@hashed_by_identity
+class Alternating(eqx.Module):
+    """A Stepper that takes every n-th step with another one, a costly refinement for example: a `TimedStepper`.
+
+    **Arguments:** `usual`: takes all other steps; `seldom`: takes steps `every`, 2 `every`, ...; `step_size`: time
+    that one call of either covers; `time`: at which the next call starts.
+    """
+
+    usual: Any
+    seldom: Any
+    every: int = eqx.field(static=True)
+    step_size: float = eqx.field(static=True)
+    time: Any = 0.0
+
+    def __check_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"every is at least 1, got {self.every}")
+
+    def at(self, time: Any) -> "Alternating":
+        """The same Stepper, its next call starting at this time."""
+        return Alternating(self.usual, self.seldom, self.every, self.step_size, time)
+
+    def __call__(self, u: State, *, key: Key | None = None) -> State:
+        """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""
+        number = jnp.rint(jnp.asarray(self.time) / self.step_size).astype(int) + 1
+        return jax.lax.cond(number % self.every == 0, self._seldom, self._usual, u, key)
+
+    def _usual(self, u: State, key: Key | None) -> State:
+        return self.usual(u, key=key)
+
+    def _seldom(self, u: State, key: Key | None) -> State:
+        return self.seldom(u, key=key)
+
+
+@hashed_by_identity
+class Average(eqx.Module):
+    """A Stepper whose step is the mean of those of several Steppers: an ensemble as one model.
+
+    **Arguments:** `steppers`: that cover the same time.
+    """
+
+    steppers: tuple[Any, ...]
+
+    def __check_init__(self) -> None:
+        if not self.steppers:
+            raise ValueError("an average needs at least one Stepper")
+
+    def __call__(self, u: State, *, key: Key | None = None) -> State:
+        """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""
+        keys = [None if key is None else jax.random.fold_in(key, i) for i in range(len(self.steppers))]
+        steps = [stepper(u, key=k) for stepper, k in zip(self.steppers, keys, strict=True)]
+        return jax.tree.map(lambda *x: sum(x) / len(x), *steps)

@@ -1,0 +1,103 @@
+"""compare on run folders that hold models."""
+
+import json
+from pathlib import Path
+
+import jax
+import pytest
+
+from pdejax.cli import main
+from pdejax.cli._build import dataset_of, method_of
+from pdejax.cli._compare import groups, name_of, named, split_words
+from pdejax.config import resolve
+from pdejax.methods import DataCard, save_model
+
+NETWORK = ["network.width=4", "network.modes=4", "network.depth=1"]
+
+
+def make_run(words, name, seed=0):
+    """A run whose model was never trained; its folder."""
+    config = resolve([*words, *NETWORK, f"name={name}"])
+    card, method = DataCard.of(dataset_of(config)), method_of(config)
+    config.run_folder.mkdir(parents=True)
+    (config.run_folder / "config.yaml").write_text(config.to_yaml())
+    save_model(
+        config.run_folder / "model",
+        method.build(config.network.spec(), card, key=jax.random.key(seed)),
+        method=config.method.spec(),
+        network=config.network.spec(),
+        card=card,
+        metadata={"step": 0},
+    )
+    return str(config.run_folder)
+
+
+@pytest.fixture
+def two(here, small):
+    assert main(["generate", *small]) == 0
+    return [make_run(small, name, seed) for seed, name in enumerate(("first", "second"))]
+
+
+def test_compare(two, capsys):
+    capsys.readouterr()
+    words = ["evaluation.steps=2", "--reference", "second", "--no-frontier", "--long", "20"]
+    together = ["--together", "first,second"]
+    assert main(["compare", *two, *words, *together]) == 0
+    shown = capsys.readouterr()
+    assert "page: runs/comparison/comparison.html" in shown.out
+    assert "rollout of second\n" in shown.err
+    folder = Path("runs/comparison")
+    document = json.loads((folder / "comparison.json").read_text())
+    assert document["protocol"]["steps"] == 2
+    assert document["protocol"]["reference"] == "second"
+    assert list(document["systems"]) == ["first", "second", "solver"]
+    assert document["systems"]["first"]["stability"]["steps"] == 20
+    assert document["ensembles"]["first+second"]["members"] == 2
+    entry = document["systems"]["first"]["against_reference"]["one_step_nrmse"]
+    low, high = entry["gain_interval"]
+    assert "change against second" in shown.out
+    assert f"{100 * entry['gain']:+.1f}% [{100 * low:+.1f}, {100 * high:+.1f}]" in shown.out
+    own = [document["systems"][name]["metrics"]["one_step_nrmse"]["value"] for name in ("first", "second")]
+    assert entry["gain"] == pytest.approx(own[0] / own[1] - 1)
+    assert document["systems"]["solver"]["metrics"]["one_step_nrmse"]["value"] < own[0]
+    assert (folder / "figures/curves.png").exists()
+
+
+def test_other_data_are_refused(two, small, capsys):
+    other = [*small, "data_dir=elsewhere", "problem.seed=1"]
+    assert main(["generate", *other]) == 0
+    third = make_run(other, "third")
+    capsys.readouterr()
+    assert main(["compare", *two, third]) == 2
+    error = capsys.readouterr().err
+    assert "run 'third' has the data set elsewhere/burgers and run 'first' has data/burgers" in error
+    assert "they differ in recipe.seed" in error
+
+
+def test_what_is_no_run_is_told(two, capsys):
+    capsys.readouterr()
+    assert main(["compare", two[0], "runs/secnd"]) == 2
+    assert "runs/secnd is not a run: it holds no config.yaml. Did you mean 'second'?" in capsys.readouterr().err
+    assert main(["compare", *two, "--reference", "secnd"]) == 2
+    assert "unknown run 'secnd'. Did you mean 'second'?" in capsys.readouterr().err
+    assert main(["compare", two[0], two[0]]) == 2
+    assert "run runs/first is given twice" in capsys.readouterr().err
+    assert main(["compare", "evaluation.steps=2"]) == 2
+    assert "name at least one run to compare" in capsys.readouterr().err
+
+
+def test_names_tell_runs_apart(tmp_path):
+    folders = [tmp_path / "a" / "one", tmp_path / "b" / "one"]
+    assert list(named(folders)) == ["a-one", "b-one"]
+    assert list(named([folders[0], tmp_path / "two"])) == ["one", "two"]
+    runs = named(folders)
+    assert name_of(str(folders[1]), runs) == "b-one"
+    assert name_of("a-one", runs) == "a-one"
+    assert groups(["a-one,b-one"], runs) == {"a-one+b-one": ["a-one", "b-one"]}
+
+
+def test_a_folder_may_have_an_equal_sign(here):
+    (here / "nu=1").mkdir()
+    folders, words = split_words(["nu=1", "evaluation.steps=2"])
+    assert [str(folder) for folder in folders] == ["nu=1"]
+    assert words == ["evaluation.steps=2"]

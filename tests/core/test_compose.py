@@ -1,0 +1,41 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import Alternating, Average, trajectory
+
+
+def times(factor):
+    return lambda u, *, key=None: factor * u
+
+
+def test_every_third_step_is_the_other_one():
+    stepper = Alternating(times(2.0), times(5.0), 3, 0.8)
+    states = trajectory(stepper, jnp.ones(1), 9)
+    factors = np.diff(np.log(np.r_[1.0, np.asarray(states)[:, 0]]))
+    np.testing.assert_allclose(np.exp(factors), [2, 2, 5] * 3, rtol=1e-5)
+    late = trajectory(stepper.at(1.6), jnp.ones(1), 2)
+    np.testing.assert_allclose(late[:, 0], [5, 10], rtol=1e-6)
+    assert float(jax.grad(lambda u: stepper.at(1.6)(u).sum())(jnp.ones(1))[0]) == 5
+
+
+def test_alternating_hands_the_key_on():
+    noisy = lambda u, *, key=None: u + jax.random.normal(key, u.shape)
+    stepper, u = Alternating(noisy, noisy, 2, 1.0), jnp.zeros(4)
+    key = jax.random.key(3)
+    np.testing.assert_array_equal(stepper(u, key=key), noisy(u, key=key))
+
+
+def test_average_of_steps():
+    np.testing.assert_allclose(Average((times(2.0), times(5.0)))(jnp.ones(3)), 3.5)
+    noisy = lambda u, *, key=None: u + jax.random.normal(key, u.shape)
+    many = Average((noisy,) * 16)(jnp.zeros(4000), key=jax.random.key(0))
+    assert float(jnp.std(many)) == pytest.approx(0.25, rel=0.1)
+
+
+def test_impossible_compositions_are_refused():
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        Alternating(times(1.0), times(1.0), 0, 1.0)
+    with pytest.raises(ValueError, match="at least one"):
+        Average(())

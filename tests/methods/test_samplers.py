@@ -1,0 +1,164 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.methods import NoiseLevels, build_noise, build_sampler
+
+ALL = [
+    {"kind": "renoise"},
+    {"kind": "ancestral"},
+    {"kind": "ancestral", "eta": 0.0},
+    {"kind": "heun"},
+    {"kind": "dpm_solver", "order": 1},
+    {"kind": "dpm_solver", "order": 2},
+    {"kind": "dpm_solver_pp", "order": 1},
+    {"kind": "dpm_solver_pp", "order": 2},
+    {"kind": "dpm_solver_pp", "order": 3},
+    {"kind": "dpm_solver_pp", "order": 1, "stochastic": True},
+    {"kind": "dpm_solver_pp", "order": 2, "stochastic": True},
+]
+NOISES = [
+    {"kind": "exponential", "refinements": 1, "start": "noise"},
+    {"kind": "exponential", "refinements": 8, "start": "noise"},
+    {"kind": "exponential", "refinements": 4},
+    {"kind": "cosine", "steps": 12},
+]
+every_sampler = pytest.mark.parametrize("spec", ALL, ids=lambda s: "-".join(map(str, s.values())))
+
+
+def _start(levels, y, key):
+    return levels.alpha[0] * y + levels.sigma[0] * jax.random.normal(key, y.shape)
+
+
+@every_sampler
+@pytest.mark.parametrize("noise", NOISES, ids=lambda s: "-".join(map(str, s.values())))
+def test_a_perfect_denoiser_gives_the_target(spec, noise, key):
+    levels = build_noise(noise).levels()
+    levels = levels[1:] if float(levels.sigma[0]) == 0 else levels
+    y = jax.random.normal(key, (3, 16, 2))
+
+    def denoise(x, alpha, sigma, key):
+        """Knows the noise of x exactly, as a network that predicts it would."""
+        both = (alpha > 0) & (sigma > 0)
+        eps = (x - alpha * y) / sigma
+        return jnp.where(both, (x - sigma * eps) / jnp.where(both, alpha, 1.0), y)
+
+    sampled = build_sampler(spec)(denoise, levels, _start(levels, y, key), key=jax.random.key(5))
+    np.testing.assert_allclose(sampled, y, atol=1e-5)
+
+
+@every_sampler
+def test_calls_are_counted(spec, key):
+    counted = []
+
+    def denoise(x, alpha, sigma, key):
+        jax.debug.callback(lambda: counted.append(1))
+        return x * 0.5
+
+    levels = build_noise({"kind": "cosine", "steps": 6}).levels()
+    sampler = build_sampler(spec)
+    jax.block_until_ready(sampler(denoise, levels, jnp.ones((1, 4, 1)), key=key))
+    jax.effects_barrier()
+    assert len(counted) == sampler.calls(6)
+
+
+def gaussian(mean, variance):
+    """The exact denoiser of independent normal numbers."""
+
+    def denoise(x, alpha, sigma, key):
+        gain = alpha * variance / (alpha**2 * variance + sigma**2)
+        return mean + gain * (x - alpha * mean)
+
+    return denoise
+
+
+def _levels(count, preserving, lowest=-4.0, highest=4.0):
+    """Levels in float64, equally spaced in log-SNR."""
+    one = jnp.ones(1)
+    return NoiseLevels(one, one, preserving).at(jnp.linspace(lowest, highest, count))
+
+
+def _exact(levels, x, mean, variance):
+    """The probability flow of normal numbers keeps their standard score; the last denoising follows."""
+    size = lambda i: jnp.sqrt(levels.alpha[i] ** 2 * variance + levels.sigma[i] ** 2)
+    end = levels.alpha[-1] * mean + size(-1) / size(0) * (x - levels.alpha[0] * mean)
+    return gaussian(mean, variance)(end, levels.alpha[-1], levels.sigma[-1], None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "order"),
+    [
+        ({"kind": "ancestral", "eta": 0.0}, 1),
+        ({"kind": "dpm_solver", "order": 1}, 1),
+        ({"kind": "dpm_solver", "order": 2}, 2),
+        ({"kind": "heun"}, 2),
+        ({"kind": "dpm_solver_pp", "order": 1}, 1),
+        ({"kind": "dpm_solver_pp", "order": 2}, 2),
+        ({"kind": "dpm_solver_pp", "order": 3}, 3),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("preserving", [True, False])
+def test_order_of_convergence(x64, spec, order, preserving, key):
+    mean, variance = jnp.array([0.3, -1.0]), jnp.array([0.5, 0.05])
+    mean, variance = mean[None, None], variance[None, None]
+    x = 3 * jax.random.normal(key, (1, 5, 2))
+    errors = []
+    for count in (97, 193):  # from so much noise that the steps of low order, with which a method begins, do not count
+        levels = _levels(count, preserving, -8.0 if order == 3 else -4.0)
+        sampled = build_sampler(spec)(gaussian(mean, variance), levels, x, key=key)
+        errors.append(float(jnp.max(jnp.abs(sampled - _exact(levels, x, mean, variance)))))
+    observed = np.log2(errors[0] / errors[1])
+    assert observed > order - 0.25, errors
+    assert order == 3 or observed < order + 0.25, errors  # for normal numbers, 3M loses its error's first term
+
+
+def test_first_order_methods_agree(key):
+    levels = build_noise({"kind": "exponential", "refinements": 6, "start": "noise"}).levels()
+    denoise, x = gaussian(0.2, 0.3), jax.random.normal(key, (2, 32, 1))
+    ddim, one, plus = (
+        build_sampler(s)(denoise, levels, x, key=key)
+        for s in (ALL[2], {"kind": "dpm_solver", "order": 1}, {"kind": "dpm_solver_pp", "order": 1})
+    )
+    np.testing.assert_allclose(one, ddim, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(plus, ddim, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [ALL[0], ALL[1], ALL[9], ALL[10], {"kind": "dpm_solver_pp", "order": 2}, {"kind": "heun"}],
+    ids=lambda s: "-".join(map(str, s.values())),
+)
+def test_samples_of_a_linear_gaussian_model_have_the_posterior(spec, key):
+    """y given u is normal with mean 0.6 u and variance 0.3: the exact posterior of a linear-Gaussian model."""
+    levels = _levels(400, True, -6.0, 5.0) if spec["kind"] != "renoise" else _levels(3, False, 0.0, 6.0)
+    u, count = jnp.array([-1.0, 0.5, 2.0])[None, :, None], 20_000
+    x = jax.random.normal(key, (count, 3, 1)) * levels.sigma[0]
+    start = jnp.sqrt(0.3) * jax.random.normal(jax.random.key(8), x.shape) + 0.6 * u
+    x = x + levels.alpha[0] * start
+    sampled = np.asarray(build_sampler(spec)(gaussian(0.6 * u, 0.3), levels, x, key=jax.random.key(3)))
+    standard = np.sqrt(0.3 / count)
+    if spec["kind"] == "renoise":  # it predicts means: the variance of the last one is known in closed form
+        gain = [float(a**2 * 0.3 / (a**2 * 0.3 + s**2)) for a, s in zip(levels.alpha, levels.sigma, strict=True)]
+        variance = 0.3
+        for g, s in zip(gain, np.asarray(levels.sigma), strict=True):
+            variance = g**2 * (variance + s**2)
+    else:
+        variance = 0.3
+    np.testing.assert_allclose(sampled.mean(0), 0.6 * u[0], atol=4 * standard)
+    np.testing.assert_allclose(sampled.var(0), variance, rtol=4 * np.sqrt(2 / count) + 0.015)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"kind": "dpm_solver", "order": 3}, "order 1 or 2, got 3"),
+        ({"kind": "dpm_solver_pp", "order": 3, "stochastic": True}, "stochastic 1 or 2, got 3"),
+        ({"kind": "ancestral", "eta": 2.0}, "between 0 and 1, got 2"),
+        ({"kind": "ancestal"}, "Did you mean 'ancestral'"),
+    ],
+)
+def test_impossible_samplers_are_refused(spec, words):
+    with pytest.raises(ValueError, match=words):
+        build_sampler(spec)
