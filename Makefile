@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types layers unit smoke bench clean
+.PHONY: demo test check lint types layers unit smoke notebooks bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/pdejax generate experiment=ks_demo
@@ -32,6 +32,10 @@ smoke: $(VENV)/installed-test
 	$(BIN)/python -m experiments.ks_fno.run --preset smoke
 	$(BIN)/python -m experiments.fno_benchmarks.run --preset smoke
 	$(BIN)/python -m experiments.lsm_benchmarks.run --preset smoke
+
+# their sources are the .py files
+notebooks: $(VENV)/installed-test
+	$(BIN)/jupytext --to ipynb notebooks/*.py
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.solvers

@@ -72,6 +72,39 @@ def test_a_killed_training_continues_bit_for_bit(project):
     assert (whole / "model/weights.safetensors").read_bytes() == (killed / "model/weights.safetensors").read_bytes()
 
 
+TWO_PHASES = ("method=refiner_small", "method.pretrain=0.5")
+
+
+def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project):
+    _run(project, "train", *WORDS, *TWO_PHASES, "name=refined")
+    process = _start(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
+    checkpoints = project / "runs/killed_late/checkpoints"
+    while process.poll() is None and not any(checkpoints.glob("[0-9]*")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    first = project / "runs/killed_late/first_phase/model/weights.safetensors"
+    before = first.stat().st_mtime_ns
+    _run(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
+    assert first.stat().st_mtime_ns == before, "the first phase was trained again"
+    whole, killed = project / "runs/refined", project / "runs/killed_late"
+    for below in ("", "first_phase"):
+        assert _losses(whole / below) == _losses(killed / below)
+        weights = [(run / below / "model/weights.safetensors").read_bytes() for run in (whole, killed)]
+        assert weights[0] == weights[1]
+    assert "loss_level_3" in _losses(whole)[-1]
+
+
+def test_a_student_is_taught_by_a_run(project):
+    words = ("method=distilled", "method.teacher=runs/refined", "train.steps=40")
+    _run(project, "train", *WORDS, *words, "name=student")
+    process = _start(project, "train", *WORDS, "method=distilled", "method.teacher=runs/refned", "name=orphan")
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert "runs/refned does not exist. Did you mean 'refined'" in err.decode()
+
+
 def test_another_configuration_is_not_mixed_into_a_run(project):
     process = _start(project, "train", *WORDS, "name=whole", "train.learning_rate=2e-3")
     _, err = process.communicate(timeout=100)

@@ -20,10 +20,15 @@ def splits_of(config: RunConfig) -> dict[str, SplitSize]:
 
 
 def method_of(config: RunConfig) -> Any:
-    """The way to learn."""
-    from pdejax.methods import build_method
+    """The way to learn, with its teacher if it has one.
 
-    return build_method(config.method.spec())
+    **Raises:** `FileNotFoundError` if the teacher does not exist or is not trained.
+    """
+    from pdejax.embedding import load
+    from pdejax.methods import Distilled, build_method
+
+    method = build_method(config.method.spec())
+    return method.taught_by(load(method.teacher)) if isinstance(method, Distilled) else method
 
 
 def dataset_root(config: RunConfig) -> Path:

@@ -126,7 +126,7 @@ def run_training(config: RunConfig) -> Path:
     from pdejax.cli._build import dataset_of, method_of
     from pdejax.data import batches_of, choose_feed
     from pdejax.evaluation import RolloutValidation
-    from pdejax.methods import DataCard, Phased, load_model, save_model
+    from pdejax.methods import DataCard, first_phase, load_model, save_model
     from pdejax.training import WEIGHTS, ValidationLoss, environment, train
 
     folder, dataset, method, settings = config.run_folder, dataset_of(config), method_of(config), _settings(config)
@@ -154,8 +154,7 @@ def run_training(config: RunConfig) -> Path:
         on_best = lambda best, step: export(best, step, below)
         train(phase, model, feed, settings, below, seed=config.seed, evaluators=evaluators, on_best=on_best)
 
-    phased: Any = method if isinstance(method, Phased) else None
-    first = phased.first_phase if phased else None
+    first = first_phase(method)
     parts = _phases(settings, first[1]) if first else (settings, settings)
     model = (first[0] if first else method).build(network, card, key=key)
     # everything fits together: only now the run gets its folder
@@ -168,6 +167,6 @@ def run_training(config: RunConfig) -> Path:
         fit(first[0], model, parts[0], folder / FIRST_PHASE)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("first phase")
-        model = phased.continued(load_model(folder / FIRST_PHASE / "model"), batches_of(valid, VALID_BATCHES))
+        model = method.continued(load_model(folder / FIRST_PHASE / "model"), batches_of(valid, VALID_BATCHES))
     fit(method, model, parts[1], folder)
     return folder

@@ -25,6 +25,7 @@ class Adaptive(Section):
     refinements: Count = 1
     ratio: Positive = 0.5
     decay: Positive = 0.3
+    rehearsals: Whole = 2
 
 
 class Linear(Section):
@@ -109,6 +110,7 @@ class Diffusion(Section):
     samples: Count = 1
     steps: Count | None = None
     grid: Literal["trained", "log_snr", "karras"] = "trained"
+    passes: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     noisy_known: Flag = False
 
     # a sample is one frame after the known ones

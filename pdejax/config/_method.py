@@ -68,4 +68,22 @@ class Steady(Section):
         return self.model_dump(mode="json")
 
 
-Method = Annotated[Supervised | Steady | Diffusion, Field(discriminator="kind")]
+class Distilled(Section):
+    """Comparison with the steps of a trained run, the `teacher`; `samples` of a stochastic one are averaged."""
+
+    kind: Literal["distilled"]
+    teacher: str
+    samples: Count = 1
+    predict: Literal["state", "increment"] = "increment"
+    history: Count = 1
+    conserve_mean: Flag = False
+
+    # a sample is one frame after the known ones
+    unroll: ClassVar[int] = 1
+
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping `build_method` takes."""
+        return self.model_dump(mode="json")
+
+
+Method = Annotated[Supervised | Steady | Diffusion | Distilled, Field(discriminator="kind")]

@@ -3,9 +3,11 @@
 from pdejax.methods._base import AbstractMethod as AbstractMethod
 from pdejax.methods._base import DataCard as DataCard
 from pdejax.methods._base import Phased as Phased
+from pdejax.methods._base import first_phase as first_phase
 from pdejax.methods._build import build_method as build_method
 from pdejax.methods._denoiser import Denoiser as Denoiser
 from pdejax.methods._diffusion import Diffusion as Diffusion
+from pdejax.methods._distilled import Distilled as Distilled
 from pdejax.methods._generative import Generative as Generative
 from pdejax.methods._losses import AbstractLoss as AbstractLoss
 from pdejax.methods._losses import MeanSquared as MeanSquared

@@ -99,6 +99,11 @@ class Phased(Protocol):
         ...
 
 
+def first_phase(method: AbstractMethod) -> tuple[AbstractMethod, float] | None:
+    """The method that trains before this one, and its share of the updates, if there is one."""
+    return method.first_phase if isinstance(method, Phased) else None
+
+
 def fitted_network(
     network: Mapping[str, Any],
     card: DataCard,

@@ -6,6 +6,7 @@ from typing import Any
 from pdejax.core import known
 from pdejax.methods._base import AbstractMethod
 from pdejax.methods._diffusion import Diffusion
+from pdejax.methods._distilled import Distilled
 from pdejax.methods._losses import build_loss
 from pdejax.methods._noise import build_noise
 from pdejax.methods._samplers import build_sampler
@@ -21,13 +22,15 @@ def _with_loss(method: Callable[..., AbstractMethod]) -> Callable[..., AbstractM
 
 
 def _diffusion(noise: Mapping[str, Any], sampler: Mapping[str, Any], **options: Any) -> AbstractMethod:
-    return Diffusion(noise=build_noise(noise), sampler=build_sampler(sampler), **options)
+    passes = None if options.get("passes") is None else tuple(options["passes"])
+    return Diffusion(noise=build_noise(noise), sampler=build_sampler(sampler), **{**options, "passes": passes})
 
 
 METHODS: Mapping[str, Callable[..., AbstractMethod]] = {
     "supervised": _with_loss(Supervised),
     "steady": _with_loss(Steady),
     "diffusion": _diffusion,
+    "distilled": Distilled,
 }
 
 

@@ -46,6 +46,7 @@ class Diffusion(AbstractMethod):
     - `corruption`: `noise`, or `prediction` to learn from the network's own error instead (error prediction with
         `eps`, error correction with `x0`).
     - `samples`: how many are averaged in a step.
+    - `passes`: how often each level is passed in sampling by `Renoise`, see `Generative`; once if there is none.
     - `noisy_known`: whether the known frames are noised too, and their noise learned (ACDM).
     - `stage`: `first` trains and uses the first level alone; see `first_phase`.
 
@@ -67,6 +68,7 @@ class Diffusion(AbstractMethod):
     samples: int = eqx.field(static=True, default=1)
     steps: int | None = eqx.field(static=True, default=None)
     grid: Literal["trained", "log_snr", "karras"] = eqx.field(static=True, default="trained")
+    passes: tuple[int, ...] | None = eqx.field(static=True, default=None)
     noisy_known: bool = eqx.field(static=True, default=False)
     stage: Literal["all", "first"] = eqx.field(static=True, default="all")
 
@@ -84,6 +86,14 @@ class Diffusion(AbstractMethod):
                 "a regressor of its own and corruption=prediction need a noise that starts with zeros, got "
                 f"{type(self.noise).__name__}"
             )
+        if self.passes is not None:
+            count = self.steps or len(self.noise.levels()) - self.noise.regresses - self.noise.rehearsed
+            chain = isinstance(self.sampler, Renoise)
+            if not chain or count != len(self.passes) or min(self.passes) < 1:
+                raise ValueError(
+                    f"passes are for the sampler renoise, one positive number for each of {count} levels, "
+                    f"got {list(self.passes)} and {type(self.sampler).__name__}"
+                )
         if self.regressor != "shared" and self.pretrain == 0:
             raise ValueError("a regressor of its own is trained in the first phase: set pretrain above 0")
         if self.noisy_known and (self.noise.regresses or self.parametrisation == "x0"):
@@ -129,6 +139,8 @@ class Diffusion(AbstractMethod):
             noisy_known=self.noisy_known,
             channels=channels,
             starts_with_regression=self.noise.regresses,
+            rehearsed=self.noise.rehearsed,
+            passes=self.passes,
             refine=self.stage == "all",
         )
         return Operator(

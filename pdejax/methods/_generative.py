@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
@@ -31,6 +32,9 @@ class Generative(eqx.Module):
     - `samples`: how many are averaged to give one output.
     - `noisy_known`: whether the known field, too, is shown with noise of each level.
     - `channels`: of the output.
+    - `rehearsed`: number of levels after the regression that are passed over.
+    - `passes`: how often each sampled level is passed, once where there is none: a level removes error down to a
+        share of its noise, so that error which enters far above that needs a second pass.
     - `refine`: whether anything follows the first level's prediction.
     """
 
@@ -46,6 +50,8 @@ class Generative(eqx.Module):
     noisy_known: bool = eqx.field(static=True)
     channels: int = eqx.field(static=True)
     starts_with_regression: bool = eqx.field(static=True)
+    rehearsed: int = eqx.field(static=True)
+    passes: tuple[int, ...] | None = eqx.field(static=True)
     refine: bool = eqx.field(static=True)
 
     @property
@@ -59,7 +65,9 @@ class Generative(eqx.Module):
     @property
     def _sampled(self) -> int:
         """Levels that a sample passes after the regression, if there is one."""
-        return self.steps or len(self.levels) - self.starts_with_regression
+        if self.passes is not None:
+            return sum(self.passes)
+        return self.steps or len(self.levels) - self.starts_with_regression - self.rehearsed
 
     def _at_first(self, denoiser: Denoiser, known: Array, condition: Array | None) -> Array:
         alpha, sigma = (jnp.broadcast_to(x[0], known.shape[:1]) for x in (self.levels.alpha, self.levels.sigma))
@@ -91,8 +99,9 @@ class Generative(eqx.Module):
 
     def _sample(self, known: Array, first: Array | None, condition: Array | None, key: Key) -> Array:
         outer, inner = jax.random.split(key)
-        levels = self.levels if first is None else self.levels[1:]
+        levels = self.levels if first is None else self.levels[1 + self.rehearsed :]
         levels = levels if self.steps is None else levels.spread(self.steps, self.grid)
+        levels = levels if self.passes is None else levels[np.repeat(np.arange(len(levels)), self.passes)]
         noise = jax.random.normal(outer, (*known.shape[:-1], self.channels), known.dtype)
         quiet = getattr(self.sampler, "noise", True) is False
         x = 0.0 * noise if quiet else levels.sigma[0] * noise

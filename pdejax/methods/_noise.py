@@ -106,6 +106,11 @@ class AbstractNoise(eqx.Module):
     def regresses(self) -> bool:
         """Whether the first level shows nothing, so that the prediction made there is a plain regression."""
 
+    @property
+    @abc.abstractmethod
+    def rehearsed(self) -> int:
+        """How many levels after a regression are trained on, but passed over in sampling."""
+
     @abc.abstractmethod
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
         """The levels.
@@ -134,14 +139,18 @@ class Exponential(AbstractNoise):
     def __check_init__(self) -> None:
         if self.refinements < (self.start == "noise") or not 0 < self.min_noise_var < 1:
             raise ValueError(
-                "an exponential noise needs refinements (of at least 1 if it starts with noise) and a min_noise_var between 0 and 1, got "
-                f"{self.refinements} and {self.min_noise_var:g}"
+                "an exponential noise needs refinements (at least 1 from noise) and a min_noise_var between "
+                f"0 and 1, got {self.refinements} and {self.min_noise_var:g}"
             )
         self.levels()
 
     @property
     def regresses(self) -> bool:
         return self.start == "zeros"
+
+    @property
+    def rehearsed(self) -> int:
+        return 0
 
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
         variance = self.min_noise_var ** (np.arange(self.refinements + 1) / max(self.refinements, 1))
@@ -156,30 +165,39 @@ class Adaptive(AbstractNoise):
     The first has `ratio` times that error, each further one `decay` times the one before; with more than one, the last
     is low enough to leave the weakest wavenumber of the data visible. Noise far above the error already reached adds
     to it; noise far below leaves what a step is shown outside of what it was trained on.
+
+    Noise that small is hard to see in fields of size 1: a network takes thousands of updates to find it. `rehearsals`
+    levels above the first, each 1 / `decay` times the next, are trained on too, and passed over in sampling.
     """
 
     refinements: int = eqx.field(static=True, default=1)
     ratio: float = eqx.field(static=True, default=0.5)
     decay: float = eqx.field(static=True, default=0.3)
+    rehearsals: int = eqx.field(static=True, default=2)
     adaptive: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
-        if self.refinements < 1 or self.ratio <= 0 or not 0 < self.decay < 1:
+        if self.refinements < 1 or self.ratio <= 0 or not 0 < self.decay < 1 or self.rehearsals < 0:
             raise ValueError(
-                "an adaptive noise needs refinements of at least 1, a positive ratio and a decay between 0 and 1, got "
-                f"{self.refinements}, {self.ratio:g} and {self.decay:g}"
+                "an adaptive noise needs refinements of at least 1, a positive ratio, a decay between 0 and 1 and "
+                f"no negative rehearsals, got {self.refinements}, {self.ratio:g}, {self.decay:g} and {self.rehearsals}"
             )
 
     @property
     def regresses(self) -> bool:
         return True
 
+    @property
+    def rehearsed(self) -> int:
+        return self.rehearsals
+
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
         first = max(self.ratio * error, SMALLEST_STD)
         last = max(min(first * self.decay ** (self.refinements - 1), weakest), SMALLEST_STD)
         last = first if self.refinements == 1 else last
-        sigma = np.geomspace(first, last, self.refinements)
-        return _levels(np.r_[0.0, np.ones(self.refinements)], np.r_[0.0, sigma], False)
+        larger = first * self.decay ** -np.arange(self.rehearsals, 0.0, -1.0)
+        sigma = np.r_[larger, np.geomspace(first, last, self.refinements)]
+        return _levels(np.r_[0.0, np.ones(len(sigma))], np.r_[0.0, sigma], False)
 
 
 class Linear(AbstractNoise):
@@ -204,6 +222,10 @@ class Linear(AbstractNoise):
     def regresses(self) -> bool:
         return False
 
+    @property
+    def rehearsed(self) -> int:
+        return 0
+
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
         return _from_betas(np.linspace(self.beta_min, self.beta_max, self.steps) * 1000 / self.steps)
 
@@ -224,6 +246,10 @@ class Cosine(AbstractNoise):
     @property
     def regresses(self) -> bool:
         return False
+
+    @property
+    def rehearsed(self) -> int:
+        return 0
 
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
         share = np.cos((np.arange(self.steps + 1) / self.steps + 0.008) / 1.008 * np.pi / 2) ** 2
@@ -251,6 +277,10 @@ class LogNormal(AbstractNoise):
     @property
     def regresses(self) -> bool:
         return False
+
+    @property
+    def rehearsed(self) -> int:
+        return 0
 
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
         quantiles = (np.arange(self.steps) + 0.5) / self.steps

@@ -26,6 +26,7 @@ from pdejax.methods import (
     NOISES,
     SAMPLERS,
     Diffusion,
+    Distilled,
     Steady,
     Supervised,
     build_method,
@@ -122,6 +123,10 @@ def test_diffusion():
     for name, built in (("noise", build_noise), ("sampler", build_sampler)):
         assert built(ours.pop(name).model_dump()) == theirs.pop(name)
     assert ours == theirs
+
+
+def test_distilled():
+    assert defaults(kinds(Method)["distilled"]) == arguments(Distilled, "stepper")
 
 
 def test_noises_and_samplers():

@@ -21,7 +21,7 @@ RELEASED = {
 }
 SMALL = {
     "kind": "diffusion",
-    "noise": {"kind": "adaptive", "refinements": 2},
+    "noise": {"kind": "adaptive", "refinements": 2, "rehearsals": 1},
     "sampler": {"kind": "renoise"},
     "regressor": "own",
     "pretrain": 0.5,
@@ -137,6 +137,20 @@ def test_cost_is_stated_in_network_calls(cards, key):
     assert calls({"kind": "supervised"}) == 1
 
 
+def test_levels_can_be_passed_twice(cards, key):
+    """Two passes of the second level are two levels of equal noise."""
+    card = cards(names=())
+    model = build_method(REFINER).build(UNET, card, key=key)
+    model = eqx.tree_at(lambda m: m.network.denoiser, model, _awake(model.network.denoiser, key))
+    twice = build_method({**REFINER, "passes": [1, 2, 1]}).build(UNET, card, key=key)
+    twice = eqx.tree_at(lambda m: m.network.denoiser, twice, model.network.denoiser)
+    index = jnp.array([0, 1, 2, 2, 3])
+    longer = eqx.tree_at(lambda m: m.network.levels, model, model.network.levels[index])
+    u = jax.random.normal(key, (2, 16, 1))
+    np.testing.assert_allclose(twice(u, key=key), longer(u, key=key), atol=1e-6)
+    assert twice.calls == 5
+
+
 @pytest.mark.parametrize("share", [None, 0.5])
 def test_levels_are_drawn_as_often_as_asked(share, cards, key):
     method = build_method({**REFINER, "first_share": share})
@@ -207,7 +221,7 @@ def test_two_phases(cards, key):
     after = method.continued(model, batches)
     error = np.sqrt(np.mean([float(jnp.mean(first.loss(model, b, jax.random.split(key, 4))[0])) for b in batches]))
     # the weakest wavenumber of these random fields is strong: it does not ask for less noise
-    np.testing.assert_allclose(after.network.levels.sigma, [0, error / 2, error / 2 * 0.3], rtol=1e-4)
+    np.testing.assert_allclose(after.network.levels.sigma, [0, error / 0.6, error / 2, 0.15 * error], rtol=1e-4)
     for a, b in zip(*map(jax.tree.leaves, (after.network.denoiser, model.network.regressor)), strict=True):
         np.testing.assert_array_equal(a, b)
     params, _ = eqx.partition(after, method.trainable(after))
@@ -215,8 +229,11 @@ def test_two_phases(cards, key):
     assert jax.tree.leaves(params.network.denoiser)
     assert after.calls == 3
     assert dataclasses.replace(after.network, refine=False).calls == 1
-    shares = method._shares(3)
-    np.testing.assert_array_equal(shares, [0, 0.5, 0.5])
+    np.testing.assert_allclose(method._shares(4), [0, 1 / 3, 1 / 3, 1 / 3])
+    # the largest noise is trained on, but a sample never passes it
+    other = eqx.tree_at(lambda m: m.network.levels.sigma, after, after.network.levels.sigma.at[1].set(9.0))
+    u = batches[0].states[:, 0]
+    np.testing.assert_array_equal(other(u, key=key), after(u, key=key))
 
 
 def test_what_a_regressor_leaves(cards, key):
@@ -316,6 +333,7 @@ def test_mean_is_conserved_by_every_refinement(cards, key):
         ({"noise": {"kind": "adaptive"}}, "set pretrain above 0"),
         ({"regressor": "own"}, "trained in the first phase: set pretrain above 0"),
         ({"regressor": "own", "pretrain": 0.5, "noise": {"kind": "cosine"}}, "starts with zeros, got Cosine"),
+        ({"passes": [1, 2]}, "for each of 3 levels, got \\[1, 2\\] and Renoise"),
         ({"pretrain": 1.0}, "from 0 to less than 1, got 1"),
         ({"noisy_known": True}, "needs a noise that starts with noise"),
         ({"predict": "state", "conserve_mean": True}, "needs predict=increment"),

@@ -47,11 +47,11 @@ def test_log_normal_levels_have_their_moments():
 
 
 def test_adaptive_levels_follow_the_error():
-    noise = build_noise({"kind": "adaptive", "refinements": 3, "ratio": 0.5, "decay": 0.2})
+    noise = build_noise({"kind": "adaptive", "refinements": 3, "ratio": 0.5, "decay": 0.2, "rehearsals": 0})
     np.testing.assert_allclose(noise.levels(0.02).sigma, [0, 0.01, 0.002, 0.0004], rtol=1e-5)
     np.testing.assert_allclose(noise.levels(0.02, weakest=1e-4).sigma, [0, 0.01, 0.001, 0.0001], rtol=1e-5)
-    single = build_noise({"kind": "adaptive", "ratio": 0.5}).levels(0.02, weakest=1e-4)
-    np.testing.assert_allclose(single.sigma, [0, 0.01], rtol=1e-5)
+    single = build_noise({"kind": "adaptive", "ratio": 0.5, "decay": 0.5}).levels(0.02, weakest=1e-4)
+    np.testing.assert_allclose(single.sigma, [0, 0.04, 0.02, 0.01], rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["linear", "cosine"])

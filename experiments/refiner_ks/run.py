@@ -1,0 +1,274 @@
+"""Does PDE-Refiner follow Kuramoto-Sivashinsky longer than one-step training, at equal updates, where data are scarce?
+
+python -m experiments.refiner_ks.run --preset small     # hours on two cores; writes results.json and figures/
+python -m experiments.refiner_ks.run --preset smoke     # a minute; asserts the direction of the claims
+"""
+
+import argparse
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from benchmarks._results import row, study, write_study
+from experiments._runs import pdejax, run_jobs, train_and_evaluate, training_seconds
+from pdejax import load
+from pdejax.core import Alternating, hashed_by_identity
+from pdejax.data import Dataset
+from pdejax.evaluation import Comparison, compare_runs, write_comparison
+from pdejax.solvers import problem_stepper
+
+HERE = Path(__file__).parent
+QUESTION = (
+    "Does PDE-Refiner follow Kuramoto-Sivashinsky longer than one-step training at equal updates, on scarce data?"
+)
+ONE_STEP, SMALL = "one step", "refiner for small budgets"
+GOAL = 0.0  # of the gain in correlation time: the acceptance is an interval above zero
+PUBLISHED_GAIN = 75.3 / 52.8 - 1  # Lippe et al. (2023), a tenth of the data
+METRICS = {  # key of comparison.json: (name in results.json, better)
+    "correlation_time_0.8": ("high-correlation time at 0.8 (batch mean) [s]", "higher"),
+    "correlation_time_0.9": ("high-correlation time at 0.9 (batch mean) [s]", "higher"),
+    "correlation_time_0.8_each": ("high-correlation time at 0.8 (mean over trajectories) [s]", "higher"),
+    "one_step_nrmse": ("one-step nRMSE", "lower"),
+    "one_step_nrmse_high": ("one-step nRMSE of wavenumbers from 13", "lower"),
+    "spectrum_log_distance": ("spectrum log-distance", "lower"),
+}
+PICTURES = ("gains", "curves", "mode_errors", "spectra", "stability", "spread", "alarm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """A way to train: its words, the name of its runs, and its seeds."""
+
+    words: tuple[str, ...]
+    name: str
+    seeds: tuple[int, ...] = (0,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """Words of all runs, the arms, and how much is evaluated."""
+
+    words: tuple[str, ...]
+    arms: Mapping[str, Arm]
+    long_steps: int
+    members: int
+    prefix: str = "refiner_ks"
+
+    def run(self, base: Path, arm: str, seed: int) -> Path:
+        """Folder of a run."""
+        return base / "runs" / f"{self.prefix}_{self.arms[arm].name}_{seed}"
+
+
+HALF = ("method.noise.refinements=1", "method.noise.ratio=1.0", "method.noise.rehearsals=0", "method.pretrain=0.5")
+SMOKE = (
+    "problem.name=ks_low_data_smoke",
+    "problem.splits={train: {trajectories: 32, frames: 24}, valid: {trajectories: 4, frames: 24}, "
+    "test: {trajectories: 8, frames: 41}}",
+    "network.width=8",
+    "network.multipliers=[1,2]",
+    "train.steps=1600",
+    "train.warmup=50",
+    "train.evaluate_every=400",
+    "train.checkpoint_every=1600",
+    "evaluation.valid_trajectories=4",
+    "evaluation.valid_steps=10",
+)
+PRESETS = {
+    "small": Preset(
+        (),
+        {
+            ONE_STEP: Arm(("method=one_step",), "one_step", (0, 1)),
+            "one step, twice the work per call": Arm(("method=one_step", "network.width=34"), "wide"),
+            "refiner as published": Arm(("method=refiner",), "refiner"),
+            "one refinement, half of the updates": Arm(("method=refiner_small", *HALF), "half"),
+            SMALL: Arm(("method=refiner_small",), "refiner_small", (0, 1)),
+        },
+        long_steps=10_000,
+        members=16,
+    ),
+    "smoke": Preset(
+        SMOKE,
+        {
+            ONE_STEP: Arm(("method=one_step",), "one_step"),
+            SMALL: Arm(("method=refiner_small", "method.pretrain=0.5"), "refiner_small"),
+        },
+        long_steps=200,
+        members=4,
+        prefix="refiner_ks_smoke",
+    ),
+}
+
+
+@hashed_by_identity
+class Corrected(eqx.Module):
+    """A learned step whose wavenumbers from `first` on are those of the true solver's step from the same state."""
+
+    learned: Any
+    solver: Any
+    first: int = eqx.field(static=True)
+
+    def __call__(self, u: Any, *, key: Any = None) -> Any:
+        """One step. **Arguments:** `u`: state of one space axis; `key`: random key of the learned step."""
+        learned, true = (jnp.fft.rfft(x, axis=-2) for x in (self.learned(u, key=key), self.solver(u)))
+        high = jnp.arange(learned.shape[-2])[:, None] >= self.first
+        return jnp.fft.irfft(jnp.where(jnp.broadcast_to(high, learned.shape), true, learned), u.shape[-2], axis=-2)
+
+
+def _network(operator: Any, **changes: Any) -> Any:
+    """The operator with other static options of its stochastic network."""
+    return eqx.tree_at(lambda o: o.network, operator, dataclasses.replace(operator.network, **changes))
+
+
+def _systems(preset: Preset, base: Path, seed: int, dataset: Any) -> dict[str, Any]:
+    """The models of a seed, and what can be made of them without training."""
+    found = {arm: load(preset.run(base, arm, seed)) for arm, one in preset.arms.items() if seed in one.seeds}
+    refiner, shape = found[SMALL], tuple(dataset.grid.shape)
+    first = _network(refiner, refine=False)
+    solver = problem_stepper(dataset.problem, shape=shape)
+    return {
+        **found,
+        f"{SMALL}, first call alone": first,
+        f"{SMALL}, every fourth step": Alternating(first, refiner, 4, dataset.step),
+        f"{SMALL}, mean of 8 samples": _network(refiner, samples=8),
+        **{f"{ONE_STEP}, exact from wavenumber {k}": Corrected(found[ONE_STEP], solver, k) for k in (16, 8)},
+    }
+
+
+def _train(preset: Preset, base: Path) -> None:
+    where = (f"data_dir={base / 'data'}", f"runs_dir={base / 'runs'}")
+    words = ("experiment=refiner_ks_small", *preset.words, *where, "evaluation.baselines=false")
+    pdejax("generate", *words)
+    jobs = []
+    for arm, one in preset.arms.items():
+        for seed in one.seeds:
+            folder = preset.run(base, arm, seed)
+            jobs.append(train_and_evaluate((*words, *one.words, f"seed={seed}", f"name={folder.name}"), folder))
+    run_jobs(jobs)
+
+
+def _compare(preset: Preset, base: Path, seed: int) -> Comparison:
+    name = "ks_low_data_smoke" if preset.words else "ks_low_data"
+    dataset = Dataset.open(base / "data" / name)
+    return compare_runs(
+        _systems(preset, base, seed, dataset),
+        dataset,
+        reference=ONE_STEP,
+        members=preset.members,
+        long_steps=preset.long_steps,
+        frontier=False,
+        key=jax.random.key(seed),
+        progress=lambda text: print(f"seed {seed}: {text}", flush=True),
+    )
+
+
+def _seconds(folder: Path) -> float:
+    first = folder / "first_phase"
+    return training_seconds(folder) + (training_seconds(first) if first.exists() else 0.0)
+
+
+def _rows(preset: Preset, base: Path, seed: int, comparison: Comparison) -> list[dict]:
+    """A row for every metric of every system, each of one seed."""
+    rows: list[dict] = []
+    for name in comparison.models():
+        one = comparison.system(name)
+        case = f"{name}, seed {seed}"
+        trained = name in preset.arms
+        further: dict[str, Any] = {"seeds": [seed]}
+        further["seconds"] = _seconds(preset.run(base, name, seed)) if trained else None
+        for key, (metric, better) in METRICS.items():
+            entry = one["metrics"].get(key)
+            if entry is not None and entry["value"] is not None:
+                rows.append(row(case, metric, entry["value"], better=better, interval=entry["interval"], **further))
+        rows.append(row(case, "network calls per step", one["calls"], better="lower", **further))
+        gains = one["against_reference"]
+        if gains is not None:
+            for key, metric in (
+                ("correlation_time_0.8", "gain in high-correlation time at 0.8 (batch mean)"),
+                ("correlation_time_0.8_each", "gain in high-correlation time at 0.8 (mean over trajectories)"),
+            ):
+                goal = {"goal": GOAL, "reference": PUBLISHED_GAIN} if name == SMALL else {}
+                interval = gains[key]["gain_interval"]
+                rows.append(
+                    row(case, metric, gains[key]["gain"], better="higher", interval=interval, **goal, **further)
+                )
+        if one["stability"]["bounded"] is not None:
+            metric = f"share of trajectories bounded after {preset.long_steps} steps"
+            rows.append(row(case, metric, one["stability"]["bounded"], better="higher", **further))
+        if name in comparison.document["ensembles"]:
+            rows += _ensemble_rows(case, comparison.document["ensembles"][name], further)
+    return rows
+
+
+def _ensemble_rows(case: str, ensemble: Mapping[str, Any], further: Mapping[str, Any]) -> list[dict]:
+    if ensemble.get("reason") or ensemble["spread_over_error"]["one_step"] is None:
+        return []
+    alarm = ensemble["alarm"]["0.8"]
+    rows = [
+        row(case, "spread over error of the ensemble, one step", ensemble["spread_over_error"]["one_step"],
+            better="higher", **further),
+        row(case, "relative CRPS, mean over steps", ensemble["crps_relative"]["mean"], better="lower", **further),
+    ]  # fmt: skip
+    if alarm["r_squared"] is not None:
+        metric = "R^2 of cross-correlation time and correlation time"
+        rows.append(row(case, metric, alarm["r_squared"], better="higher", reference=0.86, **further))
+    return rows
+
+
+def _assert_direction(preset: Preset, comparison: Comparison) -> None:
+    """Refinement stays on the attractor, costs what it says, and removes error where there is little signal."""
+    refined, first = (comparison.system(name) for name in (SMALL, f"{SMALL}, first call alone"))
+    if (refined["calls"], first["calls"]) != (3, 1):
+        raise SystemExit(f"network calls: {refined['calls']} and {first['calls']}")
+    if refined["stability"]["bounded"] < 1:
+        raise SystemExit(f"unbounded: {refined['stability']}")
+    error = {
+        name: comparison.arrays[f"{name}/error_spectrum"][0][24:].sum()
+        for name in (SMALL, f"{SMALL}, first call alone")
+    }
+    if not error[SMALL] < error[f"{SMALL}, first call alone"]:
+        raise SystemExit(f"refinement does not lower the error of high wavenumbers: {error}")
+    print("smoke: refinement lowers the error of high wavenumbers and stays bounded")
+
+
+def main() -> None:
+    """Runs a preset and writes its results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", choices=PRESETS, default="small")
+    parser.add_argument("--collect", action="store_true", help="only compare the finished runs")
+    options = parser.parse_args()
+    preset = PRESETS[options.preset]
+    if options.preset == "smoke":
+        with tempfile.TemporaryDirectory() as scratch:
+            _train(preset, Path(scratch))
+            _assert_direction(preset, _compare(preset, Path(scratch), 0))
+        return
+    if not options.collect:
+        _train(preset, Path())
+    rows: list[dict] = []
+    for seed in preset.arms[SMALL].seeds:
+        comparison = _compare(preset, Path(), seed)
+        rows += _rows(preset, Path(), seed, comparison)
+        if seed == 0:
+            _keep_pictures(comparison)
+    command = f"python -m experiments.refiner_ks.run --preset {options.preset}"
+    write_study(HERE, study("refiner_ks", QUESTION, command, options.preset, rows))
+
+
+def _keep_pictures(comparison: Comparison) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        comparison.save(scratch)
+        write_comparison(scratch)
+        (HERE / "figures").mkdir(exist_ok=True)
+        for name in PICTURES:
+            shutil.copy(Path(scratch) / "figures" / f"{name}.png", HERE / "figures" / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Which sampler, on which noise levels, gives PDE fields with few network calls?
+
+First on fields whose denoiser is known exactly, with a spectrum like that of a PDE's solution; then on trained models.
+
+    python -m experiments.samplers.run --preset small     # minutes on two cores; writes results.json and figures/
+    python -m experiments.samplers.run --preset smoke     # seconds, the exact part alone; asserts the orders
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks._results import row, study, write_study
+from experiments.refiner_spectrum.run import REFINER, train, with_refinements
+from pdejax import load
+from pdejax.data import Dataset
+from pdejax.evaluation import evaluate
+from pdejax.methods import NoiseLevels, build_noise, build_sampler
+
+HERE = Path(__file__).parent
+QUESTION = "Which sampler, on which noise levels, gives PDE fields with few network calls?"
+POINTS, SAMPLES = 128, 64
+TAIL = slice(29, None)
+SAMPLERS: Mapping[str, tuple[dict[str, Any], int]] = {  # with the order each should have
+    "DDIM": ({"kind": "ancestral", "eta": 0.0}, 1),
+    "DPM-Solver-2": ({"kind": "dpm_solver", "order": 2}, 2),
+    "Heun": ({"kind": "heun"}, 2),
+    "DPM-Solver++(2M)": ({"kind": "dpm_solver_pp", "order": 2}, 2),
+    "DPM-Solver++(3M)": ({"kind": "dpm_solver_pp", "order": 3}, 3),
+}
+GRIDS = {"uniform in time": "trained", "uniform in log-SNR": "log_snr", "as EDM": "karras"}
+TRAINED = ("refiner", "acdm")
+ARMS = {"one_step": ("method=one_step",), "refiner": REFINER, "acdm": ("method=acdm",)}
+
+
+def variances() -> jax.Array:
+    """Variance of each Fourier mode of the fields, of amplitude k^-3, in units of white noise's; the mean is zero."""
+    k = np.arange(POINTS // 2 + 1, dtype=float)
+    power = np.where(k > 0, np.maximum(k, 1) ** -6.0, 0.0)
+    both = np.where((k == 0) | (k == POINTS // 2), 1.0, 2.0)
+    return jnp.asarray(power / (power * both).sum() * POINTS)[:, None]
+
+
+def filtered(x: jax.Array, gain: jax.Array) -> jax.Array:
+    """A field with each mode multiplied."""
+    return jnp.fft.irfft(jnp.fft.rfft(x, axis=-2) * gain[None], POINTS, axis=-2)
+
+
+def exact(x: Any, alpha: Any, sigma: Any, key: Any) -> Any:
+    """The denoiser of these normal fields: Wiener's filter."""
+    variance = variances().astype(x.dtype)
+    return filtered(x, alpha * variance / (alpha**2 * variance + sigma**2))
+
+
+def flown(levels: NoiseLevels, x: jax.Array) -> jax.Array:
+    """Where the exact probability flow ends, denoised at the last level."""
+    size = lambda i: jnp.sqrt(levels.alpha[i] ** 2 * variances() + levels.sigma[i] ** 2)
+    return exact(filtered(x, size(-1) / size(0)), levels.alpha[-1], levels.sigma[-1], None)
+
+
+def _levels(smallest: float | None = None) -> NoiseLevels:
+    """The thousand levels of DDPM in float64, or as many equally spaced in log-SNR down to a smaller noise."""
+    levels = build_noise({"kind": "linear"}).levels()
+    levels = NoiseLevels(levels.alpha.astype(float), levels.sigma.astype(float), True)
+    if smallest is None:
+        return levels
+    return levels.at(jnp.linspace(levels.log_snr[0], -np.log(smallest), 1000))
+
+
+def _start(levels: NoiseLevels) -> jax.Array:
+    white = jax.random.normal(jax.random.key(0), (SAMPLES, POINTS, 1))
+    truth = filtered(jax.random.normal(jax.random.key(1), white.shape), jnp.sqrt(variances()))
+    return levels.alpha[0] * truth + levels.sigma[0] * white
+
+
+def _count(sampler: Any, calls: int) -> int:
+    """As many levels as a number of calls allows."""
+    return max(n for n in range(2, calls + 2) if sampler.calls(n) <= calls)
+
+
+def error_of(name: str, grid: str, calls: int, whole: NoiseLevels) -> float:
+    """Relative error to the exact flow with a number of calls."""
+    sampler = build_sampler(SAMPLERS[name][0])
+    levels, x = whole.spread(_count(sampler, calls), grid), _start(whole)
+    found = jax.jit(lambda x: sampler(exact, levels, x, key=jax.random.key(2)))(x)
+    truth = flown(levels, x)
+    return float(jnp.linalg.norm(found - truth) / jnp.linalg.norm(truth))
+
+
+def tail_energy(name: str, smallest: float | None, last: bool) -> float:
+    """Energy of wavenumbers from 29 over what it should be, with 20 calls; `last`: with the last denoising step."""
+    sampler, whole = build_sampler(SAMPLERS[name][0]), _levels(smallest)
+    levels, x = whole.spread(_count(sampler, 20), "log_snr"), _start(whole)
+
+    def denoise(x: Any, alpha: Any, sigma: Any, key: Any) -> Any:
+        clean = exact(x, alpha, sigma, key)
+        return clean if last else jnp.where(sigma <= levels.sigma[-1] * (1 + 1e-9), x / alpha, clean)
+
+    found = jax.jit(lambda x: sampler(denoise, levels, x, key=jax.random.key(2)))(x)
+    power = np.asarray(jnp.mean(jnp.abs(jnp.fft.rfft(found, axis=-2)) ** 2, (0, 2))) / POINTS
+    return float(power[TAIL].sum() / np.asarray(variances())[TAIL, 0].sum())
+
+
+def exact_rows() -> tuple[list[dict], dict[str, dict[str, list[float]]]]:
+    """Errors, orders and energies of the exact part."""
+    rows, curves = [], {}
+    with jax.enable_x64(True):
+        for name, (_, order) in SAMPLERS.items():
+            for label, grid in GRIDS.items():
+                calls = (4, 6, 8, 10, 15, 20, 40)
+                curves.setdefault(name, {})[label] = [error_of(name, grid, n, _levels()) for n in calls]
+                error = curves[name][label][calls.index(10)]
+                rows.append(row(f"{name}, {label}", "relative error with 10 calls", error, better="lower", seeds=[0]))
+            # from so much noise that the steps of low order, with which multistep methods begin, do not count
+            deep = _levels().at(jnp.linspace(-8.0, 4.6, 1000))
+            fine = [error_of(name, "log_snr", n, deep) for n in (201, 401)]
+            observed = float(np.log2(fine[0] / fine[1]))
+            rows.append(row(name, "observed order", observed, better="higher", reference=float(order), seeds=[0]))
+        for smallest in (None, 1e-3, 1e-5):
+            for last in (False, True):
+                case = f"DDIM, smallest noise {smallest or 1e-2:g}, {'with' if last else 'without'} last denoising"
+                ratio = tail_energy("DDIM", smallest, last)
+                metric = "energy of wavenumbers from 29 over the true one"
+                rows.append(row(case, metric, ratio, better="lower", reference=1.0, seeds=[0]))
+    return rows, curves
+
+
+def trained_rows(base: Path, prefix: str) -> list[dict]:
+    """Error after one step and correlation time of trained models by network calls."""
+    dataset = Dataset.open(base / "data" / "ks_toy")
+    models: dict[str, Any] = {"one step": load(base / "runs" / f"{prefix}_one_step")}
+    refiner, acdm = (load(base / "runs" / f"{prefix}_{name}") for name in TRAINED)
+    models |= {f"refiner, {k} refinements": with_refinements(refiner, k) for k in range(4)}
+    for label, spec in (
+        ("ancestral", {"kind": "ancestral"}),
+        ("DDIM", {"kind": "ancestral", "eta": 0.0}),
+        ("DPM-Solver++(2M)", {"kind": "dpm_solver_pp", "order": 2}),
+    ):
+        for steps in (1, 2, 3, 5, 10):
+            changed = dataclasses.replace(acdm.network, sampler=build_sampler(spec), steps=steps, grid="log_snr")
+            one = eqx.tree_at(lambda o: o.network, acdm, changed)
+            models[f"ACDM, {label}"] = (*models.get(f"ACDM, {label}", ()), one)
+    rows = []
+    for name, one in models.items():
+        for model in one if isinstance(one, tuple) else (one,):
+            case = f"{name}, {model.calls} call{'s' if model.calls > 1 else ''}"
+            found = evaluate(model, dataset, steps=200, baselines=False, key=jax.random.key(0))
+            metrics = found.document["systems"]["model"]["metrics"]
+            for key, metric, better in (
+                ("one_step_nrmse", "one-step nRMSE", "lower"),
+                ("correlation_time_0.8", "high-correlation time at 0.8 (batch mean) [s]", "higher"),
+            ):
+                entry = metrics[key]
+                rows.append(row(case, metric, entry["value"], better=better, interval=entry["interval"], seeds=[0]))
+    return rows
+
+
+def _assert_orders(rows: list[dict]) -> None:
+    """Methods have their order, and log-SNR is the better grid for the fast one."""
+    for one in rows:
+        if one["metric"] == "observed order" and one["value"] < one["reference"] - 0.3:
+            raise SystemExit(f"{one['case']}: order {one['value']:.2f}, not {one['reference']:g}")
+    error = {one["case"]: one["value"] for one in rows if one["metric"] == "relative error with 10 calls"}
+    good, bad = error["DPM-Solver++(2M), uniform in log-SNR"], error["DPM-Solver++(2M), uniform in time"]
+    if not good < bad:
+        raise SystemExit(f"log-SNR {good}, time {bad}")
+    print(f"orders hold; DPM-Solver++(2M) with 10 calls: {good:.2g} in log-SNR, {bad:.2g} in time")
+
+
+def _draw(curves: Mapping[str, Mapping[str, list[float]]]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(GRIDS), figsize=(11, 3.4), layout="constrained", sharey=True)
+    for label, one in zip(GRIDS, axes, strict=True):
+        for (name, found), colour in zip(
+            curves.items(), ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7"), strict=True
+        ):
+            one.loglog((4, 6, 8, 10, 15, 20, 40), found[label], "o-", ms=3, lw=1.3, color=colour, label=name)
+        one.set(title=label, xlabel="network calls")
+        one.set_xticks([4, 6, 10, 20, 40], ["4", "6", "10", "20", "40"], minor=False)
+        one.minorticks_off()
+    axes[0].set_ylabel("relative error to the exact flow")
+    axes[-1].legend(frameon=False, fontsize=8)
+    (HERE / "figures").mkdir(exist_ok=True)
+    figure.savefig(HERE / "figures" / "errors.png", dpi=140)
+
+
+def main() -> None:
+    """Runs a preset and writes its results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", choices=("small", "smoke"), default="small")
+    parser.add_argument("--collect", action="store_true", help="only measure the finished runs")
+    options = parser.parse_args()
+    rows, curves = exact_rows()
+    _assert_orders(rows)
+    if options.preset == "smoke":
+        return
+    if not options.collect:
+        train(Path(), (), "refiner_toy", ARMS)
+    rows += trained_rows(Path(), "refiner_toy")
+    command = f"python -m experiments.samplers.run --preset {options.preset}"
+    write_study(HERE, study("samplers", QUESTION, command, options.preset, rows))
+    _draw(curves)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.data import Batch
+from pdejax.methods import build_method
+
+NETWORK = {"kind": "fno", "modes": 4, "width": 8, "depth": 1}
+SPEC = {"kind": "distilled", "teacher": "runs/teacher"}
+
+
+class Noisy(eqx.Module):
+    """A teacher whose steps scatter around half of the state."""
+
+    history: int = 1
+    parameter_names: tuple[str, ...] = ()
+    field_names: tuple[str, ...] = ("u", "v")
+
+    def __call__(self, u, *, key=None):
+        return u / 2 + jax.random.normal(key, u.shape)
+
+
+def _batch(key, size):
+    return Batch(
+        states=jax.random.normal(key, (size, 2, 16, 2)),
+        inputs=jnp.zeros((size, 16, 0)),
+        parameters=jnp.ones((size, 1)),
+        row=jnp.arange(size, dtype=jnp.int32),
+        mask=jnp.ones(size),
+    )
+
+
+@pytest.mark.parametrize("samples", [1, 16])
+def test_loss_is_the_distance_to_the_mean_of_the_teachers_steps(card, key, samples):
+    """A new student stays where it is: its distance to the mean of n noisy steps is known, and falls as 1 / n."""
+    method = build_method({**SPEC, "samples": samples, "predict": "state"}).taught_by(Noisy())
+    student = method.build(NETWORK, card, key=key)
+    student = eqx.tree_at(lambda m: m.network, student, jax.tree.map(
+        lambda x: jnp.zeros_like(x) if eqx.is_inexact_array(x) else x, student.network))  # fmt: skip
+    batch = _batch(key, 256)
+    loss, _ = method.loss(student, batch, jax.random.split(key, 256))
+    mean, std = np.array([1.0, -1.0]), np.array([2.0, 0.5])  # a network of zeros predicts the mean of the data
+    bias = np.square(np.asarray(batch.states[:, 0]) / 2 - mean) / std**2
+    assert float(loss.mean()) == pytest.approx(float(bias.mean() + (1 / std**2).mean() / samples), rel=0.03)
+
+
+def test_student_does_not_hold_its_teacher(card, key):
+    method = build_method(SPEC).taught_by(Noisy())
+    student = method.build(NETWORK, card, key=key)
+    assert student.calls == 1
+    gradient = jax.grad(lambda p, s: method.loss(eqx.combine(p, s), _batch(key, 4), jax.random.split(key, 4))[0].sum())(
+        *eqx.partition(student, method.trainable(student))
+    )
+    assert any(float(jnp.abs(g).max()) > 0 for g in jax.tree.leaves(gradient))
+
+
+def test_impossible_teachers_are_refused(card, key):
+    with pytest.raises(ValueError, match="sees 2 frames, the student 1"):
+        build_method(SPEC).taught_by(Noisy(history=2))
+    method = build_method(SPEC)
+    with pytest.raises(ValueError, match="runs/teacher was not loaded"):
+        method.loss(method.build(NETWORK, card, key=key), _batch(key, 2), jax.random.split(key, 2))
