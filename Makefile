@@ -32,6 +32,10 @@ smoke: $(VENV)/installed-test
 	$(BIN)/python -m experiments.ks_fno.run --preset smoke
 	$(BIN)/python -m experiments.fno_benchmarks.run --preset smoke
 	$(BIN)/python -m experiments.lsm_benchmarks.run --preset smoke
+	$(BIN)/python -m experiments.refiner_ks.run --preset smoke
+	$(BIN)/python -m experiments.refiner_spectrum.run --preset smoke
+	$(BIN)/python -m experiments.refiner_table.run --preset smoke
+	$(BIN)/python -m experiments.samplers.run --preset smoke
 
 # their sources are the .py files
 notebooks: $(VENV)/installed-test

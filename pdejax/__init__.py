@@ -4,6 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pdejax.core import Alternating as Alternating
+    from pdejax.core import Average as Average
     from pdejax.core import Grid as Grid
     from pdejax.core import repeated as repeated
     from pdejax.core import trajectory as trajectory
@@ -21,6 +23,8 @@ __version__ = "0.1.0"
 
 # resolved on first use, so that the command line answers --help without importing JAX
 _HOME = {
+    "Alternating": "core",
+    "Average": "core",
     "Grid": "core",
     "repeated": "core",
     "trajectory": "core",

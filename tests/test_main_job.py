@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pdejax import load
+
 ROOT = Path(__file__).parent.parent
 WORDS = (
     "problem=ks",
@@ -94,6 +96,8 @@ def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project):
         weights = [(run / below / "model/weights.safetensors").read_bytes() for run in (whole, killed)]
         assert weights[0] == weights[1]
     assert "loss_level_3" in _losses(whole)[-1]
+    operator = load(whole / "first_phase")
+    assert (operator.calls, load(whole).calls) == (1, 3)
 
 
 def test_a_student_is_taught_by_a_run(project):

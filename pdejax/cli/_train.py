@@ -10,6 +10,7 @@ from pdejax.cli._config import configs_of, printed
 from pdejax.config import RunConfig, read_run
 
 FIRST_PHASE = "first_phase"  # folder below that of a run
+FIRST_SEED = 1 << 20
 VALID_BATCHES = 8
 INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers take it for "run me again"
 
@@ -134,25 +135,32 @@ def run_training(config: RunConfig) -> Path:
     card, network = DataCard.of(dataset), config.network.spec()
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     size, kind = config.train.batch_size, config.train.feed
-    feed = choose_feed(dataset.split("train"), method.window, size, seed=config.seed, kind=kind)
-    valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
     count, steps = config.valid_rollout
     rollout = RolloutValidation(
         dataset, trajectories=count, steps=steps, history=config.method.history, key=jax.random.key(config.seed)
     )
-    export = lambda best, step, below: save_model(
-        below / "model",
-        best,
-        method=config.method.spec(),
-        network=network,
-        card=card,
-        metadata={"run": config.name, "step": step, "seed": config.seed, **environment()},
-    )
+    valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
 
-    def fit(phase: Any, model: Any, settings: Any, below: Path) -> None:
-        evaluators = [ValidationLoss(phase, valid, batches=VALID_BATCHES), rollout]
-        on_best = lambda best, step: export(best, step, below)
-        train(phase, model, feed, settings, below, seed=config.seed, evaluators=evaluators, on_best=on_best)
+    def fit(phase: Any, model: Any, settings: Any, *, first: bool = False) -> None:
+        below = folder / FIRST_PHASE if first else folder
+        seed = config.seed + (FIRST_SEED if first else 0)  # no phase sees the samples of the other in the same order
+        spec = config.method.spec() | ({"stage": "first"} if first else {})
+
+        def export(best: Any, step: int) -> None:
+            metadata = {"run": config.name, "step": step, "seed": config.seed, **environment()}
+            save_model(below / "model", best, method=spec, network=network, card=card, metadata=metadata)
+
+        train(
+            phase,
+            model,
+            choose_feed(dataset.split("train"), phase.window, size, seed=seed, kind=kind),
+            settings,
+            below,
+            seed=seed,
+            evaluators=[ValidationLoss(phase, valid, batches=VALID_BATCHES), rollout],
+            on_best=export,
+            last=not first,
+        )
 
     first = first_phase(method)
     parts = _phases(settings, first[1]) if first else (settings, settings)
@@ -164,9 +172,9 @@ def run_training(config: RunConfig) -> Path:
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it
     if first:
-        fit(first[0], model, parts[0], folder / FIRST_PHASE)
+        fit(first[0], model, parts[0], first=True)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("first phase")
         model = method.continued(load_model(folder / FIRST_PHASE / "model"), batches_of(valid, VALID_BATCHES))
-    fit(method, model, parts[1], folder)
+    fit(method, model, parts[1])
     return folder

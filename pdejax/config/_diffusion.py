@@ -6,8 +6,6 @@ from pydantic import Field, model_validator
 
 from pdejax.config._types import Count, Flag, NotNegative, Positive, Real, Section, Whole, fault
 
-REGRESSES = ("exponential", "adaptive")
-
 
 class Exponential(Section):
     """PDE-Refiner's levels; `min_noise_var` is the variance of the last one."""
@@ -27,6 +25,12 @@ class Adaptive(Section):
     decay: Positive = 0.3
     rehearsals: Whole = 2
 
+    @model_validator(mode="after")
+    def _falls(self) -> "Adaptive":
+        if self.decay >= 1:
+            raise fault(f"should be less than 1, got {self.decay:g}", "decay")
+        return self
+
 
 class Linear(Section):
     """DDPM's levels, with betas as they are for 1000 steps."""
@@ -35,6 +39,12 @@ class Linear(Section):
     steps: Count = 1000
     beta_min: Positive = 1e-4
     beta_max: Positive = 0.02
+
+    @model_validator(mode="after")
+    def _rises(self) -> "Linear":
+        if not self.beta_min <= self.beta_max < self.steps / 1000:
+            raise fault(f"should lie between beta_min and steps/1000, got {self.beta_max:g}", "beta_max")
+        return self
 
 
 class Cosine(Section):
@@ -66,6 +76,12 @@ class Ancestral(Section):
     kind: Literal["ancestral"]
     eta: NotNegative = 1.0
 
+    @model_validator(mode="after")
+    def _share(self) -> "Ancestral":
+        if self.eta > 1:
+            raise fault(f"should be at most 1, got {self.eta:g}", "eta")
+        return self
+
 
 class Heun(Section):
     """EDM's steps."""
@@ -86,6 +102,12 @@ class DPMSolverPP(Section):
     kind: Literal["dpm_solver_pp"]
     order: Literal[1, 2, 3] = 2
     stochastic: Flag = False
+
+    @model_validator(mode="after")
+    def _exists(self) -> "DPMSolverPP":
+        if self.stochastic and self.order == 3:
+            raise fault("should be 1 or 2 for the stochastic form, got 3", "order")
+        return self
 
 
 Noise = Annotated[Exponential | Adaptive | Linear | Cosine | LogNormal, Field(discriminator="kind")]
@@ -116,6 +138,10 @@ class Diffusion(Section):
     # a sample is one frame after the known ones
     unroll: ClassVar[int] = 1
 
+    @property
+    def _regresses(self) -> bool:
+        return isinstance(self.noise, Adaptive) or (isinstance(self.noise, Exponential) and self.noise.start == "zeros")
+
     @model_validator(mode="after")
     def _fits(self) -> "Diffusion":
         if self.conserve_mean and self.predict != "increment":
@@ -124,6 +150,15 @@ class Diffusion(Section):
             raise fault(f"is a share of the updates, less than 1, got {self.pretrain:g}", "pretrain")
         if self.first_share is not None and self.first_share >= 1:
             raise fault(f"is a share of the samples, less than 1, got {self.first_share:g}", "first_share")
+        if self.first_share is not None and self.regressor == "own":
+            raise fault("has no meaning with method.regressor=own, whose first level is trained before", "first_share")
+        if self.pretrain > 0 and not self._regresses:
+            raise fault("needs a method.noise that starts with zeros, whose first level is a regression", "pretrain")
+        chain = self.sampler.kind == "renoise"
+        if (self.corruption == "prediction") != (isinstance(self.sampler, Renoise) and not self.sampler.noise):
+            raise fault("is prediction exactly with method.sampler={kind: renoise, noise: false}", "corruption")
+        if self.passes is not None and not chain:
+            raise fault("are for method.sampler.kind=renoise", "passes")
         if self.pretrain == 0 and (self.noise.kind == "adaptive" or self.regressor != "shared"):
             raise fault(
                 "should be above 0: noise.kind=adaptive and a regressor that is not shared need a first phase",

@@ -1,5 +1,6 @@
 """Steppers made of other Steppers that cover the same time."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -7,6 +8,21 @@ import jax
 import jax.numpy as jnp
 
 from pdejax.core._types import Key, State, hashed_by_identity
+
+
+def _calls(stepper: Any) -> float:
+    return getattr(stepper, "calls", 1)
+
+
+def _history(steppers: Sequence[Any]) -> int:
+    found = sorted({getattr(stepper, "history", 1) for stepper in steppers})
+    if len(found) > 1:
+        raise ValueError(f"steppers of one composition see equally many frames, got {found}")
+    return found[0]
+
+
+def _bound(stepper: Any, parameters: Mapping[str, Any]) -> Any:
+    return stepper.bind(parameters) if hasattr(stepper, "bind") else stepper
 
 
 @hashed_by_identity
@@ -26,6 +42,21 @@ class Alternating(eqx.Module):
     def __check_init__(self) -> None:
         if self.every < 1:
             raise ValueError(f"every is at least 1, got {self.every}")
+
+    @property
+    def calls(self) -> float:
+        """Network calls of a step, the mean over a cycle."""
+        return (_calls(self.usual) * (self.every - 1) + _calls(self.seldom)) / self.every
+
+    @property
+    def history(self) -> int:
+        """Frames that a state holds."""
+        return _history((self.usual, self.seldom))
+
+    def bind(self, parameters: Mapping[str, Any]) -> "Alternating":
+        """The same Stepper for these physical parameters."""
+        usual, seldom = _bound(self.usual, parameters), _bound(self.seldom, parameters)
+        return Alternating(usual, seldom, self.every, self.step_size, self.time)
 
     def at(self, time: Any) -> "Alternating":
         """The same Stepper, its next call starting at this time."""
@@ -55,6 +86,20 @@ class Average(eqx.Module):
     def __check_init__(self) -> None:
         if not self.steppers:
             raise ValueError("an average needs at least one Stepper")
+
+    @property
+    def calls(self) -> float:
+        """Network calls of a step."""
+        return sum(_calls(stepper) for stepper in self.steppers)
+
+    @property
+    def history(self) -> int:
+        """Frames that a state holds."""
+        return _history(self.steppers)
+
+    def bind(self, parameters: Mapping[str, Any]) -> "Average":
+        """The same Stepper for these physical parameters."""
+        return Average(tuple(_bound(stepper, parameters) for stepper in self.steppers))
 
     def __call__(self, u: State, *, key: Key | None = None) -> State:
         """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""

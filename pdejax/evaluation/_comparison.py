@@ -117,7 +117,7 @@ class _System:
     one: Baseline
     kind: str
     history: int
-    calls: int | None
+    calls: float | None
     resolution: dict[str, Any] | None = None
 
 
@@ -127,7 +127,7 @@ def _models(predictors: Mapping[str, Any], problem: Any) -> dict[str, _System]:
             Baseline(name, "a compared predictor", as_predictor(one, problem)),
             "model",
             getattr(one, "history", 1),
-            int(getattr(one, "calls", 1)),
+            getattr(one, "calls", 1),
         )
         for name, one in predictors.items()
     }
@@ -158,9 +158,11 @@ def _check(predictors: Mapping[str, Any], dataset: Any, reference: str | None, m
         raise ValueError("a comparison needs at least one predictor")
     if dataset.problem.steady:
         raise ValueError(f"data set {dataset.name!r} is of a steady problem: rollouts are compared, it has none")
-    taken = [name for name in predictors if name == SOLVER or name.startswith(f"{SOLVER}_") or "/" in name]
+    taken = [name for name in predictors if name in (SOLVER, "truth") or name.startswith(f"{SOLVER}_") or "/" in name]
     if taken:
-        raise ValueError(f"a predictor cannot be called {taken[0]!r}: 'solver...' and names with '/' are taken")
+        raise ValueError(
+            f"a predictor cannot be called {taken[0]!r}: 'truth', 'solver...' and names with '/' are taken"
+        )
     if reference is not None and reference not in predictors:
         raise ValueError(known("reference", reference, predictors))
     if members == 1:

@@ -11,16 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys
+from pdejax.core import Key, Keys, known
 from pdejax.data import Batch
 from pdejax.methods._base import AbstractMethod, DataCard, fitted_network
-from pdejax.methods._denoiser import Denoiser
+from pdejax.methods._denoiser import PARAMETRISATIONS, Denoiser
 from pdejax.methods._generative import Generative
-from pdejax.methods._noise import NOISE_FEATURES, AbstractNoise, Exponential, log_snr, weakest_wavenumber
+from pdejax.methods._noise import GRIDS, NOISE_FEATURES, AbstractNoise, Exponential, log_snr, weakest_wavenumber
 from pdejax.methods._normalisation import Normalisation
 from pdejax.methods._operator import Operator
 from pdejax.methods._samplers import AbstractSampler, Renoise
 
+REGRESSORS = ("shared", "own", "subtracted")
 MOST_LOGGED = 8
 # Adam moves a number by the learning rate at most: the logarithms, which span ten and more, are numbers times this
 LOG_LOSS_UNIT = 30.0
@@ -73,31 +74,65 @@ class Diffusion(AbstractMethod):
     stage: Literal["all", "first"] = eqx.field(static=True, default="all")
 
     def __check_init__(self) -> None:
+        for name, value, choices in (
+            ("parametrisation", self.parametrisation, PARAMETRISATIONS),
+            ("grid", self.grid, GRIDS),
+            ("regressor", self.regressor, REGRESSORS),
+        ):
+            if value not in choices:
+                raise ValueError(known(name, value, choices))
+        self._check_shares()
+        self._check_levels()
         if self.conserve_mean and self.predict != "increment":
             raise ValueError("conserve_mean needs predict=increment: the mean of a predicted state is free")
-        if not 0 <= self.pretrain < 1:
-            raise ValueError(f"pretrain is a share of the updates, from 0 to less than 1, got {self.pretrain:g}")
-        if self.noise.adaptive and self.pretrain == 0:
-            raise ValueError("an adaptive noise follows the error of a first phase: set pretrain above 0")
-        if self.regressor == "subtracted" and (self.noisy_known or self.noise.adaptive):
-            raise ValueError("regressor=subtracted has units of its own: it goes with neither noisy_known nor adaptive")
-        if not self.noise.regresses and (self.regressor == "own" or self.corruption == "prediction"):
+        if self.regressor == "subtracted" and (self.noise.adaptive or self.corruption == "prediction"):
             raise ValueError(
-                "a regressor of its own and corruption=prediction need a noise that starts with zeros, got "
-                f"{type(self.noise).__name__}"
+                "regressor=subtracted has units of its own: it goes neither with adaptive noise nor with "
+                "corruption=prediction"
             )
-        if self.passes is not None:
-            count = self.steps or len(self.noise.levels()) - self.noise.regresses - self.noise.rehearsed
-            chain = isinstance(self.sampler, Renoise)
-            if not chain or count != len(self.passes) or min(self.passes) < 1:
-                raise ValueError(
-                    f"passes are for the sampler renoise, one positive number for each of {count} levels, "
-                    f"got {list(self.passes)} and {type(self.sampler).__name__}"
-                )
-        if self.regressor != "shared" and self.pretrain == 0:
-            raise ValueError("a regressor of its own is trained in the first phase: set pretrain above 0")
+        if self.corruption == "prediction" and (not self.noise.regresses or self.sampler.draws):
+            raise ValueError(
+                "corruption=prediction needs a noise that starts with zeros, and the sampler renoise without noise"
+            )
+        if self.corruption == "noise" and not self.sampler.draws:
+            raise ValueError("a sampler without noise goes with corruption=prediction only")
         if self.noisy_known and (self.noise.regresses or self.parametrisation == "x0"):
             raise ValueError("noisy_known needs a noise that starts with noise, and parametrisation eps or v")
+
+    def _check_shares(self) -> None:
+        if not 0 <= self.pretrain < 1:
+            raise ValueError(f"pretrain is a share of the updates, from 0 to less than 1, got {self.pretrain:g}")
+        if self.pretrain > 0 and not self.noise.regresses:
+            raise ValueError(
+                f"pretrain needs a noise that starts with zeros, whose first level is a regression, got "
+                f"{type(self.noise).__name__}"
+            )
+        if self.pretrain == 0 and self.noise.adaptive:
+            raise ValueError("an adaptive noise follows the error of a first phase: set pretrain above 0")
+        if self.pretrain == 0 and self.regressor != "shared":
+            raise ValueError("a regressor that is not shared is trained in the first phase: set pretrain above 0")
+        if self.first_share is not None and (not 0 < self.first_share < 1 or self.regressor == "own"):
+            raise ValueError(
+                f"first_share is a share of the samples, between 0 and 1, and none for regressor=own, got "
+                f"{self.first_share:g}"
+            )
+        if self.samples < 1 or self.history < 1:
+            raise ValueError(f"samples and history are at least 1, got {self.samples} and {self.history}")
+
+    def _check_levels(self) -> None:
+        left = len(self.noise.levels()) - self.noise.regresses - self.noise.rehearsed
+        if self.steps is not None and (left == 0 or self.steps < 2 or (self.grid == "trained" and self.steps > left)):
+            raise ValueError(
+                f"steps lie between 2 and the {left} levels that are trained and sampled, got {self.steps}"
+            )
+        count = self.steps or left
+        if self.passes is not None and (
+            not isinstance(self.sampler, Renoise) or count != len(self.passes) or min(self.passes) < 1
+        ):
+            raise ValueError(
+                f"passes are for the sampler renoise, one positive number for each of {count} levels, got "
+                f"{list(self.passes)} and {type(self.sampler).__name__}"
+            )
 
     @property
     def window(self) -> int:
@@ -179,7 +214,8 @@ class Diffusion(AbstractMethod):
 
     def _drawn(self, row: Array, shares: np.ndarray) -> Array:
         """The level of each sample: as evenly spread over a batch as its numbers of draws are."""
-        place = (row.astype(jnp.uint32) * jnp.uint32(GOLDEN)).astype(jnp.float32) / jnp.float32(2.0**32)
+        # 24 bits are what float32 holds: more would round up to 1, where there is no level
+        place = ((row.astype(jnp.uint32) * jnp.uint32(GOLDEN)) >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
         level = jnp.searchsorted(jnp.asarray(np.cumsum(shares)[:-1], jnp.float32), place, side="right")
         return level.astype(jnp.int32)
 
@@ -236,7 +272,7 @@ class Diffusion(AbstractMethod):
         if self.balance == "min_snr":
             snr = jnp.exp(2 * log_snr(alpha, sigma))
             over = {"x0": jnp.ones_like(snr), "eps": 1 / snr, "v": 1 / (snr + 1)}[self.parametrisation]
-            return raw * jnp.where(sigma > 0, jnp.minimum(snr, 5.0) * over, 1.0)
+            return raw * jnp.where((alpha > 0) & (sigma > 0), jnp.minimum(snr, 5.0) * over, 1.0)
         return raw
 
     def continued(self, model: Operator, batches: Iterable[Batch]) -> Operator:

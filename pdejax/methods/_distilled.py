@@ -46,7 +46,7 @@ class Distilled(AbstractMethod):
     def _student(self) -> Supervised:
         return Supervised(predict=self.predict, history=self.history, conserve_mean=self.conserve_mean)
 
-    def taught_by(self, stepper: Operator) -> "Distilled":
+    def taught_by(self, stepper: Any) -> "Distilled":
         """The same method with its teacher at hand.
 
         **Raises:** `ValueError` if the teacher sees another number of frames.
@@ -55,7 +55,19 @@ class Distilled(AbstractMethod):
             raise ValueError(f"the teacher {self.teacher} sees {stepper.history} frames, the student {self.history}")
         return eqx.tree_at(lambda m: m.stepper, self, stepper, is_leaf=lambda x: x is None)
 
+    def _check_teacher(self, card: DataCard) -> None:
+        for name, mine in (
+            ("step_size", card.step),
+            ("lengths", card.lengths),
+            ("field_names", card.field_names),
+            ("parameter_names", card.parameter_names),
+        ):
+            theirs = getattr(self.stepper, name, mine)
+            if theirs != mine:
+                raise ValueError(f"the teacher {self.teacher} has {name} {theirs}, the data have {mine}")
+
     def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> Operator:
+        self._check_teacher(card)
         return self._student.build(network, card, key=key)
 
     def trainable(self, model: Operator) -> Any:

@@ -103,9 +103,10 @@ class Generative(eqx.Module):
         levels = levels if self.steps is None else levels.spread(self.steps, self.grid)
         levels = levels if self.passes is None else levels[np.repeat(np.arange(len(levels)), self.passes)]
         noise = jax.random.normal(outer, (*known.shape[:-1], self.channels), known.dtype)
-        quiet = getattr(self.sampler, "noise", True) is False
-        x = 0.0 * noise if quiet else levels.sigma[0] * noise
-        x = x if first is None else x + levels.alpha[0] * first
+        if first is None:  # fields of unit mean square with the noise of the first level
+            x = jnp.sqrt(levels.alpha[0] ** 2 + levels.sigma[0] ** 2) * noise
+        else:
+            x = levels.alpha[0] * first + (levels.sigma[0] * noise if self.sampler.draws else 0.0)
         return self.sampler(self._denoise(known, condition), levels, x, key=inner)
 
     @jax.named_scope("pdejax.Generative")
@@ -136,6 +137,8 @@ class Generative(eqx.Module):
         """A sample, or the mean of some, that begins with a regression or with noise."""
         if first is not None and not self._sampled:
             return first
+        if key is None and not self.sampler.draws:
+            key = jax.random.key(0)  # which nothing uses
         if key is None:
             raise ValueError("this operator draws noise: call it with key=jax.random.key(...)")
         one = lambda key: self._sample(known, first, condition, key)

@@ -15,6 +15,7 @@ from pdejax.core import band_indices, known
 
 LARGEST_LOG_SNR = 12.0  # beyond it a level counts as noise alone, or as none; float32 resolves e^-12 of unit fields
 SMALLEST_STD = 1e-5
+GRIDS = ("trained", "log_snr", "karras")
 FREQUENCIES = math.pi / 24 * 2.0 ** np.arange(0, 5.5, 0.5)
 
 
@@ -56,12 +57,18 @@ class NoiseLevels(eqx.Module):
         """
         if grid == "trained":
             return self[np.rint(np.linspace(0, len(self) - 1, steps)).astype(int)]
+        if steps == 1:
+            return self[:1]
         first, last = self.log_snr[0], self.log_snr[-1]
         part = jnp.linspace(0.0, 1.0, steps, dtype=self.alpha.dtype)
         if grid == "log_snr":
-            return self.at(first + part * (last - first))
-        a, b = jnp.exp(-first / 7), jnp.exp(-last / 7)
-        return self.at(-7 * jnp.log(a + part * (b - a)))
+            levels = self.at(first + part * (last - first))
+        else:
+            a, b = jnp.exp(-first / 7), jnp.exp(-last / 7)
+            levels = self.at(-7 * jnp.log(a + part * (b - a)))
+        # the ends as they are: an infinite log-SNR does not survive the way there and back
+        ends = lambda new, old: new.at[0].set(old[0]).at[-1].set(old[-1])
+        return NoiseLevels(ends(levels.alpha, self.alpha), ends(levels.sigma, self.sigma), self.preserving)
 
 
 def log_snr(alpha: Float[Array, "*shape"], sigma: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -217,6 +224,7 @@ class Linear(AbstractNoise):
                 f"a linear noise of {self.steps} steps needs 0 < beta_min <= beta_max < {self.steps / 1000:g}, got "
                 f"{self.beta_min:g} and {self.beta_max:g}: betas are given as for 1000 steps"
             )
+        self.levels()
 
     @property
     def regresses(self) -> bool:
@@ -242,6 +250,7 @@ class Cosine(AbstractNoise):
     def __check_init__(self) -> None:
         if self.steps < 2:
             raise ValueError(f"a cosine noise needs at least 2 steps, got {self.steps}")
+        self.levels()
 
     @property
     def regresses(self) -> bool:

@@ -21,6 +21,11 @@ Denoise = Callable[[Array, Array, Array, Key], Array]
 class AbstractSampler(eqx.Module):
     """A way from the first of a sequence of noise levels to the last, whose clean prediction is the sample."""
 
+    @property
+    @abc.abstractmethod
+    def draws(self) -> bool:
+        """Whether the first state of a sample is noised; without that, nothing is drawn at all."""
+
     @abc.abstractmethod
     def calls(self, levels: int) -> int:
         """Calls of the denoiser for this many levels."""
@@ -70,6 +75,10 @@ class Renoise(AbstractSampler):
 
     noise: bool = eqx.field(static=True, default=True)
 
+    @property
+    def draws(self) -> bool:
+        return self.noise
+
     def calls(self, levels: int) -> int:
         return levels
 
@@ -95,6 +104,10 @@ class Ancestral(AbstractSampler):
     def __check_init__(self) -> None:
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta lies between 0 and 1, got {self.eta}")
+
+    @property
+    def draws(self) -> bool:
+        return True
 
     def calls(self, levels: int) -> int:
         return levels
@@ -126,6 +139,10 @@ class Heun(AbstractSampler):
     Source: Karras et al., NeurIPS 2022 (arXiv:2206.00364), algorithm 1.
     """
 
+    @property
+    def draws(self) -> bool:
+        return True
+
     def calls(self, levels: int) -> int:
         return 2 * levels - 1
 
@@ -156,6 +173,10 @@ class DPMSolver(AbstractSampler):
     def __check_init__(self) -> None:
         if self.order not in (1, 2):
             raise ValueError(f"dpm_solver has order 1 or 2, got {self.order}")
+
+    @property
+    def draws(self) -> bool:
+        return True
 
     def calls(self, levels: int) -> int:
         return self.order * (levels - 1) + 1
@@ -193,6 +214,10 @@ class DPMSolverPP(AbstractSampler):
     def __check_init__(self) -> None:
         if self.order not in (1, 2, 3) or (self.stochastic and self.order == 3):
             raise ValueError(f"dpm_solver_pp has order 1, 2 or 3, stochastic 1 or 2, got {self.order}")
+
+    @property
+    def draws(self) -> bool:
+        return True
 
     def calls(self, levels: int) -> int:
         return levels

@@ -141,6 +141,7 @@ def train(
     seed: int = 0,
     evaluators: Sequence[Evaluator] = (),
     on_best: Callable[[Any, int], None] = lambda model, step: None,
+    last: bool = True,
     show: bool = True,
 ) -> Any:
     """Trains `model` by `method` on batches of `feed`; continues from the newest checkpoint below `folder`.
@@ -152,6 +153,7 @@ def train(
     - `seed`: of all randomness in training; sample `row` uses `fold_in(fold_in(key(seed), SAMPLES), row)`.
     - `evaluators`: called with the averaged model every `evaluate_every` updates; they give named numbers.
     - `on_best`: called with the averaged model and the step whenever `settings.monitor` reached a new minimum.
+    - `last`: whether nothing follows; otherwise a signal during the last updates stops the run as any other does.
     - `show`: whether to report progress.
 
     **Returns:** the model with averaged parameters after the last update.
@@ -250,7 +252,7 @@ def train(
                 stop = agreed(caught())
                 if stop or due(settings.checkpoint_every, before, step):
                     checkpoints.save(step, state, feed_state, values)
-                if stop and step < settings.steps:
+                if stop and (step < settings.steps or not last):
                     raise Interrupted(f"stopped by {stop} at update {step}; run the same command again to continue")
                 mark = time.perf_counter()
     finally:

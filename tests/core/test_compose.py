@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +33,28 @@ def test_average_of_steps():
     noisy = lambda u, *, key=None: u + jax.random.normal(key, u.shape)
     many = Average((noisy,) * 16)(jnp.zeros(4000), key=jax.random.key(0))
     assert float(jnp.std(many)) == pytest.approx(0.25, rel=0.1)
+
+
+class Model(eqx.Module):
+    calls: int
+    history: int = 1
+    factor: float = 1.0
+
+    def bind(self, parameters):
+        return Model(self.calls, self.history, parameters["c"])
+
+    def __call__(self, u, *, key=None):
+        return self.factor * u
+
+
+def test_costs_histories_and_parameters_are_those_of_the_parts():
+    alternating, average = Alternating(Model(1), Model(4), 4, 1.0), Average((Model(1), Model(4)))
+    assert (alternating.calls, average.calls) == (7 / 4, 5)
+    for one in (alternating, average):
+        assert one.history == 1
+        np.testing.assert_allclose(one.bind({"c": 3.0})(jnp.ones(2)), 3.0)
+    with pytest.raises(ValueError, match=r"equally many frames, got \[1, 2\]"):
+        _ = Average((Model(1), Model(1, 2))).history
 
 
 def test_impossible_compositions_are_refused():

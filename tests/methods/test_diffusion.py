@@ -151,6 +151,26 @@ def test_levels_can_be_passed_twice(cards, key):
     assert twice.calls == 5
 
 
+@pytest.mark.parametrize("grid", ["trained", "log_snr", "karras"])
+def test_samples_from_pure_noise_have_the_size_of_fields_on_every_grid(grid, cards, key):
+    """A network of zeros says that there is no noise: a sample grows with 1 / alpha, but not from alpha = 0."""
+    spec = {
+        **RELEASED,
+        "parametrisation": "eps",
+        "steps": 3,
+        "grid": grid,
+        "sampler": {"kind": "ancestral", "eta": 0.0},
+    }
+    model = build_method(spec).build(UNET, cards(names=()), key=key)
+    assert float(jnp.abs(model(jnp.zeros((64, 16, 1)), key=key)).max()) < 2
+
+
+def test_no_row_draws_a_level_without_a_share(cards):
+    method = build_method(SMALL).first_phase[0]
+    rows = jnp.array([18717257, 37434514, 75601567, 0, 1], jnp.int32)  # whose places are next to 1
+    np.testing.assert_array_equal(method._drawn(rows, method._shares(4)), 0)
+
+
 @pytest.mark.parametrize("share", [None, 0.5])
 def test_levels_are_drawn_as_often_as_asked(share, cards, key):
     method = build_method({**REFINER, "first_share": share})
@@ -331,8 +351,17 @@ def test_mean_is_conserved_by_every_refinement(cards, key):
     ("options", "words"),
     [
         ({"noise": {"kind": "adaptive"}}, "set pretrain above 0"),
+        ({"grid": "lgo_snr"}, "Did you mean 'log_snr'"),
+        ({"first_share": 1.5}, "between 0 and 1, and none for regressor=own, got 1.5"),
+        ({"samples": 0}, "at least 1, got 0 and 1"),
+        ({"steps": 5}, "between 2 and the 3 levels that are trained and sampled, got 5"),
+        ({"corruption": "prediction"}, "the sampler renoise without noise"),
+        ({"sampler": {"kind": "renoise", "noise": False}}, "goes with corruption=prediction only"),
         ({"regressor": "own"}, "trained in the first phase: set pretrain above 0"),
-        ({"regressor": "own", "pretrain": 0.5, "noise": {"kind": "cosine"}}, "starts with zeros, got Cosine"),
+        (
+            {"regressor": "own", "pretrain": 0.5, "noise": {"kind": "cosine"}},
+            "that starts with zeros, whose first level is a regression, got Cosine",
+        ),
         ({"passes": [1, 2]}, "for each of 3 levels, got \\[1, 2\\] and Renoise"),
         ({"pretrain": 1.0}, "from 0 to less than 1, got 1"),
         ({"noisy_known": True}, "needs a noise that starts with noise"),

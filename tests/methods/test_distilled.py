@@ -15,7 +15,9 @@ class Noisy(eqx.Module):
     """A teacher whose steps scatter around half of the state."""
 
     history: int = 1
-    parameter_names: tuple[str, ...] = ()
+    parameter_names: tuple[str, ...] = ("nu",)
+    parameters: jnp.ndarray | None = None
+    step_size: float = 0.5
     field_names: tuple[str, ...] = ("u", "v")
 
     def __call__(self, u, *, key=None):
@@ -59,6 +61,8 @@ def test_student_does_not_hold_its_teacher(card, key):
 def test_impossible_teachers_are_refused(card, key):
     with pytest.raises(ValueError, match="sees 2 frames, the student 1"):
         build_method(SPEC).taught_by(Noisy(history=2))
+    with pytest.raises(ValueError, match=r"has step_size 9\.0, the data have 0\.5"):
+        build_method(SPEC).taught_by(Noisy(step_size=9.0)).build(NETWORK, card, key=key)
     method = build_method(SPEC)
     with pytest.raises(ValueError, match="runs/teacher was not loaded"):
         method.loss(method.build(NETWORK, card, key=key), _batch(key, 2), jax.random.split(key, 2))
