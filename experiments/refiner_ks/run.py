@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ METRICS = {  # key of comparison.json: (name in results.json, better)
     "one_step_nrmse_high": ("one-step nRMSE of wavenumbers from 13", "lower"),
     "spectrum_log_distance": ("spectrum log-distance", "lower"),
 }
-PICTURES = ("gains", "curves", "mode_errors", "spectra", "stability", "spread", "alarm")
+PICTURES = {"arms": ("gains", "curves", "mode_errors", "spectra"), "long": ("stability", "spread", "alarm")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,10 +129,12 @@ def _network(operator: Any, **changes: Any) -> Any:
 def _systems(part: str, preset: Preset, base: Path, seed: int, dataset: Any) -> dict[str, Any]:
     """The models of a seed, or what can be made of them without training; one-step training is always there.
 
-    What needs long rollouts and ensembles is in the part "arms".
+    Ensembles and very long rollouts are those of the part "long".
     """
     get = lambda arm, seed=seed: load(preset.run(base, arm, seed))
     one_step, refiner = get(ONE_STEP), get(REFINER)
+    if part == "long":
+        return {ONE_STEP: one_step, REFINER: refiner}
     if part == "arms":
         trained = [arm for arm, one in preset.arms.items() if seed in one.seeds]
         return {**{arm: get(arm) for arm in trained}, TWICE: _network(refiner, passes=(1, 2, 1))}
@@ -164,13 +166,13 @@ def _train(preset: Preset, base: Path) -> None:
     run_jobs(jobs)
 
 
-def _comparisons(preset: Preset, base: Path, seed: int) -> dict[str, Comparison]:
-    """The comparison of each part, made once."""
+def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -> dict[str, Comparison]:
+    """The comparison of each part; `again`: also if an earlier one of the same names is there."""
     dataset, made = Dataset.open(base / "data" / ("ks_low_data_smoke" if preset.words else "ks_low_data")), {}
-    for part in ("arms", "variants"):
+    for part in ("arms", "variants", *(("long",) if seed == 0 else ())):
         systems = _systems(part, preset, base, seed, dataset)
-        folder, whole = base / "runs" / f"{preset.prefix}_comparison_{part}_{seed}", part == "arms"
-        if (folder / "comparison.json").exists():
+        folder = base / "runs" / f"{preset.prefix}_comparison_{part}_{seed}"
+        if not again and (folder / "comparison.json").exists():
             made[part] = Comparison.load(folder)
             if set(made[part].models()) == set(systems):
                 continue
@@ -178,8 +180,8 @@ def _comparisons(preset: Preset, base: Path, seed: int) -> dict[str, Comparison]
             systems,
             dataset,
             reference=ONE_STEP,
-            members=preset.members if whole else 0,
-            long_steps=preset.long_steps if whole else 0,
+            members=preset.members if part == "long" else 0,
+            long_steps=preset.long_steps if part == "long" else 0,
             frontier=False,
             key=jax.random.key(seed),
             progress=lambda text: print(f"seed {seed}: {text}", flush=True),
@@ -198,9 +200,14 @@ def _rows(preset: Preset, base: Path, seed: int, part: str, comparison: Comparis
     rows: list[dict] = []
     for name in comparison.models():
         one = comparison.system(name)
+        case = f"{name}, seed {seed}"
+        if part == "long":
+            metric = f"share of trajectories bounded after {preset.long_steps} steps"
+            rows.append(row(case, metric, one["stability"]["bounded"], better="higher", seeds=[seed]))
+            rows += _ensemble_rows(case, comparison.document["ensembles"][name], {"seeds": [seed]})
+            continue
         if name == ONE_STEP and part != "arms":
             continue
-        case = f"{name}, seed {seed}"
         trained = name in preset.arms
         further: dict[str, Any] = {"seeds": [seed]}
         further["seconds"] = _seconds(preset.run(base, name, seed)) if trained else None
@@ -220,11 +227,6 @@ def _rows(preset: Preset, base: Path, seed: int, part: str, comparison: Comparis
                 rows.append(
                     row(case, metric, gains[key]["gain"], better="higher", interval=interval, **goal, **further)
                 )
-        if (one.get("stability") or {}).get("bounded") is not None:
-            metric = f"share of trajectories bounded after {preset.long_steps} steps"
-            rows.append(row(case, metric, one["stability"]["bounded"], better="higher", **further))
-        if name in comparison.document["ensembles"]:
-            rows += _ensemble_rows(case, comparison.document["ensembles"][name], further)
     return rows
 
 
@@ -248,8 +250,9 @@ def _assert_direction(found: Mapping[str, Comparison]) -> None:
     refined, first = found["arms"].system(REFINER), found["variants"].system(f"{REFINER}, first call alone")
     if (refined["calls"], found["arms"].system(TWICE)["calls"], first["calls"]) != (4, 5, 1):
         raise SystemExit(f"network calls: {refined['calls']} and {first['calls']}")
-    if refined["stability"]["bounded"] < 1:
-        raise SystemExit(f"unbounded: {refined['stability']}")
+    bounded = found["long"].system(REFINER)["stability"]["bounded"]
+    if bounded < 1:
+        raise SystemExit(f"a long rollout diverged: {bounded}")
     tail = lambda part, name: float(found[part].arrays[f"{name}/error_spectrum"][0][24:].sum())
     errors = tail("arms", REFINER), tail("variants", f"{REFINER}, first call alone")
     if not errors[0] < errors[1]:
@@ -273,20 +276,20 @@ def main() -> None:
         _train(preset, Path())
     rows: list[dict] = []
     for seed in preset.arms[REFINER].seeds:
-        for part, comparison in _comparisons(preset, Path(), seed).items():
+        for part, comparison in _comparisons(preset, Path(), seed, again=not options.collect).items():
             rows += _rows(preset, Path(), seed, part, comparison)
-            if (part, seed) == ("arms", 0):
-                _keep_pictures(comparison)
+            if seed == 0 and part in PICTURES:
+                _keep_pictures(comparison, PICTURES[part])
     command = f"python -m experiments.refiner_ks.run --preset {options.preset}"
     write_study(HERE, study("refiner_ks", QUESTION, command, options.preset, rows))
 
 
-def _keep_pictures(comparison: Comparison) -> None:
+def _keep_pictures(comparison: Comparison, names: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         comparison.save(scratch)
         write_comparison(scratch)
         (HERE / "figures").mkdir(exist_ok=True)
-        for name in PICTURES:
+        for name in names:
             shutil.copy(Path(scratch) / "figures" / f"{name}.png", HERE / "figures" / f"{name}.png")
 
 

@@ -148,7 +148,7 @@ def rows_of(found: dict[str, Any], long_steps: int) -> list[dict]:
 
 
 def _assert_staircase(found: dict[str, Any]) -> None:
-    """Every refinement lowers the error where there is hardly any signal, and together they do not spoil the large waves."""
+    """Every refinement lowers the error of the weakest wavenumbers, and the large waves do not suffer much."""
     free = [band(found[f"{k} refinements"], BANDS[FREE]) for k in range(4)]
     if not (free[0] > free[1] > free[2] > free[3] and free[0] > 10 * free[3]):
         raise SystemExit(f"no staircase at {FREE}: {free}")

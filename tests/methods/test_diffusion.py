@@ -151,20 +151,6 @@ def test_levels_can_be_passed_twice(cards, key):
     assert twice.calls == 5
 
 
-@pytest.mark.parametrize("grid", ["trained", "log_snr", "karras"])
-def test_samples_from_pure_noise_have_the_size_of_fields_on_every_grid(grid, cards, key):
-    """A network of zeros says that there is no noise: a sample grows with 1 / alpha, but not from alpha = 0."""
-    spec = {
-        **RELEASED,
-        "parametrisation": "eps",
-        "steps": 3,
-        "grid": grid,
-        "sampler": {"kind": "ancestral", "eta": 0.0},
-    }
-    model = build_method(spec).build(UNET, cards(names=()), key=key)
-    assert float(jnp.abs(model(jnp.zeros((64, 16, 1)), key=key)).max()) < 2
-
-
 def test_no_row_draws_a_level_without_a_share(cards):
     method = build_method(SMALL).first_phase[0]
     rows = jnp.array([18717257, 37434514, 75601567, 0, 1], jnp.int32)  # whose places are next to 1
@@ -351,7 +337,6 @@ def test_mean_is_conserved_by_every_refinement(cards, key):
     ("options", "words"),
     [
         ({"noise": {"kind": "adaptive"}}, "set pretrain above 0"),
-        ({"grid": "lgo_snr"}, "Did you mean 'log_snr'"),
         ({"first_share": 1.5}, "between 0 and 1, and none for regressor=own, got 1.5"),
         ({"samples": 0}, "at least 1, got 0 and 1"),
         ({"steps": 5}, "between 2 and the 3 levels that are trained and sampled, got 5"),

@@ -64,6 +64,15 @@ def test_spread_keeps_the_ends_and_the_kind(kind):
     np.testing.assert_allclose(np.diff(levels.spread(7, "log_snr").log_snr, 2), 0, atol=2e-3)
 
 
+@pytest.mark.parametrize("grid", ["trained", "log_snr", "karras"])
+def test_spread_keeps_pure_noise_pure(grid):
+    """At alpha = 0 a network gives the field itself: 1e-6 in its place would divide by it."""
+    levels = build_noise({"kind": "exponential", "start": "noise"}).levels().spread(3, grid)
+    assert float(levels.alpha[0]) == 0
+    assert float(levels.sigma[0]) == 1
+    assert len(levels.spread(1, grid)) == 1
+
+
 def test_karras_levels_as_published():
     levels = build_noise({"kind": "log_normal", "steps": 256}).levels()
     few = np.asarray(levels.spread(6, "karras").sigma)
