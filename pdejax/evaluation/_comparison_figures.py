@@ -95,7 +95,7 @@ def gains_figure(comparison: Comparison) -> Figure | None:
         ax.set_ylim(place - 0.5, -0.5)
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.set_title("mean over trajectories of their times" if each else "time of the mean correlation", loc="left")
+        ax.set_title("mean of each" if each else "of the mean", loc="left")
     made.supxlabel(f"gain in high-correlation time over {base}", fontsize=9)
     return made
 
