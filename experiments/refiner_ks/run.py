@@ -53,13 +53,14 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """Words of all runs, the arms, and how much is evaluated."""
+    """Words of all runs, the arms, and how much is evaluated; `variants`: whether with all that needs no training."""
 
     words: tuple[str, ...]
     arms: Mapping[str, Arm]
     long_steps: int
     members: int
     prefix: str = "refiner_ks"
+    variants: bool = True
 
     def run(self, base: Path, arm: str, seed: int) -> Path:
         """Folder of a run."""
@@ -101,6 +102,7 @@ PRESETS = {
         long_steps=200,
         members=4,
         prefix="refiner_ks_smoke",
+        variants=False,
     ),
 }
 
@@ -143,6 +145,8 @@ def _systems(part: str, preset: Preset, base: Path, seed: int, dataset: Any) -> 
         exact = {f"{ONE_STEP}, exact from wavenumber {k}": Corrected(one_step, solver, k) for k in (16, 8)}
         return {ONE_STEP: one_step, **exact}
     first = _network(refiner, refine=False)
+    if not preset.variants:
+        return {ONE_STEP: one_step, f"{REFINER}, first call alone": first}
     seeds = preset.arms[ONE_STEP].seeds
     mean = Average(tuple(get(ONE_STEP, s) for s in seeds))
     return {
@@ -171,7 +175,8 @@ def _train(preset: Preset, base: Path) -> None:
 def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -> dict[str, Comparison]:
     """The comparison of each part; `again`: also if an earlier one of the same names is there."""
     dataset, made = Dataset.open(base / "data" / ("ks_low_data_smoke" if preset.words else "ks_low_data")), {}
-    for part in ("arms", "variants", "oracles", *(("long",) if seed == 0 else ())):
+    more = (*(("oracles",) if preset.variants else ()), *(("long",) if seed == 0 else ()))
+    for part in ("arms", "variants", *more):
         systems = _systems(part, preset, base, seed, dataset)
         folder = base / "runs" / f"{preset.prefix}_comparison_{part}_{seed}"
         if not again and (folder / "comparison.json").exists():
