@@ -6,10 +6,10 @@ from typing import Any
 from pdejax.config import RunConfig
 from pdejax.data import Dataset, SplitSize
 from pdejax.data import first_difference as first_difference
-from pdejax.equations import Problem, SteadyProblem, build_problem
+from pdejax.equations import BoundaryValueProblem, Problem, SteadyProblem, build_problem
 
 
-def problem_of(config: RunConfig) -> Problem | SteadyProblem:
+def problem_of(config: RunConfig) -> Problem | SteadyProblem | BoundaryValueProblem:
     """The problem to solve."""
     return build_problem(config.problem.spec())
 
@@ -17,6 +17,16 @@ def problem_of(config: RunConfig) -> Problem | SteadyProblem:
 def splits_of(config: RunConfig) -> dict[str, SplitSize]:
     """How much data there is to be."""
     return {name: SplitSize(**size) for name, size in config.problem.splits.model_dump().items()}
+
+
+def truth_of(config: RunConfig, problem: Any) -> Any:
+    """The solution of a problem stated by its conditions, from `truth.h5` or solved now; None if none is declared."""
+    from pdejax.data import progress_bar, stored_truth
+
+    if problem.spec["truth"] is None:
+        return None
+    with progress_bar(f"solving {problem.name}") as progress:
+        return stored_truth(problem, config.data_folder, progress=progress)
 
 
 def method_of(config: RunConfig) -> Any:

@@ -12,8 +12,20 @@ def run(arguments: argparse.Namespace) -> int:
     if printed(arguments, configs):
         return 0
     for config in configs:
-        _generate(config)
+        (_truth if config.problem.stated else _generate)(config)
     return 0
+
+
+def _truth(config: RunConfig) -> None:
+    """Solves a problem that is stated by its conditions, as its `truth` says."""
+    from pdejax.cli._build import problem_of, truth_of
+    from pdejax.cli._runtime import start
+
+    start()
+    truth = truth_of(config, problem_of(config))
+    if truth is None:
+        raise ValueError(f"problem {config.problem.name!r} does not say how its solution is known: add a section truth")
+    print(f"{config.data_folder / 'truth.h5'}: {truth.how['kind']}, good to {truth.floor:.2g} (relative L2)")
 
 
 def _generate(config: RunConfig) -> None:

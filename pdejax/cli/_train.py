@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         if len(configs) > 1:
             print(f"run {number} of {len(configs)}: {config.name}")
         try:
-            folder = run_training(config)
+            folder = _train(config)
         except Interrupted as stopped:
             print(f"pdejax: {stopped}")
             return INTERRUPTED
@@ -34,12 +34,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _train(config: RunConfig) -> Path:
+    if not config.problem.stated:
+        return run_training(config)
+    from pdejax.cli._train_field import run_field_training
+
+    return run_field_training(config)
+
+
 def _begun(folder: Path) -> bool:
     """Whether anything was trained that could be mixed up."""
-    return any(folder.glob("checkpoints/*")) or any(folder.glob(f"{FIRST_PHASE}/checkpoints/*"))
+    earlier = (FIRST_PHASE, "stages/*")
+    return any(any(folder.glob(f"{below}/checkpoints/*")) for below in (".", *earlier))
 
 
-def _claim(config: RunConfig, folder: Path) -> None:
+def claim(config: RunConfig, folder: Path) -> None:
     """Writes the resolved configuration, or checks that the run to continue has the same one."""
     from pdejax.core import write_text
 
@@ -167,7 +176,7 @@ def run_training(config: RunConfig) -> Path:
     model = (first[0] if first else method).build(network, card, key=key)
     # everything fits together: only now the run gets its folder
     if jax.process_index() == 0:
-        _claim(config, folder)
+        claim(config, folder)
         _provenance(folder, {"root": str(dataset.root), "fingerprint": dataset.fingerprint})
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from pdejax.config._boundary_value import PhysicsInformed
 from pdejax.config._diffusion import Diffusion
 from pdejax.config._types import Count, Flag, NotNegative, Real, Section, fault
 
@@ -86,4 +87,4 @@ class Distilled(Section):
         return self.model_dump(mode="json")
 
 
-Method = Annotated[Supervised | Steady | Diffusion | Distilled, Field(discriminator="kind")]
+Method = Annotated[Supervised | Steady | Diffusion | Distilled | PhysicsInformed, Field(discriminator="kind")]

@@ -143,6 +143,3 @@ class ConvNeXtUNet(NetworkSection):
     expansion: Count = 4
     layer_scale: Positive = 1e-6
     periodic: Flags | None = None
-
-
-Network = Annotated[FNO | LSM | UNet | DilatedResNet | ConvNeXtUNet, Field(discriminator="kind")]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
 
 from pdejax._suggest import suggestion
+from pdejax.config._boundary_value import BoundaryValueConfig
 from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
 from pdejax.config._initial import Initial
 from pdejax.config._types import Count, Name, Positive, Real, Section, Whole, fault
@@ -168,6 +169,12 @@ class ProblemConfig(Section):
     tolerance: Positive = 1e-4
 
     steady: ClassVar[bool] = False
+    stated: ClassVar[bool] = False
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.domain.shape)
 
     @property
     def _ndim_and_parameters(self) -> tuple[int, tuple[str, ...]]:
@@ -218,6 +225,12 @@ class SteadyProblemConfig(Section):
     tolerance: Positive = 1e-8
 
     steady: ClassVar[bool] = True
+    stated: ClassVar[bool] = False
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.domain.shape)
 
     @model_validator(mode="after")
     def _equation_fits(self) -> "SteadyProblemConfig":
@@ -242,10 +255,15 @@ class SteadyProblemConfig(Section):
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, BoundaryValueConfig) or (isinstance(value, Mapping) and "conditions" in value):
+        return "(conditions)"
     equation = value.get("equation") if isinstance(value, Mapping) else getattr(value, "equation", None)
     return "(steady)" if isinstance(equation, str) and equation in STEADY_CATALOGUE else "(in time)"
 
 
 AnyProblem = Annotated[
-    Annotated[ProblemConfig, Tag("(in time)")] | Annotated[SteadyProblemConfig, Tag("(steady)")], Discriminator(_kind)
+    Annotated[ProblemConfig, Tag("(in time)")]
+    | Annotated[SteadyProblemConfig, Tag("(steady)")]
+    | Annotated[BoundaryValueConfig, Tag("(conditions)")],
+    Discriminator(_kind),
 ]

@@ -5,8 +5,10 @@ from typing import Any
 
 from pydantic import model_validator
 
+from pdejax.config._boundary_value import BoundaryValueConfig
+from pdejax.config._field_network import FIELDS
 from pdejax.config._method import Method
-from pdejax.config._network import Network
+from pdejax.config._networks import Network
 from pdejax.config._problem import AnyProblem
 from pdejax.config._train import TrainConfig
 from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
@@ -55,14 +57,16 @@ class RunConfig(Section):
     @property
     def valid_rollout(self) -> tuple[int, int]:
         """Trajectories and steps of the rollout measured during training: as wished, as far as the split goes."""
+        if isinstance(self.problem, BoundaryValueConfig):
+            return (0, 0)
         wanted, split = self.evaluation, self.problem.splits.valid
         steps = split.frames - self.method.history
         return min(wanted.valid_trajectories, split.trajectories), min(wanted.valid_steps, steps)
 
     @model_validator(mode="after")
     def _network_fits(self) -> "RunConfig":
-        axes = len(self.problem.domain.shape)
-        for name in ("modes", "patch_size", "periodic"):
+        axes = self.problem.ndim
+        for name in ("modes", "patch_size", "periodic", "counts", "overlap", "beyond"):
             value = getattr(self.network, name, None)  # not every kind has it
             if isinstance(value, tuple) and len(value) != axes:
                 raise fault(f"should have one entry for each of {axes} axes, got {list(value)}", "network", name)
@@ -71,6 +75,17 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _method_fits(self) -> "RunConfig":
         kind, steady = self.method.kind, self.problem.steady
+        if self.problem.stated != (kind == "physics_informed"):
+            nature, other = ("is stated by its conditions", "physics_informed") if self.problem.stated else (
+                "is a family of initial states", "one_step")  # fmt: skip
+            raise fault(
+                f"is {kind!r}, but problem {self.problem.name!r} {nature}: take method={other}", "method", "kind"
+            )
+        if self.problem.stated != (self.network.kind in FIELDS):
+            what, other = ("a field of coordinates", "gaussians") if self.problem.stated else ("an operator", "fno")
+            raise fault(f"is {self.network.kind!r}, but method {kind!r} trains {what}: take network={other}", "network", "kind")  # fmt: skip
+        if self.problem.stated:
+            return self
         if steady != (kind == "steady"):
             nature, other = ("is steady", "method=steady") if steady else ("evolves in time", "method=one_step")
             raise fault(f"is {kind!r}, but problem {self.problem.name!r} {nature}: take {other}", "method", "kind")
@@ -78,6 +93,8 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _windows_fit(self) -> "RunConfig":
+        if isinstance(self.problem, BoundaryValueConfig):
+            return self
         window, splits = self.method.history + self.method.unroll, self.problem.splits
         for name in ("train", "valid"):
             frames = getattr(splits, name).frames
@@ -88,6 +105,8 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _evaluation_fits(self) -> "RunConfig":
+        if isinstance(self.problem, BoundaryValueConfig):
+            return self
         test, wanted = self.problem.splits.test, self.evaluation
         for key, most in (("trajectories", test.trajectories), ("steps", test.frames - self.method.history)):
             value = getattr(wanted, key)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from pdejax.config._types import Count, Flag, Fraction, NotNegative, Positive, Section, Whole, fault
 
@@ -12,6 +12,69 @@ def _devices(value: Any) -> Any:
     if value == "auto" or (type(value) is int and value > 0):
         return value
     raise fault(f"should be auto (all there are) or a positive number, got {value!r}")
+
+
+class Balance(Section):
+    """Weights of a loss's terms that follow their gradients or tangent kernels; see `pdejax.training.Balanced`."""
+
+    kind: Literal["gradient", "ntk"] = "gradient"
+    every: Count = 1000
+    decay: Fraction = 0.9
+
+
+class Adaptation(Section):
+    """A change of a field's Gaussians before a stage, which should find their weights anew: `gauss_newton` does.
+
+    `prune` those below this share of the largest weight, `split` so many, `add` so many and `move` so many of the
+    weakest to where the residual is large, looked at on `candidates` points; see `pdejax.methods.adapt_field`.
+    """
+
+    prune: NotNegative = 0.0
+    split: Whole = 0
+    add: Whole = 0
+    move: Whole = 0
+    candidates: Count = 4096
+
+
+Optimiser = Literal[
+    "adamw",
+    "lion",
+    "soap",
+    "lbfgs",
+    "ssbroyden",
+    "gauss_newton",
+    "levenberg_marquardt",
+    "sketched_gauss_newton",
+    "lattice_newton",
+]
+Option = float | int | str | bool | tuple[float, ...]
+
+
+class Stage(Section):
+    """A part of training with settings of its own; what it leaves out is that of the `train` section.
+
+    `adapt` changes the Gaussians of a field before the stage begins.
+    """
+
+    steps: Count | None = None
+    optimiser: Optimiser | None = None
+    options: dict[str, Option] | None = None
+    learning_rate: Positive | None = None
+    schedule: Literal["constant", "cosine", "exponential"] | None = None
+    warmup: Whole | None = None
+    final_learning_rate: NotNegative | None = None
+    weight_decay: NotNegative | None = None
+    clip: Positive | None = None
+    rates: dict[str, NotNegative] | None = None
+    only: tuple[str, ...] | None = None
+    balance: Balance | None = None
+    ema: Fraction | None = None
+    precision: Literal["float32", "float64"] | None = None
+    updates_per_dispatch: Count | None = None
+    log_every: Count | None = None
+    evaluate_every: Count | None = None
+    checkpoint_every: Count | None = None
+    adapt: Adaptation | None = None
 
 
 class TrainConfig(Section):
@@ -24,17 +87,27 @@ class TrainConfig(Section):
     from: the device's memory, the disk, or what fits, `distributed` whether this is
     one of several processes, found through the cluster (Slurm, TPU pods, MPI) or, elsewhere, through the variables
     JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.
+
+    `options` are those of the optimiser, `rates` factors on the learning rate by group of parameters (a part of their
+    path, such as `centres`), `only` the groups that are trained (empty: all), `balance` how the weights of a loss's
+    terms follow their gradients, `precision` that of the arithmetic, and `stages` parts of training one after the
+    other, each with settings of its own.
     """
 
     steps: Count
     batch_size: Count = 32
-    optimiser: Literal["adamw", "lion"] = "adamw"
+    optimiser: Optimiser = "adamw"
+    options: dict[str, Option] = Field(default={})
     learning_rate: Positive = 1e-3
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
     warmup: Whole = 0
     final_learning_rate: NotNegative = 0.0
     weight_decay: NotNegative = 0.0
     clip: Positive | None = 1.0
+    rates: dict[str, NotNegative] = Field(default={})
+    only: tuple[str, ...] = ()
+    balance: Balance | None = None
+    precision: Literal["float32", "float64"] = "float32"
     ema: Fraction = 0.0
     accumulate: Count = 1
     updates_per_dispatch: Count = 50
@@ -45,6 +118,7 @@ class TrainConfig(Section):
     distributed: Flag = False
     devices: Annotated[int | Literal["auto"], PlainValidator(_devices)] = "auto"
     feed: Literal["auto", "device", "disk"] = "auto"
+    stages: tuple[Stage, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -55,6 +129,12 @@ class TrainConfig(Section):
         if isinstance(warmup, float) and 0 < warmup < 1:
             return {**values, "warmup": int(warmup * steps) if isinstance(steps, int | float) else 0}
         return values
+
+    def parts(self) -> tuple["TrainConfig", ...]:
+        """The settings of each stage, completed by those of the section; the section itself if there are none."""
+        own = self.model_dump(exclude={"stages"})
+        given = [stage.model_dump(exclude={"adapt"}, exclude_none=True) for stage in self.stages]
+        return tuple(TrainConfig.model_validate({**own, **part}) for part in given) or (self,)
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainConfig":

@@ -9,6 +9,8 @@ from pdejax.core._files import replacing as replacing
 from pdejax.core._files import write_text as write_text
 from pdejax.core._grid import Boundary as Boundary
 from pdejax.core._grid import Grid as Grid
+from pdejax.core._points import Points as Points
+from pdejax.core._points import TensorGrid as TensorGrid
 from pdejax.core._predictor import StepperPredictor as StepperPredictor
 from pdejax.core._predictor import frame_indices as frame_indices
 from pdejax.core._predictor import predict_by_stepping as predict_by_stepping

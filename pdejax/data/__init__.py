@@ -1,5 +1,10 @@
 """Where batches come from: generation, storage in The Well's layout, feeds and a look at what is there."""
 
+from pdejax.data._collocation import CollocationFeed as CollocationFeed
+from pdejax.data._collocation import PointBatch as PointBatch
+from pdejax.data._collocation import PointSampler as PointSampler
+from pdejax.data._collocation import build_sampler as build_point_sampler
+from pdejax.data._collocation import read_observations as read_observations
 from pdejax.data._dataset import Dataset as Dataset
 from pdejax.data._dataset import Split as Split
 from pdejax.data._draw import draw as draw
@@ -15,3 +20,4 @@ from pdejax.data._order import WindowOrder as WindowOrder
 from pdejax.data._progress import progress_bar as progress_bar
 from pdejax.data._recipe import SplitSize as SplitSize
 from pdejax.data._recipe import first_difference as first_difference
+from pdejax.data._truth import stored_truth as stored_truth

@@ -8,6 +8,8 @@ from pdejax.equations._arrays import lift as lift
 from pdejax.equations._arrays import scale as scale
 from pdejax.equations._arrays import traced as traced
 from pdejax.equations._arrays import working as working
+from pdejax.equations._boundary_value import BoundaryValueProblem as BoundaryValueProblem
+from pdejax.equations._boundary_value import Condition as Condition
 from pdejax.equations._catalogue import EQUATIONS as EQUATIONS
 from pdejax.equations._equation import Equation as Equation
 from pdejax.equations._initial import INITIAL as INITIAL
@@ -20,6 +22,13 @@ from pdejax.equations._initial import TruncatedFourier as TruncatedFourier
 from pdejax.equations._initial import build_initial as build_initial
 from pdejax.equations._problem import Problem as Problem
 from pdejax.equations._random_field import NeumannRandomField as NeumannRandomField
+from pdejax.equations._residual import FunctionResidual as FunctionResidual
+from pdejax.equations._residual import Jets as Jets
+from pdejax.equations._residual import JetView as JetView
+from pdejax.equations._residual import Order as Order
+from pdejax.equations._residual import Residual as Residual
+from pdejax.equations._residual import SymbolicResidual as SymbolicResidual
+from pdejax.equations._residual import linearised as linearised
 from pdejax.equations._spectral import SpectralForm as SpectralForm
 from pdejax.equations._steady import STEADY_EQUATIONS as STEADY_EQUATIONS
 from pdejax.equations._steady import SteadyEquation as SteadyEquation

@@ -14,10 +14,11 @@ from pdejax.core import Grid, known
 from pdejax.equations._arrays import batch_axis, expand_rank, lift, scale, working
 from pdejax.equations._canonical import Canonical, canonical
 from pdejax.equations._discretise import LENGTH
-from pdejax.equations._jets import TIME, Form, jets
+from pdejax.equations._jets import AXES, TIME, Form, jets
 from pdejax.equations._latex import latex
 from pdejax.equations._parse import RESERVED, Parser, split_sides
 from pdejax.equations._pointwise import pointwise_form, pointwise_residual
+from pdejax.equations._residual import SymbolicResidual, evolution_residuals
 from pdejax.equations._spectral import SpectralForm, discretise
 
 
@@ -177,6 +178,12 @@ class Equation:
     @functools.cached_property
     def _pointwise(self) -> tuple[sympy.Expr, ...]:
         return tuple(pointwise_form(form.flat(), self._streams) for form in self._forms)
+
+    @functools.cached_property
+    def jet_residual(self) -> SymbolicResidual:
+        """u_t minus the right-hand side as a function of the derivatives of a field in time and place."""
+        expressions = evolution_residuals(self._pointwise, self.fields, self._streams)
+        return SymbolicResidual(expressions, self.fields, ("t", *AXES[: self.ndim]))
 
     def grid_residual(
         self,

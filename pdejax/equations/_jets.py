@@ -52,14 +52,23 @@ class Jet(sympy.Symbol):
         suffix = self.name.partition("_")[2]
         return (suffix.count("x"), suffix.count("y"), suffix.count("z"))
 
+    @property
+    def time(self) -> int:
+        """Order of the derivative in time."""
+        return self.name.partition("_")[2].count("t")
+
     def shifted(self, alpha: Alpha) -> "Jet":
         """Its derivative by `alpha`."""
-        return jet(self.field, add_alpha(self.alpha, alpha), self.potential)
+        return jet(self.field, add_alpha(self.alpha, alpha), self.potential, self.time)
+
+    def rate(self) -> "Jet":
+        """Its derivative in time."""
+        return jet(self.field, self.alpha, self.potential, self.time + 1)
 
 
-def jet(field: str, alpha: Alpha = ZERO, potential: bool = False) -> Jet:
-    """The symbol of the derivative `alpha` of `field` (or of its stream function)."""
-    suffix = "".join(axis * n for axis, n in zip(AXES, alpha, strict=True))
+def jet(field: str, alpha: Alpha = ZERO, potential: bool = False, time: int = 0) -> Jet:
+    """The symbol of the derivative `alpha` of `field` (or of its stream function), and of order `time` in time."""
+    suffix = "t" * time + "".join(axis * n for axis, n in zip(AXES, alpha, strict=True))
     return Jet(("~" if potential else "") + field + ("_" + suffix if suffix else ""), real=True)
 
 

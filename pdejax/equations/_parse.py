@@ -5,7 +5,7 @@ Python's parser is used for the syntax only; nothing of a string is ever execute
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import sympy
 
@@ -64,13 +64,24 @@ def split_sides(term: str) -> tuple[str, str]:
 class Parser:
     """Reads right-hand sides over given fields and parameters.
 
-    **Arguments:** `fields`, `parameters`: names that may occur; `ndim`: number of space axes.
+    **Arguments:** `fields`, `parameters`: names that may occur; `ndim`: number of space axes; `rates`: whether
+    derivatives in time such as `u_tt` may occur; `definitions`: named expressions, by their forms.
     """
 
-    def __init__(self, fields: Sequence[str], parameters: Iterable[str], ndim: int) -> None:
+    def __init__(
+        self,
+        fields: Sequence[str],
+        parameters: Iterable[str],
+        ndim: int,
+        *,
+        rates: bool = False,
+        definitions: Mapping[str, Form] | None = None,
+    ) -> None:
         self.fields = tuple(fields)
         self.parameters = tuple(parameters)
         self.ndim = ndim
+        self.rates = rates
+        self.definitions = dict(definitions or {})
         self.term = ""
 
     def __call__(self, term: str, right: str) -> Form:
@@ -116,22 +127,27 @@ class Parser:
 
     def _symbol(self, name: str) -> sympy.Expr:
         axes = AXES[: self.ndim]
+        letters = ("t", *axes) if self.rates else tuple(axes)
         field, _, suffix = name.partition("_")
         if name in self.parameters:
             return sympy.Symbol(name, real=True)
+        if name in self.definitions:
+            return self.definitions[name].flat()
         if field in self.fields and name == field:
             return jet(field)
-        if field in self.fields and suffix and set(suffix) <= set(axes):
-            return jet(field, (suffix.count("x"), suffix.count("y"), suffix.count("z")))
+        if field in self.fields and suffix and set(suffix) <= set(letters):
+            alpha = (suffix.count("x"), suffix.count("y"), suffix.count("z"))
+            return jet(field, alpha, time=suffix.count("t"))
         if name in axes:
             return COORDINATES[AXES.index(name)]
         if name in ("t", "pi"):
             return TIME if name == "t" else sympy.pi
-        derivatives = [f"{f}_{a * n}" for f in self.fields for a in axes for n in (1, 2, 3, 4)]
+        derivatives = [f"{f}_{a * n}" for f in self.fields for a in letters for n in (1, 2, 3, 4)]
         if field in self.fields and suffix:
-            wanted = f"derivatives of {field!r} in {self.ndim}D are written with the letters {', '.join(axes)}"
+            wanted = f"derivatives of {field!r} in {self.ndim}D are written with the letters {', '.join(letters)}"
             raise self._error(f"unknown derivative {name!r}: {wanted}.{suggestion(name, derivatives)}")
-        options = [*self.fields, *self.parameters, *axes, "t", "pi", *derivatives, *FUNCTIONS, *OPERATORS]
+        named = [*self.fields, *self.parameters, *self.definitions]
+        options = [*named, *axes, "t", "pi", *derivatives, *FUNCTIONS, *OPERATORS]
         declared = f"Fields: {', '.join(self.fields)}; parameters: {', '.join(self.parameters) or 'none'}."
         raise self._error(f"{known('name', name, options)} {declared}")
 

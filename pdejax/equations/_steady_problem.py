@@ -10,6 +10,7 @@ import jax
 from jaxtyping import Array, Float
 
 from pdejax.core import Boundary, Grid, known
+from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.equations._initial import InitialSampler, build_initial
 from pdejax.equations._problem import Problem
 from pdejax.equations._spec import complete, draw_parameters, grid_of, ranges, sample_key
@@ -149,11 +150,13 @@ class SteadyProblem:
         return self.input(jax.random.fold_in(key, 0), self.solve_grid), draw_parameters(key, self.vary)
 
 
-def build_problem(spec: Mapping[str, Any]) -> Problem | SteadyProblem:
-    """The problem of a plain mapping, in time or steady, as its `equation` is.
+def build_problem(spec: Mapping[str, Any]) -> Problem | SteadyProblem | BoundaryValueProblem:
+    """The problem of a plain mapping: one with `conditions`, or a family in time or steady, as its `equation` is.
 
     **Raises:** `ValueError` for unknown or missing entries, with the nearest spelling.
     """
+    if "conditions" in spec:
+        return BoundaryValueProblem.from_spec(spec)
     name = spec.get("equation")
     steady = isinstance(name, str) and name in STEADY_EQUATIONS
     return (SteadyProblem if steady else Problem).from_spec(spec)

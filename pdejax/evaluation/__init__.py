@@ -25,6 +25,12 @@ from pdejax.evaluation._evaluate import evaluate as evaluate
 from pdejax.evaluation._evaluation import SCHEMA_DOCUMENTATION as SCHEMA_DOCUMENTATION
 from pdejax.evaluation._evaluation import Evaluation as Evaluation
 from pdejax.evaluation._evaluation import compare as compare
+from pdejax.evaluation._field_evaluation import FIELD_SCHEMA_DOCUMENTATION as FIELD_SCHEMA_DOCUMENTATION
+from pdejax.evaluation._field_evaluation import FieldEvaluation as FieldEvaluation
+from pdejax.evaluation._field_evaluation import evaluate_field as evaluate_field
+from pdejax.evaluation._field_report import write_field_report as write_field_report
+from pdejax.evaluation._field_table import field_table as field_table
+from pdejax.evaluation._field_validation import FieldError as FieldError
 from pdejax.evaluation._horizon import CorrelationTime as CorrelationTime
 from pdejax.evaluation._horizon import correlation_time_of_each as correlation_time_of_each
 from pdejax.evaluation._horizon import correlation_time_of_mean as correlation_time_of_mean

@@ -1,14 +1,21 @@
 """How a network is learned and how it steps: each method is a loss plus a predictor."""
 
+from pdejax.methods._adaptation import adapt_field as adapt_field
+from pdejax.methods._adaptation import field_spec as field_spec
 from pdejax.methods._base import AbstractMethod as AbstractMethod
+from pdejax.methods._base import Composite as Composite
 from pdejax.methods._base import DataCard as DataCard
+from pdejax.methods._base import LeastSquares as LeastSquares
 from pdejax.methods._base import Phased as Phased
+from pdejax.methods._base import ProblemCard as ProblemCard
+from pdejax.methods._base import RowGroup as RowGroup
 from pdejax.methods._base import first_phase as first_phase
 from pdejax.methods._build import build_method as build_method
 from pdejax.methods._denoiser import Denoiser as Denoiser
 from pdejax.methods._diffusion import Diffusion as Diffusion
 from pdejax.methods._distilled import Distilled as Distilled
 from pdejax.methods._generative import Generative as Generative
+from pdejax.methods._lattice_newton import LatticeNewton as LatticeNewton
 from pdejax.methods._losses import AbstractLoss as AbstractLoss
 from pdejax.methods._losses import MeanSquared as MeanSquared
 from pdejax.methods._losses import RelativeL2 as RelativeL2
@@ -21,6 +28,8 @@ from pdejax.methods._noise import build_noise as build_noise
 from pdejax.methods._noise import weakest_wavenumber as weakest_wavenumber
 from pdejax.methods._normalisation import Normalisation as Normalisation
 from pdejax.methods._operator import Operator as Operator
+from pdejax.methods._physics_field import PhysicsField as PhysicsField
+from pdejax.methods._physics_informed import PhysicsInformed as PhysicsInformed
 from pdejax.methods._release import load_model as load_model
 from pdejax.methods._release import save_model as save_model
 from pdejax.methods._samplers import SAMPLERS as SAMPLERS

@@ -2,14 +2,15 @@
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
 from pdejax.core import Boundary, Key, Keys
 from pdejax.data import Batch, Dataset
+from pdejax.equations import BoundaryValueProblem
 from pdejax.networks import build_network, network_options
 
 
@@ -50,6 +51,10 @@ class DataCard:
             periodic=tuple(b is Boundary.PERIODIC for b in dataset.grid.boundaries),
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that `from_json` reads."""
+        return dataclasses.asdict(self)
+
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "DataCard":
         """The inverse of `dataclasses.asdict` after a trip through JSON."""
@@ -58,13 +63,34 @@ class DataCard:
         return cls(**values)
 
 
+@dataclasses.dataclass(frozen=True)
+class ProblemCard:
+    """What a field must know: the problem it solves.
+
+    **Arguments:** `problem`.
+    """
+
+    problem: BoundaryValueProblem
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that `card_from_json` reads."""
+        return {"problem": dict(self.problem.spec)}
+
+
+def card_from_json(plain: Mapping[str, Any]) -> DataCard | ProblemCard:
+    """The card that `to_json` gave."""
+    if "problem" in plain:
+        return ProblemCard(BoundaryValueProblem.from_spec(plain["problem"]))
+    return DataCard.from_json(plain)
+
+
 class AbstractMethod(eqx.Module):
     """A way to learn: a model built around a network, a loss per sample, and which leaves are trained."""
 
     @property
     @abc.abstractmethod
     def window(self) -> int:
-        """Frames of a trajectory that one training sample holds."""
+        """Frames of a trajectory that one training sample holds; 0 for methods that need no trajectories."""
 
     @abc.abstractmethod
     def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> Any:
@@ -83,6 +109,41 @@ class AbstractMethod(eqx.Module):
         **Arguments:** `model`; `batch`; `keys`: one random key per sample, so that randomness belongs to the
         sample and not to the device that happens to compute it.
         """
+
+
+class RowGroup(NamedTuple):
+    """Rows of a least-squares problem that one function gives.
+
+    - `function`: `function(model, *arrays) -> (point, equation)`; a row depends on its own point alone.
+    - `arrays`: all with the leading axis point.
+    - `weight`: of the term in the loss, whose root is a factor of the rows.
+    """
+
+    function: Callable[..., Float[Array, "point equation"]]
+    arrays: tuple[Array, ...]
+    weight: float = 1.0
+
+
+@runtime_checkable
+class LeastSquares(Protocol):
+    """A method whose loss, averaged over samples, is the sum of the squares of rows divided by their number."""
+
+    def row_groups(self, model: Any, batch: Any) -> list[RowGroup]:
+        """The rows of this batch."""
+        ...
+
+
+@runtime_checkable
+class Composite(Protocol):
+    """A method whose loss is a weighted sum of named terms, so that their weights can be balanced."""
+
+    def term_names(self, model: Any) -> tuple[str, ...]:
+        """What the terms are called, in the order of `row_groups` where it has them."""
+        ...
+
+    def terms(self, model: Any, batch: Any, keys: Keys) -> dict[str, Float[Array, " sample"]]:
+        """The terms of each sample, without weights."""
+        ...
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from pdejax.methods._diffusion import Diffusion
 from pdejax.methods._distilled import Distilled
 from pdejax.methods._losses import build_loss
 from pdejax.methods._noise import build_noise
+from pdejax.methods._physics_informed import Adaptive, Causal, PhysicsInformed
 from pdejax.methods._samplers import build_sampler
 from pdejax.methods._steady import Steady
 from pdejax.methods._supervised import Supervised
@@ -26,11 +27,26 @@ def _diffusion(noise: Mapping[str, Any], sampler: Mapping[str, Any], **options: 
     return Diffusion(noise=build_noise(noise), sampler=build_sampler(sampler), **{**options, "passes": passes})
 
 
+def _physics_informed(
+    weights: Mapping[str, float] | None = None,
+    causal: Mapping[str, Any] | None = None,
+    adaptive: Mapping[str, Any] | None = None,
+    lift: Mapping[str, str] | None = None,
+) -> AbstractMethod:
+    return PhysicsInformed(
+        tuple((weights or {}).items()),
+        None if causal is None else Causal(**causal),
+        None if adaptive is None else Adaptive(**adaptive),
+        tuple((lift or {}).items()),
+    )
+
+
 METHODS: Mapping[str, Callable[..., AbstractMethod]] = {
     "supervised": _with_loss(Supervised),
     "steady": _with_loss(Steady),
     "diffusion": _diffusion,
     "distilled": Distilled,
+    "physics_informed": _physics_informed,
 }
 
 

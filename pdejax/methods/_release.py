@@ -1,6 +1,5 @@
 """Models on disk for people: a folder of JSON and safetensors, nothing that must be unpickled."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from pdejax.core import replacing, write_text
-from pdejax.methods._base import DataCard
+from pdejax.methods._base import DataCard, ProblemCard, card_from_json
 from pdejax.methods._build import build_method
 
 FORMAT = 1
@@ -30,7 +29,7 @@ def save_model(
     *,
     method: Mapping[str, Any],
     network: Mapping[str, Any],
-    card: DataCard,
+    card: DataCard | ProblemCard,
     metadata: Mapping[str, Any],
 ) -> None:
     """Writes `model.json` (what rebuilds it, and metadata) and `weights.safetensors`, each file whole or not at all.
@@ -38,7 +37,7 @@ def save_model(
     **Arguments:** `folder`: a model of the same kind in it is replaced; `model`: as built by
     `build_method(method).build(network, card)`; `metadata`: JSON-able facts such as the step and versions.
     """
-    plain = {"format": FORMAT, "method": dict(method), "network": dict(network), "data": dataclasses.asdict(card)}
+    plain = {"format": FORMAT, "method": dict(method), "network": dict(network), "data": card.to_json()}
     with replacing(folder / "weights.safetensors") as temporary:
         save_file({k: np.asarray(v) for k, v in _named_arrays(model).items()}, temporary)
     write_text(folder / "model.json", json.dumps({**plain, "metadata": dict(metadata)}, indent=1) + "\n")
@@ -55,7 +54,7 @@ def load_model(folder: Path) -> Any:
     plain = json.loads(description.read_text())
     if plain["format"] != FORMAT:
         raise ValueError(f"{description}: format {plain['format']}, this pdejax reads {FORMAT}")
-    card = DataCard.from_json(plain["data"])
+    card = card_from_json(plain["data"])
     build = lambda: build_method(plain["method"]).build(plain["network"], card, key=jax.random.key(0))
     skeleton = eqx.filter_eval_shape(build)
     stored, expected = load_file(folder / "weights.safetensors"), _named_shapes(skeleton)

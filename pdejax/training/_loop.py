@@ -18,9 +18,11 @@ from jax.sharding import PartitionSpec as P
 from pdejax.core import known
 from pdejax.data import Feed
 from pdejax.methods import AbstractMethod
+from pdejax.training._balance import build_balance
 from pdejax.training._checkpoint import Checkpoints
+from pdejax.training._groups import chosen_leaves
 from pdejax.training._mesh import agreed, data_mesh, replicate, shard_batches
-from pdejax.training._optimiser import build_optimiser, build_schedule
+from pdejax.training._optimiser import GRADIENT, build_optimiser, build_schedule
 from pdejax.training._progress import TrainingProgress
 from pdejax.training._record import Record
 from pdejax.training._update import TrainState, make_update
@@ -46,7 +48,9 @@ class TrainSettings:
     `ema` is the decay of the averaged parameters that are evaluated and released (0: none); `accumulate` divides
     each batch into micro-batches; `updates_per_dispatch` updates run in one compiled call; `monitor` names the
     evaluation metric whose smallest value makes a checkpoint the best, or with a minus before it the largest;
-    `devices` limits the mesh.
+    `devices` limits the mesh; `precision` is `float32` or `float64`; `options` are those of the optimiser (see
+    `build_optimiser`), `rates` factors on the learning rate by group of parameters, `only` the groups that are
+    trained at all (empty: all that can be), `balance` options of `Balanced` for the weights of a loss's terms.
     """
 
     steps: int
@@ -65,6 +69,11 @@ class TrainSettings:
     checkpoint_every: int = 1000
     monitor: str = "valid/loss"
     devices: int | None = None
+    precision: str = "float32"
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    balance: Mapping[str, Any] | None = None
 
 
 @contextmanager
@@ -106,7 +115,7 @@ def _check_batch(feed: Feed, settings: TrainSettings, devices: int) -> None:
 
 
 def _check_finite(step: int, metrics: Mapping[str, np.ndarray], settings: TrainSettings, saved: int | None) -> None:
-    bad = ~(np.isfinite(metrics["loss"]) & np.isfinite(metrics["grad_norm"]))
+    bad = ~(np.isfinite(metrics["loss"]) & np.isfinite(metrics.get("grad_norm", 0.0)))
     if not bad.any():
         return
     update = step - len(bad) + 1 + int(np.argmax(bad))
@@ -132,6 +141,24 @@ def _evaluate(model: Any, evaluators: Sequence[Evaluator]) -> dict[str, float]:
 
 
 def train(
+    method: AbstractMethod,
+    model: Any,
+    feed: Feed,
+    settings: TrainSettings,
+    folder: Path,
+    **further: Any,
+) -> Any:
+    """`train_here` in the precision of the settings; a model of the other precision is converted first."""
+    if settings.precision not in ("float32", "float64"):
+        raise ValueError(known("train.precision", settings.precision, ["float32", "float64"]))
+    real = np.dtype(settings.precision)
+    with jax.enable_x64(real == np.float64):
+        other = lambda x: eqx.is_array(x) and x.dtype != real and x.dtype in (np.float32, np.float64)
+        model = jax.tree.map(lambda x: x.astype(real) if other(x) else x, model)
+        return train_here(method, model, feed, settings, folder, **further)
+
+
+def train_here(
     method: AbstractMethod,
     model: Any,
     feed: Feed,
@@ -168,7 +195,7 @@ def train(
 
     # ---- model: partitioned once; only `params` is optimised, `static` is compiled in
     arrays, static = eqx.partition(model, eqx.is_array)
-    params, frozen = eqx.partition(arrays, method.trainable(model))
+    params, frozen = eqx.partition(arrays, chosen_leaves(method.trainable(model), settings.only))
 
     # ---- optimiser and state
     schedule = build_schedule(
@@ -179,8 +206,15 @@ def train(
         final_learning_rate=settings.final_learning_rate,
     )
     optimiser = build_optimiser(
-        schedule, kind=settings.optimiser, weight_decay=settings.weight_decay, clip=settings.clip
+        schedule,
+        kind=settings.optimiser,
+        weight_decay=settings.weight_decay,
+        clip=settings.clip,
+        rates=settings.rates,
+        options=settings.options,
     )
+    if settings.balance is not None:
+        optimiser = build_balance(method, model, optimiser, settings.balance)
     state, feed_state = replicate(TrainState.create(params, optimiser), mesh), feed.init()
 
     # ---- resume: newest readable checkpoint, then the feed's position, then the record is cut back to it
@@ -234,7 +268,8 @@ def train(
                 if due(settings.log_every, before, step):
                     # of this dispatch alone: a run that was cut between two lines writes the same ones
                     values = {name: float(np.mean(value, dtype=np.float64)) for name, value in metrics.items()}
-                    values["learning_rate"] = float(schedule(step - 1))
+                    if settings.optimiser in GRADIENT:
+                        values["learning_rate"] = float(schedule(step - 1))
                     values["samples_per_second"] = progress.rate(step) * feed.batch_size
 
                 # ---- evaluate the averaged model

@@ -1,5 +1,8 @@
 """Learning-rate schedules and optimisers, by name."""
 
+import dataclasses
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,6 +10,13 @@ import jax
 import optax
 
 from pdejax.core import known
+from pdejax.methods import LatticeNewton
+from pdejax.training._groups import grouped
+from pdejax.training._least_squares import GaussNewton, LevenbergMarquardt
+from pdejax.training._objective import GradientDescent, Optimiser
+from pdejax.training._quasi_newton import LBFGS, SSBroyden
+from pdejax.training._sketched import SketchedGaussNewton
+from pdejax.training._soap import soap
 
 Schedule = Callable[[Any], Any]
 
@@ -47,15 +57,57 @@ def _matrices(params: Any) -> Any:
     return jax.tree.map(lambda p: p.ndim >= 2, params)
 
 
-def build_optimiser(
-    schedule: Schedule, *, kind: str = "adamw", weight_decay: float = 0.0, clip: float | None = None
-) -> optax.GradientTransformation:
-    """An optax transformation: clipping by global norm, then `adamw` or `lion` with decoupled decay.
-
-    **Raises:** `ValueError` for an unknown kind.
-    """
-    kinds = {"adamw": optax.adamw, "lion": optax.lion}
-    if kind not in kinds:
-        raise ValueError(known("optimiser", kind, kinds))
-    core = kinds[kind](schedule, weight_decay=weight_decay, mask=_matrices)
+def _clipped(core: optax.GradientTransformation, clip: float | None) -> optax.GradientTransformation:
     return core if clip is None else optax.chain(optax.clip_by_global_norm(clip), core)
+
+
+# by gradients, with a learning rate; and those that find the length of their steps themselves
+GRADIENT: Mapping[str, Callable[..., optax.GradientTransformation]] = {
+    "adamw": optax.adamw,
+    "lion": optax.lion,
+    "soap": soap,
+}
+STEPS: Mapping[str, Callable[..., Optimiser]] = {
+    "lbfgs": LBFGS,
+    "ssbroyden": SSBroyden,
+    "gauss_newton": GaussNewton,
+    "levenberg_marquardt": LevenbergMarquardt,
+    "sketched_gauss_newton": SketchedGaussNewton,
+    "lattice_newton": LatticeNewton,
+}
+
+
+def _checked(kind: str, make: Callable[..., Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = [f.name for f in dataclasses.fields(make)] if dataclasses.is_dataclass(make) else []  # type: ignore
+    names = names or [n for n in inspect.signature(make).parameters if n not in ("learning_rate", "mask")]
+    for name in options:
+        if name not in names:
+            raise ValueError(known(f"option of optimiser {kind!r}:", name, names))
+    return options
+
+
+def build_optimiser(
+    schedule: Schedule,
+    *,
+    kind: str = "adamw",
+    weight_decay: float = 0.0,
+    clip: float | None = None,
+    rates: Mapping[str, float] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Optimiser:
+    """An optimiser by name, see `GRADIENT` and `STEPS`.
+
+    **Arguments:** `schedule`: learning rate by update, `weight_decay`: decoupled, of matrices, `clip`: of the
+    gradient's global norm, and `rates`: factor on the learning rate by group of parameters (see `grouped`), all four
+    for optimisers of gradients; `options`: further ones of this kind.
+
+    **Raises:** `ValueError` for an unknown kind or option.
+    """
+    options = dict(options or {})
+    if kind in STEPS:
+        return STEPS[kind](**_checked(kind, STEPS[kind], options))
+    if kind not in GRADIENT:
+        raise ValueError(known("optimiser", kind, [*GRADIENT, *STEPS]))
+    make = functools.partial(GRADIENT[kind], schedule, weight_decay=weight_decay, mask=_matrices)
+    make = functools.partial(make, **_checked(kind, GRADIENT[kind], options))
+    return GradientDescent(_clipped(grouped(rates, make) if rates else make(), clip))

@@ -15,7 +15,7 @@ from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
 from pdejax.config._diffusion import Noise, Sampler
 from pdejax.config._initial import Initial
 from pdejax.config._method import Loss, Method
-from pdejax.config._network import Network
+from pdejax.config._networks import Network
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import TrainConfig
 from pdejax.data import generate

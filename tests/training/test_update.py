@@ -7,10 +7,11 @@ import pytest
 
 from pdejax.training import TrainState, data_mesh, make_update, shard_batches
 from pdejax.training._mesh import replicate
+from pdejax.training._objective import GradientDescent
 
 
 def _run(method, model, feed, devices, *, updates=3, accumulate=1, optimiser=None, ema=0.5):
-    optimiser = optimiser or optax.adamw(1e-2)
+    optimiser = GradientDescent(optimiser or optax.adamw(1e-2))
     mesh = data_mesh(devices)
     arrays, static = eqx.partition(model, eqx.is_array)
     params, frozen = eqx.partition(arrays, method.trainable(model))

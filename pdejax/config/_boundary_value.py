@@ -1,0 +1,202 @@
+"""A problem stated by its conditions: the types of its `problem` section."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from pdejax._suggest import suggestion
+from pdejax.config._catalogue import CATALOGUE
+from pdejax.config._types import Count, Name, NotNegative, Positive, Real, Section, fault
+
+AXES = ("t", "x", "y", "z")
+
+
+def _list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _some(terms: tuple[str, ...]) -> tuple[str, ...]:
+    if not terms:
+        raise fault("should have at least one term, for example ['u_xx + u_yy = 1']")
+    return terms
+
+
+Terms = Annotated[tuple[str, ...], BeforeValidator(_list), AfterValidator(_some)]
+Text = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) in (int, float) else v)]
+
+
+def _known(name: str) -> str:
+    if name not in CATALOGUE:
+        raise fault(f"is the unknown equation {name!r}.{suggestion(name, CATALOGUE)}")
+    return name
+
+
+class FieldEquation(Section):
+    """Terms `LEFT = RIGHT` in fields and their derivatives `u_t u_tt u_x ...`; `definitions` name expressions."""
+
+    terms: Terms
+    fields: tuple[str, ...] | None = None
+    parameters: dict[str, Real] = Field(default={})
+    definitions: dict[str, Text] = Field(default={})
+
+
+Equation = Annotated[
+    Annotated[str, BeforeValidator(_known), Tag("(name)")] | Annotated[FieldEquation, Tag("(terms)")],
+    Discriminator(lambda value: "(name)" if isinstance(value, str) else "(terms)"),
+]
+
+
+class Condition(Section):
+    """What holds on faces: `at` is `boundary`, or axes held fixed such as `t=0` or `x=0, y=0`, or a list of these."""
+
+    at: Annotated[tuple[str, ...], BeforeValidator(_list)]
+    terms: Terms
+    weight: Positive = 1.0
+
+
+class Known(Section):
+    """What every truth may say: points per axis on which errors are measured, and values of unknown parameters."""
+
+    shape: tuple[Count, ...] | None = None
+    parameters: dict[str, Real] = Field(default={})
+
+
+class Exact(Known):
+    """The solution as an expression per field."""
+
+    kind: Literal["exact"]
+    fields: dict[str, Text]
+
+
+class Spectral(Known):
+    """Solved by the pseudo-spectral method with this many points per axis of space and time steps."""
+
+    kind: Literal["spectral"]
+    points: Count | tuple[Count, ...]
+    steps: Count
+    dealias: Positive = 2 / 3
+
+
+class Chebyshev(Known):
+    """Solved by collocation on Chebyshev points, this many per axis of space, and an integrator of this tolerance.
+
+    `clustered` names axes whose points shall crowd even more at the ends, `integrator` the kind of the time steps; see
+    `pdejax.solvers.collocate`.
+    """
+
+    kind: Literal["chebyshev"]
+    points: Count | tuple[Count, ...]
+    tolerance: Positive = 1e-10
+    clustered: tuple[str, ...] = ()
+    integrator: Literal["implicit", "explicit"] = "implicit"
+
+
+Truth = Annotated[Exact | Spectral | Chebyshev, Field(discriminator="kind")]
+
+
+class Observations(Section):
+    """Measured values: a CSV or NPZ file with a column per axis and per measured field."""
+
+    path: str
+
+
+class BoundaryValueConfig(Section):
+    """Equations on a box and conditions on its faces, solved for one field; see `pdejax.BoundaryValueProblem`."""
+
+    name: Name
+    equation: Equation
+    parameters: dict[str, Real] = Field(default={})
+    unknown: dict[str, Real] = Field(default={})
+    domain: dict[str, tuple[Real, Real]]
+    periodic: tuple[str, ...] = ()
+    parity: dict[str, Literal["even", "odd"]] = Field(default={})
+    conditions: dict[str, Condition]
+    truth: Truth | None = None
+    observations: Observations | None = None
+
+    steady: ClassVar[bool] = False
+    stated: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _axes(self) -> "BoundaryValueConfig":
+        for axis, (low, high) in self.domain.items():
+            if axis not in AXES:
+                raise fault(f"is no axis.{suggestion(axis, AXES)}", "domain", axis)
+            if low >= high:
+                raise fault(f"should be [low, high], got [{low:g}, {high:g}]", "domain", axis)
+        for section in ("periodic", "parity"):
+            for axis in getattr(self, section):
+                if axis not in self.domain:
+                    raise fault(f"names {axis!r}, no axis of problem.domain ({', '.join(self.domain)})", section)
+        return self
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the box."""
+        return len(self.domain)
+
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping `pdejax.BoundaryValueProblem.from_spec` takes."""
+        plain = self.model_dump(mode="json")
+        if isinstance(plain["equation"], dict) and plain["equation"]["fields"] is None:
+            del plain["equation"]["fields"]
+        return plain
+
+
+class Grid(Section):
+    """A tensor grid of this many cells per axis with one point each, at random in its cell or in its middle."""
+
+    kind: Literal["grid"]
+    counts: tuple[Count, ...]
+    jitter: Annotated[bool, Field(strict=True)] = True
+
+
+class Scattered(Section):
+    """Points by themselves: independent, or a shifted lattice of low discrepancy."""
+
+    kind: Literal["uniform", "quasi_random"]
+    count: Count = 2048
+    face_count: Count = 256
+
+
+Points = Annotated[Grid | Scattered, Field(discriminator="kind")]
+
+
+class Causal(Section):
+    """Weights of times that grow once earlier times are solved."""
+
+    tolerance: Positive = 1.0
+    chunks: Count = 32
+
+
+class Adaptive(Section):
+    """The share of points that is kept, with density |residual|^power / mean + offset."""
+
+    share: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.25
+    power: NotNegative = 1.0
+    offset: NotNegative = 1.0
+
+
+class PhysicsInformed(Section):
+    """The residual of the equation and its conditions at `points`, drawn anew after `redraw` updates (0: never).
+
+    `weights` are those of the `equation` and of `observations`; conditions have their own. `observation_batch` is
+    how many measured points a set holds (null: all); `lift` is added to fields, so that conditions hold exactly.
+    """
+
+    kind: Literal["physics_informed"]
+    points: Points = Scattered(kind="quasi_random")
+    redraw: Annotated[int, Field(ge=0, strict=True)] = 1
+    observation_batch: Count | None = None
+    weights: dict[Literal["equation", "observations"], Positive] = Field(default={})
+    causal: Causal | None = None
+    adaptive: Adaptive | None = None
+    lift: dict[str, Text] = Field(default={})
+
+    # there are no frames
+    history: ClassVar[int] = 0
+    unroll: ClassVar[int] = 0
+
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping `build_method` takes."""
+        return self.model_dump(mode="json", exclude={"points", "redraw", "observation_batch"})

@@ -1,0 +1,63 @@
+"""Parameter groups: leaves named by their place in the model learn at their own rates."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any
+
+import jax
+import optax
+
+from pdejax.core import known
+
+REST = "rest"
+
+
+def _place(path: Any) -> str:
+    """`.encoder.weights.` of a leaf: field names, keys and indices between dots."""
+    return f".{jax.tree_util.keystr(path, simple=True, separator='.')}."
+
+
+def group_labels(params: Any, names: Iterable[str]) -> Any:
+    """The group of every leaf: the first name that is a part of its path, `rest` if none is.
+
+    **Arguments:** `names`: such as `centres`, or `head.weight` for more than one part of a path.
+
+    **Raises:** `ValueError` for a name that no leaf has.
+    """
+    names = [name for name in names if name != REST]
+    places = [_place(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    for name in names:
+        if not any(f".{name}." in place for place in places):
+            raise ValueError(
+                known("parameter group", name, sorted({part for p in places for part in p.strip(".").split(".")}))
+            )
+    label = lambda path, _: next((name for name in names if f".{name}." in _place(path)), REST)
+    return jax.tree_util.tree_map_with_path(label, params)
+
+
+def grouped(
+    rates: Mapping[str, float], make: Callable[[], optax.GradientTransformation]
+) -> optax.GradientTransformation:
+    """An optimiser whose learning rate is multiplied by a factor for each group of leaves.
+
+    **Arguments:** `rates`: factor by group, see `group_labels`; leaves of no group have that of `rest`, 1 when
+    omitted; `make`: makes the transformation of one group, learning rate included. What it does with a norm, clipping
+    for example, it does within the group.
+
+    **Raises:** `ValueError` at `init` for a group that no leaf belongs to.
+    """
+    factors = {REST: 1.0, **rates}
+    transforms: dict[Hashable, optax.GradientTransformation] = {
+        name: optax.chain(make(), optax.scale(factor)) for name, factor in factors.items()
+    }
+    return optax.partition(transforms, lambda params: group_labels(params, rates))
+
+
+def chosen_leaves(mask: Any, names: Iterable[str]) -> Any:
+    """A tree of booleans, true only where a leaf also belongs to one of the named groups; `mask` without names.
+
+    **Raises:** `ValueError` for a name that no leaf has.
+    """
+    names = tuple(names)
+    if not names:
+        return mask
+    return jax.tree.map(lambda label, wanted: wanted and label != REST, group_labels(mask, names), mask)

@@ -1,0 +1,209 @@
+"""What holds for every field that is a network of the coordinates, and for building fields by name."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import TensorGrid
+from pdejax.networks import FIELDS, SIREN, SMOOTH, MLPField, PirateNet, build_field, field_options, nested_jet
+from pdejax.networks._taylor import Bundle, add, closure, compose, coordinates, linear, product
+
+BOX = ((-1.0, 1.0), (0.5, 2.0))
+ORDERS = ((0, 0), (1, 0), (0, 2), (1, 1))
+QUICK = {"xla_backend_optimization_level": 0}  # most of the time is compilation
+SPECS = {
+    "mlp": {"kind": "mlp", "width": 6, "depth": 2},
+    "mlp-gelu-waves": {"kind": "mlp", "width": 6, "depth": 2, "activation": "gelu", "fourier_features": 4},
+    "mlp-silu-factorised": {"kind": "mlp", "width": 6, "depth": 2, "activation": "silu", "factorised": True},
+    "siren": {"kind": "siren", "width": 6, "depth": 2, "omega0": 3.0},
+    "piratenet": {"kind": "piratenet", "width": 6, "depth": 2, "factorised": True},
+    "gaussians": {"kind": "gaussians", "count": 5, "width": 0.12, "scale": 1.0},
+}
+SYMMETRIES = {
+    "none": ((False, False), ("none", "none")),
+    "periodic": ((True, False), ("none", "odd")),
+    "parity": ((True, True), ("odd", "even")),
+}
+every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+
+
+@pytest.fixture
+def build(drawn, key):
+    def make(spec, symmetry="none", channels=2, box=BOX):
+        periodic, parity = SYMMETRIES[symmetry]
+        start = lambda key: build_field(spec, channels=channels, box=box, periodic=periodic, parity=parity, key=key)
+        return start(key) if spec["kind"] == "gaussians" else drawn(start)
+
+    return make
+
+
+def points_of(n=7):
+    u = np.random.default_rng(0).random((n, 2))
+    return jnp.asarray(np.array([-1.0, 0.5]) + u * np.array([2.0, 1.5]))
+
+
+def run(function, field, points):
+    arrays, static = eqx.partition(field, eqx.is_array)
+    whole = jax.jit(lambda a, x: function(eqx.combine(a, static), x), compiler_options=QUICK)
+    return whole(arrays, points)
+
+
+def jet_of(field, points, orders):
+    return run(lambda f, x: f.jet(x, orders), field, points)
+
+
+def value_of(field, points):
+    return run(lambda f, x: f(x), field, points)
+
+
+def nested(field, points, orders):
+    return run(lambda f, x: nested_jet(f, x, orders), field, points)
+
+
+def assert_close(a, b, tolerance):
+    for order in b:
+        np.testing.assert_allclose(a[order], b[order], rtol=0, atol=tolerance * float(jnp.max(jnp.abs(b[order]))))
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_activations_know_their_derivatives(name, x64):
+    x = jnp.linspace(-4.0, 4.0, 21)
+    f = SMOOTH[name]
+    slope = lambda x: jax.jvp(f.value, (x,), (jnp.ones_like(x),))[1]
+    bend = jax.jvp(slope, (x,), (jnp.ones_like(x),))[1]
+    for found, expected in zip(f.jet(x), (f.value(x), slope(x), bend), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-14)
+
+
+def test_bundles_follow_sums_products_and_chains(key, x64):
+    a, b = jax.random.normal(key, (2, 2, 3))
+    shift = jnp.array([0.1, 0.2, 0.3])
+    orders = closure([(2, 0), (1, 1), (0, 2)])
+    points = points_of(4)
+
+    def by_bundles(x: Bundle) -> Bundle:
+        u, v = compose(SMOOTH["tanh"], linear(x, a, shift)), compose(SMOOTH["sin"], linear(x, b))
+        return add(product(u, v), u)
+
+    plain = lambda x: jnp.tanh(x @ a + shift[None]) * jnp.sin(x @ b) + jnp.tanh(x @ a + shift[None])
+    bundles = run(lambda _, x: by_bundles(coordinates(x, orders)).pick(orders), None, points)
+    assert_close(bundles, run(lambda _, x: nested_jet(plain, x, orders), None, points), 1e-13)
+
+
+@pytest.mark.parametrize(
+    ("spec", "symmetry"),
+    [*((spec, "periodic") for spec in SPECS.values()), (SPECS["mlp"], "none"), (SPECS["mlp"], "parity")],
+    ids=[*SPECS, "mlp-bounded", "mlp-parity"],
+)
+def test_jets_are_those_of_nested_differentiation(spec, symmetry, build, x64):
+    field, points = build(spec, symmetry), points_of()
+    assert_close(jet_of(field, points, ORDERS), nested(field, points, ORDERS), 1e-10)
+
+
+def test_higher_orders_are_nested(build, x64):
+    field = build(SPECS["mlp"])
+    third = jet_of(field, points_of(), ((2, 1),))[2, 1]
+    h = 1e-4
+    second = lambda s: jet_of(field, points_of() + jnp.array([[0.0, s]]), ((2, 0),))[2, 0]
+    np.testing.assert_allclose(third, (second(h) - second(-h)) / (2 * h), atol=1e-6)
+
+
+@every_spec
+def test_a_grid_gives_what_its_points_give(spec, build, x64):
+    field = build(spec)
+    grid = TensorGrid((jnp.linspace(-1.0, 1.0, 4), jnp.linspace(0.5, 2.0, 3)))
+    jet = jet_of(field, grid, ORDERS)
+    assert jet[0, 0].shape == (12, 2)
+    assert_close(jet, jet_of(field, grid.points(), ORDERS), 1e-12)
+
+
+@every_spec
+def test_periods_and_parities_hold_exactly(spec, build, x64):
+    field, x = build(spec, "parity"), points_of()
+    turned = jnp.stack([-x[:, 0], 2.5 - x[:, 1]], -1)
+    value, shifted, turned = jnp.split(value_of(field, jnp.concatenate([x, x + jnp.array([[2.0, -1.5]]), turned])), 3)
+    assert float(jnp.max(jnp.abs(value))) > 1e-4
+    np.testing.assert_allclose(shifted, value, atol=1e-12)
+    np.testing.assert_allclose(turned, -value, atol=1e-12)
+
+
+def test_a_period_beside_a_parity(build, x64):
+    field, x = build(SPECS["mlp"], "periodic"), points_of()
+    turned = jnp.stack([x[:, 0] + 2.0, 2.5 - x[:, 1]], -1)
+    np.testing.assert_allclose(value_of(field, turned), -value_of(field, x), atol=1e-12)
+
+
+@every_spec
+def test_single_precision_stays_and_the_gradient_is_finite(spec, build):
+    def loss(field, x):
+        jet = field.jet(x, ((0, 0), (2, 0)))
+        assert jet[2, 0].dtype == jnp.float32
+        return jnp.mean((jet[2, 0] + jet[0, 0]) ** 2)
+
+    gradient = run(eqx.filter_grad(loss), build(spec), points_of())
+    leaves = jax.tree.leaves(eqx.filter(gradient, eqx.is_array))
+    assert all(a.dtype == jnp.float32 and bool(jnp.all(jnp.isfinite(a))) for a in leaves)
+
+
+def test_fields_under_vmap(build, x64):
+    field, x = build(SPECS["siren"]), points_of()
+    arrays, static = eqx.partition(field, eqx.is_array)
+    both = jax.tree.map(lambda a: jnp.stack([a, 2 * a]), arrays)
+    values = jax.vmap(lambda a: eqx.combine(a, static)(x))(both)
+    np.testing.assert_allclose(values[0], value_of(field, x), atol=1e-13)
+
+
+def test_factors_do_not_change_the_map_at_first(key, x64):
+    plain, factorised = (MLPField(1, BOX, width=5, depth=2, factorised=f, key=key) for f in (False, True))
+    np.testing.assert_allclose(plain(points_of()), factorised(points_of()), atol=1e-13)
+    assert sum(a.size for a in jax.tree.leaves(factorised)) == sum(a.size for a in jax.tree.leaves(plain)) + 11
+
+
+def test_a_siren_starts_within_its_bounds(key):
+    field = SIREN(1, BOX, width=256, depth=3, key=key)
+    assert float(jnp.max(jnp.abs(field.layers[0].weight))) <= 0.5
+    inner = float(jnp.max(jnp.abs(field.layers[1].weight)))
+    assert 0.95 * (6 / 256) ** 0.5 / 30 < inner <= (6 / 256) ** 0.5 / 30
+    x = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (400, 2)) * np.array([1.0, 0.75]) + np.array([0, 1.25]))
+    # arguments of the sines are standard normal after the first layer: their sines have the variance (1 - e^-2) / 2
+    hidden = jnp.sin(30 * (jnp.sin(30 * (_scaled(x) @ field.layers[0].weight)) @ field.layers[1].weight))
+    assert 0.3 < float(jnp.var(hidden)) < 0.55
+
+
+def _scaled(x):
+    return (x - jnp.array([[0.0, 1.25]])) / jnp.array([[1.0, 0.75]])
+
+
+def test_a_piratenet_starts_linear_and_fits_data(key, x64):
+    field = PirateNet(1, BOX, width=24, depth=1, periodic=(True, False), key=key)
+    points = points_of(60)
+    values = jnp.sin(jnp.pi * points[:, :1]) * points[:, 1:]
+    assert all(float(block.alpha) == 0.0 for block in field.blocks)
+    embedded = field.embedding(points, ((0, 0),)).data[0]
+    np.testing.assert_allclose(field(points), embedded @ field.last, atol=1e-13)
+    fitted = field.with_initial_fit(points, values)
+    best = embedded @ np.linalg.lstsq(embedded, values, rcond=None)[0]
+    np.testing.assert_allclose(fitted(points), best, atol=1e-6)
+    assert float(jnp.mean((best - values) ** 2)) < 0.1 * float(jnp.mean(values**2))
+
+
+def test_unknown_names_are_told_the_nearest(key):
+    make = lambda spec, **options: build_field(spec, **({"channels": 1, "box": BOX, "key": key} | options))
+    for spec, message in [
+        ({}, "kind"),
+        ({"kind": "gaussian"}, "gaussians"),
+        ({"kind": "mlp", "widht": 3}, "width"),
+        ({"kind": "mlp", "activation": "tan"}, "tanh"),
+        ({"kind": "mlp", "fourier_features": 3}, "pairs"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make(spec)
+    with pytest.raises(ValueError, match="even"):
+        make({"kind": "siren"}, parity=("evn", "none"))
+    with pytest.raises(ValueError, match="low, high"):
+        make({"kind": "siren"}, box=((1.0, 0.0),))
+    assert {"gaussians", "mlp", "siren", "piratenet"} <= set(FIELDS)
+    assert "count" in field_options("gaussians")
+    assert "rules" not in field_options("gaussians")

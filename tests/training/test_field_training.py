@@ -1,0 +1,357 @@
+"""The loop and its parts on fields: objectives of a batch over devices, balanced terms, all optimisers, resumption."""
+
+import dataclasses
+import json
+import os
+import signal
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jax.sharding import PartitionSpec as P
+
+from pdejax.data import CollocationFeed, build_point_sampler
+from pdejax.equations import BoundaryValueProblem
+from pdejax.methods import PhysicsInformed, ProblemCard, build_method
+from pdejax.training import Interrupted, NonFiniteLoss, TrainSettings, TrainState, data_mesh, make_update, train
+from pdejax.training._balance import Balanced, build_balance
+from pdejax.training._batch_objective import AXIS, BatchObjective
+from pdejax.training._groups import chosen_leaves
+from pdejax.training._mesh import replicate, shard_batches
+from pdejax.training._objective import GradientDescent
+from pdejax.training._optimiser import build_optimiser
+
+HEAT = {
+    "equation": {"terms": "u_t = nu*u_xx", "parameters": {"nu": 0.1}},
+    "domain": {"t": [0.0, 1.0], "x": [-1.0, 1.0]},
+    "parity": {"x": "odd"},
+    "conditions": {
+        "start": {"at": "t=0", "terms": "u = sin(pi*x)", "weight": 4.0},
+        "walls": {"at": "boundary", "terms": "u = 0"},
+    },
+    "truth": {"kind": "exact", "fields": {"u": "exp(-nu*pi**2*t)*sin(pi*x)"}},
+}
+MLP = {"kind": "mlp", "width": 6, "depth": 1}
+LINEAR = {"kind": "gaussians", "count": [4, 4], "head": "linear"}
+SETTINGS = TrainSettings(
+    steps=12,
+    learning_rate=1e-2,
+    updates_per_dispatch=3,
+    log_every=3,
+    evaluate_every=12,
+    checkpoint_every=6,
+    devices=1,
+)
+
+
+@pytest.fixture
+def problem():
+    return BoundaryValueProblem.from_spec(HEAT)
+
+
+@pytest.fixture
+def method():
+    return PhysicsInformed()
+
+
+@pytest.fixture
+def feed(problem):
+    sampler = build_point_sampler({"kind": "uniform", "count": 12, "face_count": 5}, 2)
+    return partial(CollocationFeed, problem, sampler)
+
+
+@pytest.fixture
+def build(problem, method, key):
+    return lambda network=MLP: method.build(network, ProblemCard(problem), key=key)
+
+
+def same(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+
+
+def close(a, b, tolerance):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=tolerance, atol=tolerance)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+# the objective of a batch
+
+
+def on_devices(count, ask, method, model, feed, specs):
+    """`ask(objective, params)` inside `shard_map`, the batch divided over the devices."""
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+    item = jnp.arange(feed.batch_size, dtype=jnp.int32)
+
+    def part(params, item):
+        batch = feed.fetch(feed.arrays, item)
+        keys = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(3), row))(batch.row)
+        return ask(BatchObjective(method, lambda p: eqx.combine(p, static), batch, keys), params)
+
+    return jax.jit(jax.shard_map(part, mesh=data_mesh(count), in_specs=(P(), P(AXIS)), out_specs=specs))(params, item)
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_rows_jacobian_and_loss_of_a_batch_agree(devices, method, build, feed, x64):
+    model, draws = build(), feed(2)
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+
+    def ask(objective, params):
+        value, grads = objective.value_and_grad(params)
+        shared = value[0], ravel_pytree(grads)[0], objective.value(params), objective.terms(params)
+        return (*shared, objective.gather(objective.rows(params))), objective.rows(params), objective.jacobian(params)
+
+    shared, rows, jacobian = on_devices(devices, ask, method, model, draws, (P(), P(AXIS), P(AXIS)))
+    value, gradient, again, terms, gathered = shared
+    np.testing.assert_array_equal(gathered, rows)
+    np.testing.assert_allclose(jnp.sum(rows**2), value, rtol=1e-12)
+    np.testing.assert_allclose(2 * rows @ jacobian, gradient, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(again, value, rtol=1e-14)
+    weights = method.term_weights(model.problem)
+    np.testing.assert_allclose(sum(weights[n] * v for n, v in terms.items()), value, rtol=1e-12)
+
+    # by reverse mode over all rows of the whole batch at once, devices being a matter of the order
+    x, unravel = ravel_pytree(params)
+    batch = draws.fetch(draws.arrays, jnp.arange(2, dtype=jnp.int32))
+
+    def all_rows(x):
+        groups = method.row_groups(eqx.combine(unravel(x), static), batch)
+        found = [g.function(eqx.combine(unravel(x), static), *g.arrays).reshape(2, -1) for g in groups]
+        by_set = jnp.concatenate(found, axis=1).reshape(-1) if devices == 2 else None
+        return (by_set if devices == 2 else jnp.concatenate([f.reshape(-1) for f in found])) / 2**0.5
+
+    np.testing.assert_allclose(rows, all_rows(x), rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(jacobian, jax.jit(jax.jacrev(all_rows))(x), rtol=1e-9, atol=1e-12)
+
+
+# balanced terms
+
+
+def gradients_by_hand(method, model, batch, keys):
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+    x, unravel = ravel_pytree(params)
+    terms = lambda x: jax.tree.map(jnp.mean, method.terms(eqx.combine(unravel(x), static), batch, keys))
+    return terms(x), jax.jit(jax.jacrev(terms))(x)
+
+
+def first_step(balance, devices, method, model, feed):
+    names = ("loss", "weight_equation", "weight_start", "weight_walls", "equation", "start", "walls")
+    step = lambda objective, params: {
+        k: v for k, v in balance.step(objective, params, balance.init(params))[2].items() if k in names
+    }
+    return on_devices(devices, step, method, model, feed, P())
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_terms_are_weighted_by_the_norms_of_their_gradients(devices, method, build, feed, x64):
+    model, draws = build(), feed(2)
+    balance = build_balance(method, model, build_optimiser(lambda step: 1e-3), {})
+    metrics = first_step(balance, devices, method, model, draws)
+    batch = draws.fetch(draws.arrays, jnp.arange(2, dtype=jnp.int32))
+    terms, slopes = gradients_by_hand(method, model, batch, jax.random.split(jax.random.key(0), 2))
+    norms = {name: np.linalg.norm(slope) for name, slope in slopes.items()}
+    weights = {name: np.mean(list(norms.values())) / norm for name, norm in norms.items()}
+    for name, weight in weights.items():
+        np.testing.assert_allclose(metrics[f"weight_{name}"], weight, rtol=1e-3)
+        np.testing.assert_allclose(metrics[name], terms[name], rtol=1e-10)
+    total = sum(metrics[f"weight_{name}"] * metrics[name] for name in weights)
+    np.testing.assert_allclose(metrics["loss"], total, rtol=1e-12)
+
+
+def test_weights_by_the_tangent_kernel_are_close_to_its_trace(method, build, feed, x64):
+    model, draws = build(), feed(2)
+    balance = Balanced(GradientDescent(_adam()), method.term_names(model), "ntk", probes=1000)
+    metrics = first_step(balance, 2, method, model, draws)
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+    x, unravel = ravel_pytree(params)
+    batch = draws.fetch(draws.arrays, jnp.arange(2, dtype=jnp.int32))
+
+    def trace(group):
+        rows = lambda x: group.function(eqx.combine(unravel(x), static), *group.arrays)
+        return float(jnp.sum(jax.jit(jax.jacfwd(rows))(x) ** 2))
+
+    groups = method.row_groups(model, batch)
+    traces = np.array([trace(group) for group in groups]) / np.array([1.0, 4.0, 1.0])  # of terms without weights
+    found = np.array([metrics[f"weight_{name}"] for name in method.term_names(model)])
+    np.testing.assert_allclose(found, traces.mean() / traces, rtol=0.15)
+
+
+def _adam():
+    return build_optimiser(lambda step: 1e-3).transformation
+
+
+def test_weights_change_when_they_are_due(method, build, feed, x64):
+    model, draws = build(), feed(1)
+    balance = build_balance(method, model, build_optimiser(lambda step: 1e-2), {"every": 2, "decay": 0.5})
+
+    def steps(objective, params):
+        def one(carry, _):
+            *carry, metrics = balance.step(objective, *carry)
+            return tuple(carry), metrics["weight_start"]
+
+        return lax.scan(one, (params, balance.init(params)), length=5)[1]
+
+    w = on_devices(1, steps, method, model, draws, P())
+    assert w[0] == w[1]
+    assert w[2] == w[3]
+    assert len({float(x) for x in w}) == 3
+
+
+def test_balance_that_cannot_be_is_refused(method, build):
+    gradients = build_optimiser(lambda step: 1e-3)
+    with pytest.raises(ValueError, match=r"unknown train.balance.kind 'gradients'. Did you mean 'gradient'"):
+        build_balance(method, build(), gradients, {"kind": "gradients"})
+    with pytest.raises(ValueError, match=r"unknown option of train.balance: 'evry'. Did you mean 'every'"):
+        build_balance(method, build(), gradients, {"evry": 3})
+    with pytest.raises(ValueError, match="needs an optimiser of gradients such as adamw"):
+        build_balance(method, build(), build_optimiser(lambda step: 1e-3, kind="lbfgs"), {})
+    with pytest.raises(ValueError, match="needs a loss that is a sum of terms"):
+        build_balance(build_method({"kind": "supervised"}), build(), gradients, {})
+
+
+# the loop
+
+
+OPTIMISERS = {
+    "adamw": {"steps": 60},
+    "soap": {"steps": 60},
+    "lbfgs": {"steps": 30},
+    "levenberg_marquardt": {"steps": 15},
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+def test_every_optimiser_fits_a_field(kind, method, build, feed, tmp_path):
+    settings = dataclasses.replace(
+        SETTINGS, optimiser=kind, precision="float64", schedule="constant", log_every=3, **OPTIMISERS[kind]
+    )
+    model = build()
+    trained = train(method, model, feed(redraw=0), settings, tmp_path, show=False)
+    losses = [line["loss"] for line in lines(tmp_path)]
+    assert losses[-1] < (0.7 if kind in ("adamw", "soap") else 0.1) * losses[0]
+    leaves = jax.tree.leaves(eqx.filter(trained, eqx.is_array))
+    assert {leaf.dtype for leaf in leaves} == {np.dtype("float64")}
+    assert {leaf.dtype for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_array))} == {np.dtype("float32")}
+    assert ("learning_rate" in lines(tmp_path)[-1]) == (kind in ("adamw", "soap"))
+
+
+def test_gauss_newton_solves_a_linear_field_in_one_step(method, build, feed, tmp_path):
+    settings = dataclasses.replace(
+        SETTINGS, optimiser="gauss_newton", precision="float64", only=("weights",), steps=3, updates_per_dispatch=1, log_every=1
+    )
+    model = build(LINEAR)
+    trained = train(method, model, feed(redraw=0), settings, tmp_path, show=False)
+    first, second, third = (line["loss"] for line in lines(tmp_path))
+    assert second < 1e-2 * first
+    assert third == pytest.approx(second, rel=1e-8)
+    same((trained.field.centres, trained.field.log_widths), (model.field.centres, model.field.log_widths))
+    assert not np.array_equal(trained.field.weights, model.field.weights)
+
+
+def test_only_and_rates_say_which_leaves_learn_how_fast(method, build, feed, tmp_path):
+    model = build({"kind": "gaussians", "count": 5, "scale": 1.0})
+    only = dataclasses.replace(SETTINGS, steps=3, only=("centres", "head"), clip=None)
+    trained = train(method, model, feed(), only, tmp_path / "only", show=False)
+    same((trained.field.weights, trained.field.log_widths), (model.field.weights, model.field.log_widths))
+    assert not np.array_equal(trained.field.centres, model.field.centres)
+    assert not np.array_equal(trained.field.head.out.weight, model.field.head.out.weight)
+    rates = dataclasses.replace(SETTINGS, steps=1, rates={"centres": 0.1, "weights": 0.0}, clip=None)
+    trained = train(method, model, feed(), rates, tmp_path / "rates", show=False)
+    same(trained.field.weights, model.field.weights)
+    moved = lambda name: np.median(np.abs(getattr(trained.field, name) - getattr(model.field, name)))
+    assert moved("centres") == pytest.approx(0.1 * moved("log_widths"), rel=1e-2)  # Adam's first steps are the rates
+    with pytest.raises(ValueError, match=r"unknown parameter group 'centers'. Did you mean 'centres'"):
+        train(method, model, feed(), dataclasses.replace(SETTINGS, only=("centers",)), tmp_path / "bad", show=False)
+    mask = chosen_leaves(method.trainable(model), ("weights",))
+    assert mask.field.weights
+    assert not mask.field.centres
+
+
+def test_precision_is_that_of_the_settings_whatever_is_on_outside(method, build, feed, tmp_path, x64):
+    model = build()
+    assert model.field.layers[0].weight.dtype == jnp.float64
+    trained = train(method, model, feed(), dataclasses.replace(SETTINGS, steps=1), tmp_path, show=False)
+    assert trained.field.layers[0].weight.dtype == jnp.float32
+
+
+def test_an_interrupted_run_continues_bit_for_bit(method, build, feed, tmp_path):
+    settings = dataclasses.replace(SETTINGS, balance={"every": 4}, ema=0.9)
+    whole = train(method, build(), feed(), settings, tmp_path / "whole", show=False)
+
+    class Interrupting(CollocationFeed):
+        def next(self, state):
+            if state["step"] == 7:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().next(state)
+
+    cut = feed()
+    cut.__class__ = Interrupting
+    with pytest.raises(Interrupted, match="SIGTERM at update 6"):
+        train(method, build(), cut, settings, tmp_path / "cut", show=False)
+    same(whole, train(method, build(), feed(), settings, tmp_path / "cut", show=False))
+    numbers = lambda folder: [{k: v for k, v in e.items() if not k.startswith(("time", "samples"))} for e in lines(folder)]
+    assert numbers(tmp_path / "cut") == numbers(tmp_path / "whole")
+    assert {"weight_equation", "equation", "start", "learning_rate"} <= set(lines(tmp_path / "cut")[-1])
+
+
+def test_one_and_two_devices_give_the_same_field(method, build, feed, tmp_path, x64):
+    settings = dataclasses.replace(SETTINGS, steps=6, precision="float64")
+    for name, changes in {"adam": {"balance": {"every": 2}}, "marquardt": {"optimiser": "levenberg_marquardt"}}.items():
+        one, two = (
+            train(
+                method, build(), feed(2), dataclasses.replace(settings, devices=n, **changes), tmp_path / f"{name}{n}", show=False
+            )
+            for n in (1, 2)
+        )
+        close(one, two, 1e-6)
+
+
+def test_the_compiled_step_gathers_nothing(method, build, feed):
+    mesh, draws, model = data_mesh(2), feed(2), build()
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+    optimiser = build_balance(method, model, build_optimiser(lambda step: 1e-3), {})
+    update = make_update(method, draws.fetch, static, optimiser, mesh)
+    _, item = draws.next(draws.init())
+    frozen = jax.tree.map(lambda _: None, params)
+    text = (
+        update.lower(
+            replicate(TrainState.create(params, optimiser), mesh),
+            replicate((frozen, draws.arrays), mesh),
+            replicate(jax.random.key_data(jax.random.key(7)), mesh),
+            shard_batches(item[None], mesh),
+        )
+        .compile()
+        .as_text()
+    )
+    assert "all-reduce" in text
+    assert "all-gather" not in text
+
+
+def test_a_loss_that_is_not_finite_is_explained(method, build, feed, tmp_path):
+    model = eqx.tree_at(lambda m: m.field.layers[0].bias, build(), replace_fn=lambda b: b.at[0].set(jnp.nan))
+    with pytest.raises(NonFiniteLoss, match="the loss is not finite at update 1; no checkpoint had been written yet"):
+        train(method, model, feed(), SETTINGS, tmp_path, show=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("adamw", {"b3": 1}, "unknown option of optimiser 'adamw': 'b3'. Did you mean 'b[12]'"),
+        ("lbfgs", {"memry": 3}, "unknown option of optimiser 'lbfgs': 'memry'. Did you mean 'memory'"),
+        ("levenberg_marquardt", {"dampng": 1}, "option of optimiser 'levenberg_marquardt': 'dampng'. Did you mean 'damping'"),
+        ("soap", {"presision": 1}, "unknown option of optimiser 'soap': 'presision'"),
+        ("gauss_newtn", {}, "unknown optimiser 'gauss_newtn'. Did you mean 'gauss_newton'"),
+    ],
+)
+def test_unknown_options_are_named(kind, options, words):
+    with pytest.raises(ValueError, match=words):
+        build_optimiser(lambda step: 1e-3, kind=kind, options=options)
