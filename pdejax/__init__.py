@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pdejax.core import trajectory as trajectory
     from pdejax.embedding import load as load
     from pdejax.equations import EQUATIONS as EQUATIONS
+    from pdejax.equations import BoundaryValueProblem as BoundaryValueProblem
     from pdejax.equations import Equation as Equation
     from pdejax.equations import Problem as Problem
     from pdejax.equations import SteadyProblem as SteadyProblem
@@ -29,6 +30,7 @@ _HOME = {
     "repeated": "core",
     "trajectory": "core",
     "load": "embedding",
+    "BoundaryValueProblem": "equations",
     "EQUATIONS": "equations",
     "Equation": "equations",
     "Problem": "equations",

@@ -16,7 +16,8 @@ def problem_of(config: RunConfig) -> Problem | SteadyProblem | BoundaryValueProb
 
 def splits_of(config: RunConfig) -> dict[str, SplitSize]:
     """How much data there is to be."""
-    return {name: SplitSize(**size) for name, size in config.problem.splits.model_dump().items()}
+    problem: Any = config.problem
+    return {name: SplitSize(**size) for name, size in problem.splits.model_dump().items()}
 
 
 def truth_of(config: RunConfig, problem: Any) -> Any:
@@ -55,7 +56,8 @@ def dataset_of(config: RunConfig) -> Dataset:
     if not root.exists():
         raise ValueError(f"there is no data set in {root} yet: run `pdejax generate` with the same words first")
     dataset = Dataset.open(root)
-    recipe, section = dataset.manifest["recipe"], config.problem
+    section: Any = config.problem
+    recipe = dataset.manifest["recipe"]
     found = {**recipe["problem"], **{name: recipe[name] for name in ("splits", "seed", "tolerance")}}
     data = {"splits": section.splits.model_dump(mode="json"), "seed": section.seed}
     wanted = {**problem_of(config).spec, **data, "tolerance": section.tolerance}

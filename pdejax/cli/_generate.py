@@ -1,6 +1,7 @@
 """`pdejax generate`."""
 
 import argparse
+from typing import Any
 
 from pdejax.cli._config import configs_of, printed
 from pdejax.config import RunConfig
@@ -34,16 +35,18 @@ def _generate(config: RunConfig) -> None:
     from pdejax.data import Dataset, generate, progress_bar
 
     start()
-    problem, root = problem_of(config), dataset_root(config)
+    problem: Any = problem_of(config)
+    section: Any = config.problem
+    root = dataset_root(config)
     with progress_bar(f"generating {config.problem.name}") as progress:
         generate(
             problem,
             root,
             splits_of(config),
-            seed=config.problem.seed,
-            shard_size=config.problem.shard_size,
-            batch_size=config.problem.batch_size,
-            tolerance=config.problem.tolerance,
+            seed=section.seed,
+            shard_size=section.shard_size,
+            batch_size=section.batch_size,
+            tolerance=section.tolerance,
             progress=progress,
         )
     rejects = Dataset.open(root).manifest["rejects"]

@@ -193,6 +193,12 @@ class PhysicsInformed(Section):
     adaptive: Adaptive | None = None
     lift: dict[str, Text] = Field(default={})
 
+    @model_validator(mode="after")
+    def _scattered(self) -> "PhysicsInformed":
+        if self.adaptive is not None and self.points.kind == "grid":
+            raise fault("chooses among scattered points: take method.points.kind=quasi_random or uniform", "adaptive")
+        return self
+
     # there are no frames
     history: ClassVar[int] = 0
     unroll: ClassVar[int] = 0

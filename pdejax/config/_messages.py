@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,6 +22,8 @@ def all_keys(model: type[BaseModel]) -> Iterator[Key]:
     """Every key that a type knows, sections included, of all kinds."""
     for name, field in model.model_fields.items():
         yield (name,)
+        if get_origin(field.annotation) is tuple:  # what stands in a list has no name of its own
+            continue
         for below in _models(field.annotation):
             yield from ((name, *key) for key in all_keys(below))
 

@@ -15,6 +15,14 @@ from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
 from pdejax.config._yaml import read_yaml, write_yaml
 
 
+# of problems that are, and are not, stated by their conditions
+_NATURES = {
+    True: ("is stated by its conditions", "physics_informed"),
+    False: ("is a family of initial states or inputs", "one_step, or method=steady"),
+}
+_FUNCTIONS = {True: ("a field of coordinates", "gaussians"), False: ("an operator", "fno")}
+
+
 class Evaluation(Section):
     """How a trained model is judged.
 
@@ -76,15 +84,16 @@ class RunConfig(Section):
     def _method_fits(self) -> "RunConfig":
         kind, steady = self.method.kind, self.problem.steady
         if self.problem.stated != (kind == "physics_informed"):
-            nature, other = ("is stated by its conditions", "physics_informed") if self.problem.stated else (
-                "is a family of initial states", "one_step")  # fmt: skip
-            raise fault(
-                f"is {kind!r}, but problem {self.problem.name!r} {nature}: take method={other}", "method", "kind"
-            )
+            nature, other = _NATURES[self.problem.stated]
+            sentence = f"is {kind!r}, but problem {self.problem.name!r} {nature}: take method={other}"
+            raise fault(sentence, "method", "kind")
         if self.problem.stated != (self.network.kind in FIELDS):
-            what, other = ("a field of coordinates", "gaussians") if self.problem.stated else ("an operator", "fno")
-            raise fault(f"is {self.network.kind!r}, but method {kind!r} trains {what}: take network={other}", "network", "kind")  # fmt: skip
-        if self.problem.stated:
+            what, other = _FUNCTIONS[self.problem.stated]
+            sentence = f"is {self.network.kind!r}, but method {kind!r} trains {what}: take network={other}"
+            raise fault(sentence, "network", "kind")
+        if isinstance(self.problem, BoundaryValueConfig):
+            if getattr(self.method, "causal", None) is not None and "t" not in self.problem.domain:
+                raise fault("weights times, but problem.domain has no axis t", "method", "causal")
             return self
         if steady != (kind == "steady"):
             nature, other = ("is steady", "method=steady") if steady else ("evolves in time", "method=one_step")

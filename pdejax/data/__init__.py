@@ -3,7 +3,7 @@
 from pdejax.data._collocation import CollocationFeed as CollocationFeed
 from pdejax.data._collocation import PointBatch as PointBatch
 from pdejax.data._collocation import PointSampler as PointSampler
-from pdejax.data._collocation import build_sampler as build_point_sampler
+from pdejax.data._collocation import build_point_sampler as build_point_sampler
 from pdejax.data._collocation import read_observations as read_observations
 from pdejax.data._dataset import Dataset as Dataset
 from pdejax.data._dataset import Split as Split

@@ -122,7 +122,7 @@ def _count(sampler: Any, box: Box) -> int:
 SAMPLERS: Mapping[str, Any] = {"grid": GridPoints, "uniform": UniformPoints, "quasi_random": QuasiRandomPoints}
 
 
-def build_sampler(spec: Mapping[str, Any], ndim: int) -> PointSampler:
+def build_point_sampler(spec: Mapping[str, Any], ndim: int) -> PointSampler:
     """The sampler of a plain mapping such as `{"kind": "grid", "counts": [64, 64]}`.
 
     **Raises:** `ValueError` for an unknown kind, or counts that are not one per axis.

@@ -154,7 +154,8 @@ class Dataset:
     @functools.cached_property
     def problem(self) -> Problem | SteadyProblem:
         """The problem whose solutions these are."""
-        return build_problem(self.manifest["recipe"]["problem"])
+        problem: Any = build_problem(self.manifest["recipe"]["problem"])
+        return problem
 
     @property
     def grid(self) -> Grid:

@@ -317,8 +317,8 @@ class BoundaryValueProblem:
         for part in place.split(","):
             axis, equals, value = (p.strip() for p in part.partition("="))
             if not equals or axis not in self.axes:
-                raise ValueError(f"problem {self.name!r}: conditions.{name}.at is {place!r}, expected 'boundary' or axes "
-                                 f"held fixed such as '{self.axes[0]}={self.box[0][0]:g}'")  # fmt: skip
+                raise ValueError(f"problem {self.name!r}: conditions.{name}.at is {place!r}, expected 'boundary' or "
+                                 f"axes held fixed such as '{self.axes[0]}={self.box[0][0]:g}'")  # fmt: skip
             if axis in face:
                 raise ValueError(f"problem {self.name!r}: conditions.{name}.at is {place!r}, which holds {axis} fixed "
                                  "twice; several faces are a list")  # fmt: skip

@@ -56,8 +56,8 @@ def _same(a: Any, b: Any) -> bool:
 def _symmetric(residual: SymbolicResidual, index: int, box: Sequence[tuple[float, float]], odd: bool) -> bool:
     random, places = np.random.default_rng(0), [SYMBOLS[axis] for axis in residual.axes]
     symbols = sorted(set(itertools.chain.from_iterable(e.free_symbols for e in residual.expressions)), key=str)
-    ends = dict(zip(places, box, strict=True))
-    values: Any = {s: random.uniform(*ends.get(s, (0.1, 1.0)), _SAMPLES) for s in symbols}
+    ends: dict[Any, tuple[float, float]] = dict(zip(places, box, strict=True))
+    values: Any = {s: random.uniform(*ends.get(s, (0.1, 1.0)), size=_SAMPLES) for s in symbols}
     mirrored = dict(values)
     if places[index] in values:
         mirrored[places[index]] = sum(box[index]) - values[places[index]]

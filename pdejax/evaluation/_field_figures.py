@@ -80,12 +80,14 @@ def _image(ax: Any, values: np.ndarray, x: np.ndarray, y: np.ndarray, **drawing:
     return ax.imshow(given, origin="lower", aspect="auto", extent=extent, interpolation="nearest", **drawing)
 
 
-def _bars(made: Figure, panels: Sequence[Panel], images: Sequence[Any], beside: Sequence[list], **where: float) -> None:
+def _bars(
+    made: Figure, panels: Sequence[Panel], images: Sequence[Any], beside: Sequence[list], fraction: float
+) -> None:
     """A scale for all fields, which share their colours, and one for each magnitude."""
     fields = [i for i, panel in enumerate(panels) if not panel[2]]
-    made.colorbar(images[0], ax=[ax for i in fields for ax in beside[i]], pad=0.015, **where)
+    made.colorbar(images[0], ax=[ax for i in fields for ax in beside[i]], pad=0.015, fraction=fraction)
     for i in range(len(fields), len(panels)):
-        made.colorbar(images[i], ax=beside[i], pad=0.015, extend="min", **where)
+        made.colorbar(images[i], ax=beside[i], pad=0.015, fraction=fraction, extend="min")
 
 
 def _axes_of(evaluation: FieldEvaluation) -> dict[str, np.ndarray]:
@@ -104,8 +106,6 @@ def _maps(evaluation: FieldEvaluation, panels: Sequence[Panel], reference: np.nd
     rows = (len(panels) + 1) // 2
     tall = 2.1 if a == "t" else min(2.45 * (y[-1] - y[0]) / (x[-1] - x[0]), 4.0)
     made = figure(6.8, (tall + 0.3) * rows + 0.3)
-    if a != "t":
-        made.set_layout_engine("compressed")  # which knows of axes with equal units
     axes: Any = made.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
     images = []
     for ax, panel in zip(np.ravel(axes), panels, strict=True):
@@ -326,7 +326,7 @@ def gaussians_figure(evaluation: FieldEvaluation, channel: int = 0) -> Figure | 
     if not planes:
         return None
     many = any(np.count_nonzero(plane[4]) > FEW for plane in planes)
-    made = figure(6.8, 2.9 * len(planes) + 0.2 if many else 3.7)
+    made = figure(4.9 if len(planes) == 1 and not many else 6.8, 2.9 * len(planes) + 0.2 if many else 3.7)
     axes: Any = made.subplots(len(planes), 2) if many else made.subplots(1, len(planes))
     grid = np.reshape(axes, (len(planes), 2 if many else 1))
     for row, plane in zip(grid, planes, strict=True):

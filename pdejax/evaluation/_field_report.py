@@ -157,13 +157,14 @@ def _conditions(problem: Mapping[str, Any]) -> str:
 
 
 def _problem(evaluation: FieldEvaluation) -> str:
-    problem = evaluation.document["problem"]
+    problem, found = evaluation.document["problem"], evaluation.document["found"]
     ends = zip(problem["axes"], problem["box"], problem["periodic"], strict=True)
     box = [f"{axis} from {number(a)} to {number(b)}{', periodic' if wraps else ''}" for axis, (a, b), wraps in ends]
     rows = {
         "Box": "; ".join(box),
         "Fields": escape(", ".join(problem["fields"])),
-        "Parameters": words(problem["parameters"]),
+        "Parameters": words({k: v for k, v in problem["parameters"].items() if k not in found}),
+        **({"To be found": escape(", ".join(found))} if found else {}),
     }
     equation = _formulas(problem["latex"], problem["equation"], "equation")
     return equation + facts(rows) + "<h3>Conditions</h3>" + _conditions(problem)
@@ -241,6 +242,7 @@ def _figures(folder: Path, evaluation: FieldEvaluation) -> dict[str, str]:
     with style():
         for name, made, caption in _draw(folder, evaluation):
             if made is not None:
+                made.draw_without_rendering()  # equal units need the layout twice
                 (folder / "figures" / f"{name}.png").write_bytes(png(settle(made)))
                 shown[name] = picture(made, name, caption)
     return shown

@@ -120,7 +120,7 @@ def _under(field: GaussianField, number: int, points: Array, size: Array) -> Flo
 
 
 def _with(field: GaussianField, points: Array, size: Array, count: int, key: Key) -> GaussianField:
-    sets, n, ndim = field.centres.shape
+    sets = len(field.centres)
     logits = 2 * jnp.log(jnp.maximum(size, jnp.finfo(size.dtype).tiny))
     chosen = jax.vmap(lambda k: jax.random.choice(k, len(points), (count,), replace=False, p=jax.nn.softmax(logits)))
     centres = points[chosen(jax.random.split(key, sets))]

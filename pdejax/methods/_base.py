@@ -73,7 +73,13 @@ class ProblemCard:
     problem: BoundaryValueProblem
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that `card_from_json` reads."""
+        """Plain values that `card_from_json` reads.
+
+        **Raises:** `ValueError` for a problem whose equation is a Python function, which no file can hold.
+        """
+        if self.problem.function is not None:
+            raise ValueError(f"problem {self.problem.name!r} is given by a Python function, which cannot be saved: "
+                             f"state its equation as terms")  # fmt: skip
         return {"problem": dict(self.problem.spec)}
 
 

@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from pdejax.core import Scalar, TensorGrid
-from pdejax.equations import BoundaryValueProblem, SymbolicResidual
+from pdejax.equations import BoundaryValueProblem, Order, SymbolicResidual
 from pdejax.methods._lattice_rows import RowMaker
 from pdejax.methods._physics_field import PhysicsField
 from pdejax.methods._tensor_basis import (
@@ -104,7 +104,7 @@ class LatticePass:
     def start(self, axes: Sequence[Array]) -> Float[Array, "*space channel"]:
         """The state at the start of the slab on a grid of space; zero where nothing is known of it."""
         grid = TensorGrid((self.ends[0][None], *axes))
-        zero = (0,) * len(self.problem.axes)
+        zero: Order = (0,) * len(self.problem.axes)
         held = self.before.on_grid(self.rules, grid.axes, [zero])[0][0]
         if self._stated is None:
             return jnp.where(self.number == 0, 0, held)
@@ -280,7 +280,5 @@ class LatticePass:
 
     def _put(self, found: Slab) -> GaussianLattice:
         put = lambda all, one: lax.dynamic_update_index_in_dim(all, one, self.number, 0)
-        old = Slab(self.lattice.centres, self.lattice.widths, self.lattice.weights)
-        new = jax.tree.map(put, old, found)
-        where = lambda f: (f.centres, f.widths, f.weights)
-        return eqx.tree_at(where, self.lattice, (new.centres, new.widths, new.weights))
+        parts = lambda f: (f.centres, f.widths, f.weights)
+        return eqx.tree_at(parts, self.lattice, jax.tree.map(put, parts(self.lattice), parts(found)))

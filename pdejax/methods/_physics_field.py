@@ -43,7 +43,7 @@ class PhysicsField(eqx.Module):
 
     def jet(self, points: Any, orders: Any) -> dict[Order, Float[Array, "point channel"]]:
         """Partial derivatives of the given orders at points."""
-        derivatives = self.field.jet(points, tuple(orders))
+        derivatives = dict(self.field.jet(points, tuple(orders)))
         if self.lift is None:
             return derivatives
         flat = points.points() if isinstance(points, TensorGrid) else points

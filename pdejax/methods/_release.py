@@ -54,7 +54,7 @@ def load_model(folder: Path) -> Any:
     plain = json.loads(description.read_text())
     if plain["format"] != FORMAT:
         raise ValueError(f"{description}: format {plain['format']}, this pdejax reads {FORMAT}")
-    card = card_from_json(plain["data"])
+    card: Any = card_from_json(plain["data"])
     build = lambda: build_method(plain["method"]).build(plain["network"], card, key=jax.random.key(0))
     skeleton = eqx.filter_eval_shape(build)
     stored, expected = load_file(folder / "weights.safetensors"), _named_shapes(skeleton)

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -165,7 +165,7 @@ def fitted_placement(
     total = lambda spacing: jnp.sum((1 / spacing[1:] + 1 / spacing[:-1]) / 2) * step
     spacing = lambda log: _graded(jnp.clip(jnp.exp(log) / density, smallest, largest), step, grading, wraps)
 
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = (ends[0] + ends[1]) / 2
         many = total(spacing(middle)) > count
         return jnp.where(many, middle, ends[0]), jnp.where(many, ends[1], middle)

@@ -21,7 +21,7 @@ CHUNK = 256  # points or times evaluated at once, each of which needs the weight
 
 
 class GaussianLattice(eqx.Module):
-    """u(t, x, ..) = sum of w_ij.. T_i(t) X_j(x) .., products of 1-D Gaussians, with other Gaussians in every slab of time.
+    """u(t, x, ..) = sum of w_ij.. T_i(t) X_j(x) .., products of 1-D Gaussians, with others in every slab of time.
 
     A field of `GaussianField`'s kind with diagonal covariances and a linear head, whose centres form a lattice in each
     slab. It is evaluated by one matrix product per axis. Slabs part the first axis; a steady field has one.

@@ -1,6 +1,5 @@
 """Learning-rate schedules and optimisers, by name."""
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -78,8 +77,7 @@ STEPS: Mapping[str, Callable[..., Optimiser]] = {
 
 
 def _checked(kind: str, make: Callable[..., Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
-    names = [f.name for f in dataclasses.fields(make)] if dataclasses.is_dataclass(make) else []  # type: ignore
-    names = names or [n for n in inspect.signature(make).parameters if n not in ("learning_rate", "mask")]
+    names = [n for n in inspect.signature(make).parameters if n not in ("learning_rate", "mask")]
     for name in options:
         if name not in names:
             raise ValueError(known(f"option of optimiser {kind!r}:", name, names))

@@ -10,15 +10,18 @@ import jax.numpy as jnp
 import pytest
 from pydantic_core import PydanticUndefined
 
+from pdejax.config import _boundary_value as config_boundary
 from pdejax.config import options, packaged_folder, resolve
 from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
 from pdejax.config._diffusion import Noise, Sampler
+from pdejax.config._field_network import FIELDS as FIELD_KINDS
 from pdejax.config._initial import Initial
 from pdejax.config._method import Loss, Method
 from pdejax.config._networks import Network
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
-from pdejax.config._train import TrainConfig
-from pdejax.data import generate
+from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
+from pdejax.data import CollocationFeed, generate
+from pdejax.data._collocation import SAMPLERS as SAMPLERS_OF_POINTS
 from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
 from pdejax.equations._problem import ORDERS
 from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
@@ -27,20 +30,27 @@ from pdejax.methods import (
     SAMPLERS,
     Diffusion,
     Distilled,
+    PhysicsInformed,
     Steady,
     Supervised,
+    adapt_field,
     build_method,
     build_noise,
     build_sampler,
 )
 from pdejax.methods._build import METHODS
 from pdejax.methods._losses import LOSSES
-from pdejax.networks import ACTIVATIONS, NETWORKS, build_network
+from pdejax.methods._physics_informed import Adaptive, Causal
+from pdejax.networks import ACTIVATIONS, FIELDS, NETWORKS, SMOOTH, build_field, build_network
 from pdejax.networks._fno import EMBEDDINGS
 from pdejax.networks._kernel import KERNELS
 from pdejax.networks._norm import NORMS
 from pdejax.networks._skip import SKIPS
+from pdejax.solvers._truth import _COMMON as COMMON_TRUTH
+from pdejax.solvers._truth import _ENTRIES as TRUTHS
 from pdejax.training import TrainSettings
+from pdejax.training._balance import Balanced
+from pdejax.training._optimiser import GRADIENT, STEPS
 
 ABSENT = object()
 
@@ -97,16 +107,26 @@ def test_networks(kind):
     assert ours == theirs
 
 
+@pytest.mark.parametrize("kind", FIELDS)
+def test_fields(kind):
+    given = ("self", "channels", "box", "periodic", "parity", "rules", "key")
+    assert defaults(kinds(Network)[kind]) == arguments(FIELDS[kind].__init__, *given)
+
+
 def test_no_network_is_left_out():
-    assert set(kinds(Network)) == set(NETWORKS)
+    assert set(kinds(Network)) == {*NETWORKS, *FIELDS}
+    assert set(FIELD_KINDS) == set(FIELDS)
 
 
 def test_words_of_networks():
     words = {"activation": ACTIVATIONS, "skip": SKIPS, "channel_mlp_skip": SKIPS, "norm": NORMS, "kernel": KERNELS}
-    for model in kinds(Network).values():
+    for kind in NETWORKS:
+        model = kinds(Network)[kind]
         for name in words.keys() & model.model_fields.keys():
             assert choices(model, name) == set(words[name]), (model, name)
     assert choices(kinds(Network)["fno"], "embedding") == set(EMBEDDINGS)
+    for kind in ("mlp", "piratenet"):
+        assert choices(kinds(Network)[kind], "activation") == set(SMOOTH)
 
 
 @pytest.mark.parametrize("kind", ["supervised", "steady"])
@@ -137,16 +157,33 @@ def test_noises_and_samplers():
 
 
 @pytest.mark.parametrize("name", options("method", [packaged_folder()]))
-def test_shipped_methods_build(name):
-    problem = "darcy" if name == "steady" else "ks"
-    spec = resolve([f"problem={problem}", f"method={name}"]).method.spec()
-    assert build_method(spec).window >= 1
+def test_shipped_methods_build(name, words_for):
+    spec = resolve(words_for("method", name)).method.spec()
+    assert build_method(spec).window >= (name != "physics_informed")
 
 
 def test_no_method_is_left_out():
     assert set(kinds(Method)) == set(METHODS)
     assert build_method(resolve(["method=one_step"]).method.spec()) == Supervised()
     assert build_method(resolve(["problem=darcy"]).method.spec()) == Steady()
+    assert build_method(resolve(["problem=pig_helmholtz"]).method.spec()) == PhysicsInformed()
+
+
+def test_parts_of_a_physics_informed_loss():
+    ours = kinds(Method)["physics_informed"]
+    feed = {name: ours.model_fields[name].default for name in ("redraw", "observation_batch")}
+    theirs = arguments(CollocationFeed, "self")
+    assert feed == {name: theirs[name] for name in feed}
+    assert defaults(config_boundary.Causal) == arguments(Causal)
+    assert defaults(config_boundary.Adaptive) == arguments(Adaptive)
+    assert set(kinds(config_boundary.Points)) | {"quasi_random"} == set(SAMPLERS_OF_POINTS)
+
+
+def test_truths():
+    for kind, entries in TRUTHS.items():
+        ours = defaults(kinds(config_boundary.Truth)[kind])
+        assert set(ours) == {*entries, *COMMON_TRUTH} - {"kind"}
+        assert all(ours[name] == value for name, value in entries.items() if value is not ...)
 
 
 def test_losses():
@@ -157,8 +194,14 @@ def test_losses():
 
 @pytest.mark.parametrize("name", options("network", [packaged_folder()]))
 @pytest.mark.parametrize("ndim", [1, 2])
-def test_shipped_networks_build(name, ndim):
-    spec = resolve([f"network={name}"]).network.spec() | {"periodic": True}
+def test_shipped_networks_build(name, ndim, words_for):
+    config = resolve(words_for("network", name))
+    if config.problem.stated:
+        build = lambda: build_field(config.network.spec(), channels=2, box=((0, 1),) * 2, key=jax.random.key(0))
+        points = jax.ShapeDtypeStruct((3, 2), jnp.float32)
+        assert eqx.filter_eval_shape(lambda x: build()(x), points).shape == (3, 2)
+        return
+    spec = config.network.spec() | {"periodic": True}
     build = lambda: build_network(spec, in_channels=1, out_channels=2, ndim=ndim, key=jax.random.key(0))
     x = jax.ShapeDtypeStruct((3, *(32,) * ndim, 1), jnp.float32)
     assert eqx.filter_eval_shape(lambda x: build()(x), x).shape == (3, *(32,) * ndim, 2)
@@ -166,10 +209,22 @@ def test_shipped_networks_build(name, ndim):
 
 def test_train_settings():
     ours, theirs = defaults(TrainConfig), {f.name: f.default for f in dataclasses.fields(TrainSettings)}
-    own = {"batch_size", "feed", "devices", "distributed"}
+    own = {"batch_size", "feed", "devices", "distributed", "stages"}
+    made = {"options", "rates"}  # a new dictionary each
     shared = {name: value for name, value in theirs.items() if name not in own and value is not dataclasses.MISSING}
     assert set(ours) - own == set(theirs) - own
     assert {name: ours[name] for name in shared} == shared
+    assert all(ours[name] == {} for name in made)
+
+
+def test_stages_change_what_training_has():
+    assert set(Stage.model_fields) - {"adapt"} <= set(TrainConfig.model_fields)
+    assert all(field.default is None for field in Stage.model_fields.values())
+    ours, theirs = defaults(Adaptation), arguments(adapt_field, "model", "key")
+    assert ours == theirs
+    ours, theirs = defaults(Balance), arguments(Balanced, "inner", "names", "kind", "probes")
+    assert ours == theirs
+    assert choices(TrainConfig, "optimiser") == {*GRADIENT, *STEPS}
 
 
 @pytest.mark.parametrize("name", options("problem", [packaged_folder()]))
@@ -178,6 +233,8 @@ def test_problems_are_what_they_say(name):
     problem = build_problem(config.problem.spec())
     assert problem.spec == config.problem.spec()
     assert problem.steady == config.problem.steady
+    if config.problem.stated:
+        return
     sampler, channels = (
         (problem.input, len(problem.input_names)) if problem.steady else (problem.initial, problem.equation.channels)
     )
@@ -186,7 +243,8 @@ def test_problems_are_what_they_say(name):
 
 def test_every_equation_of_the_catalogue_has_a_problem():
     configs = [resolve([f"problem={name}"]) for name in options("problem", [packaged_folder()])]
-    assert {config.problem.equation for config in configs} == {*EQUATIONS, *STEADY_EQUATIONS}
+    named = [config.problem.equation for config in configs if not config.problem.stated]
+    assert set(named) == {*EQUATIONS, *STEADY_EQUATIONS}
 
 
 def test_kuramoto_sivashinsky_is_the_one_of_the_refiner():

@@ -25,7 +25,7 @@ def test_misspelt_key_in_an_experiment(mine):
 
 
 OVERRIDES = {
-    "train.stepss=5": "unknown key 'train.stepss'. Did you mean 'steps'?",
+    "train.stepss=5": "unknown key 'train.stepss'. Did you mean 'steps' or 'stages'?",
     "learning_rate=1e-4": "unknown key 'learning_rate'. Did you mean 'train.learning_rate'?",
     "probleme=ks": "unknown key 'probleme'. Did you mean 'problem'?",
     "problem=kss": "unknown problem 'kss'. Did you mean 'ks'?",
@@ -115,7 +115,7 @@ def test_all_mistakes_are_told_at_once():
     assert said(words).splitlines() == [
         "problem.time.step=no: problem.time.step should be a valid number, got 'no'",
         "network.width=0: network.width should be greater than or equal to 1, got 0",
-        "train.stps=5: unknown key 'train.stps'. Did you mean 'steps'?",
+        "train.stps=5: unknown key 'train.stps'. Did you mean 'steps' or 'stages'?",
     ]
 
 

@@ -125,13 +125,21 @@ MISTAKES = {
     "field's letters": (HEAT, {"equation": {"terms": "u_t = 0", "fields": ["u_1"]}}, "field name 'u_1' is reserved or"),
     "equation": (HEAT, {"equation": "burgerss"}, "unknown equation 'burgerss'. Did you mean 'burgers'"),
     "equation's axes": (HEAT, {"equation": "gray_scott"}, r"'gray_scott' wants the axes \['t', 'x', 'y'\], domain has"),
-    "equation's entry": (HEAT, {"equation": {"term": "u = 0"}}, "problem section 'equation' 'term'. Did you mean 'terms'"),
+    "equation's entry": (
+        HEAT,
+        {"equation": {"term": "u = 0"}},
+        "problem section 'equation' 'term'. Did you mean 'terms'",
+    ),
     "no terms": (HEAT, {"equation": {"fields": ["u"]}}, "section 'equation' needs 'terms'"),
     "definition": (HEAT, {"equation": {"terms": "u_t = 0", "definitions": {"t": "x"}}}, "definition 't' is reserved"),
     "time": (POISSON, at("x=0", "u = t"), "t occurs in 'u = t', but the domain has no axis t"),
     "time in the equation": (POISSON, {"equation": {"terms": "lap(u) = t*u"}}, "t occurs in .*no axis t"),
     "rate without time": (POISSON, {"equation": {"terms": "u_t = lap(u)"}}, "unknown derivative 'u_t'"),
-    "truth lacks": (POISSON, {"truth": {"kind": "exact", "fields": {"v": "x"}}}, r"truth.fields lacks 'u', got \['v'\]"),
+    "truth lacks": (
+        POISSON,
+        {"truth": {"kind": "exact", "fields": {"v": "x"}}},
+        r"truth.fields lacks 'u', got \['v'\]",
+    ),
     "truth of the field": (POISSON, {"truth": {"kind": "exact", "fields": {"u": "u_x"}}}, "truth.fields.u depends on"),
     "truth in time": (POISSON, {"truth": {"kind": "exact", "fields": {"u": "t"}}}, "no axis t"),
 }
@@ -164,9 +172,7 @@ SYMMETRIC = {
         "",
         {"x": "even", "y": "odd"},
     ),
-    "in time": mirrored(
-        {"terms": "u_tt = u_xx"}, {"t": [-1, 1], "x": [0, 1]}, "u = 0", {"t": "odd"}, value="u_x = 0"
-    ),
+    "in time": mirrored({"terms": "u_tt = u_xx"}, {"t": [-1, 1], "x": [0, 1]}, "u = 0", {"t": "odd"}, value="u_x = 0"),
 }
 LOPSIDED = {
     "burgers even": (mirrored("burgers", {"t": [0, 1], "x": [-1, 1]}, "u = 0", {"x": "even"}), "the equation changes"),
@@ -187,7 +193,10 @@ LOPSIDED = {
         mirrored("diffusion", {"t": [0, 1], "x": [-1, 1]}, "u = 0", {"x": "even"}, value="u = log(x)"),
         "condition 'walls' changes",
     ),
-    "flow in time": (mirrored("diffusion", {"t": [-1, 1], "x": [0, 1]}, "u = 0", {"t": "even"}), "the equation changes"),
+    "flow in time": (
+        mirrored("diffusion", {"t": [-1, 1], "x": [0, 1]}, "u = 0", {"t": "even"}),
+        "the equation changes",
+    ),
 }
 
 

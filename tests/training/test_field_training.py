@@ -129,7 +129,7 @@ def test_rows_jacobian_and_loss_of_a_batch_agree(devices, method, build, feed, x
         by_set = jnp.concatenate(found, axis=1).reshape(-1) if devices == 2 else None
         return (by_set if devices == 2 else jnp.concatenate([f.reshape(-1) for f in found])) / 2**0.5
 
-    np.testing.assert_allclose(rows, all_rows(x), rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(rows, jax.jit(all_rows)(x), rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(jacobian, jax.jit(jax.jacrev(all_rows))(x), rtol=1e-9, atol=1e-12)
 
 
@@ -245,9 +245,8 @@ def test_every_optimiser_fits_a_field(kind, method, build, feed, tmp_path):
 
 
 def test_gauss_newton_solves_a_linear_field_in_one_step(method, build, feed, tmp_path):
-    settings = dataclasses.replace(
-        SETTINGS, optimiser="gauss_newton", precision="float64", only=("weights",), steps=3, updates_per_dispatch=1, log_every=1
-    )
+    every = {"steps": 3, "updates_per_dispatch": 1, "log_every": 1}
+    settings = dataclasses.replace(SETTINGS, optimiser="gauss_newton", precision="float64", only=("weights",), **every)
     model = build(LINEAR)
     trained = train(method, model, feed(redraw=0), settings, tmp_path, show=False)
     first, second, third = (line["loss"] for line in lines(tmp_path))
@@ -258,19 +257,18 @@ def test_gauss_newton_solves_a_linear_field_in_one_step(method, build, feed, tmp
 
 
 def test_only_and_rates_say_which_leaves_learn_how_fast(method, build, feed, tmp_path):
-    model = build({"kind": "gaussians", "count": 5, "scale": 1.0})
-    only = dataclasses.replace(SETTINGS, steps=3, only=("centres", "head"), clip=None)
+    model = build({**LINEAR, "count": 5, "scale": 1.0})
+    only = dataclasses.replace(SETTINGS, steps=3, only=("centres",))
     trained = train(method, model, feed(), only, tmp_path / "only", show=False)
     same((trained.field.weights, trained.field.log_widths), (model.field.weights, model.field.log_widths))
     assert not np.array_equal(trained.field.centres, model.field.centres)
-    assert not np.array_equal(trained.field.head.out.weight, model.field.head.out.weight)
     rates = dataclasses.replace(SETTINGS, steps=1, rates={"centres": 0.1, "weights": 0.0}, clip=None)
     trained = train(method, model, feed(), rates, tmp_path / "rates", show=False)
     same(trained.field.weights, model.field.weights)
     moved = lambda name: np.median(np.abs(getattr(trained.field, name) - getattr(model.field, name)))
     assert moved("centres") == pytest.approx(0.1 * moved("log_widths"), rel=1e-2)  # Adam's first steps are the rates
     with pytest.raises(ValueError, match=r"unknown parameter group 'centers'. Did you mean 'centres'"):
-        train(method, model, feed(), dataclasses.replace(SETTINGS, only=("centers",)), tmp_path / "bad", show=False)
+        chosen_leaves(method.trainable(model), ("centers",))
     mask = chosen_leaves(method.trainable(model), ("weights",))
     assert mask.field.weights
     assert not mask.field.centres
@@ -298,21 +296,17 @@ def test_an_interrupted_run_continues_bit_for_bit(method, build, feed, tmp_path)
     with pytest.raises(Interrupted, match="SIGTERM at update 6"):
         train(method, build(), cut, settings, tmp_path / "cut", show=False)
     same(whole, train(method, build(), feed(), settings, tmp_path / "cut", show=False))
-    numbers = lambda folder: [{k: v for k, v in e.items() if not k.startswith(("time", "samples"))} for e in lines(folder)]
+    clock = ("time", "samples_per_second")
+    numbers = lambda folder: [{k: v for k, v in line.items() if k not in clock} for line in lines(folder)]
     assert numbers(tmp_path / "cut") == numbers(tmp_path / "whole")
     assert {"weight_equation", "equation", "start", "learning_rate"} <= set(lines(tmp_path / "cut")[-1])
 
 
 def test_one_and_two_devices_give_the_same_field(method, build, feed, tmp_path, x64):
-    settings = dataclasses.replace(SETTINGS, steps=6, precision="float64")
-    for name, changes in {"adam": {"balance": {"every": 2}}, "marquardt": {"optimiser": "levenberg_marquardt"}}.items():
-        one, two = (
-            train(
-                method, build(), feed(2), dataclasses.replace(settings, devices=n, **changes), tmp_path / f"{name}{n}", show=False
-            )
-            for n in (1, 2)
-        )
-        close(one, two, 1e-6)
+    settings = dataclasses.replace(SETTINGS, steps=6, precision="float64", optimiser="levenberg_marquardt")
+    devices = lambda n: dataclasses.replace(settings, devices=n)
+    one, two = (train(method, build(), feed(2), devices(n), tmp_path / str(n), show=False) for n in (1, 2))
+    close(one, two, 1e-6)
 
 
 def test_the_compiled_step_gathers_nothing(method, build, feed):
@@ -345,9 +339,9 @@ def test_a_loss_that_is_not_finite_is_explained(method, build, feed, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
-        ("adamw", {"b3": 1}, "unknown option of optimiser 'adamw': 'b3'. Did you mean 'b[12]'"),
+        ("adamw", {"nesterof": True}, "unknown option of optimiser 'adamw': 'nesterof'. Did you mean 'nesterov'"),
         ("lbfgs", {"memry": 3}, "unknown option of optimiser 'lbfgs': 'memry'. Did you mean 'memory'"),
-        ("levenberg_marquardt", {"dampng": 1}, "option of optimiser 'levenberg_marquardt': 'dampng'. Did you mean 'damping'"),
+        ("levenberg_marquardt", {"dampng": 1}, "'levenberg_marquardt': 'dampng'. Did you mean 'damping'"),
         ("soap", {"presision": 1}, "unknown option of optimiser 'soap': 'presision'"),
         ("gauss_newtn", {}, "unknown optimiser 'gauss_newtn'. Did you mean 'gauss_newton'"),
     ],
