@@ -36,6 +36,7 @@ smoke: $(VENV)/installed-test
 	$(BIN)/python -m experiments.refiner_spectrum.run --preset smoke
 	$(BIN)/python -m experiments.refiner_table.run --preset smoke
 	$(BIN)/python -m experiments.samplers.run --preset smoke
+	$(BIN)/python -m experiments.pig.run --preset smoke
 
 # their sources are the .py files
 notebooks: $(VENV)/installed-test
@@ -48,6 +49,7 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.loop
 	$(BIN)/python -m benchmarks.lsm_cost
 	$(BIN)/python -m benchmarks.networks
+	$(BIN)/python -m benchmarks.gaussians
 	$(BIN)/python -m benchmarks.operators
 	$(BIN)/python -m pytest -n 0 benchmarks/parity
 	$(BIN)/python -m benchmarks.readme

@@ -58,8 +58,8 @@ CASES = (
     Case("Helmholtz (1, 4), PIG as published, 2000 Adam steps", "pig_released", 2e-3, seeds=(0, 1, 2)),
     Case("Helmholtz (1, 4), 155 Gaussians that move", "pig_adaptive", 2e-4, seeds=(0, 1, 2)),
 )
-SHORT_LATTICE = ("network.slabs=40", "train.steps=60", "train.options={adaptive: x, passes: 2, error: 1e-5, first: 1e-3, "
-                 "cutoff: 1e-10}")  # fmt: skip
+SHORT_LATTICE = ("network.slabs=40", "train.steps=60",
+                 "train.options={adaptive: x, passes: 2, error: 1e-5, first: 1e-3, cutoff: 1e-10}")  # fmt: skip
 SMOKE = (
     Case("Helmholtz (1, 4)", "pig_helmholtz", 1e-7),
     Case(

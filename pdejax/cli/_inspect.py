@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from pdejax.cli._list import last_metrics, run_state
 from pdejax.config import read_run
@@ -17,6 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
         _run(path)
     elif (path / "model.json").exists():
         _model(path)
+    elif (path / "truth.h5").exists():
+        _truth(path / "truth.h5")
     else:
         _data(path)
     return 0
@@ -30,21 +33,44 @@ def _run(path: Path) -> None:
     print(f"\n{config.to_yaml()}", end="")
 
 
+def _truth(path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        for group in ("axes", "fields"):
+            stored: Any = file[group]
+            for name, values in stored.items():
+                print(f"{group[:-1] if group == 'fields' else 'axis'} {name}: {' x '.join(map(str, values.shape))}")
+        print(f"floor (relative L2): {file.attrs['floor']:.3g}\nhow: {file.attrs['how']}")
+
+
 def _model(path: Path) -> None:
     described = json.loads((path / "model.json").read_text(encoding="utf-8"))
     data = described["data"]
-    shown = {
+    shown = _field_facts(data["problem"]) if "problem" in data else _operator_facts(data)
+    shown |= {"network": described["network"], "method": described["method"], **described["metadata"]}
+    for name, value in shown.items():
+        print(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
+
+
+def _field_facts(problem: dict[str, Any]) -> dict[str, Any]:
+    equation = problem["equation"]
+    return {
+        "problem": problem["name"],
+        "equation": equation if isinstance(equation, str) else "; ".join(equation["terms"]),
+        "domain": problem["domain"],
+        "conditions": {name: one["terms"] for name, one in problem["conditions"].items()},
+    }
+
+
+def _operator_facts(data: dict[str, Any]) -> dict[str, Any]:
+    return {
         "equation": "; ".join(data["equation"]),
         "fields": ", ".join(data["field_names"]),
         "depends on": ", ".join(data["parameter_names"]) or "the state only",
         "grid it was trained on": f"{data['shape']} points on {data['lengths']}",
         "time of a step": data["step"],
-        "network": described["network"],
-        "method": described["method"],
-        **described["metadata"],
     }
-    for name, value in shown.items():
-        print(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
 
 
 def _data(path: Path) -> None:

@@ -40,6 +40,8 @@ def data_sets(folder: Path) -> Iterator[tuple[str, str]]:
         manifest = _json(root / "manifest.json")
         if manifest is not None:
             yield root.name, _sizes(manifest["recipe"]["splits"])
+        elif (root / "truth.h5").exists():
+            yield root.name, "the solution of a problem that is stated by its conditions"
         elif (root / "recipe.json").exists():
             yield root.name, "not complete: the same `pdejax generate` goes on"
 

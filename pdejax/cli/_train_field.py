@@ -74,7 +74,7 @@ def _run(config: RunConfig) -> Path:
 
     from pdejax.cli._build import method_of, problem_of
     from pdejax.cli._train import claim
-    from pdejax.methods import ProblemCard, adapt_field, field_spec, save_model
+    from pdejax.methods import ProblemCard, adapt_field, field_spec, finished, save_model
     from pdejax.training import WEIGHTS, environment, train
 
     problem: Any = problem_of(config)
@@ -98,7 +98,10 @@ def _run(config: RunConfig) -> Path:
             print(f"stage {number} of {len(parts)}: {part.optimiser}", flush=True)
         evaluators = _evaluators(config, problem, method, part)
         last = number == len(parts)
-        model = train(method, model, feed, _settings(part), below, seed=config.seed, evaluators=evaluators, last=last)
+        settings = _settings(part)
+        model = finished(
+            train(method, model, feed, settings, below, seed=config.seed, evaluators=evaluators, last=last)
+        )
         if jax.process_index() == 0:
             metadata = {"run": config.name, "stage": number, "seed": config.seed, **environment()}
             network = field_spec(config.network.spec(), model)

@@ -14,7 +14,6 @@ from pdejax.config._train import TrainConfig
 from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
 from pdejax.config._yaml import read_yaml, write_yaml
 
-
 # of problems that are, and are not, stated by their conditions
 _NATURES = {
     True: ("is stated by its conditions", "physics_informed"),

@@ -6,19 +6,21 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from pdejax.core import Key
 from pdejax.data import build_point_sampler
 from pdejax.methods._physics_field import PhysicsField
-from pdejax.networks import GaussianField
+from pdejax.networks import GaussianField, GaussianLattice
 
 SHRINK = 1.6  # by which halves of a Gaussian are narrower (Kerbl et al. 2023, arXiv 2308.04079, section 5.2)
 
 
 def field_spec(spec: Mapping[str, Any], model: PhysicsField) -> dict[str, Any]:
-    """The specification of a model's network with the number of Gaussians that it has by now."""
+    """The specification of a model's network with the numbers of Gaussians and slabs that it has by now."""
     field = model.field
+    if isinstance(field, GaussianLattice):
+        return {**spec, "slabs": field.slabs, "wide": field.wide}
     return {**spec, "count": field.centres.shape[1]} if isinstance(field, GaussianField) else dict(spec)
 
 
@@ -71,7 +73,7 @@ def _weak(field: GaussianField, share: float) -> int:
     return int(jnp.min(jnp.sum(strength < share * jnp.max(strength, axis=1, keepdims=True), axis=1)))
 
 
-def _take(field: GaussianField, index: Float[Array, "set n"]) -> GaussianField:
+def _take(field: GaussianField, index: Int[Array, "set n"]) -> GaussianField:
     """The Gaussians of each set by their numbers."""
     return _changed(field, lambda x: jnp.take_along_axis(x, index[..., None], axis=1))
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
@@ -84,6 +85,7 @@ class LatticeNewton:
 
     def init(self, params: Any) -> March:
         """See `Optimiser`."""
+        check_field(params)
         edges = params.field.edges
         length = edges[1] - edges[0] if self.error is None else self.first * (edges[-1] - edges[0])
         zero, number = jnp.zeros((), edges.dtype), jnp.zeros((), jnp.int32)
@@ -119,7 +121,8 @@ class LatticeNewton:
         lattice = eqx.tree_at(lambda f: f.edges, lattice, edges)
         whole = eqx.tree_at(lambda m: m.field, model, lattice)
         earlier = None if factor is None else (factor, known)
-        found = LatticePass(self, whole, state.slab, state.turn == 0).run(earlier)
+        first = state.turn == 0 if self.passes > 1 else True  # if known, what it rules out is not compiled
+        found = LatticePass(self, whole, state.slab, first).run(earlier)
         state = state._replace(turn=state.turn + 1, loss=found.square, error=found.error)
         state = lax.cond(state.turn >= self.passes, lambda: self._judged(lattice, state), lambda: state)
         return found.lattice, state, None if factor is None else found.factor, jnp.ones((), bool)
@@ -166,10 +169,15 @@ class LatticeNewton:
         return choose(bad, choose(idle, held, again), good)
 
 
-def check_lattice(model: Any) -> None:
-    """**Raises:** `ValueError` for a model that is no plain lattice."""
+def check_field(model: Any) -> None:
+    """**Raises:** `ValueError` for a model of another network."""
     if not isinstance(getattr(model, "field", None), GaussianLattice):
         raise ValueError("optimiser lattice_newton finds the weights of a lattice: take network=gaussian_lattice")
+
+
+def check_lattice(model: Any) -> None:
+    """**Raises:** `ValueError` for a model that is no plain lattice."""
+    check_field(model)
     if model.found or model.problem.spec["observations"]:
         raise ValueError("optimiser lattice_newton knows no unknown parameters or observations: take another, such as "
                          "levenberg_marquardt")  # fmt: skip
@@ -188,5 +196,27 @@ def _check_start(problem: BoundaryValueProblem) -> None:
         return
     for condition in at_start:
         if not condition.residual.linear:  # type: ignore[attr-defined]
-            raise ValueError(f"optimiser lattice_newton: condition {condition.name!r} is nonlinear, so that it does not "
-                             f"tell the initial state: write it as FIELD = ...")  # fmt: skip
+            raise ValueError(f"optimiser lattice_newton: condition {condition.name!r} is nonlinear, so that it does "
+                             f"not tell the initial state: write it as FIELD = ...")  # fmt: skip
+
+
+def finished(model: PhysicsField) -> PhysicsField:
+    """The model without slabs that the march had no use for; itself if its field is no lattice.
+
+    **Raises:** `RuntimeError` if the march did not come to the end of the time.
+    """
+    field = model.field
+    if not isinstance(field, GaussianLattice) or field.slabs == 1:
+        return model
+    edges, end = np.asarray(field.edges), model.problem.box[0][1]
+    used = np.flatnonzero(np.diff(edges) > 0)
+    solved = [i for i in used if np.any(np.asarray(field.weights[i]))]
+    reached = edges[solved[-1] + 1] if solved else edges[-1]
+    if not np.isclose(reached, end):
+        raise RuntimeError(f"the march through time came to t = {reached:.6g} of {end:g} with network.slabs="
+                           f"{field.slabs}: raise network.slabs or train.steps, or allow a larger error")  # fmt: skip
+    take = lambda x: x[used]
+    where = lambda f: (f.centres, f.widths, f.weights, f.edges)
+    kept = (tuple(map(take, field.centres)), tuple(map(take, field.widths)), take(field.weights))
+    lattice = eqx.tree_at(where, field, (*kept, jnp.asarray(edges[[*used, used[-1] + 1]])))
+    return eqx.tree_at(lambda m: m.field, model, lattice)

@@ -109,7 +109,7 @@ class LatticePass:
         if self._stated is None:
             return jnp.where(self.number == 0, 0, held)
         points = grid.points()
-        jets = {zero: jnp.zeros((points.shape[0], self.problem.channels), points.dtype)}
+        jets: Jets = {zero: jnp.zeros((points.shape[0], self.problem.channels), points.dtype)}
         stated = self._stated(jets, points, self.model.parameters).reshape(held.shape)
         return jnp.where(self.number == 0, stated, held)
 

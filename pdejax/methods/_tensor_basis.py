@@ -51,7 +51,7 @@ def clustered_placement(low: float, high: float, cluster: tuple[float, float]) -
     """Places that crowd towards the ends: 0 equidistant, 1 as Chebyshev's points do, for each end."""
     at = np.linspace(0, 1, TABLE)
     left, right = cluster
-    # the slope of the map: 1 - cluster at an end, and there like Chebyshev's for cluster 1; negative, away from the ends
+    # the slope of the map: 1 - cluster at an end, and there like Chebyshev's for cluster 1
     slope = 1 - left * (1 - np.sin(np.pi * np.minimum(at, 0.5))) - right * (1 - np.sin(np.pi * np.maximum(at, 0.5)))
     places = np.concatenate([[0], np.cumsum((slope[1:] + slope[:-1]) / 2)])
     real = jnp.result_type(float)
@@ -127,9 +127,9 @@ def fourth_difference(
 ) -> Float[Array, "fine *rest"]:
     """The fourth derivative from the second one at equidistant places, continued over the ends.
 
-    **Arguments:** `sign`: of the mirror image at both ends, or, if it `wraps`, the other end follows; `open_ends`: which
-    ones are neither, where a kink must not be made up: a slope goes on; `reach`: steps of the difference, more than one
-    so that a kink keeps the size it has on the scale of Gaussians.
+    **Arguments:** `sign`: of the mirror image at both ends, or, if it `wraps`, the other end follows;
+    `open_ends`: which do neither: there the slope goes on, so that no kink is made up; `reach`: steps of the
+    difference, more than one so that a kink keeps the size it has on the scale of Gaussians.
     """
     before, after = curvature[reach:0:-1], curvature[-2 : -2 - reach : -1]
     before = 2 * curvature[:1] - before if open_ends[0] else sign * before

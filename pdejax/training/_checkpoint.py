@@ -1,15 +1,35 @@
 """Checkpoints that survive a kill: the newest and the best, by Orbax."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from orbax.checkpoint import v1 as ocp
 
 _keep = ocp.training.preservation_policies
+
+
+def _wide() -> bool:
+    """Whether this thread works in double precision."""
+    return jnp.result_type(float) == jnp.float64
+
+
+@contextmanager
+def _precision_of_all_threads() -> Iterator[None]:
+    """Orbax loads in threads of its own, which do not see `jax.enable_x64` and would round to single precision."""
+    with ThreadPoolExecutor(1) as pool:
+        before = pool.submit(_wide).result()
+    jax.config.update("jax_enable_x64", _wide())
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 class Checkpoints:
@@ -70,7 +90,8 @@ class Checkpoints:
         for step in reversed(self.steps()):
             try:
                 self._check_shapes(step, like)
-                content = self._checkpointer.load_checkpointables(step, abstract)
+                with _precision_of_all_threads():
+                    content = self._checkpointer.load_checkpointables(step, abstract)
             except (FileNotFoundError, KeyError) as broken:  # Orbax's NoEntryError is a KeyError
                 # deletion of old steps is not atomic: a kill may leave one half deleted and still listed
                 if step == self.steps()[0]:

@@ -1,5 +1,4 @@
 import json
-import math
 
 import jax
 import jax.numpy as jnp
@@ -55,20 +54,23 @@ def relative_error(field, problem, count=41):
 
 
 WALLS = {"walls": ("boundary", "u = 0")}
+SQUARE = {"x": [-1, 1], "y": [-1, 1]}
 UNIT = {"t": [0, 1], "x": [0, 1]}
 
 
 def helmholtz():
     forcing = "(1 - 5*pi**2)*sin(pi*x)*sin(2*pi*y)"
-    terms, domain = f"u_xx + u_yy + u = {forcing}", {"x": [-1, 1], "y": [-1, 1]}
-    return problem_of(terms, domain, WALLS, exact="sin(pi*x)*sin(2*pi*y)")
+    return problem_of(f"u_xx + u_yy + u = {forcing}", SQUARE, WALLS, exact="sin(pi*x)*sin(2*pi*y)")
 
 
 def heat(kind="dirichlet"):
     start = "sin(pi*x) + sin(2*pi*x)/2" if kind == "dirichlet" else "1 + cos(pi*x)"
     decay = "exp(-0.1*pi**2*t)*sin(pi*x) + exp(-0.4*pi**2*t)*sin(2*pi*x)/2"
     exact = decay if kind == "dirichlet" else "1 + exp(-0.1*pi**2*t)*cos(pi*x)"
-    conditions = {"start": ("t=0", f"u = {start}"), "walls": ("boundary", "u = 0" if kind == "dirichlet" else "u_x = 0")}
+    conditions = {
+        "start": ("t=0", f"u = {start}"),
+        "walls": ("boundary", "u = 0" if kind == "dirichlet" else "u_x = 0"),
+    }
     return problem_of("u_t = 0.1*u_xx", UNIT, conditions, exact=exact)
 
 
@@ -81,7 +83,8 @@ HEAT = {"counts": [8, 14], "slabs": 4, "beyond": 2}
 def test_helmholtz(solve):
     field, metrics = solve(helmholtz(), {"counts": [24, 28], "beyond": 4}, {"cutoff": 1e-14}, 1)
     assert relative_error(field, helmholtz()) < 1e-8
-    assert metrics[-1]["reached"] == 1 and metrics[-1]["error"] < 1e-6
+    assert metrics[-1]["reached"] == 1
+    assert metrics[-1]["error"] < 1e-6
 
 
 @pytest.mark.parametrize("kind", ["dirichlet", "neumann"])
@@ -103,7 +106,7 @@ def test_two_fields(solve):
     exact = {"u": "sin(pi*x)*cos(pi*t)", "v": "-pi*sin(pi*x)*sin(pi*t)"}
     problem = problem_of(["u_t = v", "v_t = u_xx"], UNIT, conditions, exact=exact, fields=("u", "v"))
     field, _ = solve(problem, {"counts": [10, 14], "slabs": 3, "beyond": 2}, {}, 3)
-    assert relative_error(field, problem) < 1e-6
+    assert relative_error(field, problem) < 1e-5
 
 
 def cole_hopf(t, x, nu):
@@ -120,13 +123,14 @@ def test_burgers_sharpens(solve):
     domain, further = {"t": [0, 1], "x": [-1, 1]}, {"periodic": ["x"], "parity": {"x": "odd"}}
     problem = problem_of(f"u_t + u*u_x = {nu}*u_xx", domain, {"start": ("t=0", "u = -sin(pi*x)")}, **further)
     options = {"error": 1e-4, "adaptive": "x", "longest": 0.2, "first": 0.02, "fine": 1001, "passes": 2, "group": 8}
-    field, metrics = solve(problem, {"counts": [7, 32], "overlap": [3.0, 2.2], "beyond": [1, 0], "slabs": 40}, options, 12)
-    print("DBG", metrics[-1])
+    field, metrics = solve(
+        problem, {"counts": [7, 32], "overlap": [3.0, 2.2], "beyond": [1, 0], "slabs": 40}, options, 12
+    )
     assert metrics[-1]["reached"] == 1
     x = np.linspace(-1, 1, 201)
     for t in (0.3, 0.6, 1.0):
         with jax.enable_x64(True):
-            found = field(TensorGrid((jnp.array([t]), jnp.asarray(x))))[:, 0]
+            found = np.asarray(field(TensorGrid((jnp.array([t]), jnp.asarray(x)))))[:, 0]
         truth = cole_hopf(t, x, nu)
         assert np.linalg.norm(found - truth) < 1e-4 * np.linalg.norm(truth)
     widths = np.asarray(field.field.widths[1])
@@ -134,31 +138,29 @@ def test_burgers_sharpens(solve):
 
 
 def nonlinear_steady():
-    exact, forcing = "exp(x*y)*sin(x)", "(x**2 + y**2)*exp(x*y)*sin(x) + 2*y*exp(x*y)*cos(x) - exp(x*y)*sin(x)"
-    terms = f"u_xx + u_yy + u**3 = {forcing} + (exp(x*y)*sin(x))**3"
-    walls = {"walls": ("boundary", f"u = {exact}")}
-    return problem_of(terms, {"x": [0, 1], "y": [0, 1]}, walls, exact=exact)
+    u = "exp(x*y)*sin(3*x)"
+    laplace = f"(x**2 + y**2 - 9)*{u} + 6*y*exp(x*y)*cos(3*x)"
+    walls = {"walls": ("boundary", f"u = {u}")}
+    return problem_of(f"u_xx + u_yy + u**3 = {laplace} + ({u})**3", SQUARE, walls, exact=u)
 
 
 def test_a_nonlinear_problem_converges_faster_than_any_power_and_knows_its_error(solve):
-    counts, misses, errors = (7, 9, 12), [], []
-    for count in counts:
+    counts, misses, errors = np.array([7, 11]), [], []
+    for count in counts.tolist():
         field, metrics = solve(nonlinear_steady(), {"counts": [count, count], "beyond": 2}, {}, 1, f"{count}")
         misses.append(relative_error(field, nonlinear_steady()))
         errors.append(metrics[-1]["error"])
-    orders = [math.log(a / b) / math.log(m / n) for a, b, n, m in zip(misses, misses[1:], counts, counts[1:], strict=False)]
-    print("DBG", misses, errors, orders)
-    assert orders[0] > 5 and orders[1] > 8
-    assert misses[-1] < 1e-6
-    ratios = np.log10(np.array(errors) / np.array(misses))
-    assert np.all(np.abs(ratios - ratios.mean()) < 1)
+    orders = -np.diff(np.log(misses)) / np.diff(np.log(counts))
+    assert orders.min() > 7
+    assert misses[-1] < 2e-5
+    ratio = np.log10(np.array(errors) / np.array(misses))
+    assert np.ptp(ratio) < 0.6  # the error falls as the miss does, by three orders of magnitude
 
 
 def test_the_error_tells_of_a_start_that_is_not_met(solve):
     start = {"start": ("t=0", "u = sin(9*pi*x)"), **WALLS}
     problem = problem_of("u_t = 0.01*u_xx", UNIT, start, exact="exp(-0.81*pi**2*t)*sin(9*pi*x)")
-    options = {"counts": [8, 7], "slabs": 2}
-    field, metrics = solve(problem, options, {}, 1)
+    field, metrics = solve(problem, {"counts": [8, 7], "slabs": 2}, {}, 1)
     assert relative_error(field, problem) > 0.5
     assert metrics[-1]["error"] > 0.1
 
@@ -192,42 +194,37 @@ def test_grouped_passes_share_a_factor_and_the_answer(solve):
 
 
 def test_nothing_changes_after_the_end(solve):
-    network = {"counts": [6, 8], "slabs": 2}
-    two, _ = solve(heat(), network, {}, 2, "run")
-    four, metrics = solve(heat(), network, {}, 4, "more")
+    two, _ = solve(heat(), HEAT, {}, 4, "run")
+    four, metrics = solve(heat(), HEAT, {}, 6, "more")
     for a, b in zip(jax.tree.leaves(two), jax.tree.leaves(four), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert metrics[1]["error"] == metrics[-1]["error"] and metrics[-1]["reached"] == 1
+    assert metrics[3]["error"] == metrics[-1]["error"]
+    assert metrics[-1]["reached"] == 1
 
 
 def sudden():
     """Nothing happens at first, and much after the middle."""
     exact = "1 + sin(pi*x)*(1 + tanh(20*(t - 0.6)))"
     forcing = "20*sin(pi*x)/cosh(20*(t - 0.6))**2 + 0.1*pi**2*sin(pi*x)*(1 + tanh(20*(t - 0.6)))"
-    conditions = {"start": ("t=0", f"u = 1 + sin(pi*x)*(1 + tanh(-12))"), "walls": ("boundary", "u = 1")}
+    conditions = {"start": ("t=0", "u = 1 + sin(pi*x)*(1 + tanh(-12))"), "walls": ("boundary", "u = 1")}
     return problem_of(f"u_t = 0.1*u_xx + {forcing}", UNIT, conditions, exact=exact)
 
 
-SUDDEN = {"counts": [8, 12], "beyond": [1, 2], "overlap": [3.0, 2.5]}
-
-
 def test_slabs_are_as_long_as_the_error_lets_them(solve):
-    options = {"error": 1e-4, "first": 0.1, "longest": 0.3, "group": 4}
-    field, metrics = solve(sudden(), {**SUDDEN, "slabs": 40}, options, 15)
+    network = {"counts": [5, 12], "slabs": 20, "beyond": [1, 2], "overlap": [3.0, 2.5]}
+    options = {"error": 1e-4, "first": 0.3, "longest": 0.5}
+    field, metrics = solve(sudden(), network, options, 18)
     edges = np.unique(field.field.edges)
     lengths, middles = np.diff(edges), (edges[1:] + edges[:-1]) / 2
-    print("DBG", edges, metrics[-1])
     assert metrics[-1]["reached"] == edges[-1] == 1
-    assert lengths[np.abs(middles - 0.6) < 0.05].max() < 0.4 * lengths[middles < 0.4].max()
-    assert relative_error(field, sudden(), 101) < 1e-3
-
-
-def test_accepted_slabs_meet_the_wanted_error(solve):
-    options = {"error": 1e-4, "first": 0.1, "longest": 0.3}
-    _, metrics = solve(sudden(), {**SUDDEN, "slabs": 12}, options, 12)
-    accepted = [b["error"] for a, b in zip([{"slab": 0}, *metrics], metrics, strict=False) if b["slab"] > a["slab"]]
-    print("DBG", accepted)
-    assert len(accepted) > 3 and max(accepted) < 4e-4
+    assert lengths[np.abs(middles - 0.6) < 0.05].max() < 0.3 * lengths[0]
+    moved = [after["slab"] > before["slab"] for before, after in zip([{"slab": 0}, *metrics], metrics, strict=False)]
+    accepted, rejected = (
+        [m["error"] for m, flag in zip(metrics, moved, strict=True) if flag is kind] for kind in (True, False)
+    )
+    assert max(accepted) < 4e-4
+    assert max(rejected) > 1e-3
+    assert relative_error(field, sudden(), 101) < 1e-5
 
 
 def test_metrics_tell_how_far_too_few_slabs_reached(solve):
@@ -238,6 +235,16 @@ def test_metrics_tell_how_far_too_few_slabs_reached(solve):
     with jax.enable_x64(True):
         points = jnp.array([[0.2, 0.3]])
         np.testing.assert_allclose(field(points), heat().exact(points), atol=1e-3)
+
+
+def test_gaussians_do_not_crowd_at_walls_for_nothing(solve):
+    conditions = {"start": ("t=0", "u = exp(x)"), "walls": ("boundary", "u = exp(x + 0.1*t)")}
+    problem = problem_of("u_t = 0.1*u_xx", UNIT, conditions, exact="exp(x + 0.1*t)")
+    network, options = {"counts": [6, 12], "slabs": 2, "beyond": 2}, {"adaptive": "x", "fine": 501, "passes": 2}
+    field, _ = solve(problem, network, options, 4)
+    spacings = np.diff(field.field.centres[1])
+    assert spacings.max() < 2 * spacings.min()
+    assert relative_error(field, problem) < 1e-5
 
 
 # ---- what is unusual, and what is refused
@@ -253,7 +260,8 @@ def test_a_start_that_is_stated_in_passing(solve):
 def test_a_start_stated_by_another_field_is_no_expression():
     start = {"start": ("t=0", ["u = sin(pi*x)", "v = u_x"]), **WALLS}
     problem = problem_of(["u_t = v", "v_t = u_xx"], UNIT, start, fields=("u", "v"))
-    assert problem.start("u") is not None and problem.start("v") is None
+    assert problem.start("u") is not None
+    assert problem.start("v") is None
 
 
 START = {"start": ("t=0", "u = sin(pi*x)")}
