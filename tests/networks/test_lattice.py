@@ -49,7 +49,8 @@ def image_sum(field, points):
     for i, rule in enumerate(field.rules):
         x = np.asarray(rule.place(points[:, i]))[:, None]
         terms = [
-            s * np.exp(-(((x - np.asarray(c)) / widths[..., i]) ** 2) / 2) for s, c in rule.images(centres[..., i])
+            s * np.exp(-(((x - np.asarray(c)) / widths[..., i]) ** 2) / 2)
+            for s, c in rule.images(jnp.asarray(centres[..., i]))
         ]
         product = product * sum(terms)
     return np.einsum("pn,pnc->pc", product, weights)
