@@ -137,11 +137,11 @@ def _assert_goals(cases: Sequence[Case], runs: Path) -> None:
 
 
 PICTURES: Mapping[str, tuple[str, ...]] = {
-    "pig_allen_cahn": ("field", "gaussians", "error_in_time"),
-    "pig_burgers": ("field", "gaussians", "error_in_time"),
+    "pig_allen_cahn": ("field", "gaussians", "errors"),
+    "pig_burgers": ("field", "gaussians", "errors"),
     "pig_flow_mixing": ("field",),
     "pig_diffusion": ("field",),
-    "pig_cavity": ("field_u", "field_v", "gaussians"),
+    "pig_cavity": ("field", "field_v", "gaussians"),
     "pig_adaptive_0": ("gaussians", "training"),
 }
 

@@ -87,6 +87,8 @@ class LatticeNewton:
         """See `Optimiser`."""
         check_field(params)
         edges = params.field.edges
+        if edges.dtype != np.float64:
+            raise ValueError("optimiser lattice_newton squares condition numbers: set train.precision=float64")
         length = edges[1] - edges[0] if self.error is None else self.first * (edges[-1] - edges[0])
         zero, number = jnp.zeros((), edges.dtype), jnp.zeros((), jnp.int32)
         return March(number, number, length, (zero, zero), zero, zero, zero, jnp.zeros((), bool))

@@ -1,5 +1,6 @@
 import json
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from pdejax.core import TensorGrid
 from pdejax.data import CollocationFeed, build_point_sampler
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsInformed, ProblemCard
+from pdejax.methods import PhysicsInformed, ProblemCard, field_spec, finished
 from pdejax.training import TrainSettings, train
 
 
@@ -288,3 +289,25 @@ def test_unknown_parameters_are_refused(solve):
     problem = BoundaryValueProblem.from_spec({**spec, "unknown": {"nu": 0.5}})
     with pytest.raises(ValueError, match="knows no unknown parameters"):
         solve(problem, {"counts": [5, 5]}, {}, 1)
+
+
+def test_unused_slabs_leave_and_an_unfinished_march_is_told(key, x64):
+    problem = problem_of("u_t = u_xx", UNIT, {"start": ("t=0", "u = sin(pi*x)"), **WALLS})
+    spec = {"kind": "gaussian_lattice", "counts": [4, 5], "slabs": 4}
+    model = PhysicsInformed().build({**spec, "scale": 1.0}, ProblemCard(problem), key=key)
+    ends = jnp.array([0.0, 0.5, 1.0, 1.0, 1.0])
+    model = eqx.tree_at(lambda m: m.field.edges, model, ends)
+    points = jax.random.uniform(key, (20, 2))
+    short = finished(model)
+    assert short.field.slabs == 2
+    assert field_spec(spec, short) == {**spec, "slabs": 2, "wide": True}
+    np.testing.assert_array_equal(short(points), model(points))
+    cut = eqx.tree_at(lambda m: m.field.weights, model, model.field.weights.at[1:].set(0))
+    with pytest.raises(RuntimeError, match=r"came to t = 0.5 of 1 with network.slabs=4"):
+        finished(cut)
+
+
+def test_single_precision_is_refused(solve):
+    problem = problem_of("u_xx + u_yy = 1", SQUARE, WALLS)
+    with pytest.raises(ValueError, match=r"train.precision=float64"):
+        solve(problem, {"counts": [6, 6]}, {}, 1, precision="float32")
