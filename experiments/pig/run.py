@@ -31,8 +31,8 @@ class Case:
 
     **Arguments:** `label`; `experiment`: name of its configuration; `goal`, `stretch`: relative L2 errors; `published`:
     mean error of physics-informed Gaussians, `best`: the best error known of any method with a network; `seeds`: more
-    than one where chance plays a part; `fields`: whose largest error counts, all together if none are named; `words`:
-    further words of the command line; `evaluated`: whether the truth is that of a solver.
+    than one where chance plays a part; `fields`: whose largest error counts, `all` for all together; `words`: further
+    words of the command line.
     """
 
     label: str
@@ -119,9 +119,11 @@ def _rows(case: Case, runs: Path) -> list[dict]:
     own = {"seeds": list(case.seeds), "seconds": seconds, "interval": spread}
     reference = case.published if case.published is not None else case.best
     mean = float(np.mean(values))
-    rows = [row(case.label, METRIC, mean, better="lower", reference=reference, goal=case.goal, **own)]
+    # below three floors of the truth only the bound is known
+    label = f"{case.label}, bound by the truth" if any(entry["censored"] for entry in found) else case.label
+    rows = [row(label, METRIC, mean, better="lower", reference=reference, goal=case.goal, **own)]
     if case.stretch is not None:
-        rows.append(row(case.label, f"{METRIC}, stretch", mean, better="lower", reference=case.best, goal=case.stretch))
+        rows.append(row(label, f"{METRIC}, stretch", mean, better="lower", reference=case.best, goal=case.stretch))
     rows.append(row(case.label, "floor of the truth", found[0]["floor"], better="lower"))
     residual = float(np.mean([_residual(folder) for folder in folders]))
     rows.append(row(case.label, "relative residual", residual, better="lower", seeds=list(case.seeds)))
@@ -152,8 +154,7 @@ def _pictures(runs: Path) -> None:
     for name, figures in PICTURES.items():
         for figure in figures:
             source = runs / name / "figures" / f"{figure}.png"
-            if source.exists():
-                shutil.copy(source, HERE / "figures" / f"{name.removeprefix('pig_')}_{figure}.png")
+            shutil.copy(source, HERE / "figures" / f"{name.removeprefix('pig_')}_{figure}.png")
 
 
 def _draw(rows: Sequence[Mapping]) -> None:

@@ -14,6 +14,8 @@ from pdejax.config._train import TrainConfig
 from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
 from pdejax.config._yaml import read_yaml, write_yaml
 
+# optimisers of rows, which know no weights of points
+SQUARES = ("gauss_newton", "levenberg_marquardt", "sketched_gauss_newton", "lattice_newton")
 # of problems that are, and are not, stated by their conditions
 _NATURES = {
     True: ("is stated by its conditions", "physics_informed"),
@@ -93,11 +95,32 @@ class RunConfig(Section):
         if isinstance(self.problem, BoundaryValueConfig):
             if getattr(self.method, "causal", None) is not None and "t" not in self.problem.domain:
                 raise fault("weights times, but problem.domain has no axis t", "method", "causal")
+            self._stages_fit()
             return self
         if steady != (kind == "steady"):
             nature, other = ("is steady", "method=steady") if steady else ("evolves in time", "method=one_step")
             raise fault(f"is {kind!r}, but problem {self.problem.name!r} {nature}: take {other}", "method", "kind")
         return self
+
+    def _stages_fit(self) -> None:
+        """Whether optimisers see the loss they are given, and fields can be changed as stages want."""
+        method: Any = self.method
+        for part in self.train.parts():
+            for key in ("causal", "adaptive"):
+                if part.optimiser in SQUARES and getattr(method, key) is not None:
+                    sentence = f"weighs points, but optimiser {part.optimiser!r} sees all of them alike: leave it out"
+                    raise fault(sentence, "method", key)
+            if part.optimiser == "lattice_newton" and method.weights:
+                raise fault(
+                    "is not for optimiser 'lattice_newton': set train.options.condition_weight", "method", "weights"
+                )
+            if part.optimiser == "lbfgs" and method.redraw:
+                raise fault(
+                    "should be 0 for optimiser 'lbfgs', which compares gradients of updates", "method", "redraw"
+                )
+        for number, stage in enumerate(self.train.stages):
+            if stage.adapt is not None and self.network.kind != "gaussians":
+                raise fault("is for network=gaussians", "train", "stages", number, "adapt")
 
     @model_validator(mode="after")
     def _windows_fit(self) -> "RunConfig":

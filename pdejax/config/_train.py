@@ -1,9 +1,15 @@
 """How long and with what a run trains: the type of the `train` section."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import (
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from pdejax.config._types import Count, Flag, Fraction, NotNegative, Positive, Section, Whole, fault
 
@@ -20,6 +26,7 @@ class Balance(Section):
     kind: Literal["gradient", "ntk"] = "gradient"
     every: Count = 1000
     decay: Fraction = 0.9
+    probes: Count = 4
 
 
 class Adaptation(Section):
@@ -56,12 +63,17 @@ class Stage(Section):
     `adapt` changes the Gaussians of a field before the stage begins.
     """
 
+    # a value that is not given is that of the section, and null is a value
+    @model_serializer(mode="wrap")
+    def _given(self, plain: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if name in self.model_fields_set}
+
     steps: Count | None = None
     optimiser: Optimiser | None = None
     options: dict[str, Option] | None = None
     learning_rate: Positive | None = None
     schedule: Literal["constant", "cosine", "exponential"] | None = None
-    warmup: Whole | None = None
+    warmup: Whole | Fraction | None = None
     final_learning_rate: NotNegative | None = None
     weight_decay: NotNegative | None = None
     clip: Positive | None = None
@@ -132,14 +144,27 @@ class TrainConfig(Section):
 
     def parts(self) -> tuple["TrainConfig", ...]:
         """The settings of each stage, completed by those of the section; the section itself if there are none."""
-        own = self.model_dump(exclude={"stages"})
-        given = [stage.model_dump(exclude={"adapt"}, exclude_none=True) for stage in self.stages]
-        return tuple(TrainConfig.model_validate({**own, **part}) for part in given) or (self,)
+        return tuple(TrainConfig.model_validate(self._part(stage)) for stage in self.stages) or (self,)
+
+    def _part(self, stage: Stage) -> dict[str, Any]:
+        own, part = self.model_dump(exclude={"stages"}), stage.model_dump(exclude={"adapt"})
+        if part.get("optimiser", self.optimiser) != self.optimiser:
+            own["options"] = {}  # those of another optimiser mean nothing to this one
+        if "steps" in part:
+            own["warmup"] = int(self.warmup * part["steps"] / self.steps)
+        return {**own, **part}
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainConfig":
         if self.warmup >= self.steps:
             raise fault(f"should be less than train.steps={self.steps}, got {self.warmup}", "warmup")
+        for number, stage in enumerate(self.stages):
+            try:
+                TrainConfig.model_validate(self._part(stage))
+            except ValidationError as error:
+                raise fault(f"is no valid stage: {error.errors()[0]['msg']}", "stages", number) from None
+        if self.balance is not None and self.accumulate > 1:
+            raise fault("should be 1 where train.balance is set", "accumulate")
         if self.batch_size % self.accumulate:
             raise fault(f"should divide train.batch_size={self.batch_size}, got {self.accumulate}", "accumulate")
         return self

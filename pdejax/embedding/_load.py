@@ -13,10 +13,12 @@ def load(path: str | Path) -> Any:
     **Arguments:** `path`: `runs/NAME`, or a folder with `model.json` and `weights.safetensors`.
 
     **Returns:** a pytree that is a Predictor, `operator.predict(u, times)`, and a Stepper, `operator(u)`, or of a
-    steady problem a function from inputs to the solution; it can be jitted, vmapped, differentiated and scanned. Of a
-    run it is the best model by the monitored metric.
+    steady problem a function from inputs to the solution, or of a problem stated by its conditions a field, a function
+    of points; it can be jitted, vmapped, differentiated and scanned. Of a run it is the best model by the monitored
+    metric, of a field the last one.
 
-    **Raises:** `FileNotFoundError` if there is no model, with the nearest name beside it.
+    **Raises:** `FileNotFoundError` if there is no model, with the nearest name beside it; `ValueError` for a model of
+    double precision outside of `jax.enable_x64(True)`.
     """
     folder = Path(path)
     for candidate in (folder, folder / "model"):

@@ -147,6 +147,10 @@ class Composite(Protocol):
         """What the terms are called, in the order of `row_groups` where it has them."""
         ...
 
+    def weights_of(self, model: Any) -> dict[str, float]:
+        """The weight of each term by its name."""
+        ...
+
     def terms(self, model: Any, batch: Any, keys: Keys) -> dict[str, Float[Array, " sample"]]:
         """The terms of each sample, without weights."""
         ...

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
-from pdejax.core import Scalar
+from pdejax.core import Scalar, known
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods._lattice_pass import LatticePass
 from pdejax.methods._physics_field import PhysicsField
@@ -83,6 +83,15 @@ class LatticeNewton:
     inner_tolerance: float = 1e-2
     ridge: float = 1e-14
 
+    def __post_init__(self) -> None:
+        if min(self.passes, self.group, self.steps, self.inner) < 1:
+            raise ValueError("train.options: passes, group, steps and inner are at least 1")
+        if not 0 < self.cutoff < 1 or np.min(self.oversampling) < 1:
+            raise ValueError(f"train.options: cutoff is in (0, 1), oversampling at least 1, got {self.cutoff:g} and "
+                             f"{self.oversampling}")  # fmt: skip
+        if np.max(self.cluster) >= 1:
+            raise ValueError(f"train.options.cluster is below 1, got {self.cluster}")
+
     def init(self, params: Any) -> March:
         """See `Optimiser`."""
         check_field(params)
@@ -96,7 +105,7 @@ class LatticeNewton:
     def step(self, objective: Any, params: Any, state: March) -> tuple[Any, March, dict[str, Array]]:
         """See `Optimiser`."""
         model = objective.assemble(params)
-        check_lattice(model)
+        check_lattice(self, model)
         real = model.field.edges.dtype
         size = model.field.weights[0].size
         carry = (model.field, state, no_factor(size, real) if self.group > 1 else None, jnp.zeros((), bool))
@@ -177,8 +186,8 @@ def check_field(model: Any) -> None:
         raise ValueError("optimiser lattice_newton finds the weights of a lattice: take network=gaussian_lattice")
 
 
-def check_lattice(model: Any) -> None:
-    """**Raises:** `ValueError` for a model that is no plain lattice."""
+def check_lattice(settings: LatticeNewton, model: Any) -> None:
+    """**Raises:** `ValueError` for a model that is no plain lattice, or settings that do not fit it."""
     check_field(model)
     if model.found or model.problem.spec["observations"]:
         raise ValueError("optimiser lattice_newton knows no unknown parameters or observations: take another, such as "
@@ -187,6 +196,10 @@ def check_lattice(model: Any) -> None:
         raise ValueError(f"optimiser lattice_newton: slabs part the time, a steady problem has one, got "
                          f"network.slabs={model.field.slabs}")  # fmt: skip
     _check_start(model.problem)
+    letters = model.problem.axes[model.problem.timed :]
+    for letter in settings.adaptive:
+        if letter not in letters:
+            raise ValueError(known("axis in train.options.adaptive", letter, letters))
     if model.lift is not None:
         raise ValueError("optimiser lattice_newton adds no lift: leave method.lift out")
 
@@ -208,11 +221,12 @@ def finished(model: PhysicsField) -> PhysicsField:
     **Raises:** `RuntimeError` if the march did not come to the end of the time.
     """
     field = model.field
-    if not isinstance(field, GaussianLattice) or field.slabs == 1:
+    if not isinstance(field, GaussianLattice) or field.slabs == 1 or not model.problem.timed:
         return model
     edges, end = np.asarray(field.edges), model.problem.box[0][1]
     used = np.flatnonzero(np.diff(edges) > 0)
-    solved = [i for i in used if np.any(np.asarray(field.weights[i]))]
+    weights = [np.asarray(field.weights[i]) for i in used]
+    solved = [i for i, w in zip(used, weights, strict=True) if np.any(w) and np.isfinite(w).all()]
     reached = edges[solved[-1] + 1] if solved else edges[-1]
     if not np.isclose(reached, end):
         raise RuntimeError(f"the march through time came to t = {reached:.6g} of {end:g} with network.slabs="

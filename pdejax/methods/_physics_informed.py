@@ -38,11 +38,10 @@ class Causal:
     def _by_time(self, square: Float[Array, " point"], points: Any) -> Float[Array, " time"]:
         if isinstance(points, TensorGrid):
             return jnp.mean(square.reshape(points.axes[0].shape[0], -1), axis=1)
-        size = square.shape[0] // self.chunks
-        if size == 0:
+        if square.shape[0] < self.chunks:
             raise ValueError(f"method.causal.chunks={self.chunks} are more than the {square.shape[0]} points")
-        earliest = jnp.argsort(points[:, 0])[: size * self.chunks]
-        return jnp.mean(square[earliest].reshape(self.chunks, size), axis=1)
+        chunks = jnp.array_split(square[jnp.argsort(points[:, 0])], self.chunks)
+        return jnp.stack([jnp.mean(chunk) for chunk in chunks])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +110,10 @@ class PhysicsInformed(AbstractMethod):
         terms = {EQUATION: given.get(EQUATION, 1.0), **{c.name: c.weight for c in problem.conditions}}
         observed = {OBSERVATIONS: given.get(OBSERVATIONS, 1.0)} if problem.spec["observations"] else {}
         return {**terms, **observed}
+
+    def weights_of(self, model: PhysicsField) -> dict[str, float]:
+        """The weight of each term by its name."""
+        return self.term_weights(model.problem)
 
     def term_names(self, model: PhysicsField) -> tuple[str, ...]:
         """Equation, conditions and, where there are any, observations."""

@@ -58,6 +58,10 @@ def load_model(folder: Path) -> Any:
     build = lambda: build_method(plain["method"]).build(plain["network"], card, key=jax.random.key(0))
     skeleton = eqx.filter_eval_shape(build)
     stored, expected = load_file(folder / "weights.safetensors"), _named_shapes(skeleton)
+    if jnp.result_type(float) != jnp.float64 and any(array.dtype == np.float64 for array in stored.values()):
+        raise ValueError(
+            f"{folder} holds a model of double precision: load and use it inside `with jax.enable_x64(True):`"
+        )
     for name, shape in expected.items():
         found = stored[name].shape if name in stored else "nothing"
         if found != shape:

@@ -297,8 +297,8 @@ def walled(rules: Sequence[AxisRule], box: Box, walls: Sequence[str]) -> tuple[A
     for rule, (low, high), name in zip(rules, box, walls, strict=True):
         if name not in ends:
             raise ValueError(known("walls", name, ends))
-        if name != "none" and isinstance(rule, Periodic):
-            raise ValueError("a periodic axis has no walls")
+        if name != "none" and not isinstance(rule, Free):
+            raise ValueError("network.walls: a periodic axis, or one with a parity, has no walls")
         found.append(rule if name == "none" else Wall(low, high, *ends[name]))
     return tuple(found)
 

@@ -257,7 +257,7 @@ class GaussianField(eqx.Module):
         - `periodic`, `parity`: of each axis, or one for all; parities, `"none"`, `"even"` or `"odd"`, are about the
             middle. They hold exactly, with as many images as widths half as large again as the first ones need.
         - `walls`: ends of each axis at which the field is exactly zero, `"none"`, `"left"`, `"right"` or `"both"`, one
-            for all or one per axis; they take the place of a parity.
+            for all or one per axis, on axes that are neither periodic nor have a parity.
         - `rules`: in place of all these the rule of each axis: `Free()`, `Periodic`, `Mirror` or `Wall`.
         - `key`: random key. (Keyword only argument.)
 

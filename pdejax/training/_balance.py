@@ -38,7 +38,8 @@ class _Weighted:
 
     def _loss(self, params: Any) -> tuple[Scalar, Metrics]:
         terms = self.objective.terms(params)
-        return jnp.sum(jnp.stack([self.weights[name] * value for name, value in terms.items()])), terms
+        given = self.objective.term_weights(params)
+        return jnp.sum(jnp.stack([given[n] * self.weights[n] * value for n, value in terms.items()])), terms
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,6 +73,11 @@ class BatchObjective:
         terms, count = self.method.terms(self.assemble(params), self.batch, self.keys), self.count
         return {name: self._mean(x, self.batch.mask, count) for name, x in terms.items()}
 
+    def term_weights(self, params: Any) -> dict[str, float]:
+        """The weights a composite method gives its terms."""
+        assert isinstance(self.method, Composite)
+        return self.method.weights_of(self.assemble(params))
+
     # ---- least squares
 
     def _groups(self, params: Any) -> list[RowGroup]:

@@ -53,7 +53,7 @@ MISTAKES = {
     "Known: list, generate, inspect, train, evaluate, compare, report, doctor.",
     ("train", "--fast"): "unrecognized arguments: --fast (see pdejax train --help)",
     ("evaluate",): "the following arguments are required: run (see pdejax evaluate --help)",
-    ("train", "train.stps=3"): "train.stps=3: unknown key 'train.stps'. Did you mean 'steps'?",
+    ("train", "train.stps=3"): "train.stps=3: unknown key 'train.stps'. Did you mean 'steps' or 'stages'?",
     ("generate", "problem=kss"): "problem=kss: unknown problem 'kss'. Did you mean 'ks'?",
     ("train", "-m", "train.steps=1,x"): "train.steps=x: train.steps should be a valid integer, got 'x'",
     ("train", "--config-dir", "nowhere"): "--config-dir nowhere: there is no such folder",
