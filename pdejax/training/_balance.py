@@ -44,7 +44,7 @@ class _Weighted:
 
 @dataclasses.dataclass(frozen=True)
 class Balanced:
-    """Gives each term of a loss a weight so that none drowns the others.
+    """Gives each term of a loss a factor, beside the weight it has, so that none drowns the others.
 
     **Arguments:**
 

@@ -222,7 +222,7 @@ def test_stages_change_what_training_has():
     assert all(field.default is None for field in Stage.model_fields.values())
     ours, theirs = defaults(Adaptation), arguments(adapt_field, "model", "key")
     assert ours == theirs
-    ours, theirs = defaults(Balance), arguments(Balanced, "inner", "names", "kind", "probes")
+    ours, theirs = defaults(Balance), arguments(Balanced, "inner", "names", "kind")
     assert ours == theirs
     assert choices(TrainConfig, "optimiser") == {*GRADIENT, *STEPS}
 
