@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax.cli._config import configs_of, printed
-from pdejax.config import RunConfig, read_run
+from pdejax.config import RunConfig, TrainConfig, read_run
 
 FIRST_PHASE = "first_phase"  # folder below that of a run
 FIRST_SEED = 1 << 20
@@ -91,10 +91,11 @@ def _provenance(folder: Path, data: dict[str, str]) -> None:
         write_text(history, json.dumps([*before, now], indent=1) + "\n")
 
 
-def _settings(config: RunConfig) -> Any:
+def settings_of(section: TrainConfig) -> Any:
+    """The loop's settings, of the section `train` or of a stage."""
     from pdejax.training import TrainSettings
 
-    plain = config.train.model_dump()
+    plain = section.model_dump()
     plain["devices"] = None if plain["devices"] == "auto" else plain["devices"]
     names = {f.name for f in dataclasses.fields(TrainSettings)}
     return TrainSettings(**{k: v for k, v in plain.items() if k in names})
@@ -139,7 +140,8 @@ def run_training(config: RunConfig) -> Path:
     from pdejax.methods import DataCard, first_phase, load_model, save_model
     from pdejax.training import WEIGHTS, ValidationLoss, environment, train
 
-    folder, dataset, method, settings = config.run_folder, dataset_of(config), method_of(config), _settings(config)
+    folder, dataset, method = config.run_folder, dataset_of(config), method_of(config)
+    settings = settings_of(config.train)
 
     card, network = DataCard.of(dataset), config.network.spec()
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)

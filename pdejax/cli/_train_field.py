@@ -1,6 +1,5 @@
 """Training of a field to the equation and conditions of a problem, stage after stage."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,6 @@ def stage_folders(config: RunConfig) -> list[Path]:
 def wide(config: RunConfig) -> bool:
     """Whether some stage works in float64."""
     return any(part.precision == "float64" for part in config.train.parts())
-
-
-def _settings(part: Any) -> Any:
-    from pdejax.training import TrainSettings
-
-    plain = part.model_dump()
-    plain["devices"] = None if plain["devices"] == "auto" else plain["devices"]
-    names = {f.name for f in dataclasses.fields(TrainSettings)}
-    return TrainSettings(**{k: v for k, v in plain.items() if k in names})
 
 
 def _feed(config: RunConfig, problem: Any, part: Any, seed: int) -> Any:
@@ -73,7 +63,7 @@ def _run(config: RunConfig) -> Path:
     from jax.experimental import multihost_utils
 
     from pdejax.cli._build import method_of, problem_of
-    from pdejax.cli._train import claim
+    from pdejax.cli._train import claim, settings_of
     from pdejax.methods import ProblemCard, adapt_field, field_spec, finished, save_model
     from pdejax.training import WEIGHTS, environment, train
 
@@ -98,7 +88,7 @@ def _run(config: RunConfig) -> Path:
             print(f"stage {number} of {len(parts)}: {part.optimiser}", flush=True)
         evaluators = _evaluators(config, problem, method, part)
         last = number == len(parts)
-        settings = _settings(part)
+        settings = settings_of(part)
         model = finished(
             train(method, model, feed, settings, below, seed=config.seed, evaluators=evaluators, last=last)
         )

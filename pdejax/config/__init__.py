@@ -11,3 +11,4 @@ from pdejax.config._resolve import read_run as read_run
 from pdejax.config._resolve import resolve as resolve
 from pdejax.config._resolve import sweep as sweep
 from pdejax.config._run import RunConfig as RunConfig
+from pdejax.config._train import TrainConfig as TrainConfig
