@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import pdejax
 from pdejax import load
 
 ROOT = Path(__file__).parent.parent
@@ -152,8 +153,14 @@ def test_a_trained_operator_works_in_a_fresh_process(project):
 
 
 def test_the_readme_example_runs(project):
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    example, declared = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     example = example.replace("runs/ks_demo", "runs/whole").replace("(8, 128, 1)", "(8, 32, 1)")
     check = "\nassert truth.shape == (51, 256, 1) and rollout.shape == (100, 8, 32, 1)"
     check += "\nassert float(jnp.abs(residual).max()) < 1e-3"
     subprocess.run([sys.executable, "-c", example + check], cwd=project, check=True)
+    conditions = {"initial": {"at": "t=0", "terms": "u = sin(pi*x)"}}
+    equation = {"fields": ["u"], "parameters": {"nu": 0.1}}
+    spec = {"name": "burgers", "equation": equation, "domain": {"t": [0, 1], "x": [0, 1]}, "conditions": conditions}
+    names = {"pdejax": pdejax, "spec": spec}
+    exec(declared, names)
+    assert set(names["problem"].residual.orders) == {(0, 0), (1, 0), (0, 1), (0, 2)}
