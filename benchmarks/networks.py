@@ -26,7 +26,8 @@ import optax
 
 from benchmarks._results import RESULTS, row, study, write_benchmark
 from pdejax.config import options, packaged_folder, resolve
-from pdejax.networks import build_network
+from pdejax.config._yaml import read_yaml
+from pdejax.networks import NETWORKS, build_network
 
 QUESTION = "How large is each network, how much memory does a train step of it take, and how much time?"
 COMMAND = "python -m benchmarks.networks"
@@ -54,9 +55,12 @@ SMOKE = (Case((32,), 2),)
 
 
 def configured() -> dict[str, dict[str, Any]]:
-    """The specifications of all shipped networks by name; axes are periodic where none are asked for."""
-    specs = {name: resolve([f"network={name}"]).network.spec() for name in options("network", [packaged_folder()])}
-    return {name: spec | ({"periodic": True} if spec["periodic"] is None else {}) for name, spec in specs.items()}
+    """The specifications of all shipped networks of fields on grids; axes are periodic where none are asked for."""
+    read = lambda name: read_yaml((packaged_folder() / "network" / f"{name}.yaml").read_text())[0]
+    names = [name for name in options("network", [packaged_folder()]) if read(name)["kind"] in NETWORKS]
+    specs = {name: resolve([f"network={name}"]).network.spec() for name in names}
+    periodic = lambda spec: {"periodic": True} if spec.get("periodic", False) is None else {}
+    return {name: spec | periodic(spec) for name, spec in specs.items()}
 
 
 def size(spec: Mapping[str, Any], case: Case) -> int:

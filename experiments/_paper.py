@@ -61,8 +61,8 @@ def check(experiment: str, *, update: bool) -> dict[str, Any]:
     losses, _ = eqx.filter_eval_shape(method.loss, skeleton, whole, jax.random.split(key, size))
     if losses.shape != (size,):
         raise ValueError(f"{experiment}: the loss has shape {losses.shape}, not one number for each of {size} samples")
-    weights = [x for x in jax.tree.leaves(skeleton.network) if isinstance(x, jax.ShapeDtypeStruct)]
-    found: dict[str, Any] = {"parameters": sum(x.size for x in weights)}
+    weights = eqx.filter_eval_shape(lambda k: (lambda m: eqx.filter(m, method.trainable(m)))(build(k)), key)
+    found: dict[str, Any] = {"parameters": sum(x.size for x in jax.tree.leaves(weights))}
     return found | (_update(method, build(key), _batch(card, method.window, 1, key), key) if update else {})
 
 

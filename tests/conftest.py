@@ -2,6 +2,8 @@ import os
 
 # jaxlib 0.10 reports every program it takes from the compilation cache as unsafe, though it is the one it wrote
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# programs with checks that call Python, as those of Diffrax, would not be kept in that cache
+os.environ.setdefault("EQX_ON_ERROR", "nan")
 
 import jax
 import pytest

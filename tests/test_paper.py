@@ -11,6 +11,7 @@ SIZES = {
     "fno_navier_stokes": None,
     "lsm_darcy": 19_190_000,
     "lsm_navier_stokes": 19_190_000,
+    "neural_ode_navier_stokes": None,
     "refiner_ks": 53_900_000,
     "refiner_kolmogorov": 151_000_000,
 }

@@ -147,7 +147,7 @@ def table(comparison: Any) -> str:
         if one["kind"] != "model" and name != "solver":
             continue
         diverged = f"{one['diverged']['count']} of {one['diverged']['of']}"
-        calls = "" if one["calls"] is None else str(one["calls"])
+        calls = "" if one["calls"] is None else f"{one['calls']:.4g}"
         values = [_value(one["metrics"][metric]) for metric in SHOWN]
         rows.append([one["label"], *values, diverged, calls, f"{one['cost']['seconds_per_time']:.2g}"])
         if one["kind"] == "model" and name != base:

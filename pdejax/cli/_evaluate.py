@@ -87,7 +87,7 @@ def _interval(entry: dict[str, Any]) -> str:
 
 def table(evaluation: Any) -> str:
     """The model's main metrics with their intervals, then the same of every system side by side."""
-    from pdejax.evaluation import METRICS
+    from pdejax.evaluation import METRICS, solve_rows
 
     systems, steady = evaluation.document["systems"], evaluation.document["dataset"]["steady"]
     labels = {name: METRICS[name].label for name in (STEADY if steady else SHOWN)}
@@ -101,6 +101,10 @@ def table(evaluation: Any) -> str:
         diverged = f"{system['diverged']['count']} of {system['diverged']['of']}"
         values = [_value(system["metrics"][name]) for name in labels]
         rows.append([system["label"], *values, diverged, f"{system['cost']['seconds']:.2g}"])
+    solves = solve_rows(systems["model"]["cost"]["solves"])
+    return "\n".join([*lines, "", *_aligned(rows), *([""] if solves else []), *_aligned(solves)])
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    side_by_side = ("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return "\n".join([*lines, "", *side_by_side])
+    return ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]

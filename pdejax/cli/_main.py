@@ -120,6 +120,8 @@ def _run(name: str, arguments: argparse.Namespace) -> int:
     """Runs a command; what the package says of a mistake is told without a traceback, everything else with one."""
     # XLA calls every program from its cache unsafe over two features that are preferences (openxla/xla issue 44565)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # checks inside of differential equation solvers call Python otherwise, and XLA keeps no program that does
+    os.environ.setdefault("EQX_ON_ERROR", "nan")
     try:
         return importlib.import_module(f"pdejax.cli.{COMMANDS[name].module}").run(arguments)
     except KeyboardInterrupt:

@@ -117,13 +117,40 @@ def _plain_reason(error: Exception) -> str:
     return (lines[0] if lines else type(error).__name__) + (f" ({str(cause).splitlines()[0]})" if cause else "")
 
 
+def _words(overrides: Sequence[Override], folders: Sequence[Path]) -> list[str]:
+    """What Hydra is given: it merges sections, so that one of another `kind` is deleted first."""
+    words = [override.hydra for override in overrides if override.key in GROUPS]
+    for override in (o for o in overrides if o.key not in GROUPS):
+        kind = override.value.get("kind") if isinstance(override.value, Mapping) else None
+        if kind is not None and _kind(_compose(words, overrides, folders).values, override.path) not in (None, kind):
+            words.append(f"~{override.key}")
+        words.append(override.hydra)
+    return words
+
+
+def _kind(values: Any, key: Key) -> Any:
+    """The kind of the section at a key; none if there is no such section, or it has none."""
+    if not has(values, (*key, "kind")):
+        return None
+    for part in (*key, "kind"):
+        values = values[part]
+    return values
+
+
 def compose(overrides: Sequence[Override], folders: Sequence[Path]) -> Composition:
     """Composes `config.yaml`, the chosen group files and the overrides by Hydra's compose API.
+
+    An override with a section of another `kind` replaces what the files say of it, one of the same `kind` changes it.
 
     **Arguments:** `overrides`; `folders`: see `search_folders`.
 
     **Raises:** `ConfigError`.
     """
+    return _compose(_words(overrides, folders), overrides, folders)
+
+
+def _compose(words: list[str], overrides: Sequence[Override], folders: Sequence[Path]) -> Composition:
+    """The composition of Hydra's words, which are those of the overrides."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
@@ -133,7 +160,6 @@ def compose(overrides: Sequence[Override], folders: Sequence[Path]) -> Compositi
 
     from pdejax.config._hydra import searching
 
-    words = [override.hydra for override in overrides]
     try:
         with searching(folders):
             loader = GlobalHydra.instance().config_loader()

@@ -6,29 +6,9 @@ from pydantic import Field, model_validator
 
 from pdejax.config._boundary_value import PhysicsInformed
 from pdejax.config._diffusion import Diffusion
-from pdejax.config._types import Count, Flag, NotNegative, Real, Section, fault
-
-
-class MeanSquared(Section):
-    """Mean squared error."""
-
-    kind: Literal["mse"] = "mse"
-
-
-class RelativeL2(Section):
-    """L2 norm of the error over the L2 norm of the true state."""
-
-    kind: Literal["relative_l2"]
-
-
-class Sobolev(Section):
-    """Squared Sobolev norm of the error; `order` 0 is the mean squared error, 1 adds the gradient's."""
-
-    kind: Literal["sobolev"]
-    order: Real = 1.0
-
-
-Loss = Annotated[MeanSquared | RelativeL2 | Sobolev, Field(discriminator="kind")]
+from pdejax.config._loss import Loss, MeanSquared, RelativeL2
+from pdejax.config._neural_ode import NeuralODE
+from pdejax.config._types import Count, Flag, NotNegative, Section, fault
 
 
 class Supervised(Section):
@@ -87,4 +67,6 @@ class Distilled(Section):
         return self.model_dump(mode="json")
 
 
-Method = Annotated[Supervised | Steady | Diffusion | Distilled | PhysicsInformed, Field(discriminator="kind")]
+Method = Annotated[
+    Supervised | Steady | Diffusion | Distilled | NeuralODE | PhysicsInformed, Field(discriminator="kind")
+]

@@ -143,3 +143,12 @@ class ConvNeXtUNet(NetworkSection):
     expansion: Count = 4
     layer_scale: Positive = 1e-6
     periodic: Flags | None = None
+
+
+class Perceptron(NetworkSection):
+    """Perceptron at every point; the options are explained at `pdejax.networks.Perceptron`."""
+
+    kind: Literal["perceptron"]
+    width: Count = 64
+    depth: Count = 2
+    activation: Activation = "tanh"

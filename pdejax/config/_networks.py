@@ -5,9 +5,19 @@ from typing import Annotated
 from pydantic import Field
 
 from pdejax.config._field_network import SIREN, GaussianLattice, Gaussians, MLPField, PirateNet
-from pdejax.config._network import FNO, LSM, ConvNeXtUNet, DilatedResNet, UNet
+from pdejax.config._network import FNO, LSM, ConvNeXtUNet, DilatedResNet, Perceptron, UNet
 
 Network = Annotated[
-    FNO | LSM | UNet | DilatedResNet | ConvNeXtUNet | Gaussians | GaussianLattice | MLPField | SIREN | PirateNet,
+    FNO
+    | LSM
+    | UNet
+    | DilatedResNet
+    | ConvNeXtUNet
+    | Perceptron
+    | Gaussians
+    | GaussianLattice
+    | MLPField
+    | SIREN
+    | PirateNet,
     Field(discriminator="kind"),
 ]

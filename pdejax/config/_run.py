@@ -1,5 +1,6 @@
 """The whole configuration of a run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pdejax.config._boundary_value import BoundaryValueConfig
 from pdejax.config._field_network import FIELDS
 from pdejax.config._method import Method
 from pdejax.config._networks import Network
+from pdejax.config._neural_ode import NeuralODE
 from pdejax.config._problem import AnyProblem
 from pdejax.config._train import TrainConfig
 from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
@@ -75,11 +77,19 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _network_fits(self) -> "RunConfig":
         axes = self.problem.ndim
-        for name in ("modes", "patch_size", "periodic", "counts", "overlap", "beyond"):
-            value = getattr(self.network, name, None)  # not every kind has it
-            if isinstance(value, tuple) and len(value) != axes:
-                raise fault(f"should have one entry for each of {axes} axes, got {list(value)}", "network", name)
+        for key, network in self._networks():
+            for name in ("modes", "patch_size", "periodic", "counts", "overlap", "beyond"):
+                value = getattr(network, name, None)  # not every kind has it
+                if isinstance(value, tuple) and len(value) != axes:
+                    raise fault(f"should have one entry for each of {axes} axes, got {list(value)}", *key, name)
         return self
+
+    def _networks(self) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """All networks of a run, and where they stand."""
+        yield ("network",), self.network
+        if isinstance(self.method, NeuralODE):
+            for key, network in self.method.networks():
+                yield ("method", *key), network
 
     @model_validator(mode="after")
     def _method_fits(self) -> "RunConfig":
@@ -100,7 +110,19 @@ class RunConfig(Section):
         if steady != (kind == "steady"):
             nature, other = ("is steady", "method=steady") if steady else ("evolves in time", "method=one_step")
             raise fault(f"is {kind!r}, but problem {self.problem.name!r} {nature}: take {other}", "method", "kind")
+        if isinstance(self.method, NeuralODE):
+            self._latent_networks_fit(self.method)
         return self
+
+    def _latent_networks_fit(self, method: NeuralODE) -> None:
+        """Whether the networks of a neural differential equation are for fields, or for vectors where it has those."""
+        vectors = method.latent is not None and method.latent.kind == "vector"
+        for key, network in self._networks():
+            if vectors and network.kind != "perceptron":
+                sentence = f"is {network.kind!r}, but method.latent.kind=vector has no space axes: take perceptron"
+                raise fault(sentence, *key, "kind")
+            if network.kind in FIELDS:
+                raise fault(f"is {network.kind!r}, a function of coordinates: take perceptron or fno", *key, "kind")
 
     def _stages_fit(self) -> None:
         """Whether optimisers see the loss they are given, and fields can be changed as stages want."""

@@ -50,6 +50,9 @@ from pdejax.evaluation._metrics import vrmse as vrmse
 from pdejax.evaluation._report import write_report as write_report
 from pdejax.evaluation._rollout import Rollout as Rollout
 from pdejax.evaluation._rollout import rollout as rollout
+from pdejax.evaluation._solves import Accounted as Accounted
+from pdejax.evaluation._solves import solve_counts as solve_counts
+from pdejax.evaluation._solves import solve_rows as solve_rows
 from pdejax.evaluation._spectra import BANDS as BANDS
 from pdejax.evaluation._spectra import band_error as band_error
 from pdejax.evaluation._spectra import energy_spectrum as energy_spectrum

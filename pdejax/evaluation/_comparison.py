@@ -20,6 +20,7 @@ from pdejax.evaluation._evaluate import dataset_section, protocol_section, syste
 from pdejax.evaluation._gains import gain_entry
 from pdejax.evaluation._predictor import as_predictor
 from pdejax.evaluation._rollout import chunk_size, rollout
+from pdejax.evaluation._solves import calls_per_step, solve_counts
 from pdejax.evaluation._store import save_result
 from pdejax.evaluation._table import METRICS
 from pdejax.evaluation._truth import Truth, select
@@ -39,13 +40,15 @@ systems       the compared predictors, then solver (as generated, float64) and, 
               (float32); for each
   label, meaning, kind, metrics, diverged, curves   as in evaluation.json; kind is "model" or "solver"; correlation
                              times also have lyapunov_times: value and interval (of the trajectories, not the exponent)
-  history, calls             frames it starts from; network calls per step (null for a solver)
+  history, calls             frames it starts from; network calls per step, of a differential equation evaluations of
+                             its right-hand side in a solve over all steps (null for a solver, or where unknown)
   resolution                 of a solver: shape, substeps, precision; null for a model
   against_reference          by metric: difference, gain (ratio minus 1), their paired bootstrap intervals, better
                              (whether the difference is on the better side with both ends), bound (whether either is
                              censored), reason; null for the reference itself
   cost                       of one trajectory in a batch: seconds_per_step, seconds_per_time (of a simulated unit of
-                             time, medians), range (of the latter over repeats), batch, repeats; compile_seconds
+                             time, medians), range (of the latter over repeats), batch, repeats; compile_seconds;
+                             solves of models, as in evaluation.json
   stability                  of models, if asked for: steps, every (steps between records), trajectories, bounded
                              (share), first_diverged_step, spectrum_distance_first and _last (of the first and last
                              record's mean spectrum to the truth's, without the mean, in decades), mean_size_first and
@@ -288,6 +291,10 @@ def compare_runs(
         section["against_reference"] = _gains(curves, name, base)
         section["cost"] = costs[name] | {"compile_seconds": section["cost"]["compile_seconds"]}
     for name, row in models.items():
+        solves = solve_counts(row.one.predictor, truth, row.history, trajectories=size, key=key)
+        systems[name]["cost"]["solves"] = solves
+        if solves:
+            systems[name]["calls"] = calls_per_step(solves)
         if long_steps:
             tell(f"{long_steps} steps of {name}")
             systems[name]["stability"], more = long_section(row.one.predictor, row.history, truth, long_steps, key)

@@ -56,7 +56,7 @@ def _result_table(comparison: Comparison) -> str:
     for name in (*comparison.models(), SOLVER):
         one = comparison.system(name)
         diverged = f"{one['diverged']['count']} of {one['diverged']['of']}"
-        calls = "" if one["calls"] is None else f"<small>{one['calls']} network call(s) a step</small>"
+        calls = "" if one["calls"] is None else f"<small>{number(one['calls'])} network call(s) a step</small>"
         cost = f"{seconds(one['cost']['seconds_per_time'])}{calls}"
         rows.append(("", [escape(one["label"]), cost, diverged, *(_cell(one["metrics"][m]) for m in MAIN_METRICS)]))
     first = ["cost<small>of a unit of time</small>", "diverged<small>trajectories</small>"]

@@ -15,6 +15,7 @@ from pdejax.evaluation._evaluation import SCHEMA, Evaluation
 from pdejax.evaluation._horizon import THRESHOLDS
 from pdejax.evaluation._predictor import as_predictor
 from pdejax.evaluation._rollout import Rollout, rollout
+from pdejax.evaluation._solves import solve_counts
 from pdejax.evaluation._spectra import BANDS
 from pdejax.evaluation._table import GMEAN_STEPS, METRICS, metric_entry
 from pdejax.evaluation._truth import Truth, select
@@ -167,6 +168,8 @@ def evaluate(
         )
         curves = curves_of(result, truth)
         systems[name] = system_section(one.label, one.meaning, kind, result, curves, truth.steady)
+        solves = solve_counts(one.predictor, truth, frames, trajectories=result.chunk, key=key)
+        systems[name]["cost"]["solves"] = solves
         arrays |= {f"{name}/{k}": v for k, v in curves.items() if k != "times"}
         if kind == "model":
             arrays |= _examples(result, curves, truth)

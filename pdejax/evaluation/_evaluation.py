@@ -34,7 +34,10 @@ systems       model, then the baselines solver, solver_coarse_grid, solver_large
                              censored (curves that never crossed, or null), reason (why there is no value, or null)
   diverged                   count, of, first_step (smallest step at which one diverged, or null)
   cost                       seconds (of one step of one trajectory, compilation excluded), compile_seconds, chunk
-                             (trajectories computed at once)
+                             (trajectories computed at once), solves (of a learned differential equation, else
+                             empty): a list of steps (of the data, one and all), first_step (as configured, then
+                             "automatic"), trajectories (solved as one state), evaluations (of the right-hand side,
+                             null where the solver does not tell), accepted and rejected steps, finished
   curves                     nrmse and correlation: mean, low, high per frame
 skipped       baselines that could not be made: name to reason
 environment   date, python, versions, devices, processes, cores

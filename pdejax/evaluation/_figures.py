@@ -127,18 +127,25 @@ def mode_error_figure(evaluation: Evaluation) -> Figure:
 
 
 def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Loss, validation metrics, learning rate and gradient norm over updates; none without any of them."""
+    """Loss, validation metrics, learning rate, gradient norm, and evaluations of a solve over updates; none without
+    any of them."""
 
     def series(name: str) -> tuple[np.ndarray, np.ndarray]:
         found = [(entry["step"], entry[name]) for entry in lines if isinstance(entry.get(name), int | float)]
         steps, values = (np.array(x, float) for x in zip(*found, strict=True)) if found else (np.zeros(0),) * 2
         keep = np.isfinite(values)
+        if name.endswith("nfe"):
+            keep &= values > 0  # -1 where the solver does not tell
         return steps[keep], values[keep]
 
     groups = [
         ("loss", [("loss", "training", "#0072B2", "-"), ("valid/loss", "validation", "#D55E00", (0, (4, 2)))]),
         ("learning rate", [("learning_rate", "", "#009E73", "-")]),
         ("gradient norm", [("grad_norm", "", "#CC79A7", "-")]),
+        (
+            "evaluations",
+            [("nfe", "of a solve, training", "#0072B2", "-"), ("valid/nfe", "validation", "#D55E00", (0, (4, 2)))],
+        ),
     ]
     shown = [(label, [s for s in names if len(series(s[0])[0])]) for label, names in groups]
     shown = [(label, names) for label, names in shown if names]

@@ -12,6 +12,7 @@ from pdejax.evaluation._evaluation import Evaluation
 from pdejax.evaluation._fields import example_title, rollout_figure
 from pdejax.evaluation._figures import error_figure, mode_error_figure, spectrum_figure, training_figure
 from pdejax.evaluation._html import escape, facts, formula, interval, number, page, picture, seconds, table, words
+from pdejax.evaluation._solves import solve_rows
 from pdejax.evaluation._steady_figures import distribution_figure, steady_figure
 from pdejax.evaluation._style import png, settle, style
 from pdejax.evaluation._table import METRICS
@@ -78,6 +79,15 @@ def _every_metric(evaluation: Evaluation) -> str:
         )
         rows.append(("", [title, *(_cell(s["metrics"][name]) for s in systems.values())]))
     return f"<details><summary>All metrics and their definitions</summary>{table(head, rows)}</details>"
+
+
+def _solves(evaluation: Evaluation) -> str:
+    """What the solves of a learned differential equation take; nothing for other models."""
+    rows = solve_rows(evaluation.document["systems"]["model"]["cost"].get("solves", []))
+    if not rows:
+        return ""
+    text = "The first step is a share of the interval to the first output; automatic ones follow the slope."
+    return f"<p>{text}</p>" + table([*map(escape, rows[0])], [("", [*map(escape, row)]) for row in rows[1:]])
 
 
 def _card(value: str, text: str) -> str:
@@ -305,6 +315,7 @@ def write_report(run_folder: str | Path) -> Path:
         + "</p>",
         _headline(evaluation),
         _section("Model and baselines", _result_table(evaluation) + _every_metric(evaluation)),
+        _section("What a solve takes", _solves(evaluation)),
         *(
             _section(title, "".join(part for n, part in shown.items() if n.startswith(prefixes)))
             for title, prefixes in SECTIONS.items()

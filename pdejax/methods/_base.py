@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from pdejax.core import Boundary, Key, Keys
+from pdejax.core import Boundary, Key, Keys, Scalar
 from pdejax.data import Batch, Dataset
 from pdejax.equations import BoundaryValueProblem
 from pdejax.networks import build_network, network_options
@@ -167,6 +167,38 @@ class Phased(Protocol):
 
     def continued(self, model: Any, batches: Iterable[Batch]) -> Any:
         """The model with which training goes on, of the first phase's best one and held-out data to measure on."""
+        ...
+
+
+@runtime_checkable
+class Coupled(Protocol):
+    """A method whose samples may share something, so that the loss of a batch is not made of losses of its parts.
+
+    The loop gives a coupled loss the whole batch, of which each device holds some samples. What is computed by
+    sample stays there; a sum over samples costs a little communication, and a Fourier transform or a check that
+    raises (`eqx.error_if`, Diffrax's `throw=True`) that of the whole array: let a failed solve give values that are
+    not finite instead, which the loop reports. Rows of padding take part and must not be harder than the others.
+    """
+
+    @property
+    def coupled(self) -> bool:
+        """Whether they do, by the step sizes of one solve for example."""
+        ...
+
+
+@runtime_checkable
+class Scheduled(Protocol):
+    """A method that changes during training, its weights for example.
+
+    Validation asks the method as it is, so that its losses can be compared.
+    """
+
+    def at(self, progress: Scalar) -> AbstractMethod:
+        """The method at a moment of training.
+
+        **Arguments:** `progress`: the share of the updates that are done, from 0 to 1 and traced, so that nothing is
+        compiled again.
+        """
         ...
 
 

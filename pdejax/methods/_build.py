@@ -8,6 +8,7 @@ from pdejax.methods._base import AbstractMethod
 from pdejax.methods._diffusion import Diffusion
 from pdejax.methods._distilled import Distilled
 from pdejax.methods._losses import build_loss
+from pdejax.methods._neural_ode_spec import build_neural_ode
 from pdejax.methods._noise import build_noise
 from pdejax.methods._physics_informed import Adaptive, Causal, PhysicsInformed
 from pdejax.methods._samplers import build_sampler
@@ -46,6 +47,7 @@ METHODS: Mapping[str, Callable[..., AbstractMethod]] = {
     "steady": _with_loss(Steady),
     "diffusion": _diffusion,
     "distilled": Distilled,
+    "neural_ode": build_neural_ode,
     "physics_informed": _physics_informed,
 }
 

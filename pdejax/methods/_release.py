@@ -19,7 +19,9 @@ FORMAT = 1
 
 
 def _named_arrays(model: Any) -> dict[str, Any]:
-    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(model, eqx.is_array_like))
+    # plain numbers, such as tolerances, are what the description says
+    is_array = lambda x: eqx.is_array_like(x) and hasattr(x, "shape")
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(model, is_array))
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 

@@ -35,6 +35,7 @@ from pdejax.networks._neural_spectral_block import NeuralSpectralBlock as Neural
 from pdejax.networks._neuraloperator import from_neuraloperator as from_neuraloperator
 from pdejax.networks._neuraloperator import load_neuraloperator as load_neuraloperator
 from pdejax.networks._norm import GroupNorm as GroupNorm
+from pdejax.networks._perceptron import Perceptron as Perceptron
 from pdejax.networks._piratenet import PirateNet as PirateNet
 from pdejax.networks._resnet import DilatedResNet as DilatedResNet
 from pdejax.networks._skip import SoftGating as SoftGating

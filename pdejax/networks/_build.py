@@ -8,6 +8,7 @@ from pdejax.core import Key, known
 from pdejax.networks._convnext import ConvNeXtUNet
 from pdejax.networks._fno import FNO
 from pdejax.networks._lsm import LSM
+from pdejax.networks._perceptron import Perceptron
 from pdejax.networks._resnet import DilatedResNet
 from pdejax.networks._unet import UNet
 
@@ -17,6 +18,7 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "unet": UNet,
     "dilated_resnet": DilatedResNet,
     "convnext_unet": ConvNeXtUNet,
+    "perceptron": Perceptron,
 }
 _GIVEN = ("self", "in_channels", "out_channels", "ndim", "condition_features", "key")
 
@@ -40,7 +42,7 @@ def build_network(
 
     - `spec`: `{"kind": "fno", ...}`, the rest being options of that network's class.
     - `in_channels`, `out_channels`: channels of the fields.
-    - `ndim`: number of space axes.
+    - `ndim`: number of space axes, from one to three; a perceptron also takes zero, for vectors.
     - `condition_features`: size of the condition vector, zero for none.
     - `key`: random key of the weights. (Keyword only argument.)
 

@@ -38,6 +38,16 @@ def check_call(x: Array, periodic: Sequence[bool], condition: Array | None, cond
     """
     if x.ndim != len(periodic) + 2:
         raise ValueError(f"this {network} has {len(periodic)} space axes, got a field of shape {x.shape[1:-1]}")
+    check_condition(condition, conditioned, network=network)
+
+
+def check_condition(condition: Array | None, conditioned: bool, *, network: str) -> None:
+    """Whether a condition is given exactly when a network was built for one.
+
+    **Arguments:** as of `check_call`.
+
+    **Raises:** `ValueError` for a condition that is missing or not expected.
+    """
     if (condition is not None) != conditioned:
         found, built = ("no", "with") if condition is None else ("a", "without")
         raise ValueError(f"got {found} condition, but this {network} was built {built} condition_features")

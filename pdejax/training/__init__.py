@@ -9,6 +9,7 @@ from pdejax.training._loop import NonFiniteLoss as NonFiniteLoss
 from pdejax.training._loop import TrainSettings as TrainSettings
 from pdejax.training._loop import train as train
 from pdejax.training._mesh import data_mesh as data_mesh
+from pdejax.training._mesh import replicate as replicate
 from pdejax.training._mesh import shard_batches as shard_batches
 from pdejax.training._optimiser import build_optimiser as build_optimiser
 from pdejax.training._optimiser import build_schedule as build_schedule

@@ -12,13 +12,16 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Key, Keys, Scalar
 from pdejax.methods import AbstractMethod, Composite, LeastSquares, RowGroup
+from pdejax.training import _collectives as collectives
 from pdejax.training._objective import Metrics
 
 AXIS = "data"  # of the mesh
 
 
-def _split(batch: Any, parts: int) -> Any:
-    return jax.tree.map(lambda x: x.reshape(parts, x.shape[0] // parts, *x.shape[1:]), batch)
+def _split(samples: Any, parts: int) -> Any:
+    """Every `parts`-th sample makes a part: a device finds its own rows of each, where blocks would have to move."""
+    divide = lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1)
+    return jax.tree.map(divide, samples)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +32,8 @@ class BatchObjective:
     to replicated parameters is the global gradient already: no collective touches gradients.
 
     **Arguments:** `method`; `assemble`: from parameters to the whole model; `batch`; `keys`: one per sample;
-    `accumulate`: micro-batches of the gradient.
+    `accumulate`: micro-batches of the gradient; `axis`: name of the mesh axis that divides the batch, none where
+    `batch` is the whole one, whatever devices hold it.
     """
 
     method: AbstractMethod
@@ -37,15 +41,16 @@ class BatchObjective:
     batch: Any
     keys: Keys
     accumulate: int = 1
+    axis: str | None = AXIS
 
     @property
     def count(self) -> Scalar:
         """Samples of the global batch that count."""
-        return lax.psum(jnp.sum(self.batch.mask), AXIS)
+        return self.total(jnp.sum(self.batch.mask))
 
     def _mean(self, x: Float[Array, " sample"], mask: Float[Array, " sample"], count: Scalar) -> Scalar:
         # a select, not a product: rows that only fill up a batch may hold anything
-        return lax.psum(jnp.sum(jnp.where(mask > 0, x, 0)), AXIS) / count
+        return self.total(jnp.sum(jnp.where(mask > 0, x, 0))) / count
 
     def _loss(self, params: Any, batch: Any, keys: Keys, count: Scalar) -> tuple[Scalar, Metrics]:
         losses, metrics = self.method.loss(self.assemble(params), batch, keys)
@@ -61,7 +66,7 @@ class BatchObjective:
         count, value_and_grad = self.count, jax.value_and_grad(self._loss, has_aux=True)
         if self.accumulate == 1:
             return value_and_grad(params, self.batch, self.keys, count)
-        parts = (_split(self.batch, self.accumulate), self.keys.reshape(self.accumulate, -1))
+        parts = _split((self.batch, self.keys), self.accumulate)
         one = lambda part: value_and_grad(params, *part, count)
         add = lambda total, part: (jax.tree.map(jnp.add, total, one(part)), None)
         first, rest = jax.tree.map(lambda x: x[0], parts), jax.tree.map(lambda x: x[1:], parts)
@@ -96,14 +101,13 @@ class BatchObjective:
         """The sum of the rows of one group, without its weight, with random signs, over the devices."""
         model, group = self.assemble(params), self._groups(params)[number]
         rows = group.function(model, *group.arrays) / group.weight**0.5
-        own = jax.random.fold_in(key, lax.axis_index(AXIS))
-        return lax.psum(jnp.sum(rows * jax.random.rademacher(own, rows.shape, rows.dtype)), AXIS)
+        own = jax.random.fold_in(key, collectives.index(self.axis))
+        return self.total(jnp.sum(rows * jax.random.rademacher(own, rows.shape, rows.dtype)))
 
     def jacobian(self, params: Any) -> Float[Array, "row parameter"]:
         """The derivative of `rows`, point by point: reverse mode over all rows at once costs their number squared."""
         x, unravel = ravel_pytree(params)
-        # the transpose of using equal parameters on all devices is a sum over devices, which would mix their rows
-        x, scale = lax.pcast(x, AXIS, to="varying"), self._scale()
+        x, scale = collectives.apart(x, self.axis), self._scale()
 
         def of_group(group: RowGroup) -> Array:
             at = lambda x, *arrays: group.function(self.assemble(unravel(x)), *(a[None] for a in arrays))[0]
@@ -114,15 +118,12 @@ class BatchObjective:
 
     def total(self, x: Any) -> Any:
         """The sum of a pytree over the devices."""
-        return lax.psum(x, AXIS)
+        return collectives.total(x, self.axis)
 
     def gather(self, x: Float[Array, "row *rest"]) -> Float[Array, "all_rows *rest"]:
         """The rows of all devices, on every device."""
-        parts = jnp.zeros((lax.axis_size(AXIS), *x.shape), x.dtype)
-        # a sum of parts that are zero elsewhere: `all_gather` gives the same, but is not known to be equal everywhere
-        return lax.psum(parts.at[lax.axis_index(AXIS)].set(x), AXIS).reshape(-1, *x.shape[1:])
+        return collectives.gather(x, self.axis)
 
     def own(self, x: Array) -> Array:
         """This device's rows of an array of all rows."""
-        size = x.shape[0] // lax.axis_size(AXIS)
-        return lax.dynamic_slice_in_dim(x, lax.axis_index(AXIS) * size, size)
+        return collectives.own(x, self.axis)

@@ -230,7 +230,14 @@ def train_here(
 
     # ---- compiled update
     update = make_update(
-        method, feed.fetch, static, optimiser, mesh, ema_decay=settings.ema, accumulate=settings.accumulate
+        method,
+        feed.fetch,
+        static,
+        optimiser,
+        mesh,
+        steps=settings.steps,
+        ema_decay=settings.ema,
+        accumulate=settings.accumulate,
     )
     constants = replicate((frozen, feed.arrays), mesh)
     key = replicate(jax.random.key_data(jax.random.fold_in(jax.random.key(seed), SAMPLES)), mesh)

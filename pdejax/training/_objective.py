@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from pdejax.core import Scalar
+from pdejax.training import _collectives as collectives
 
 Metrics = dict[str, Array]
 
@@ -105,31 +106,22 @@ class SumOfSquares:
     def jacobian(self, params: Any) -> Float[Array, "row parameter"]:
         """See `Objective`; by columns or by rows, whichever are fewer."""
         x, unravel = ravel_pytree(params)
-        # the transpose of using equal parameters on all devices is a sum over devices, which would mix their rows
-        x = x if self.axis is None else lax.pcast(x, self.axis, to="varying")
+        x = collectives.apart(x, self.axis)
         rows = lambda x: self.residuals(unravel(x))
         derivative = jax.jacfwd if x.size <= jax.eval_shape(rows, x).size else jax.jacrev
         return derivative(rows)(x)
 
     def total(self, x: Any) -> Any:
         """See `Objective`."""
-        return x if self.axis is None else lax.psum(x, self.axis)
+        return collectives.total(x, self.axis)
 
     def gather(self, x: Float[Array, "row *rest"]) -> Float[Array, "all_rows *rest"]:
         """See `Objective`."""
-        if self.axis is None:
-            return x
-        # a sum of parts that are zero elsewhere: `all_gather` gives the same, but is not known to be equal everywhere
-        parts = jnp.zeros((lax.axis_size(self.axis), *x.shape), x.dtype)
-        parts = parts.at[lax.axis_index(self.axis)].set(x)
-        return lax.psum(parts, self.axis).reshape(-1, *x.shape[1:])
+        return collectives.gather(x, self.axis)
 
     def own(self, x: Array) -> Array:
         """See `Objective`."""
-        if self.axis is None:
-            return x
-        size = x.shape[0] // lax.axis_size(self.axis)
-        return lax.dynamic_slice_in_dim(x, lax.axis_index(self.axis) * size, size)
+        return collectives.own(x, self.axis)
 
 
 @dataclasses.dataclass(frozen=True)

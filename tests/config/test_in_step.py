@@ -4,14 +4,16 @@ import dataclasses
 import inspect
 import typing
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
 from pydantic_core import PydanticUndefined
 
+from pdejax.config import ConfigError, options, packaged_folder, resolve
 from pdejax.config import _boundary_value as config_boundary
-from pdejax.config import options, packaged_folder, resolve
+from pdejax.config import _neural_ode as config_ode
 from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
 from pdejax.config._diffusion import Noise, Sampler
 from pdejax.config._field_network import FIELDS as FIELD_KINDS
@@ -30,6 +32,9 @@ from pdejax.methods import (
     SAMPLERS,
     Diffusion,
     Distilled,
+    Latent,
+    NeuralODE,
+    NoiseModel,
     PhysicsInformed,
     Steady,
     Supervised,
@@ -40,12 +45,15 @@ from pdejax.methods import (
 )
 from pdejax.methods._build import METHODS
 from pdejax.methods._losses import LOSSES
+from pdejax.methods._neural_ode_spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
 from pdejax.methods._physics_informed import Adaptive, Causal
 from pdejax.networks import ACTIVATIONS, FIELDS, NETWORKS, SMOOTH, build_field, build_network
 from pdejax.networks._fno import EMBEDDINGS
 from pdejax.networks._kernel import KERNELS
 from pdejax.networks._norm import NORMS
 from pdejax.networks._skip import SKIPS
+from pdejax.solvers import fitting, goes_back, stage_pair
+from pdejax.solvers._fit import missing_tolerances
 from pdejax.solvers._truth import _COMMON as COMMON_TRUTH
 from pdejax.solvers._truth import _ENTRIES as TRUTHS
 from pdejax.training import TrainSettings
@@ -102,8 +110,9 @@ def choices(model, field):
 def test_networks(kind):
     sizes = ("self", "in_channels", "out_channels", "ndim", "condition_features", "key")
     ours, theirs = defaults(kinds(Network)[kind]), arguments(NETWORKS[kind].__init__, *sizes)
-    assert ours.pop("periodic") is None  # as the data is
-    theirs.pop("periodic")
+    if "periodic" in theirs:
+        assert ours.pop("periodic") is None  # as the data is
+        theirs.pop("periodic")
     assert ours == theirs
 
 
@@ -147,6 +156,107 @@ def test_diffusion():
 
 def test_distilled():
     assert defaults(kinds(Method)["distilled"]) == arguments(Distilled, "stepper")
+
+
+def test_neural_ode():
+    ours, theirs = defaults(kinds(Method)["neural_ode"]), arguments(build_neural_ode)
+    assert set(ours) == set(theirs)
+    absent = {"loss": {"kind": "mse"}, "solver": dict(SOLVER), "parameters": {}}  # what None means in a plain mapping
+    plain = kinds(Method)["neural_ode"](kind="neural_ode").model_dump()
+    assert {name: plain[name] for name in theirs} == theirs | absent
+    assert build_method(plain) == build_method({"kind": "neural_ode"}) == NeuralODE()
+
+
+def test_parts_of_a_neural_ode():
+    assert defaults(config_ode.Solver) == dict(SOLVER)
+    assert config_ode.ADAPTIVE == ADAPTIVE
+    of_kind = {}
+    for model in typing.get_args(typing.get_args(config_ode.Regularization)[0]):
+        of_kind |= dict.fromkeys(typing.get_args(model.model_fields["kind"].annotation), defaults(model))
+    assert of_kind == {kind: arguments(one) for kind, one in REGULARIZATIONS.items()}
+    assert defaults(config_ode.Latent) == arguments(Latent, "kind")
+    assert defaults(config_ode.Noise) == arguments(NoiseModel)
+
+
+def test_solvers_of_a_neural_ode():
+    ordinary, either = set(config_ode.ORDINARY), {*config_ode.ORDINARY, *config_ode.ADDITIVE}
+    made = {name: getattr(diffrax, name)() for name in either}
+    assert ordinary == set(fitting(None))
+    assert set(config_ode.ADDITIVE) == set(fitting("additive"))
+    assert set(config_ode.MULTIPLICATIVE) == set(fitting("multiplicative"))
+    adaptive = {*fitting(None, adaptive=True), *fitting("additive", adaptive=True)}
+    assert set(config_ode.FIXED_ONLY) == either - adaptive
+    assert set(config_ode.IMPLICIT) == {name for name, solver in made.items() if missing_tolerances(solver)}
+    assert set(config_ode.BACKWARDS) == {name for name in fitting("additive") if goes_back(made[name], "additive")}
+    assert set(config_ode.STIFFNESS) == {name for name, solver in made.items() if stage_pair(solver)}
+
+
+@pytest.mark.parametrize("name", [n for n, x in vars(diffrax).items() if n.endswith("Adjoint") or n == "ForwardMode"])
+def test_adjoints_of_a_neural_ode(name):
+    spec = {"kind": "neural_ode", "solver": {"adjoint": name}}
+    if name in choices(config_ode.Solver, "adjoint"):
+        assert isinstance(build_method(spec).integrator.adjoint, getattr(diffrax, name))
+    else:
+        with pytest.raises(ValueError, match=f"{name}"):
+            build_method(spec)
+
+
+REFUSED = [
+    "{solver: {name: Tsit}}",
+    "{solver: {adjoint: BackSolve}}",
+    "{solver: {fixed_steps: 2, rtol: 1e-3}}",
+    "{solver: {fixed_steps: 2, first_step: 0.1}}",
+    "{solver: {fixed_steps: 200}, unroll: 2}",
+    "{solver: {fixed_steps: 2, name: Kvaerno5}}",
+    "{solver: {name: Euler}}",
+    "{solver: {name: KenCarp4}}",
+    "{solver: {max_steps: 0}}",
+    "{solver: {fixed_steps: 2}, regularization: {kind: error}}",
+    "{solver: {adjoint: BacksolveAdjoint}, regularization: {kind: error, scope: global}}",
+    "{solver: {name: Bosh3}, regularization: {kind: both}}",
+    "{regularization: {kind: eror}}",
+    "{regularization: {kind: error, step: 2.0}}",
+    "{regularization: {kind: taylor, order: 0}}",
+    "{regularization: {kind: end_time, width: 2.0}}",
+    "{noise: {paths: 2}}",
+    "{noise: {paths: 1}, solver: {name: ShARK}}",
+    "{noise: {network: {kind: perceptron}}, solver: {name: ShARK}}",
+    "{noise: {network: {kind: perceptron}}, solver: {name: Tsit5}}",
+    "{solver: {name: SPaRK}}",
+    "{noise: {}, solver: {name: SPaRK, first_step: automatic}}",
+    "{noise: {}, solver: {name: SPaRK}, loss: {kind: relative_l2}}",
+    "{noise: {}, solver: {name: SPaRK, adjoint: BacksolveAdjoint}}",
+    "{noise: {}, solver: {name: SPaRK}, regularization: {kind: taylor}}",
+    "{noise: {}, solver: {name: SPaRK}, regularization: {kind: error, step: automatic}}",
+    "{latent: {kind: field, channels: 2, encoder: {kind: perceptron}}, terms: u_t = u_xx}",
+    "{latent: {kind: field, channels: 0, encoder: {kind: perceptron}}}",
+    "{parameters: {nu: 1.0}}",
+]
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_words_and_python_refuse_the_same_of_a_neural_ode(text):
+    from pdejax.config._yaml import read_yaml
+
+    spec = read_yaml(text)[0]
+    words = [f"method.{name}={value}" for name, value in (item.split(": ", 1) for item in _items(text))]
+    with pytest.raises(ConfigError):
+        resolve(["method=neural_ode", *words])
+    with pytest.raises(ValueError):  # noqa: PT011  (each its own sentence)
+        build_method({"kind": "neural_ode", **spec})
+
+
+def _items(text):
+    """The entries of a YAML mapping in braces, as text."""
+    inner, depth, entry = text[1:-1], 0, ""
+    for letter in inner:
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        if letter == "," and depth == 0:
+            yield entry.strip()
+            entry = ""
+        else:
+            entry += letter
+    yield entry.strip()
 
 
 def test_noises_and_samplers():
@@ -201,7 +311,8 @@ def test_shipped_networks_build(name, ndim, words_for):
         points = jax.ShapeDtypeStruct((3, 2), jnp.float32)
         assert eqx.filter_eval_shape(lambda x: build()(x), points).shape == (3, 2)
         return
-    spec = config.network.spec() | {"periodic": True}
+    spec = config.network.spec()
+    spec |= {"periodic": True} if "periodic" in spec else {}
     build = lambda: build_network(spec, in_channels=1, out_channels=2, ndim=ndim, key=jax.random.key(0))
     x = jax.ShapeDtypeStruct((3, *(32,) * ndim, 1), jnp.float32)
     assert eqx.filter_eval_shape(lambda x: build()(x), x).shape == (3, *(32,) * ndim, 2)

@@ -133,6 +133,23 @@ def test_rows_jacobian_and_loss_of_a_batch_agree(devices, method, build, feed, x
     np.testing.assert_allclose(jacobian, jax.jit(jax.jacrev(all_rows))(x), rtol=1e-9, atol=1e-12)
 
 
+def test_without_an_axis_the_objective_is_that_of_one_device(method, build, feed, x64):
+    def ask(objective, params):
+        found = objective.value_and_grad(params), objective.terms(params), objective.rows(params)
+        rows, probe = objective.gather(found[-1]), objective.probe(params, 0, jax.random.key(5))
+        return found, objective.jacobian(params), rows, objective.own(rows), probe
+
+    model, draws = build(), feed(4)
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+    batch = draws.fetch(draws.arrays, jnp.arange(4, dtype=jnp.int32))
+    keys = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(3), row))(batch.row)
+    assemble = lambda p: eqx.combine(p, static)
+    specs = ((P(), P(), P(AXIS)), P(AXIS), P(), P(AXIS), P())
+    for accumulate in (1, 2):
+        whole = BatchObjective(method, assemble, batch, keys, accumulate, axis=None)
+        close(jax.jit(partial(ask, whole))(params), on_devices(1, ask, method, model, draws, specs), 1e-12)
+
+
 # balanced terms
 
 
@@ -314,7 +331,7 @@ def test_the_compiled_step_gathers_nothing(method, build, feed):
     mesh, draws, model = data_mesh(2), feed(2), build()
     params, static = eqx.partition(model, eqx.is_inexact_array)
     optimiser = build_balance(method, model, build_optimiser(lambda step: 1e-3), {})
-    update = make_update(method, draws.fetch, static, optimiser, mesh)
+    update = make_update(method, draws.fetch, static, optimiser, mesh, steps=1)
     _, item = draws.next(draws.init())
     frozen = jax.tree.map(lambda _: None, params)
     text = (

@@ -15,7 +15,9 @@ def _run(method, model, feed, devices, *, updates=3, accumulate=1, optimiser=Non
     mesh = data_mesh(devices)
     arrays, static = eqx.partition(model, eqx.is_array)
     params, frozen = eqx.partition(arrays, method.trainable(model))
-    update = make_update(method, feed.fetch, static, optimiser, mesh, ema_decay=ema, accumulate=accumulate)
+    update = make_update(
+        method, feed.fetch, static, optimiser, mesh, steps=updates, ema_decay=ema, accumulate=accumulate
+    )
     state, items = feed.init(), []
     for _ in range(updates):
         state, item = feed.next(state)

@@ -1,0 +1,257 @@
+"""Methods that differ in one thing, trained side by side: compiled once each, their updates taking turns."""
+
+import abc
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from benchmarks._results import row
+from pdejax.data import WindowOrder
+from pdejax.methods import AbstractMethod
+from pdejax.training import (
+    TrainSettings,
+    TrainState,
+    build_optimiser,
+    build_schedule,
+    data_mesh,
+    make_update,
+    replicate,
+    shard_batches,
+)
+
+PLAIN = "unregularised"
+REPEATS = 15
+
+
+class Samples(eqx.Module):
+    """A batch of anything: arrays by name, with what the training loop asks of every batch."""
+
+    arrays: dict[str, Array]
+    row: Int[Array, " batch"]
+    mask: Float[Array, " batch"]
+
+
+class SampleFeed:
+    """Batches of whole samples that lie on the device: a `Feed`.
+
+    **Arguments:** `arrays`: by name, all with the leading axis sample; `batch_size`; `seed`: of the order.
+    """
+
+    def __init__(self, arrays: Mapping[str, Any], batch_size: int, *, seed: int = 0) -> None:
+        self.arrays = {name: jnp.asarray(x) for name, x in arrays.items()}
+        self.batch_size = batch_size
+        self.order = WindowOrder(len(next(iter(self.arrays.values()))), 1, 1, batch_size, seed)
+
+    def init(self) -> dict[str, int]:
+        """The state before the first batch."""
+        return {"step": 0}
+
+    def next(self, state: Mapping[str, int]) -> tuple[dict[str, int], np.ndarray]:
+        """The next state, and which samples to take."""
+        return {"step": state["step"] + 1}, self.order.batch(state["step"])
+
+    def fetch(self, arrays: Any, item: Any) -> Samples:
+        """Takes the samples out."""
+        chosen = {name: x[item[:, 0]] for name, x in arrays.items()}
+        return Samples(chosen, item[:, 2], jnp.ones(len(item), jnp.float32))
+
+
+class Comparison(abc.ABC):
+    """A task, and the methods that learn it; the one called `unregularised` is what the others are measured by.
+
+    - `arms`: methods by name; their models differ in nothing but what was learned.
+    - `settings`: of the training loop.
+    - `first_steps`: policies under which function evaluations are counted, see `Integrator`; predictions are timed
+      under each.
+    """
+
+    name: str
+    arms: Mapping[str, AbstractMethod]
+    settings: TrainSettings
+    first_steps: Mapping[str, Any]
+
+    @abc.abstractmethod
+    def model(self, method: AbstractMethod, seed: int) -> Any:
+        """The untrained model."""
+
+    @abc.abstractmethod
+    def feed(self, seed: int) -> Any:
+        """Where batches come from."""
+
+    @abc.abstractmethod
+    def test(self, model: Any, first_step: Any) -> dict[str, Any]:
+        """Scalars by name from held-out data, traceable: `nfe`, `steps` (accepted) and measures of quality."""
+
+
+@dataclasses.dataclass
+class Trained:
+    """What came of an arm with a seed: scalars under each policy, and seconds of each update after compilation."""
+
+    model: Any
+    scores: dict[str, dict[str, float]]
+    seconds: list[float]
+    record: list[dict[str, float]]
+
+
+class _Arm:
+    """A method with its compiled update."""
+
+    def __init__(self, task: Comparison, method: AbstractMethod) -> None:
+        self.task, self.method, self.mesh = task, method, data_mesh(1)
+        s = task.settings
+        schedule = build_schedule(
+            s.schedule, s.steps, learning_rate=s.learning_rate, warmup=s.warmup,
+            final_learning_rate=s.final_learning_rate,
+        )  # fmt: skip
+        self.optimiser = build_optimiser(
+            schedule, kind=s.optimiser, weight_decay=s.weight_decay, clip=s.clip, rates=s.rates, options=s.options
+        )
+        self.update: Callable | None = None
+
+    def start(self, seed: int) -> None:
+        """A new model and feed; the program of an earlier seed is used again."""
+        model, self.feed = self.task.model(self.method, seed), self.task.feed(seed)
+        arrays, self.static = eqx.partition(model, eqx.is_array)
+        params, self.frozen = eqx.partition(arrays, self.method.trainable(model))
+        if self.update is None:
+            steps, ema = self.task.settings.steps, self.task.settings.ema
+            self.update = make_update(
+                self.method, self.feed.fetch, self.static, self.optimiser, self.mesh, steps=steps, ema_decay=ema
+            )
+        self.state = replicate(TrainState.create(params, self.optimiser), self.mesh)
+        self.constants = replicate((self.frozen, self.feed.arrays), self.mesh)
+        self.key = replicate(jax.random.key_data(jax.random.key(seed + 1)), self.mesh)
+        self.position, self.seconds, self.record = self.feed.init(), [], []
+
+    def advance(self, updates: int) -> None:
+        """Several updates in one dispatch."""
+        items = []
+        for _ in range(updates):
+            self.position, item = self.feed.next(self.position)
+            items.append(item)
+        placed = shard_batches(np.stack(items), self.mesh)
+        clock = time.perf_counter()
+        assert self.update is not None
+        self.state, metrics = jax.block_until_ready(self.update(self.state, self.constants, self.key, placed))
+        self.seconds.append((time.perf_counter() - clock) / updates)
+        self.record.append({name: float(np.mean(x)) for name, x in metrics.items()})
+
+    @property
+    def model(self) -> Any:
+        """The model with averaged parameters, on the default device."""
+        return jax.tree.map(
+            lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x,
+            eqx.combine(jax.device_get(self.state.ema), jax.device_get(self.frozen), self.static),
+        )
+
+
+def compare(task: Comparison, seeds: Sequence[int], *, show: bool = True) -> dict[str, list[Trained]]:
+    """Trains all arms with all seeds, their dispatches taking turns, and tests them, their predictions taking turns."""
+    arms = {name: _Arm(task, method) for name, method in task.arms.items()}
+    found: dict[str, list[Trained]] = {name: [] for name in arms}
+    tests = {
+        name: eqx.filter_jit(lambda m, first=first: task.test(m, first)) for name, first in task.first_steps.items()
+    }
+    each = task.settings.updates_per_dispatch
+    for number, seed in enumerate(seeds):
+        for arm in arms.values():
+            arm.start(seed)
+        for _ in range(task.settings.steps // each):
+            for arm in arms.values():
+                arm.advance(each)
+        for name, arm in arms.items():
+            model = arm.model
+            scores = {policy: {k: float(v) for k, v in test(model).items()} for policy, test in tests.items()}
+            # the first dispatch of the first seed compiles
+            found[name].append(Trained(model, scores, arm.seconds[1:] if number == 0 else arm.seconds, arm.record))
+            if show:
+                print(f"{task.name}, seed {seed}, {name}: {scores}", flush=True)
+        _time(found, tests)
+    return found
+
+
+def _time(found: Mapping[str, list[Trained]], tests: Mapping[str, Callable]) -> None:
+    """Seconds of a prediction of the newest models, the arms taking turns; the median of repeats."""
+    for policy, test in tests.items():
+        seconds: dict[str, list[float]] = {name: [] for name in found}
+        for _ in range(REPEATS):
+            for name, trained in found.items():
+                clock = time.perf_counter()
+                jax.block_until_ready(test(trained[-1].model))
+                seconds[name].append(time.perf_counter() - clock)
+        for name, trained in found.items():
+            trained[-1].scores[policy]["seconds"] = float(np.median(seconds[name]))
+
+
+# ---- rows of the results
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """What an arm should reach, each as a ratio to the unregularised arm unless said otherwise."""
+
+    nfe: float | None = None
+    quality: float | None = None
+    speed: float | None = None
+    training: float | None = None
+
+
+def _row(case: str, metric: str, values: Sequence[float], seeds: Sequence[int], better: str, **further: Any) -> dict:
+    values = [float(v) for v in values]
+    return row(
+        case, metric, float(np.mean(values)), better=better, interval=[min(values), max(values)],
+        seeds=list(seeds), **further,
+    )  # fmt: skip
+
+
+def rows(
+    task: Comparison,
+    found: Mapping[str, list[Trained]],
+    seeds: Sequence[int],
+    *,
+    quality: str,
+    policy: str,
+    goals: Mapping[str, Goal],
+    difference: bool = False,
+) -> list[dict]:
+    """One row a figure: means over seeds, the interval being the smallest and largest of them.
+
+    **Arguments:** `quality`: name of the score that must not become worse; `policy`: under which the goals are meant;
+    `goals`: by arm; `difference`: the quality is compared by a difference in points, larger being better (accuracy),
+    and not by a ratio (an error).
+    """
+    out: list[dict] = []
+    for name, trained in found.items():
+        case, goal = f"{task.name}, {name}", goals.get(name, Goal())
+        of = lambda p, key, arm=trained: [t.scores[p][key] for t in arm]
+        add = lambda metric, values, better, goal=None, case=case: out.append(
+            _row(case, metric, values, seeds, better, goal=goal)
+        )
+        for p in task.first_steps:
+            add(f"evaluations, first step {p}", of(p, "nfe"), "lower")
+            add(f"accepted steps, first step {p}", of(p, "steps"), "lower")
+        add(quality, of(policy, quality), "higher" if difference else "lower")
+        if name == PLAIN:
+            continue
+        plain = found[PLAIN]
+        ratio = lambda p, key, of=of, plain=plain: np.array(of(p, key)) / np.array(of(p, key, plain))
+        for p in task.first_steps:
+            meant = p == policy
+            add(f"evaluations / unregularised, first step {p}", ratio(p, "nfe"), "lower", goal.nfe if meant else None)
+            speed = 1 / ratio(p, "seconds")
+            add(f"prediction speed / unregularised, first step {p}", speed, "higher", goal.speed if meant else None)
+        if difference:
+            points = np.array(of(policy, quality)) - np.array(of(policy, quality, plain))
+            add(f"{quality} minus unregularised", points, "higher", goal.quality)
+        else:
+            add(f"{quality} / unregularised", ratio(policy, quality), "lower", goal.quality)
+        spent = [sum(t.seconds) / sum(u.seconds) for t, u in zip(trained, plain, strict=True)]
+        add("training time / unregularised", spent, "lower", goal.training)
+    return out
