@@ -37,7 +37,7 @@ smoke: $(VENV)/installed-test
 	$(BIN)/python -m experiments.refiner_table.run --preset smoke
 	$(BIN)/python -m experiments.samplers.run --preset smoke
 	$(BIN)/python -m experiments.pig.run --preset smoke
-	$(BIN)/python -m experiments.neural_ode.run --preset smoke
+	$(BIN)/python -m experiments.neural_ode.run --preset smoke --only digits
 
 # their sources are the .py files
 notebooks: $(VENV)/installed-test

@@ -111,7 +111,8 @@ dataset = Dataset.open(read_run(Path(RUNS[0], "config.yaml")).data_folder)
 colours = dict(zip(operators, ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"] * 9, strict=False))
 for name, operator in operators.items():
     size = sum(x.size for x in jax.tree.leaves(operator) if hasattr(x, "size"))
-    print(f"{name}: {size} numbers, {operator.calls} network call(s) a step of {operator.step_size:.3g}")
+    calls = getattr(operator, "calls", "as many as its solver wants")  # of a learned differential equation
+    print(f"{name}: {size} numbers, network calls a step of {operator.step_size:.3g}: {calls}")
 
 # %% [markdown]
 # ## Beside the truth

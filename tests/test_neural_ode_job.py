@@ -80,6 +80,7 @@ def lines(run):
     return [{k: v for k, v in e.items() if k not in ("time", "samples_per_second")} for e in entries]
 
 
+@pytest.mark.slow
 def test_a_killed_training_continues_bit_for_bit(project):
     process = start(project, "train", *WORDS, "name=killed")
     checkpoints = project / "runs/killed/checkpoints"

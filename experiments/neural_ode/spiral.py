@@ -3,6 +3,9 @@
 Data are the means and variances, over many paths, of a cubic spiral with multiplicative noise, du = A u^3 dt + 0.2 u dW
 (Ito). The model has a perceptron of u^3 for its drift (a hidden layer of 50) and a linear function of u for its noise,
 and reads its noise in the sense of Stratonovich, as the solver does: its drift differs from that of the data by 0.02 u.
+
+There is little to save here. Means and variances at thirty times leave the equation hardly any freedom, and the data's
+own equation costs nearly as much as what is learned: the weight trades evaluations for errors of the variance.
 """
 
 from collections.abc import Mapping
@@ -33,15 +36,15 @@ START = jnp.array([2.0, 0.0])
 RATES = jnp.array([[-0.1, -2.0], [2.0, -0.1]])
 NOISE = 0.2
 TOLERANCE = 0.05
-WEIGHT = 0.02
+WEIGHT = 0.05
 
 
-def moments(paths: Float[Array, "time path 2"]) -> Float[Array, "2 time 2"]:
+def moments(paths: Float[Array, "time path entry"]) -> Float[Array, "moment time entry"]:
     """Means and variances over paths."""
     return jnp.stack([jnp.mean(paths, axis=1), jnp.var(paths, axis=1)])
 
 
-def spiral(paths: int, *, key: Any, substeps: int = 40) -> Float[Array, "time path 2"]:
+def spiral(paths: int, *, key: Any, substeps: int = 40) -> Float[Array, "time path entry"]:
     """Paths of the data at `TIMES[1:]`, by Milstein's method with fixed steps."""
     step = (TIMES[1] - TIMES[0]) / substeps
 
@@ -78,7 +81,7 @@ class MatchMoments(AbstractMethod):
     """
 
     integrator: Integrator
-    target: Float[Array, "2 time 2"]
+    target: Float[Array, "moment time entry"]
     regularization: AbstractRegularization | None = None
 
     @property
@@ -123,6 +126,7 @@ class MatchMoments(AbstractMethod):
 
 
 def _integrator(first_step: float, max_steps: int) -> Integrator:
+    # errors of stochastic steps jump: a controller that follows each of them refuses a third of its steps
     controller = diffrax.PIDController(rtol=TOLERANCE, atol=TOLERANCE, pcoeff=0.1, icoeff=0.3)
     return Integrator(diffrax.SPaRK(), controller, max_steps=max_steps, first_step=first_step)
 
@@ -133,14 +137,15 @@ class Spiral(Comparison):
     name = "spiral"
 
     def __init__(self, preset: str = "small") -> None:
-        self.first_steps = {"first output": 1.0, "a tenth of it": 0.1}
+        smoke = preset == "smoke"  # mostly compilation: one policy and a weight whose effect shows at once
+        self.first_steps = {"first output": 1.0} if smoke else {"first output": 1.0, "a tenth of it": 0.1}
         self.target = moments(jax.jit(lambda: spiral(8192, key=jax.random.key(0)))())
         arm = lambda r=None: MatchMoments(_integrator(1.0, 256), self.target, r)
-        penalty = lambda scope: SolverRegularization("error", scope, WEIGHT, average="steps")
+        penalty = lambda scope: SolverRegularization("error", scope, 0.1 if smoke else WEIGHT, average="steps")
         self.arms = {PLAIN: arm(), "local": arm(penalty("local"))}
-        if preset != "smoke":
+        if not smoke:
             self.arms |= {"global": arm(penalty("global"))}
-        updates, test_paths = (100, 100) if preset == "smoke" else (600, 1000)
+        updates, test_paths = (100, 100) if smoke else (250, 1000)
         self.test_keys = jax.random.split(jax.random.key(2**20), test_paths)
         self.settings = TrainSettings(updates, 3e-2, final_learning_rate=3e-4, clip=1.0, updates_per_dispatch=50)
 

@@ -126,6 +126,9 @@ def mode_error_figure(evaluation: Evaluation) -> Figure:
     return made
 
 
+COUNTS = "evaluations of a solve"
+
+
 def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Loss, validation metrics, learning rate, gradient norm, and evaluations of a solve over updates; none without
     any of them."""
@@ -142,10 +145,7 @@ def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
         ("loss", [("loss", "training", "#0072B2", "-"), ("valid/loss", "validation", "#D55E00", (0, (4, 2)))]),
         ("learning rate", [("learning_rate", "", "#009E73", "-")]),
         ("gradient norm", [("grad_norm", "", "#CC79A7", "-")]),
-        (
-            "evaluations",
-            [("nfe", "of a solve, training", "#0072B2", "-"), ("valid/nfe", "validation", "#D55E00", (0, (4, 2)))],
-        ),
+        (COUNTS, [("nfe", "training", "#0072B2", "-"), ("valid/nfe", "validation", "#D55E00", (0, (4, 2)))]),
     ]
     shown = [(label, [s for s in names if len(series(s[0])[0])]) for label, names in groups]
     shown = [(label, names) for label, names in shown if names]
@@ -159,7 +159,7 @@ def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
             marker = "o" if len(steps) < 25 and name.startswith("valid") else None
             ax.plot(steps, values, color=colour, ls=line, lw=1.3, label=text, marker=marker, ms=3)
         ax.set_ylabel(label)
-        if min(np.min(series(name)[1]) for name, *_ in names) > 0:
+        if label != COUNTS and min(np.min(series(name)[1]) for name, *_ in names) > 0:
             ax.set_yscale("log")
         if len(names) > 1:
             ax.legend(ncols=2)

@@ -87,9 +87,51 @@ def test_options_of_a_kind(word):
 
 METHODS = {
     ("method=steady",): "method.kind is 'steady', but problem 'ks' evolves in time: take method=one_step",
+    ("problem=darcy", "method=neural_ode"): "method.kind is 'neural_ode', but problem 'darcy' is steady: "
+    "take method=steady",
     ("problem=darcy", "method=one_step"): "method.kind is 'supervised', but problem 'darcy' is steady: "
     "take method=steady",
 }
+
+
+ODE = {
+    "method.solver={name: Tsit}": "method.solver.name is the unknown solver 'Tsit'. Did you mean 'Tsit5'?",
+    "method.solver.name=Euler": "method.solver.name is 'Euler', which does not estimate its error: set fixed_steps, "
+    "or take Tsit5",
+    "method.solver={fixed_steps: 2, rtol: 1e-3}": "method.solver.rtol is for steps that adapt: leave it out with "
+    "fixed_steps, got 0.001",
+    "method.solver.atol=null": "method.solver.atol is a tolerance that adaptive steps need: give a number, or "
+    "fixed_steps",
+    "method.solver.first_step=careful": "method.solver.first_step should be a positive number or automatic or null, "
+    "got 'careful'",
+    "method.solver.adjoint=RecursiveAdjoint": "unknown method.solver.adjoint 'RecursiveAdjoint'. "
+    "Did you mean 'RecursiveCheckpointAdjoint' or 'BacksolveAdjoint'?",
+    "method.regularization={kind: eror}": "unknown method.regularization.kind 'eror'. Did you mean 'error'?",
+    "method.regularization={kind: taylor, scope: local}": "unknown key 'method.regularization.scope'. "
+    "Known: final_weight, kind, order, weight.",
+    "method.regularisation=null": "unknown key 'method.regularisation'. Did you mean 'regularization'?",
+    "method.latent={kind: field, channels: 2, encoder: {kind: siren}}": "method.latent.encoder.kind is 'siren', a "
+    "function of coordinates: take perceptron or fno",
+    "method.latent={kind: field, channels: 2, encoder: {kind: fno, modes: [3, 3]}}": "method.latent.encoder.modes "
+    "should have one entry for each of 1 axes, got [3, 3]",
+}
+
+
+@pytest.mark.parametrize("word", ODE)
+def test_options_of_a_neural_ode(word):
+    assert said(["method=neural_ode", word]) == f"{word}: {ODE[word]}"
+
+
+def test_parts_of_a_neural_ode_that_do_not_go_together():
+    vector = "method.latent={kind: vector, channels: 2, encoder: {kind: perceptron}}"
+    text = said(["method=neural_ode", vector])
+    expected = "network.kind is 'fno', but method.latent.kind=vector has no space axes: take perceptron"
+    assert text == f"configs/network/fno.yaml:3: {expected}"
+    assert resolve(["method=neural_ode", vector, "network=perceptron"]).method.latent.kind == "vector"
+    noisy = ["method=neural_ode", "method.noise={}"]
+    assert said(noisy).endswith("method.solver.name is 'Tsit5', which knows no noise: take ShARK or SRA1")
+    many = ["method=neural_ode", "method.unroll=100"]
+    assert said(many).endswith("should be at least method.history + method.unroll = 101, got 100")
 
 
 @pytest.mark.parametrize("words", METHODS)

@@ -81,6 +81,10 @@ def test_pictures_are_saved(page):
 def test_a_run_without_a_record_of_its_training_has_no_such_picture():
     assert training_figure([]) is None
     assert training_figure([{"step": 1, "loss": None}]) is None
+    counts = [{"step": i, "nfe": 13.0 + i, "valid/nfe": 14.0} for i in range(3)]
+    (axes,) = training_figure(counts).axes
+    assert (axes.get_ylabel(), axes.get_yscale()) == ("evaluations of a solve", "linear")
+    assert training_figure([{"step": 1, "nfe": -1.0}]) is None  # the solver does not tell
 
 
 @pytest.mark.parametrize("shape", [(8, 12), (6, 8, 10)])

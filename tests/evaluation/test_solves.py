@@ -105,17 +105,15 @@ def test_other_predictors_have_no_solves(diffusion):
     assert solve_rows([]) == []
 
 
-def test_comparison_ensembles_and_long_rollouts(make):
+@pytest.mark.slow
+def test_comparison_and_ensembles(make):
     (noisy, dataset), (heat, _) = make(NOISY), make(HEAT | {"solver": {"fixed_steps": 4}})
-    document = compare_runs(
-        {"noisy": noisy, "heat": heat}, dataset, steps=3, members=3, long_steps=6, frontier=False
-    ).document
+    document = compare_runs({"noisy": noisy, "heat": heat}, dataset, steps=3, members=3, frontier=False).document
     systems = document["systems"]
     assert systems["heat"]["calls"] == (1 + 6 * 4 * 3) / 3  # Tsit5 keeps its last slope
     assert systems["solver"]["calls"] is None
     assert document["ensembles"]["noisy"]["members"] == 3
     assert document["ensembles"]["heat"]["reason"].startswith("deterministic")
-    assert systems["heat"]["stability"]["bounded"] == 1
 
 
 def test_members_of_a_stochastic_operator_differ_and_repeat(make):
