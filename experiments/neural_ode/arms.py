@@ -14,7 +14,8 @@ from jaxtyping import Array, Float, Int
 
 from benchmarks._results import row
 from pdejax.data import WindowOrder
-from pdejax.methods import AbstractMethod
+from pdejax.methods import AbstractMethod, AbstractRegularization, Regularized
+from pdejax.solvers import Integrator
 from pdejax.training import (
     TrainSettings,
     TrainState,
@@ -61,6 +62,40 @@ class SampleFeed:
         """Takes the samples out."""
         chosen = {name: x[item[:, 0]] for name, x in arrays.items()}
         return Samples(chosen, item[:, 2], jnp.ones(len(item), jnp.float32))
+
+
+class Solving(AbstractMethod):
+    """What the methods of tasks that solve an equation in their loss share; all arrays of their models are trained.
+
+    **Arguments:** `integrator`; `regularization`.
+    """
+
+    integrator: eqx.AbstractVar[Integrator]
+    regularization: eqx.AbstractVar[AbstractRegularization | None]
+
+    @property
+    def window(self) -> int:
+        return 0
+
+    @property
+    def coupled(self) -> bool:
+        """Samples share the steps of one solve."""
+        return True
+
+    def at(self, progress: Any) -> "Solving":
+        """The method at a moment of training."""
+        if self.regularization is None:
+            return self
+        return eqx.tree_at(lambda m: m.regularization, self, self.regularization.at(progress))
+
+    def trainable(self, model: Any) -> Any:
+        return jax.tree.map(eqx.is_inexact_array, model)
+
+    def penalised(self, losses: Any, solved: Regularized, **measured: Any) -> tuple[Any, dict[str, Any]]:
+        """Losses `(batch,)` with the penalty, and for every sample what the solve took and what was measured."""
+        weight = jnp.zeros(()) if self.regularization is None else self.regularization.weight
+        record = {**solved.account.measures(), "penalty": solved.penalty, **measured}
+        return losses + weight * solved.penalty, {k: jnp.broadcast_to(v, losses.shape) for k, v in record.items()}
 
 
 class Comparison(abc.ABC):

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from sklearn.datasets import load_digits
 
-from experiments.neural_ode.arms import PLAIN, Comparison, Goal, SampleFeed
+from experiments.neural_ode.arms import PLAIN, Comparison, Goal, SampleFeed, Solving
 from pdejax.methods import (
     AbstractMethod,
     AbstractRegularization,
@@ -43,7 +43,7 @@ class Classifier(eqx.Module):
         return self.network(y, condition=jnp.broadcast_to(jnp.asarray(t, y.dtype), (len(y), 1)))
 
 
-class Classify(AbstractMethod):
+class Classify(Solving):
     """Cross entropy of the final state's classes.
 
     **Arguments:** `integrator`; `regularization`.
@@ -52,38 +52,19 @@ class Classify(AbstractMethod):
     integrator: Integrator
     regularization: AbstractRegularization | None = None
 
-    @property
-    def window(self) -> int:
-        return 0
-
-    @property
-    def coupled(self) -> bool:
-        return True
-
-    def at(self, progress: Any) -> "Classify":
-        """The method at a moment of training."""
-        if self.regularization is None:
-            return self
-        return Classify(self.integrator, self.regularization.at(progress))
-
     def build(self, network: Mapping[str, Any], card: Any, *, key: Any) -> Classifier:
         keys = jax.random.split(key)
         return Classifier(
             Perceptron(64, 64, 0, **network, condition_features=1, key=keys[0]), Linear(64, 10, key=keys[1])
         )
 
-    def trainable(self, model: Classifier) -> Any:
-        return jax.tree.map(eqx.is_inexact_array, model)
-
     def loss(self, model: Classifier, batch: Any, keys: Any) -> tuple[Any, dict[str, Any]]:
         solved = solve(
             diffrax.ODETerm(model), TIMES, batch.arrays["image"], integrator=self.integrator,
             regularization=self.regularization, key=keys[0],
         )  # fmt: skip
-        weight = jnp.zeros(()) if self.regularization is None else self.regularization.weight
         losses = optax.softmax_cross_entropy_with_integer_labels(model.head(solved.states[0]), batch.arrays["label"])
-        measured = {**solved.account.measures(), "penalty": solved.penalty, "cross_entropy": jnp.mean(losses)}
-        return losses + weight * solved.penalty, {k: jnp.broadcast_to(v, losses.shape) for k, v in measured.items()}
+        return self.penalised(losses, solved, cross_entropy=jnp.mean(losses))
 
 
 class Digits(Comparison):

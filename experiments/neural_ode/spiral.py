@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import lineax
 from jaxtyping import Array, Float
 
-from experiments.neural_ode.arms import PLAIN, Comparison, Goal, SampleFeed
+from experiments.neural_ode.arms import PLAIN, Comparison, Goal, SampleFeed, Solving
 from pdejax.core import Keys
 from pdejax.methods import (
     AbstractMethod,
@@ -74,7 +74,7 @@ class SpiralModel(eqx.Module):
         return diffrax.MultiTerm(diffrax.ODETerm(drift), diffrax.ControlTerm(noise, path))
 
 
-class MatchMoments(AbstractMethod):
+class MatchMoments(Solving):
     """Mean square difference of means and of variances; a sample is a path, the loss is one of the whole batch.
 
     **Arguments:** `integrator`; `target`: moments of the data; `regularization`.
@@ -84,26 +84,9 @@ class MatchMoments(AbstractMethod):
     target: Float[Array, "moment time entry"]
     regularization: AbstractRegularization | None = None
 
-    @property
-    def window(self) -> int:
-        return 0
-
-    @property
-    def coupled(self) -> bool:
-        return True
-
-    def at(self, progress: Any) -> "MatchMoments":
-        """The method at a moment of training."""
-        if self.regularization is None:
-            return self
-        return MatchMoments(self.integrator, self.target, self.regularization.at(progress))
-
     def build(self, network: Mapping[str, Any], card: Any, *, key: Any) -> SpiralModel:
         keys = jax.random.split(key)
         return SpiralModel(Perceptron(2, 2, 0, **network, key=keys[0]), Linear(2, 2, gain=NOISE, key=keys[1]))
-
-    def trainable(self, model: SpiralModel) -> Any:
-        return jax.tree.map(eqx.is_inexact_array, model)
 
     def loss(self, model: SpiralModel, batch: Any, keys: Any) -> tuple[Any, dict[str, Any]]:
         start = jnp.broadcast_to(START, (len(keys), 2))
@@ -113,16 +96,9 @@ class MatchMoments(AbstractMethod):
         )  # fmt: skip
         # a solve that was cut short teaches nothing but its penalty
         paths = jnp.where(solved.account.finished, solved.states, START)
-        weight = jnp.zeros(()) if self.regularization is None else self.regularization.weight
         difference = jnp.sum(jnp.mean(jnp.square(moments(paths) - self.target), axis=(1, 2)))
-        measured = {
-            **solved.account.measures(),
-            "penalty": solved.penalty,
-            "moments": difference,
-            "unfinished": 1.0 - solved.account.finished,
-        }
-        spread = lambda x: jnp.broadcast_to(x, len(keys))
-        return spread(difference + weight * solved.penalty), jax.tree.map(spread, measured)
+        losses = jnp.broadcast_to(difference, len(keys))
+        return self.penalised(losses, solved, moments=difference, unfinished=1.0 - solved.account.finished)
 
 
 def _integrator(first_step: float, max_steps: int) -> Integrator:

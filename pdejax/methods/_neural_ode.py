@@ -26,12 +26,9 @@ from pdejax.methods._continuous import (
 )
 from pdejax.methods._losses import AbstractLoss, MeanSquared, Sobolev
 from pdejax.methods._normalisation import Normalisation
-from pdejax.methods._solver_regularization import (
-    AbstractRegularization,
-    SolverRegularization,
-    TaylorRegularization,
-    solve,
-)
+from pdejax.methods._regularization import AbstractRegularization, solve
+from pdejax.methods._solver_regularization import SolverRegularization
+from pdejax.methods._taylor_regularization import TaylorRegularization
 from pdejax.networks import build_network
 from pdejax.solvers import Integrator, NoiseKind, check_solver, goes_back
 

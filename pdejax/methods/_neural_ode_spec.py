@@ -8,12 +8,10 @@ import diffrax
 from pdejax.core import known
 from pdejax.methods._losses import build_loss
 from pdejax.methods._neural_ode import Latent, NeuralODE, NoiseModel
-from pdejax.methods._solver_regularization import (
-    AbstractRegularization,
-    RandomEndTime,
-    SolverRegularization,
-    TaylorRegularization,
-)
+from pdejax.methods._random_end_time import RandomEndTime
+from pdejax.methods._regularization import AbstractRegularization
+from pdejax.methods._solver_regularization import SolverRegularization
+from pdejax.methods._taylor_regularization import TaylorRegularization
 from pdejax.solvers import Integrator, named
 
 SOLVER: Mapping[str, Any] = {

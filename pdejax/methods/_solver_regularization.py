@@ -1,8 +1,6 @@
 """Penalties that make a learned differential equation cheap to solve: fewer steps at the same accuracy."""
 
-import abc
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
@@ -12,6 +10,7 @@ from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float
 
 from pdejax.core import Key, Scalar
+from pdejax.methods._regularization import AbstractRegularization, Decay, Regularized, Weight
 from pdejax.solvers import (
     Account,
     Average,
@@ -24,69 +23,6 @@ from pdejax.solvers import (
     stiffness,
     with_tolerances,
 )
-
-Weight = float | Float[Array, ""]
-
-
-class Regularized(NamedTuple):
-    """States at the times asked for, `(time, ...)`; the penalty without its weight; what the solve took."""
-
-    states: Any
-    penalty: Scalar
-    account: Account
-
-
-class AbstractRegularization(eqx.Module):
-    """A penalty on how a solve went. Its weight is an array: another value compiles nothing anew."""
-
-    @property
-    @abc.abstractmethod
-    def weight(self) -> Scalar:
-        """Factor of the penalty at this moment of training."""
-
-    @abc.abstractmethod
-    def at(self, progress: Scalar) -> "AbstractRegularization":
-        """The same at a moment of training, from 0 to 1."""
-
-    @abc.abstractmethod
-    def check(self, integrator: Integrator) -> None:
-        """**Raises:** `ValueError` if this integrator cannot give the penalty or its gradient."""
-
-    @abc.abstractmethod
-    def solve(
-        self, terms: Any, times: Float[Array, " time"], y0: Any, args: Any, *, integrator: Integrator, key: Key
-    ) -> Regularized:
-        """Solves as `pdejax.solvers.integrate` does, with the penalty beside it.
-
-        **Arguments:** `terms`, `times`, `y0`, `args`, `integrator`: see there; `key`: of what is drawn at random.
-        """
-
-
-class Decay(eqx.Module):
-    """A weight that falls from a first to a last value by the same factor in every stretch of training.
-
-    **Arguments:** `initial`; `final`: that at the end, the same when omitted; `progress`: from 0 to 1.
-    """
-
-    initial: Scalar
-    final: Scalar
-    progress: Scalar
-
-    def __init__(self, initial: Weight, final: Weight | None = None, progress: Weight = 0.0):
-        array = lambda x: jnp.asarray(x, jnp.result_type(float))
-        self.initial, self.progress = array(initial), array(progress)
-        self.final = self.initial if final is None else array(final)
-
-    def at(self, progress: Weight) -> "Decay":
-        """The same at a moment of training."""
-        return Decay(self.initial, self.final, progress)
-
-    @property
-    def value(self) -> Scalar:
-        """The weight now; zero always if it was so at first."""
-        positive = self.initial > 0
-        ratio = self.final / jnp.where(positive, self.initial, jnp.ones_like(self.initial))
-        return jnp.where(positive, self.initial * ratio ** self.progress.astype(ratio.dtype), jnp.zeros_like(ratio))
 
 
 class SolverRegularization(AbstractRegularization):
@@ -255,149 +191,3 @@ def _finite(tree: Any) -> Bool[Array, ""]:
 
 def _instead(known: Bool[Array, ""], tree: Any, other: Any) -> Any:
     return jax.tree.map(lambda x, y: jnp.where(known, x, y), tree, other)
-
-
-def total_derivative(field: Callable[[Any, Any], Any], order: int) -> Callable[[Any, Any], Any]:
-    """The derivative of a solution of dy/dt = f(t, y) in time, by forward mode.
-
-    **Arguments:** `field`: f; `order`: of the derivative, 1 gives f itself.
-
-    **Returns:** a function of time and state.
-    """
-    if order == 1:
-        return field
-    lower = total_derivative(field, order - 1)
-    return lambda t, y: jax.jvp(lower, (t, y), (jnp.ones_like(t), field(t, y)))[1]
-
-
-class _Augmented(eqx.Module):
-    """dy/dt = f and dr/dt = mean of the squares of a higher derivative of y."""
-
-    field: Callable[..., Any]
-    order: int = eqx.field(static=True)
-
-    def __call__(self, t: Any, state: Any, args: Any) -> Any:
-        y, r = state
-        time = jnp.asarray(t, r.dtype)
-        high = total_derivative(lambda t, y: self.field(t, y, args), self.order)(time, y)
-        leaves = jax.tree.leaves(high)
-        square = jnp.asarray(sum(jnp.sum(jnp.square(x)) for x in leaves) / sum(x.size for x in leaves), r.dtype)
-        return self.field(t, y, args), square
-
-
-def _without_last(controller: Any) -> Any:
-    """A controller whose norm leaves out the second part of a state."""
-    if isinstance(controller, diffrax.ClipStepSizeController):
-        return eqx.tree_at(lambda c: c.controller, controller, _without_last(controller.controller))
-    norm = controller.norm
-    return eqx.tree_at(lambda c: c.norm, controller, lambda state: norm(state[0]))
-
-
-class TaylorRegularization(AbstractRegularization):
-    """Penalises the mean square of a high derivative of the solution: integral over time, divided by the horizon.
-
-    It is found by integrating it beside the state, which the step-size control does not look at. The vector field is
-    differentiated `order - 1` times more in every stage, so training is dear.
-
-    Source: Kelly, Bettencourt, Johnson, Duvenaud 2020, Learning Differential Equations that are Easy to Solve
-    (TayNODE, arXiv 2007.04504).
-
-    **Arguments:** `order`: of the derivative in time; `initial_weight`, `final_weight`: see `Decay`.
-    """
-
-    order: int = eqx.field(static=True)
-    decay: Decay
-
-    def __init__(self, order: int = 3, initial_weight: Weight = 0.01, final_weight: Weight | None = None):
-        self.order, self.decay = order, Decay(initial_weight, final_weight)
-
-    def __check_init__(self) -> None:
-        if self.order < 1:
-            raise ValueError(f"a derivative has an order of at least 1, got {self.order}")
-
-    @property
-    def weight(self) -> Scalar:
-        return self.decay.value
-
-    def at(self, progress: Scalar) -> "TaylorRegularization":
-        return eqx.tree_at(lambda r: r.decay, self, self.decay.at(progress))
-
-    def check(self, integrator: Integrator) -> None:
-        return None
-
-    def solve(
-        self, terms: Any, times: Float[Array, " time"], y0: Any, args: Any, *, integrator: Integrator, key: Key
-    ) -> Regularized:
-        if not isinstance(terms, diffrax.ODETerm):
-            raise ValueError("derivatives in time exist for ordinary differential equations only: use the scope local "
-                             "or global of SolverRegularization")  # fmt: skip
-        field = _Augmented(terms.vector_field, self.order)
-        inner = integrator
-        if integrator.adaptive:
-            inner = eqx.tree_at(lambda i: i.controller, integrator, _without_last(integrator.controller))
-        zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(y0)))
-        (states, squares), account = integrate(diffrax.ODETerm(field), times, (y0, zero), args, integrator=inner)
-        penalty = jnp.where(account.finished, squares[-1] / account.horizon.astype(zero.dtype), zero)
-        return Regularized(states, penalty, account)
-
-
-class RandomEndTime(AbstractRegularization):
-    """Solves to times that are moved at random, so that nothing can hide between them; there is no penalty.
-
-    Every time moves by up to half of `width` times the distance to its nearer neighbour, the last one to either side.
-    Values known at these very times, such as snapshots of a field, are then compared with the wrong ones: meant for
-    problems in which the time of an output is a matter of choice.
-
-    Source: Ghosh, Behl, Dupont, Torr, Namboodiri 2020, STEER (arXiv 2006.10711).
-
-    **Arguments:** `width`: above 0, at most 1.
-    """
-
-    width: float = eqx.field(static=True, default=1.0)
-
-    def __check_init__(self) -> None:
-        if not 0 < self.width <= 1:
-            raise ValueError(f"width is above 0 and at most 1, got {self.width}")
-
-    @property
-    def weight(self) -> Scalar:
-        return jnp.zeros(())
-
-    def at(self, progress: Scalar) -> "RandomEndTime":
-        return self
-
-    def check(self, integrator: Integrator) -> None:
-        return None
-
-    def solve(
-        self, terms: Any, times: Float[Array, " time"], y0: Any, args: Any, *, integrator: Integrator, key: Key
-    ) -> Regularized:
-        gaps = times[1:] - times[:-1]
-        nearer = jnp.minimum(gaps, jnp.concatenate([gaps[1:], gaps[-1:]]))
-        shift = self.width * jax.random.uniform(key, nearer.shape, times.dtype, -0.5, 0.5) * nearer
-        moved = jnp.concatenate([times[:1], times[1:] + shift])
-        states, account = integrate(terms, moved, y0, args, integrator=integrator)
-        return Regularized(states, jnp.zeros((), jnp.result_type(*jax.tree.leaves(y0))), account)
-
-
-def solve(
-    terms: Any,
-    times: Float[Array, " time"],
-    y0: Any,
-    args: Any = None,
-    *,
-    integrator: Integrator,
-    regularization: AbstractRegularization | None = None,
-    key: Key | None = None,
-) -> Regularized:
-    """States at `times[1:]` of a solve that may be regularised.
-
-    **Arguments:** as of `pdejax.solvers.integrate`; `regularization`: none gives a penalty of zero; `key`: of what it
-    draws.
-    """
-    if regularization is None:
-        states, account = integrate(terms, times, y0, args, integrator=integrator)
-        return Regularized(states, jnp.zeros((), jnp.result_type(*jax.tree.leaves(y0))), account)
-    if key is None:
-        raise ValueError(f"{type(regularization).__name__} draws at random: give a key")
-    return regularization.solve(terms, times, y0, args, integrator=integrator, key=key)

@@ -11,7 +11,8 @@ from jax.experimental.jet import jet
 from scipy.stats import chi2
 
 from pdejax.methods import RandomEndTime, SolverRegularization, TaylorRegularization, sampled_brownian, solve
-from pdejax.methods._solver_regularization import Decay, total_derivative
+from pdejax.methods._regularization import Decay
+from pdejax.methods._taylor_regularization import total_derivative
 from pdejax.solvers import Integrator, scaled_error, stiffness
 
 UNIT = (0.0, 1.0)
