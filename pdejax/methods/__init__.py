@@ -19,8 +19,6 @@ from pdejax.methods._denoiser import Denoiser as Denoiser
 from pdejax.methods._diffusion import Diffusion as Diffusion
 from pdejax.methods._distilled import Distilled as Distilled
 from pdejax.methods._generative import Generative as Generative
-from pdejax.methods._lattice_newton import LatticeNewton as LatticeNewton
-from pdejax.methods._lattice_newton import finished as finished
 from pdejax.methods._losses import AbstractLoss as AbstractLoss
 from pdejax.methods._losses import MeanSquared as MeanSquared
 from pdejax.methods._losses import RelativeL2 as RelativeL2
