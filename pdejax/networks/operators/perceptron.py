@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._activations import activation as activation_named
-from pdejax.networks._checks import check_condition, check_positive
-from pdejax.networks._linear import Linear
+from pdejax.networks.layers.activations import activation as activation_named
+from pdejax.networks.layers.checks import check_condition, check_positive
+from pdejax.networks.layers.linear import Linear
 
 
 class Perceptron(eqx.Module):

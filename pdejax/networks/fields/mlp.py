@@ -16,10 +16,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Points, TensorGrid, known
-from pdejax.networks._axis import PARITIES, Box, check_box, per_axis
-from pdejax.networks._checks import check_positive
-from pdejax.networks._random import normal
-from pdejax.networks._taylor import (
+from pdejax.networks.fields.axis import PARITIES, Box, check_box, per_axis
+from pdejax.networks.fields.taylor import (
     COS,
     SIN,
     Bundle,
@@ -36,6 +34,8 @@ from pdejax.networks._taylor import (
     scale,
     smooth,
 )
+from pdejax.networks.layers.checks import check_positive
+from pdejax.networks.layers.random import normal
 
 
 @dataclasses.dataclass(frozen=True)

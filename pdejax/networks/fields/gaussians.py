@@ -18,10 +18,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Points, TensorGrid, known
-from pdejax.networks._axis import AxisRule, Box, axis_rules, check_box, per_axis, spread, walled
-from pdejax.networks._linear import Linear
-from pdejax.networks._random import normal
-from pdejax.networks._taylor import SMOOTH, Bundle, Jet, Order, as_orders, closure, compose, linear, nested_jet
+from pdejax.networks.fields.axis import AxisRule, Box, axis_rules, check_box, per_axis, spread, walled
+from pdejax.networks.fields.taylor import SMOOTH, Bundle, Jet, Order, as_orders, closure, compose, linear, nested_jet
+from pdejax.networks.layers.linear import Linear
+from pdejax.networks.layers.random import normal
 
 PATHS = ("auto", "separable", "gemm", "direct")
 IMAGES = 20  # of one Gaussian, up to which an exponential for each costs less than the factors of all axes

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, known
-from pdejax.networks._channel_mlp import ChannelMLP
-from pdejax.networks._checks import as_flags, check_call, check_positive
-from pdejax.networks._coordinates import located, position_features
-from pdejax.networks._double_conv import DoubleConv
-from pdejax.networks._linear import Linear
-from pdejax.networks._neural_spectral_block import NeuralSpectralBlock
-from pdejax.networks._pool import linear_upsample, max_pool
+from pdejax.networks.layers.channel_mlp import ChannelMLP
+from pdejax.networks.layers.checks import as_flags, check_call, check_positive
+from pdejax.networks.layers.coordinates import located, position_features
+from pdejax.networks.layers.double_conv import DoubleConv
+from pdejax.networks.layers.linear import Linear
+from pdejax.networks.layers.pool import linear_upsample, max_pool
+from pdejax.networks.spectral.neural_spectral_block import NeuralSpectralBlock
 
 EMBEDDINGS = ("auto", "none", "coordinates")
 

@@ -7,8 +7,8 @@ import jax
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._activations import activation
-from pdejax.networks._linear import Linear
+from pdejax.networks.layers.activations import activation
+from pdejax.networks.layers.linear import Linear
 
 
 class ChannelMLP(eqx.Module):

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._conv import Conv
-from pdejax.networks._linear import Linear
+from pdejax.networks.layers.conv import Conv
+from pdejax.networks.layers.linear import Linear
 
 
 def _crop(x: Array, shape: Sequence[int]) -> Array:

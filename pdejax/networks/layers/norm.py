@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import known
-from pdejax.networks._skip import Identity
+from pdejax.networks.layers.skip import Identity
 
 
 class GroupNorm(eqx.Module):

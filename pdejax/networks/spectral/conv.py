@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, known
-from pdejax.networks import _spectral_dft as dft
-from pdejax.networks import _spectral_fft as fft
-from pdejax.networks._kernel import KERNELS, choose_kernel
-from pdejax.networks._modes import as_modes, restrict, usable, weight_shape
-from pdejax.networks._random import normal
+from pdejax.networks.layers.random import normal
+from pdejax.networks.spectral import dft as dft
+from pdejax.networks.spectral import fft as fft
+from pdejax.networks.spectral.kernel import KERNELS, choose_kernel
+from pdejax.networks.spectral.modes import as_modes, restrict, usable, weight_shape
 
 
 def mix(re: Array, im: Array, weight_re: Array, weight_im: Array) -> tuple[Array, Array]:

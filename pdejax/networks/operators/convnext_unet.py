@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._channel_mlp import ChannelMLP
-from pdejax.networks._checks import as_flags, check_call, check_positive
-from pdejax.networks._conv import Conv
-from pdejax.networks._film import FiLM
-from pdejax.networks._linear import Linear
-from pdejax.networks._scale import PatchUp
+from pdejax.networks.layers.channel_mlp import ChannelMLP
+from pdejax.networks.layers.checks import as_flags, check_call, check_positive
+from pdejax.networks.layers.conv import Conv
+from pdejax.networks.layers.film import FiLM
+from pdejax.networks.layers.linear import Linear
+from pdejax.networks.layers.scale import PatchUp
 
 
 class PointNorm(eqx.Module):

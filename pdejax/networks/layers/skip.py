@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, known
-from pdejax.networks._linear import Linear
+from pdejax.networks.layers.linear import Linear
 
 
 class SoftGating(eqx.Module):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._linear import Linear
+from pdejax.networks.layers.linear import Linear
 
 
 class FiLM(eqx.Module):

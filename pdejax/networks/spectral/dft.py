@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.networks._modes import along, nyquist_halved
+from pdejax.networks.spectral.modes import along, nyquist_halved
 
 
 def _tables(n: int, count: int) -> tuple[np.ndarray, np.ndarray]:

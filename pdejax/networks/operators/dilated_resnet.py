@@ -7,13 +7,13 @@ import jax
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._activations import activation
-from pdejax.networks._channel_mlp import ChannelMLP
-from pdejax.networks._checks import as_flags, check_call, check_positive
-from pdejax.networks._conv import Conv
-from pdejax.networks._film import FiLM
-from pdejax.networks._norm import GroupNorm, make_norm
-from pdejax.networks._skip import Identity
+from pdejax.networks.layers.activations import activation
+from pdejax.networks.layers.channel_mlp import ChannelMLP
+from pdejax.networks.layers.checks import as_flags, check_call, check_positive
+from pdejax.networks.layers.conv import Conv
+from pdejax.networks.layers.film import FiLM
+from pdejax.networks.layers.norm import GroupNorm, make_norm
+from pdejax.networks.layers.skip import Identity
 
 
 class DilatedBlock(eqx.Module):

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Points, TensorGrid
-from pdejax.networks._axis import check_box
-from pdejax.networks._checks import check_positive
-from pdejax.networks._mlp_field import AbstractNetworkField, Dense, Embedding
-from pdejax.networks._random import normal
-from pdejax.networks._taylor import Bundle, Smooth, add, compose, linear, product, scale, smooth
+from pdejax.networks.fields.axis import check_box
+from pdejax.networks.fields.mlp import AbstractNetworkField, Dense, Embedding
+from pdejax.networks.fields.taylor import Bundle, Smooth, add, compose, linear, product, scale, smooth
+from pdejax.networks.layers.checks import check_positive
+from pdejax.networks.layers.random import normal
 
 
 class PirateBlock(eqx.Module):

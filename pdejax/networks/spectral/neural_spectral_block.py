@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._linear import Linear
-from pdejax.networks._patches import from_patches, to_patches
+from pdejax.networks.layers.linear import Linear
+from pdejax.networks.layers.patches import from_patches, to_patches
 
 
 class NeuralSpectralBlock(eqx.Module):

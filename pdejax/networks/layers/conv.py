@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._convolve import convolve, convolve_depthwise
-from pdejax.networks._random import normal
+from pdejax.networks.layers.convolve import convolve, convolve_depthwise
+from pdejax.networks.layers.random import normal
 
 
 class Conv(eqx.Module):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._random import normal
+from pdejax.networks.layers.random import normal
 
 
 @jax.custom_jvp

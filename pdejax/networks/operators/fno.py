@@ -7,17 +7,17 @@ import jax
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, known, resample
-from pdejax.networks._activations import activation
-from pdejax.networks._channel_mlp import ChannelMLP
-from pdejax.networks._coordinates import located, position_features
-from pdejax.networks._film import FiLM
-from pdejax.networks._linear import Linear
-from pdejax.networks._modes import as_modes
-from pdejax.networks._norm import GroupNorm, make_norm
-from pdejax.networks._padding import crop_bounded, pad_bounded
-from pdejax.networks._resolution import Factors, as_scaling, grids
-from pdejax.networks._skip import Identity, SoftGating, make_skip
-from pdejax.networks._spectral_conv import SpectralConv
+from pdejax.networks.layers.activations import activation
+from pdejax.networks.layers.channel_mlp import ChannelMLP
+from pdejax.networks.layers.coordinates import located, position_features
+from pdejax.networks.layers.film import FiLM
+from pdejax.networks.layers.linear import Linear
+from pdejax.networks.layers.norm import GroupNorm, make_norm
+from pdejax.networks.layers.padding import crop_bounded, pad_bounded
+from pdejax.networks.layers.resolution import Factors, as_scaling, grids
+from pdejax.networks.layers.skip import Identity, SoftGating, make_skip
+from pdejax.networks.spectral.conv import SpectralConv
+from pdejax.networks.spectral.modes import as_modes
 
 EMBEDDINGS = ("auto", "none", "coordinates", "fraction")
 

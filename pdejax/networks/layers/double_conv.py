@@ -7,10 +7,10 @@ import jax
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
-from pdejax.networks._conv import Conv
-from pdejax.networks._film import FiLM
-from pdejax.networks._norm import GroupNorm, make_norm
-from pdejax.networks._skip import Identity
+from pdejax.networks.layers.conv import Conv
+from pdejax.networks.layers.film import FiLM
+from pdejax.networks.layers.norm import GroupNorm, make_norm
+from pdejax.networks.layers.skip import Identity
 
 
 class DoubleConv(eqx.Module):

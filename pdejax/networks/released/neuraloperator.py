@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file
 
-from pdejax.networks._channel_mlp import ChannelMLP
-from pdejax.networks._fno import FNO
-from pdejax.networks._skip import SoftGating
-from pdejax.networks._torch_file import Named, read_torch
+from pdejax.networks.layers.channel_mlp import ChannelMLP
+from pdejax.networks.layers.skip import SoftGating
+from pdejax.networks.operators.fno import FNO
+from pdejax.networks.released.torch_file import Named, read_torch
 
 # what a network has to be built with, as far as its weights do not show it
 _SUPPORTED: Mapping[str, tuple[Any, ...]] = {

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from pdejax.networks._modes import along, nyquist_halved
+from pdejax.networks.spectral.modes import along, nyquist_halved
 
 
 def _cut(x: Array, axis: int, start: int, stop: int) -> Array:

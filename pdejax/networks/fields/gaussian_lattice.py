@@ -12,9 +12,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Points, TensorGrid
-from pdejax.networks._axis import AxisRule, Box, axis_rules, check_box, per_axis
-from pdejax.networks._random import normal
-from pdejax.networks._taylor import Order, as_orders
+from pdejax.networks.fields.axis import AxisRule, Box, axis_rules, check_box, per_axis
+from pdejax.networks.fields.taylor import Order, as_orders
+from pdejax.networks.layers.random import normal
 
 WIDE = 10.0  # width of the wide Gaussians, in lengths of a slab
 CHUNK = 256  # points or times evaluated at once, each of which needs the weights of its slab
