@@ -23,7 +23,7 @@ from pdejax.config._networks import Network
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
 from pdejax.data import CollocationFeed, generate
-from pdejax.data._collocation import SAMPLERS as SAMPLERS_OF_POINTS
+from pdejax.data.points.samplers import SAMPLERS as SAMPLERS_OF_POINTS
 from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
 from pdejax.equations._problem import ORDERS
 from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS

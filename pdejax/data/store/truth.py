@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pdejax.data._files import exclusive, replacing, sweep, to_json
+from pdejax.data.store.files import exclusive, replacing, sweep, to_json
 from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.solvers import Truth, solve_truth, truth_axes
 from pdejax.solvers._truth import Progress

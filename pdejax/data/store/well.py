@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from pdejax.core import Boundary, Grid
-from pdejax.data._files import replacing
+from pdejax.data.store.files import replacing
 
 # files, groups and data sets are annotated as Any below: h5py types every item as the union of all three
 
