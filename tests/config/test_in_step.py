@@ -43,10 +43,10 @@ from pdejax.methods import (
     build_noise,
     build_sampler,
 )
-from pdejax.methods._build import METHODS
-from pdejax.methods._losses import LOSSES
-from pdejax.methods._neural_ode_spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
-from pdejax.methods._physics_informed import Adaptive, Causal
+from pdejax.methods.building import METHODS
+from pdejax.methods.neural_ode.spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
+from pdejax.methods.physics.physics_informed import Adaptive, Causal
+from pdejax.methods.supervised.losses import LOSSES
 from pdejax.networks import ACTIVATIONS, FIELDS, NETWORKS, SMOOTH, build_field, build_network
 from pdejax.networks.layers.norm import NORMS
 from pdejax.networks.layers.skip import SKIPS
