@@ -14,10 +14,10 @@ from pdejax.data._feeds import Feed as Feed
 from pdejax.data._feeds import WindowFeed as WindowFeed
 from pdejax.data._feeds import batches_of as batches_of
 from pdejax.data._feeds import choose_feed as choose_feed
-from pdejax.data._generate import generate as generate
 from pdejax.data._inspect import describe as describe
 from pdejax.data._order import WindowOrder as WindowOrder
-from pdejax.data._progress import progress_bar as progress_bar
-from pdejax.data._recipe import SplitSize as SplitSize
-from pdejax.data._recipe import first_difference as first_difference
 from pdejax.data._truth import stored_truth as stored_truth
+from pdejax.data.generation.generate import generate as generate
+from pdejax.data.generation.progress import progress_bar as progress_bar
+from pdejax.data.generation.recipe import SplitSize as SplitSize
+from pdejax.data.generation.recipe import first_difference as first_difference

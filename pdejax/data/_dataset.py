@@ -12,9 +12,9 @@ import numpy as np
 import yaml
 
 from pdejax.core import Grid, known
-from pdejax.data._manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.data._statistics import from_yaml_dict
 from pdejax.data._well import open_shard
+from pdejax.data.generation.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.equations import Problem, SteadyProblem, build_problem
 
 

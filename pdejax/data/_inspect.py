@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pdejax.data._manifest import MANIFEST, RECIPE, STATISTICS, damaged
 from pdejax.data._well import names, open_shard, read_provenance, text
+from pdejax.data.generation.manifest import MANIFEST, RECIPE, STATISTICS, damaged
 
 MOST_ROWS = 12
 

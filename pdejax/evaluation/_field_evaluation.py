@@ -17,7 +17,7 @@ import sympy
 from pdejax.core import TensorGrid, known
 from pdejax.data import build_point_sampler
 from pdejax.equations import BoundaryValueProblem, Condition, Residual, linearised
-from pdejax.equations._jets import jet
+from pdejax.equations.language.jets import jet
 from pdejax.evaluation._field_validation import (
     CHUNK,
     CLAIM,

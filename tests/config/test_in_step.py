@@ -53,9 +53,9 @@ from pdejax.networks._kernel import KERNELS
 from pdejax.networks._norm import NORMS
 from pdejax.networks._skip import SKIPS
 from pdejax.solvers import fitting, goes_back, stage_pair
-from pdejax.solvers._fit import missing_tolerances
-from pdejax.solvers._truth import _COMMON as COMMON_TRUTH
-from pdejax.solvers._truth import _ENTRIES as TRUTHS
+from pdejax.solvers._reference import _COMMON as COMMON_TRUTH
+from pdejax.solvers._reference import _ENTRIES as TRUTHS
+from pdejax.solvers.ode.fit import missing_tolerances
 from pdejax.training import TrainSettings
 from pdejax.training._balance import Balanced
 from pdejax.training._optimiser import GRADIENT, STEPS

@@ -11,8 +11,8 @@ import yaml
 
 from pdejax.core import resample
 from pdejax.data import Dataset, SplitSize, first_difference, generate
-from pdejax.data._solve import split_seed
 from pdejax.data._well import open_shard
+from pdejax.data.generation.solve import split_seed
 from pdejax.equations import Problem
 from pdejax.solvers import problem_stepper
 

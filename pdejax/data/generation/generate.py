@@ -9,11 +9,11 @@ import numpy as np
 import yaml
 
 from pdejax.data._files import exclusive, sweep, to_json, write_text
-from pdejax.data._manifest import MANIFEST, RECIPE, STATISTICS, make_manifest, verify, versions
-from pdejax.data._recipe import Recipe, Shard, SplitSize, difference
-from pdejax.data._solve import AnyProblem, Solution, concatenate, solve_batch
 from pdejax.data._statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
 from pdejax.data._well import Contents, open_shard, write_shard
+from pdejax.data.generation.manifest import MANIFEST, RECIPE, STATISTICS, make_manifest, verify, versions
+from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, difference
+from pdejax.data.generation.solve import AnyProblem, Solution, concatenate, solve_batch
 
 Progress = Callable[[int, int], None]
 

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 
 from pdejax.data._files import sha256
-from pdejax.data._recipe import Recipe, difference
 from pdejax.data._well import open_shard, read_provenance
+from pdejax.data.generation.recipe import Recipe, difference
 from pdejax.equations import Problem, SteadyProblem
 
 FORMAT = "pdejax-dataset-2"
