@@ -25,6 +25,7 @@ from pdejax.equations._steady import STEADY_EQUATIONS as STEADY_EQUATIONS
 from pdejax.equations._steady import SteadyEquation as SteadyEquation
 from pdejax.equations._steady_problem import SteadyProblem as SteadyProblem
 from pdejax.equations._steady_problem import build_problem as build_problem
+from pdejax.equations.language.jets import jet as jet
 from pdejax.equations.sampling.gaussian_blobs import GaussianBlobs as GaussianBlobs
 from pdejax.equations.sampling.gaussian_random_field import GaussianRandomField as GaussianRandomField
 from pdejax.equations.sampling.initial import INITIAL as INITIAL

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pdejax.core import Key, known
-from pdejax.networks._convnext import ConvNeXtUNet
-from pdejax.networks._fno import FNO
-from pdejax.networks._lsm import LSM
-from pdejax.networks._perceptron import Perceptron
-from pdejax.networks._resnet import DilatedResNet
-from pdejax.networks._unet import UNet
+from pdejax.networks.operators.convnext_unet import ConvNeXtUNet
+from pdejax.networks.operators.dilated_resnet import DilatedResNet
+from pdejax.networks.operators.fno import FNO
+from pdejax.networks.operators.lsm import LSM
+from pdejax.networks.operators.perceptron import Perceptron
+from pdejax.networks.operators.unet import UNet
 
 NETWORKS: Mapping[str, Callable[..., Any]] = {
     "fno": FNO,

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pdejax.core import Key, known
-from pdejax.networks._gaussians import GaussianField
-from pdejax.networks._lattice import GaussianLattice
-from pdejax.networks._mlp_field import SIREN, MLPField
-from pdejax.networks._piratenet import PirateNet
+from pdejax.networks.fields.gaussian_lattice import GaussianLattice
+from pdejax.networks.fields.gaussians import GaussianField
+from pdejax.networks.fields.mlp import SIREN, MLPField
+from pdejax.networks.fields.piratenet import PirateNet
 
 FIELDS: Mapping[str, Callable[..., Any]] = {
     "gaussians": GaussianField,

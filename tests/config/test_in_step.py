@@ -48,10 +48,10 @@ from pdejax.methods._losses import LOSSES
 from pdejax.methods._neural_ode_spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
 from pdejax.methods._physics_informed import Adaptive, Causal
 from pdejax.networks import ACTIVATIONS, FIELDS, NETWORKS, SMOOTH, build_field, build_network
-from pdejax.networks._fno import EMBEDDINGS
-from pdejax.networks._kernel import KERNELS
-from pdejax.networks._norm import NORMS
-from pdejax.networks._skip import SKIPS
+from pdejax.networks.layers.norm import NORMS
+from pdejax.networks.layers.skip import SKIPS
+from pdejax.networks.operators.fno import EMBEDDINGS
+from pdejax.networks.spectral.kernel import KERNELS
 from pdejax.solvers import fitting, goes_back, stage_pair
 from pdejax.solvers._reference import _COMMON as COMMON_TRUTH
 from pdejax.solvers._reference import _ENTRIES as TRUTHS

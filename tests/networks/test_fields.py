@@ -8,7 +8,7 @@ import pytest
 
 from pdejax.core import TensorGrid
 from pdejax.networks import FIELDS, SIREN, SMOOTH, MLPField, PirateNet, build_field, field_options, nested_jet
-from pdejax.networks._taylor import Bundle, add, closure, compose, coordinates, linear, product
+from pdejax.networks.fields.taylor import Bundle, add, closure, compose, coordinates, linear, product
 
 BOX = ((-1.0, 1.0), (0.5, 2.0))
 ORDERS = ((0, 0), (1, 0), (0, 2), (1, 1))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pdejax.networks import ACTIVATIONS, ChannelMLP, FiLM, GroupNorm, Linear, SoftGating
-from pdejax.networks._coordinates import coordinates, position_features
-from pdejax.networks._norm import make_norm
-from pdejax.networks._padding import crop_bounded, pad_bounded
-from pdejax.networks._skip import make_skip
+from pdejax.networks.layers.coordinates import coordinates, position_features
+from pdejax.networks.layers.norm import make_norm
+from pdejax.networks.layers.padding import crop_bounded, pad_bounded
+from pdejax.networks.layers.skip import make_skip
 
 
 def test_linear_is_a_matrix_product_at_every_point(key, x64):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pdejax.networks import LSM, GroupNorm, NeuralSpectralBlock
-from pdejax.networks._patches import from_patches, to_patches
-from pdejax.networks._pool import linear_upsample, max_pool
+from pdejax.networks.layers.patches import from_patches, to_patches
+from pdejax.networks.layers.pool import linear_upsample, max_pool
 
 # grid, channels in and out, width, patch, padded grid and number of weights of the authors' benchmarks
 PUBLISHED = {
