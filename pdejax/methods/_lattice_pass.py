@@ -16,7 +16,6 @@ from jaxtyping import Array, Bool, Float, Int
 from pdejax.core import Scalar, TensorGrid
 from pdejax.equations import BoundaryValueProblem, Order, SymbolicResidual
 from pdejax.methods._lattice_rows import RowMaker
-from pdejax.methods._physics_field import PhysicsField
 from pdejax.methods._tensor_basis import (
     AxisBasis,
     Placement,
@@ -31,6 +30,7 @@ from pdejax.methods._tensor_basis import (
 )
 from pdejax.methods._tensor_newton import Factor, TensorNewton
 from pdejax.methods._tensor_rows import RowSet
+from pdejax.methods.operators.coordinate import PhysicsField
 from pdejax.networks import WIDE, AxisRule, GaussianLattice, Periodic, Slab, contract, per_axis
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from pdejax.config._networks import Network
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
 from pdejax.data import CollocationFeed, generate
-from pdejax.data._collocation import SAMPLERS as SAMPLERS_OF_POINTS
+from pdejax.data.points.samplers import SAMPLERS as SAMPLERS_OF_POINTS
 from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
 from pdejax.equations._problem import ORDERS
 from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
@@ -43,10 +43,10 @@ from pdejax.methods import (
     build_noise,
     build_sampler,
 )
-from pdejax.methods._build import METHODS
-from pdejax.methods._losses import LOSSES
-from pdejax.methods._neural_ode_spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
-from pdejax.methods._physics_informed import Adaptive, Causal
+from pdejax.methods.building import METHODS
+from pdejax.methods.neural_ode.spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
+from pdejax.methods.physics.physics_informed import Adaptive, Causal
+from pdejax.methods.supervised.losses import LOSSES
 from pdejax.networks import ACTIVATIONS, FIELDS, NETWORKS, SMOOTH, build_field, build_network
 from pdejax.networks.layers.norm import NORMS
 from pdejax.networks.layers.skip import SKIPS

@@ -7,7 +7,7 @@ import pytest
 
 from pdejax.core import TensorGrid
 from pdejax.data import CollocationFeed, build_point_sampler, read_observations
-from pdejax.data._collocation import GridPoints, QuasiRandomPoints, UniformPoints
+from pdejax.data.points.samplers import GridPoints, QuasiRandomPoints, UniformPoints
 from pdejax.equations import BoundaryValueProblem
 
 BOX = ((0.0, 2.0), (-1.0, 0.5))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pdejax.data import stored_truth
-from pdejax.data._truth import truth_recipe, write_truth
+from pdejax.data.store.truth import truth_recipe, write_truth
 from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.solvers import Truth, truth_axes
 
@@ -89,7 +89,7 @@ import os, signal, sys
 import h5py
 h5py.File.close = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # all is written, but not renamed
 sys.path.insert(0, sys.argv[2])
-from pdejax.data._truth import truth_recipe, write_truth
+from pdejax.data.store.truth import truth_recipe, write_truth
 from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.solvers import Truth, truth_axes
 import json, numpy, pathlib

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pdejax.data._files import exclusive, sweep, to_json, write_text
-from pdejax.data._statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
-from pdejax.data._well import Contents, open_shard, write_shard
-from pdejax.data.generation.manifest import MANIFEST, RECIPE, STATISTICS, make_manifest, verify, versions
+from pdejax.data.generation.manifest import make_manifest, versions
 from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, difference
 from pdejax.data.generation.solve import AnyProblem, Solution, concatenate, solve_batch
+from pdejax.data.store.files import exclusive, sweep, to_json, write_text
+from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, verify
+from pdejax.data.store.statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
+from pdejax.data.store.well import Contents, open_shard, write_shard
 
 Progress = Callable[[int, int], None]
 

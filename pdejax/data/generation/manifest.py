@@ -1,20 +1,17 @@
 """The manifest: what a complete data set consists of, with the checksum of every file."""
 
 import importlib.metadata
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from pdejax.data._files import sha256
-from pdejax.data._well import open_shard, read_provenance
 from pdejax.data.generation.recipe import Recipe, difference
+from pdejax.data.store.files import sha256
+from pdejax.data.store.manifest import FORMAT, STATISTICS
+from pdejax.data.store.well import open_shard, read_provenance
 from pdejax.equations import Problem, SteadyProblem
-
-FORMAT = "pdejax-dataset-2"
-MANIFEST, RECIPE, STATISTICS = "manifest.json", "recipe.json", "stats.yaml"
 
 
 def versions() -> dict[str, str]:
@@ -53,19 +50,3 @@ def make_manifest(problem: Problem | SteadyProblem, root: Path, recipe: Recipe) 
         "rejects": rejects,
         "versions": used,
     }
-
-
-def damaged(root: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Files of a complete data set that are missing or differ from the manifest, relative to `root`."""
-    expected = {entry["path"]: entry["sha256"] for entry in manifest["shards"]} | {STATISTICS: manifest["statistics"]}
-    return [path for path, sum_ in expected.items() if not (root / path).exists() or sha256(root / path) != sum_]
-
-
-def verify(root: Path, manifest: Mapping[str, Any]) -> None:
-    """**Raises:** `ValueError` if a file of a complete data set is missing or differs from the manifest."""
-    if bad := damaged(root, manifest):
-        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise ValueError(
-            f"{root / bad[0]}{more} is missing or differs from its checksum in {MANIFEST}: "
-            f"delete it, then generate again to mend it"
-        )

@@ -30,8 +30,7 @@ from pdejax.evaluation.coordinate.errors import (
     values_at,
 )
 from pdejax.evaluation.result import save_result
-from pdejax.methods import PhysicsField
-from pdejax.methods._physics_field import count_parameters
+from pdejax.methods import PhysicsField, count_parameters
 from pdejax.networks import GaussianField, GaussianLattice
 from pdejax.solvers import Truth
 from pdejax.training import environment

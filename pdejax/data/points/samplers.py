@@ -1,0 +1,117 @@
+"""Points of a box and its faces where equations shall hold."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pdejax.core import Key, TensorGrid, known, register
+
+Box = Sequence[tuple[float, float]]
+Points = Float[Array, "point axis"] | TensorGrid
+
+
+@runtime_checkable
+class PointSampler(Protocol):
+    """A way to spread points over a box, some of whose axes may have no extent."""
+
+    def draw(self, box: Box, key: Key) -> Points: ...
+
+
+def _extent(box: Box) -> tuple[Float[Array, " axis"], Float[Array, " axis"]]:
+    low = jnp.asarray([b[0] for b in box], jnp.result_type(float))
+    return low, jnp.asarray([b[1] for b in box], low.dtype) - low
+
+
+@register("points", "grid")
+@dataclasses.dataclass(frozen=True)
+class GridPoints:
+    """A tensor grid, each axis divided into equal cells with one point in each: at random in it, or in its middle.
+
+    **Arguments:** `counts`: cells per axis; `jitter`: whether the points are drawn.
+    """
+
+    counts: tuple[int, ...]
+    jitter: bool = True
+
+    def draw(self, box: Box, key: Key) -> TensorGrid:
+        """The grid of a box."""
+        low, extent = _extent(box)
+        axes = []
+        for i, count in enumerate(self.counts):
+            cells = 1 if box[i][0] == box[i][1] else count
+            shape = (cells,)
+            inside = jax.random.uniform(jax.random.fold_in(key, i), shape, low.dtype) if self.jitter else 0.5
+            axes.append(low[i] + extent[i] * (jnp.arange(cells, dtype=low.dtype) + inside) / cells)
+        return TensorGrid(tuple(axes))
+
+
+@register("points", "uniform")
+@dataclasses.dataclass(frozen=True)
+class UniformPoints:
+    """Independent uniform points.
+
+    **Arguments:** `count`: on the box; `face_count`: on a face.
+    """
+
+    count: int
+    face_count: int
+
+    def draw(self, box: Box, key: Key) -> Float[Array, "point axis"]:
+        """Points of a box."""
+        low, extent = _extent(box)
+        shape = (_count(self, box), len(box))
+        return low[None] + extent[None] * jax.random.uniform(key, shape, low.dtype)
+
+
+@register("points", "quasi_random")
+@dataclasses.dataclass(frozen=True)
+class QuasiRandomPoints:
+    """A lattice of low discrepancy, shifted at random (Roberts 2018, the sequence R_d).
+
+    **Arguments:** `count`: on the box; `face_count`: on a face.
+    """
+
+    count: int
+    face_count: int
+
+    def draw(self, box: Box, key: Key) -> Float[Array, "point axis"]:
+        """Points of a box."""
+        low, extent = _extent(box)
+        steps = _roberts(len(box))
+        lattice = np.arange(1, _count(self, box) + 1)[:, None] * steps[None] % 1.0
+        shift = jax.random.uniform(key, (1, len(box)), low.dtype)
+        return low[None] + extent[None] * jnp.mod(jnp.asarray(lattice, low.dtype) + shift, 1)
+
+
+def _roberts(ndim: int) -> np.ndarray:
+    """Powers of the root of g^(d+1) = g + 1."""
+    root = 1.5
+    for _ in range(64):
+        root = (1 + root) ** (1 / (ndim + 1))
+    return root ** -np.arange(1.0, ndim + 1)
+
+
+def _count(sampler: Any, box: Box) -> int:
+    free = sum(low < high for low, high in box)
+    return 1 if free == 0 else sampler.count if free == len(box) else sampler.face_count
+
+
+SAMPLERS: Mapping[str, Any] = {"grid": GridPoints, "uniform": UniformPoints, "quasi_random": QuasiRandomPoints}
+
+
+def build_point_sampler(spec: Mapping[str, Any], ndim: int) -> PointSampler:
+    """The sampler of a plain mapping such as `{"kind": "grid", "counts": [64, 64]}`.
+
+    **Raises:** `ValueError` for an unknown kind, or counts that are not one per axis.
+    """
+    if spec["kind"] not in SAMPLERS:
+        raise ValueError(known("kind of points", spec["kind"], SAMPLERS))
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.items() if k != "kind"}
+    if "counts" in options and len(options["counts"]) != ndim:
+        raise ValueError(f"points.counts should have one entry for each of {ndim} axes, got {list(options['counts'])}")
+    return SAMPLERS[spec["kind"]](**options)
