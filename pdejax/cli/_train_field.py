@@ -64,8 +64,8 @@ def _run(config: RunConfig) -> Path:
 
     from pdejax.cli._build import method_of, problem_of
     from pdejax.cli._train import claim, settings_of
-    from pdejax.methods import ProblemCard, adapt_field, field_spec, finished, save_model
-    from pdejax.training import WEIGHTS, environment, train
+    from pdejax.methods import ProblemCard, adapt_field, field_spec, save_model
+    from pdejax.training import WEIGHTS, environment, finished, train
 
     problem: Any = problem_of(config)
     method, card, folder = method_of(config), ProblemCard(problem), config.run_folder

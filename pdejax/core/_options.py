@@ -10,10 +10,12 @@ from annotated_types import Ge, Gt, Interval, IsFinite, MinLen
 class Of:
     """Marks an option that is an object of a group: `error: Annotated[AbstractLoss, Of("loss")]`.
 
-    A configuration says it as a section with a `kind`.
+    A configuration says it as a section with a `kind`. What is built `later` stays a description until somebody knows
+    its sizes, as a method does those of its networks.
     """
 
     group: str
+    later: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """How a network is learned and how it steps: each method is a loss plus a predictor."""
 
-from pdejax.methods._lattice_newton import LatticeNewton as LatticeNewton
-from pdejax.methods._lattice_newton import finished as finished
 from pdejax.methods.building import build_method as build_method
 from pdejax.methods.capabilities import Composite as Composite
 from pdejax.methods.capabilities import Coupled as Coupled

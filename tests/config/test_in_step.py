@@ -57,8 +57,8 @@ from pdejax.solvers._reference import _COMMON as COMMON_TRUTH
 from pdejax.solvers._reference import _ENTRIES as TRUTHS
 from pdejax.solvers.ode.fit import missing_tolerances
 from pdejax.training import TrainSettings
-from pdejax.training._balance import Balanced
-from pdejax.training._optimiser import GRADIENT, STEPS
+from pdejax.training.optimisers.balance import Balanced
+from pdejax.training.optimisers.build import GRADIENT, STEPS
 
 ABSENT = object()
 

@@ -19,12 +19,12 @@ from pdejax.data import CollocationFeed, build_point_sampler
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import PhysicsInformed, ProblemCard, build_method
 from pdejax.training import Interrupted, NonFiniteLoss, TrainSettings, TrainState, data_mesh, make_update, train
-from pdejax.training._balance import Balanced, build_balance
-from pdejax.training._batch_objective import AXIS, BatchObjective
-from pdejax.training._groups import chosen_leaves
-from pdejax.training._mesh import replicate, shard_batches
-from pdejax.training._objective import GradientDescent
-from pdejax.training._optimiser import build_optimiser
+from pdejax.training.optimisers.balance import Balanced, build_balance
+from pdejax.training.optimisers.batch_objective import AXIS, BatchObjective
+from pdejax.training.optimisers.build import build_optimiser
+from pdejax.training.optimisers.gradient import GradientDescent
+from pdejax.training.optimisers.groups import chosen_leaves
+from pdejax.training.sharding import replicate, shard_batches
 
 HEAT = {
     "equation": {"terms": "u_t = nu*u_xx", "parameters": {"nu": 0.1}},

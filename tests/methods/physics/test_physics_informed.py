@@ -16,8 +16,8 @@ from pdejax.methods.cards import card_from_json
 from pdejax.methods.operators.coordinate import found_parameters
 from pdejax.methods.physics.physics_informed import Adaptive, Causal
 from pdejax.networks import nested_jet
-from pdejax.training._least_squares import LevenbergMarquardt
-from pdejax.training._objective import SumOfSquares
+from pdejax.training.optimisers.least_squares import LevenbergMarquardt
+from pdejax.training.optimisers.objective import SumOfSquares
 
 DECAY = "exp(-nu*pi**2*t)*sin(pi*x)"
 HEAT = {

@@ -9,13 +9,14 @@ import jax
 import optax
 
 from pdejax.core import known
-from pdejax.methods import LatticeNewton
-from pdejax.training._groups import grouped
-from pdejax.training._least_squares import GaussNewton, LevenbergMarquardt
-from pdejax.training._objective import GradientDescent, Optimiser
-from pdejax.training._quasi_newton import LBFGS, SSBroyden
-from pdejax.training._sketched import SketchedGaussNewton
-from pdejax.training._soap import soap
+from pdejax.training.optimisers.gradient import GradientDescent
+from pdejax.training.optimisers.groups import grouped
+from pdejax.training.optimisers.lattice.newton import LatticeNewton
+from pdejax.training.optimisers.least_squares import GaussNewton, LevenbergMarquardt
+from pdejax.training.optimisers.objective import Optimiser
+from pdejax.training.optimisers.quasi_newton import LBFGS, SSBroyden
+from pdejax.training.optimisers.sketched import SketchedGaussNewton
+from pdejax.training.optimisers.soap import soap
 
 Schedule = Callable[[Any], Any]
 

@@ -13,9 +13,9 @@ from jaxtyping import Array
 
 from pdejax.core import Scalar, TensorGrid
 from pdejax.equations import BoundaryValueProblem, Jets, Order, Residual, SymbolicResidual
-from pdejax.methods._tensor_basis import AxisBasis, at_face
-from pdejax.methods._tensor_rows import RowSet
 from pdejax.networks import AxisRule, Slab
+from pdejax.training.optimisers.lattice.tensor_basis import AxisBasis, at_face
+from pdejax.training.optimisers.lattice.tensor_rows import RowSet
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
 from pdejax.core import Scalar
-from pdejax.methods._tensor_rows import LinearRows, RowSet, normal_matrix, total_square
+from pdejax.training.optimisers.lattice.tensor_rows import LinearRows, RowSet, normal_matrix, total_square
 
 
 class Factor(NamedTuple):

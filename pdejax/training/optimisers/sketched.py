@@ -11,7 +11,7 @@ from jax.scipy import fft
 from jaxtyping import Array, Float, Int
 
 from pdejax.core import Key, Scalar
-from pdejax.training._objective import Metrics, Objective, product
+from pdejax.training.optimisers.objective import Metrics, Objective, product
 
 # Newton's method on the secular equation converges from one side; the worst spectra need about thirty steps
 _SECULAR_STEPS = 60

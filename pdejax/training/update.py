@@ -12,7 +12,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -20,22 +19,9 @@ from jaxtyping import Array, Int
 
 from pdejax.core import Key
 from pdejax.methods import AbstractMethod, Coupled, Scheduled
-from pdejax.training._batch_objective import AXIS, BatchObjective
-from pdejax.training._objective import Optimiser
-
-
-class TrainState(eqx.Module):
-    """All that changes during training: parameters, their moving average, optimiser state, updates done."""
-
-    params: Any
-    ema: Any
-    optimiser: Any
-    step: Int[Array, ""]
-
-    @classmethod
-    def create(cls, params: Any, optimiser: Optimiser) -> "TrainState":
-        """The state before the first update; the average is a copy, since state buffers are donated."""
-        return cls(params, jax.tree.map(jnp.copy, params), optimiser.init(params), jnp.zeros((), jnp.int32))
+from pdejax.training.optimisers.batch_objective import AXIS, BatchObjective
+from pdejax.training.optimisers.objective import Optimiser
+from pdejax.training.state import TrainState
 
 
 def _at(method: AbstractMethod, step: Int[Array, ""], steps: int) -> AbstractMethod:

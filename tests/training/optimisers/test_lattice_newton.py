@@ -9,8 +9,8 @@ import pytest
 from pdejax.core import TensorGrid
 from pdejax.data import CollocationFeed, build_point_sampler
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsInformed, ProblemCard, field_spec, finished
-from pdejax.training import TrainSettings, train
+from pdejax.methods import PhysicsInformed, ProblemCard, field_spec
+from pdejax.training import TrainSettings, finished, train
 
 
 def problem_of(terms, domain, conditions, *, exact=None, fields=("u",), **further):

@@ -11,7 +11,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from pdejax.training._objective import Metrics, Objective, product
+from pdejax.training.optimisers.objective import Metrics, Objective, product
 
 
 def _line_search(tries: int, curvature: float) -> optax.GradientTransformationExtraArgs:

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Key, Keys, Scalar
 from pdejax.methods import AbstractMethod, Composite, LeastSquares, RowGroup
-from pdejax.training import _collectives as collectives
-from pdejax.training._objective import Metrics
+from pdejax.training.optimisers import collectives
+from pdejax.training.optimisers.objective import Metrics
 
 AXIS = "data"  # of the mesh
 

@@ -12,10 +12,10 @@ from jaxtyping import Array, Bool, Int
 
 from pdejax.core import Scalar, known
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods._lattice_pass import LatticePass
-from pdejax.methods._tensor_newton import Factor, no_factor
-from pdejax.methods.operators.coordinate import PhysicsField
+from pdejax.methods import PhysicsField
 from pdejax.networks import GaussianLattice
+from pdejax.training.optimisers.lattice.slab import LatticePass
+from pdejax.training.optimisers.lattice.tensor_newton import Factor, no_factor
 
 
 class March(NamedTuple):

@@ -7,13 +7,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from pdejax.core import Scalar
-from pdejax.training import _collectives as collectives
+from pdejax.training.optimisers import collectives
 
 Metrics = dict[str, Array]
 
@@ -122,28 +121,3 @@ class SumOfSquares:
     def own(self, x: Array) -> Array:
         """See `Objective`."""
         return collectives.own(x, self.axis)
-
-
-@dataclasses.dataclass(frozen=True)
-class GradientDescent:
-    """Any optax transformation as an `Optimiser`; it sees the gradient and nothing else.
-
-    **Arguments:** `transformation`: Adam, SOAP, ... with its learning rate.
-    """
-
-    transformation: optax.GradientTransformation
-
-    def init(self, params: Any) -> Any:
-        """See `Optimiser`."""
-        return self.transformation.init(params)
-
-    def step(self, objective: SmoothObjective, params: Any, state: Any) -> tuple[Any, Any, Metrics]:
-        """See `Optimiser`."""
-        (value, metrics), grads = objective.value_and_grad(params)
-        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
-            updates, state = self.transformation.update(grads, state, params)
-        return (
-            optax.apply_updates(params, updates),
-            state,
-            {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics},
-        )

@@ -18,14 +18,15 @@ from jax.sharding import PartitionSpec as P
 from pdejax.core import known
 from pdejax.data import Feed
 from pdejax.methods import AbstractMethod
-from pdejax.training._balance import build_balance
-from pdejax.training._checkpoint import Checkpoints
-from pdejax.training._groups import chosen_leaves
-from pdejax.training._mesh import agreed, data_mesh, replicate, shard_batches
-from pdejax.training._optimiser import GRADIENT, build_optimiser, build_schedule
-from pdejax.training._progress import TrainingProgress
-from pdejax.training._record import Record
-from pdejax.training._update import TrainState, make_update
+from pdejax.training.optimisers.balance import build_balance
+from pdejax.training.optimisers.build import GRADIENT, build_optimiser, build_schedule
+from pdejax.training.optimisers.groups import chosen_leaves
+from pdejax.training.progress import TrainingProgress
+from pdejax.training.sharding import agreed, data_mesh, replicate, shard_batches
+from pdejax.training.state import TrainState
+from pdejax.training.store.checkpoint import Checkpoints
+from pdejax.training.store.record import Record
+from pdejax.training.update import make_update
 
 # branches of a run's key: what is drawn for weights must not be drawn again for samples
 WEIGHTS, SAMPLES = 0, 1

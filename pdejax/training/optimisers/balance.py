@@ -11,8 +11,9 @@ from jaxtyping import Array, Int
 
 from pdejax.core import Scalar, known
 from pdejax.methods import Composite
-from pdejax.training._batch_objective import BatchObjective
-from pdejax.training._objective import GradientDescent, Metrics, Objective, Optimiser
+from pdejax.training.optimisers.batch_objective import BatchObjective
+from pdejax.training.optimisers.gradient import GradientDescent
+from pdejax.training.optimisers.objective import Metrics, Objective, Optimiser
 
 
 class BalanceState(NamedTuple):

@@ -12,7 +12,7 @@ from jax.scipy.linalg import cho_factor, cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
 from pdejax.core import Scalar, known
-from pdejax.training._objective import Metrics, Objective, product
+from pdejax.training.optimisers.objective import Metrics, Objective, product
 
 
 def _lengths(objective: Objective, jacobian: Array, least: float) -> Array:

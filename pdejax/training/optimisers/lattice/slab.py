@@ -15,8 +15,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pdejax.core import Scalar, TensorGrid
 from pdejax.equations import BoundaryValueProblem, Order, SymbolicResidual
-from pdejax.methods._lattice_rows import RowMaker
-from pdejax.methods._tensor_basis import (
+from pdejax.methods import PhysicsField
+from pdejax.networks import WIDE, AxisRule, GaussianLattice, Periodic, Slab, contract, per_axis
+from pdejax.training.optimisers.lattice.rows import RowMaker
+from pdejax.training.optimisers.lattice.tensor_basis import (
     AxisBasis,
     Placement,
     clustered_placement,
@@ -28,13 +30,11 @@ from pdejax.methods._tensor_basis import (
     orthonormal,
     quadrature,
 )
-from pdejax.methods._tensor_newton import Factor, TensorNewton
-from pdejax.methods._tensor_rows import RowSet
-from pdejax.methods.operators.coordinate import PhysicsField
-from pdejax.networks import WIDE, AxisRule, GaussianLattice, Periodic, Slab, contract, per_axis
+from pdejax.training.optimisers.lattice.tensor_newton import Factor, TensorNewton
+from pdejax.training.optimisers.lattice.tensor_rows import RowSet
 
 if TYPE_CHECKING:
-    from pdejax.methods._lattice_newton import LatticeNewton
+    from pdejax.training.optimisers.lattice.newton import LatticeNewton
 
 SNAPSHOTS = 2  # times of a slab, its end among them, at which the solution's derivatives are looked at
 ROUNDING = 8.5  # widths from its centre where a Gaussian is below double rounding

@@ -7,7 +7,8 @@ import pytest
 
 from pdejax.core import TensorGrid
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods._tensor_basis import (
+from pdejax.networks import Free, Mirror, Periodic
+from pdejax.training.optimisers.lattice.tensor_basis import (
     clustered_placement,
     even_placement,
     fitted_placement,
@@ -17,9 +18,8 @@ from pdejax.methods._tensor_basis import (
     orthonormal,
     quadrature,
 )
-from pdejax.methods._tensor_newton import Factor, TensorNewton, factored, no_factor
-from pdejax.methods._tensor_rows import RowSet, normal_matrix
-from pdejax.networks import Free, Mirror, Periodic
+from pdejax.training.optimisers.lattice.tensor_newton import Factor, TensorNewton, factored, no_factor
+from pdejax.training.optimisers.lattice.tensor_rows import RowSet, normal_matrix
 
 QUICK = {"xla_backend_optimization_level": 0}  # most of the time is compilation
 

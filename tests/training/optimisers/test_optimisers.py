@@ -10,12 +10,13 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec as P
 
 from pdejax.training import data_mesh
-from pdejax.training._groups import group_labels, grouped
-from pdejax.training._least_squares import GaussNewton, LevenbergMarquardt
-from pdejax.training._objective import GradientDescent, Objective, Optimiser, SumOfSquares
-from pdejax.training._quasi_newton import LBFGS, SSBroyden
-from pdejax.training._sketched import SketchedGaussNewton, _Core, _count_sketch
-from pdejax.training._soap import scale_by_soap, soap
+from pdejax.training.optimisers.gradient import GradientDescent
+from pdejax.training.optimisers.groups import group_labels, grouped
+from pdejax.training.optimisers.least_squares import GaussNewton, LevenbergMarquardt
+from pdejax.training.optimisers.objective import Objective, Optimiser, SumOfSquares
+from pdejax.training.optimisers.quasi_newton import LBFGS, SSBroyden
+from pdejax.training.optimisers.sketched import SketchedGaussNewton, _Core, _count_sketch
+from pdejax.training.optimisers.soap import scale_by_soap, soap
 
 
 def _run(optimiser, objective, params, steps):

@@ -8,7 +8,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Int
 
-from pdejax.training._objective import product
+from pdejax.training.optimisers.objective import product
 
 # one symmetric matrix an axis of a leaf, or none where the axis keeps its own basis
 Matrices = tuple[Array | None, ...]
