@@ -53,9 +53,9 @@ from pdejax.networks.layers.skip import SKIPS
 from pdejax.networks.operators.fno import EMBEDDINGS
 from pdejax.networks.spectral.kernel import KERNELS
 from pdejax.solvers import fitting, goes_back, stage_pair
-from pdejax.solvers._fit import missing_tolerances
-from pdejax.solvers._truth import _COMMON as COMMON_TRUTH
-from pdejax.solvers._truth import _ENTRIES as TRUTHS
+from pdejax.solvers._reference import _COMMON as COMMON_TRUTH
+from pdejax.solvers._reference import _ENTRIES as TRUTHS
+from pdejax.solvers.ode.fit import missing_tolerances
 from pdejax.training import TrainSettings
 from pdejax.training.optimisers.balance import Balanced
 from pdejax.training.optimisers.build import GRADIENT, STEPS
