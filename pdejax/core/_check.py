@@ -25,27 +25,25 @@ def checked(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> Any:
-        check_options(function, signature.bind(*arguments, **keywords).arguments)
+        _check_arguments(function, signature.bind(*arguments, **keywords).arguments)
         return function(*arguments, **keywords)
 
     return call  # type: ignore[return-value]
 
 
-def check_options(function: Callable[..., Any], values: Mapping[str, Any] | None = None) -> None:
-    """Holds values against the annotations of a signature.
-
-    **Arguments:** `function`: whose annotations; an object of a class with a constructor made of its fields is checked
-    by its own attributes; `values`: name to value.
+def check_options(value: object) -> None:
+    """Holds an object against the annotations of its class, whose constructor is made of its fields.
 
     **Raises:** `ValueError` that names the option, what it was and what it can be.
     """
-    if values is None:
-        names = inspect.signature(type(function)).parameters
-        return check_options(type(function), {name: getattr(function, name) for name in names})
-    for name, parameter in _annotations(function).items():
+    for name, annotation in _annotations(type(value)).items():
+        _check(name, annotation, getattr(value, name))
+
+
+def _check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    for name, annotation in _annotations(function).items():
         if name in values:
-            _check(name, parameter, values[name])
-    return None
+            _check(name, annotation, values[name])
 
 
 @functools.lru_cache(maxsize=512)

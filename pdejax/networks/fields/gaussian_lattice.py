@@ -3,7 +3,7 @@
 import functools
 import string
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Points, TensorGrid
+from pdejax.core import Count, Counts, Key, NotNegative, PerAxis, Points, Positive, TensorGrid, Whole, checked, register
 from pdejax.networks.fields.axis import AxisRule, Box, axis_rules, check_box, per_axis
 from pdejax.networks.fields.taylor import Order, as_orders
 from pdejax.networks.layers.random import normal

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Counts, NotNegative, PerAxis, Positive, checked, register, Key, Points, TensorGrid, known
+from pdejax.core import Count, Counts, Key, NotNegative, PerAxis, Points, Positive, TensorGrid, checked, known, register
 from pdejax.networks.fields.axis import AxisRule, Box, Walls, axis_rules, check_box, per_axis, spread, walled
 from pdejax.networks.fields.taylor import SMOOTH, Bundle, Jet, Order, as_orders, closure, compose, linear, nested_jet
 from pdejax.networks.layers.linear import Linear

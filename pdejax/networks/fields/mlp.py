@@ -20,10 +20,12 @@ from pdejax.networks.fields.axis import PARITIES, Box, check_box, per_axis
 from pdejax.networks.fields.taylor import (
     COS,
     SIN,
+    SMOOTH,
     Bundle,
     Jet,
     Order,
     Smooth,
+    SmoothName,
     as_orders,
     beside,
     closure,
@@ -32,8 +34,6 @@ from pdejax.networks.fields.taylor import (
     nested_jet,
     product,
     scale,
-    SMOOTH,
-    SmoothName,
 )
 from pdejax.networks.layers.checks import check_positive
 from pdejax.networks.layers.random import normal

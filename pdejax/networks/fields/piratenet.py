@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from pdejax.core import Count, Key, Points, Positive, TensorGrid, checked, register
 from pdejax.networks.fields.axis import check_box
 from pdejax.networks.fields.mlp import AbstractNetworkField, Dense, Embedding
-from pdejax.networks.fields.taylor import Bundle, Smooth, SmoothName, add, compose, linear, product, scale, SMOOTH
+from pdejax.networks.fields.taylor import SMOOTH, Bundle, Smooth, SmoothName, add, compose, linear, product, scale
 from pdejax.networks.layers.random import normal
 
 

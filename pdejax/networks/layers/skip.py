@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, known
+from pdejax.core import Key
 from pdejax.networks.layers.linear import Linear
 
 

@@ -161,7 +161,8 @@ class ConvNeXtUNet(eqx.Module):
         - `kernel_size`: points per axis of the depthwise convolutions.
         - `expansion`: hidden channels of the blocks' MLP over their width.
         - `layer_scale`: factor of the blocks at first.
-        - `periodic`: whether the axes are, as the data are if omitted, else all; one for all, or one per axis. Beyond a bounded one the field is zero.
+        - `periodic`: whether the axes are, one for all or one per axis; as the data are if omitted, else all. Beyond a
+            bounded one the field is zero.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 

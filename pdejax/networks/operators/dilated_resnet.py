@@ -105,7 +105,8 @@ class DilatedResNet(eqx.Module):
         - `dilations`: points between the three points of a kernel, for each convolution of a block.
         - `activation`: the name of a registered one, or a function.
         - `norm`: before each convolution of the blocks: `"none"`, `"instance"` or `"group"` (one group).
-        - `periodic`: whether the axes are, as the data are if omitted, else all; one for all, or one per axis. Beyond a bounded one the field is zero.
+        - `periodic`: whether the axes are, one for all or one per axis; as the data are if omitted, else all. Beyond a
+            bounded one the field is zero.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 

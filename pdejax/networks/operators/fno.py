@@ -7,19 +7,19 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from pdejax.core import checked, Count, Key, NameOf, NotNegative, PerAxis, Positive, register, resample
+from pdejax.core import Count, Key, NameOf, NotNegative, PerAxis, Positive, checked, register, resample
 from pdejax.networks.layers.activations import activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP
-from pdejax.networks.layers.coordinates import located, position_features
 from pdejax.networks.layers.checks import as_flags
+from pdejax.networks.layers.coordinates import located, position_features
 from pdejax.networks.layers.film import FiLM
 from pdejax.networks.layers.linear import Linear
 from pdejax.networks.layers.norm import GroupNorm, Norm, make_norm
 from pdejax.networks.layers.padding import crop_bounded, pad_bounded
 from pdejax.networks.layers.resolution import Factors, as_scaling, grids
 from pdejax.networks.layers.skip import Identity, Skip, SoftGating, make_skip
-from pdejax.networks.spectral.kernel import Kernel
 from pdejax.networks.spectral.conv import SpectralConv
+from pdejax.networks.spectral.kernel import Kernel
 from pdejax.networks.spectral.modes import as_modes
 
 

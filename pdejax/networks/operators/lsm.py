@@ -20,6 +20,7 @@ from pdejax.networks.layers.norm import Norm
 from pdejax.networks.layers.pool import linear_upsample, max_pool
 from pdejax.networks.spectral.neural_spectral_block import NeuralSpectralBlock
 
+
 @register("network", "lsm")
 class LSM(eqx.Module):
     """Latent spectral model: a U-Net whose skip connections pass a neural spectral block at every scale.
@@ -78,10 +79,10 @@ class LSM(eqx.Module):
         - `norm`: after each convolution of the U-Net: `"none"`, `"group"` (one group) or `"instance"`, which makes the
             network deaf to the mean and the amplitude of its input where no coordinate is an input too.
         - `projection_width`: hidden channels of the last map.
-        - `periodic`: whether the axes are, as the data are if omitted, else none; one for all, or one per axis. A bounded one is padded with zeros, as
-            published. Along a periodic one convolutions and interpolations wrap: if its coordinate is no input, the
-            U-Net commutes with shifts by 2^(scales-1) points, and its patches leave of these the shift by half the
-            axis.
+        - `periodic`: whether the axes are, one for all or one per axis; as the data are if omitted, else none. A
+            bounded one is padded with zeros, as published. Along a periodic one convolutions and interpolations wrap:
+            if its coordinate is no input, the U-Net commutes with shifts by 2^(scales-1) points, and its patches leave
+            of these the shift by half the axis.
         - `embedding`: which axes' coordinates are input channels: `"auto"` the bounded ones', `"coordinates"` all
             (sin and cos on periodic ones), `"none"`.
         - `condition_features`: size of the condition vector; zero for none.

@@ -48,7 +48,8 @@ class Perceptron(eqx.Module):
         - `ndim`: number of space axes, zero for vectors.
         - `width`: channels of the hidden layers.
         - `depth`: number of hidden layers.
-        - `activation`: the name of a registered one, or a function; a smooth one where the network is the rate of a differential equation.
+        - `activation`: the name of a registered one, or a function; a smooth one where the network is the rate of a
+            differential equation.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 

@@ -127,7 +127,8 @@ class UNet(eqx.Module):
         - `groups`: of channels that are normalised together, a divisor of all widths.
         - `activation`: the name of a registered one, or a function.
         - `modulation`: by the condition, `scale_shift` of normalised fields or `shift` before they are normalised.
-        - `periodic`: whether the axes are, as the data are if omitted, else all; one for all, or one per axis. Beyond a bounded one the field is zero.
+        - `periodic`: whether the axes are, one for all or one per axis; as the data are if omitted, else all. Beyond a
+            bounded one the field is zero.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 
