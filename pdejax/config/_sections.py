@@ -8,22 +8,42 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from annotated_types import IsFinite
-from pydantic import BeforeValidator, Field, Strict, TypeAdapter, ValidationError, WrapValidator, create_model
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from pdejax.config._types import Section, fault
-from pdejax.core import Given, Of, PerAxis, describe, factory_of, mark_of, members_of, options_of, record_of
+from pdejax.core import (
+    Given,
+    NameOf,
+    Of,
+    PerAxis,
+    describe,
+    factory_of,
+    mark_of,
+    members_of,
+    options_of,
+    record_of,
+    registered,
+)
 
 
-def section_of(group: str, value: Any, context: Collection[str] = (), *, ndim: int | None = None) -> Any:
+def section_of(group: str, value: Any, *, ndim: int | None = None) -> Any:
     """The type of a section whose `kind` is one of a group, made for a value of it.
 
-    **Arguments:** `group`: see `pdejax.register`; `value`: what the section holds; `context`: arguments of its factory
-    that are no options, for whoever builds the object gives them; `ndim`: axes of space, if they are known.
+    **Arguments:** `group`: see `pdejax.register`; `value`: what the section holds; `ndim`: axes of space, if known.
 
     **Returns:** a type for pydantic; one that refuses the value in a sentence where no factory takes it.
     """
@@ -37,7 +57,7 @@ def section_of(group: str, value: Any, context: Collection[str] = (), *, ndim: i
         factory = factory_of(group, value["kind"])
     except ValueError as error:
         return _refusing("unknown_kind", sentence=str(error).partition(".")[2].strip(), kind=value["kind"])
-    return section(factory, value, context, ndim=ndim, kind=value["kind"])
+    return section(factory, value, group, ndim=ndim, kind=value["kind"])
 
 
 def _refusing(mistake: str, **about: Any) -> Any:
@@ -50,7 +70,7 @@ def _refusing(mistake: str, **about: Any) -> Any:
 def section(
     factory: Callable[..., Any],
     value: Any,
-    context: Collection[str] = (),
+    group: str | None = None,
     *,
     ndim: int | None = None,
     kind: str | None = None,
@@ -58,12 +78,12 @@ def section(
     """The type of a section that holds a factory's options.
 
     **Arguments:** `factory`: a class or function; `value`: what the section holds, which tells the kinds of sections
-    below it; `context`, `ndim`: see `section_of`; `kind`: the name it goes by, where it has one.
+    below it; `group`, `ndim`: see `section_of`; `kind`: the name it goes by, where it has one.
     """
     held = value if isinstance(value, Mapping) else {}
     fields: dict[str, Any] = {} if kind is None else {"kind": (Literal[kind], kind)}  # type: ignore[valid-type]
-    for name, argument in options_of(factory).items():
-        if name not in context and not _marked(argument.annotation, Given):
+    for name, argument in options_of(factory, group).items():
+        if not _marked(argument.annotation, Given):
             fields[name] = (_type(argument.annotation, held.get(name), ndim), _default(argument))
     return create_model(getattr(factory, "__name__", "Section"), __base__=Section, **fields)
 
@@ -91,16 +111,12 @@ def _type(annotation: Any, value: Any, ndim: int | None) -> Any:
     if value is None and (optional or not isinstance(value, Mapping)):
         return Any if optional or value is None else _refusing("dict_type")
     if mark is not None:
-        return section_of(mark.group, {"kind": value} if isinstance(value, str) else value, _CONTEXT, ndim=ndim)
+        return section_of(mark.group, {"kind": value} if isinstance(value, str) else value, ndim=ndim)
     assert record is not None
     others = [part for part in members_of(annotation) if part is not record and part is not type(None)]
     if not isinstance(value, Mapping) and others:
         return converted(annotation, ndim)
     return section(record, value, ndim=ndim) if isinstance(value, Mapping | Section) else _refusing("dict_type")
-
-
-# what whoever builds a network inside of another object gives it
-_CONTEXT = ("in_channels", "out_channels", "ndim", "condition_features", "channels", "box", "parity", "key")
 
 
 def _whole(value: Any) -> Any:
@@ -149,11 +165,20 @@ def _annotated(inner: Any, marks: Sequence[Any], ndim: int | None) -> Any:
     for mark in marks:
         if mark is IsFinite:
             kind = Annotated[kind, Field(allow_inf_nan=False)]
+        elif isinstance(mark, NameOf):
+            kind = Annotated[Any, AfterValidator(functools.partial(_name_of, mark.group))]
         elif not isinstance(mark, Of | PerAxis | Given | str):
             kind = Annotated[kind, mark]
     if any(isinstance(mark, PerAxis) for mark in marks):
         return Annotated[kind, WrapValidator(functools.partial(_per_axis, ndim, _word(inner)))]
     return kind
+
+
+def _name_of(group: str, value: Any) -> Any:
+    """A word that names something registered."""
+    if not isinstance(value, str) or value not in registered(group):
+        raise PydanticCustomError("literal_error", "unknown", {"expected": " ".join(map(repr, registered(group)))})
+    return value
 
 
 def _word(annotation: Any) -> str:
