@@ -224,7 +224,7 @@ def test_incomplete_and_missing_sets_are_told_apart(burgers, made, tmp_path):
 
 def test_manifest_rebuilds_the_problem(burgers, burgers_set):
     assert burgers_set.problem.spec == json.loads(json.dumps(burgers.spec))
-    assert burgers_set.grid == burgers.grid
+    assert burgers_set.domain == burgers.grid
     assert burgers_set.step == burgers.step
     with pytest.raises(ValueError, match=r"unknown split 'trian'\. Did you mean 'train'"):
         burgers_set.split("trian")
