@@ -18,6 +18,7 @@ from pdejax.core._compose import Average as Average
 from pdejax.core._files import TEMPORARY as TEMPORARY
 from pdejax.core._files import replacing as replacing
 from pdejax.core._files import write_text as write_text
+from pdejax.core._geometry import Geometry as Geometry
 from pdejax.core._grid import Boundary as Boundary
 from pdejax.core._grid import Grid as Grid
 from pdejax.core._options import Count as Count
