@@ -1,0 +1,15 @@
+"""Mappings that can be fields of modules."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Frozen(dict[str, Any]):
+    """A mapping that has a hash, as static fields of modules need one, and is not to be changed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset((name, _hashed(value)) for name, value in self.items()))
+
+
+def _hashed(value: Any) -> Any:
+    return Frozen(value) if isinstance(value, Mapping) else tuple(map(_hashed, value)) if isinstance(value, list) else value
