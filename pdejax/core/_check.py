@@ -1,80 +1,100 @@
-"""Options against their declarations: what a constructor's annotations say holds in Python as in a configuration."""
+"""Values checked by what their annotations say, so that a bound or a choice is declared once, in the signature."""
 
-import math
+import functools
+import inspect
 import typing
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Interval, IsFinite, Le, Lt, MinLen
 
-from pdejax._suggest import suggestion
+from pdejax._suggest import known
 from pdejax.core._build import members_of
-from pdejax.core._registry import options_of
+from pdejax.core._options import NameOf
+from pdejax.core._registry import registered
 
-_WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word", type(None): "none"}
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def check_options(made: Any) -> None:
-    """Compares an object's options with the marks and words in its constructor's annotations.
+def checked(function: _Function) -> _Function:
+    """A constructor or function whose arguments are held against the choices and bounds of their annotations.
 
-    **Arguments:** `made`: keeps its constructor's arguments as attributes of the same name.
-
-    **Raises:** `ValueError` for the first that does not fit, whose sentence begins with the option's name.
+    **Raises:** `ValueError` when called with a value that is none of the choices or out of bounds.
     """
-    for name, argument in options_of(type(made)).items():
-        value = getattr(made, name, argument.default)
-        faults = [_fault(part, value) for part in members_of(argument.annotation)]
-        if faults and None not in faults:
-            said = [fault for fault in faults if fault]
-            kinds = " or ".join(_WORDS[part] for part in map(_inner, members_of(argument.annotation)) if part in _WORDS)
-            raise ValueError(f"{name} {said[0] if said else f'should be {kinds}, got {value!r}'}")
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        _check_arguments(function, signature.bind(*arguments, **keywords).arguments)
+        return function(*arguments, **keywords)
+
+    return call  # type: ignore[return-value]
 
 
-def _inner(annotation: Any) -> Any:
+def check_options(value: object) -> None:
+    """Holds an object against the annotations of its class, whose constructor is made of its fields.
+
+    **Raises:** `ValueError` that names the option, what it was and what it can be.
+    """
+    for name, annotation in _annotations(type(value)).items():
+        _check(name, annotation, getattr(value, name))
+
+
+def _check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    for name, annotation in _annotations(function).items():
+        if name in values:
+            _check(name, annotation, values[name])
+
+
+@functools.lru_cache(maxsize=512)
+def _annotations(function: Any) -> Mapping[str, Any]:
+    signature = inspect.signature(function, eval_str=True)
+    return {name: p.annotation for name, p in signature.parameters.items() if p.annotation is not p.empty}
+
+
+def _check(name: str, annotation: Any, value: Any) -> None:
+    members = members_of(annotation)
+    choices = [c for part in members if typing.get_origin(_bare(part)) is Literal for c in typing.get_args(_bare(part))]
+    words = all(isinstance(choice, str) for choice in choices) and isinstance(value, str)
+    if choices and value not in choices and (words or len(members) == 1):
+        raise ValueError(known(name, value, choices))
+    for part in (annotation, *members):
+        for mark in getattr(part, "__metadata__", ()):
+            _hold(name, mark, value)
+    for part in members:
+        items = typing.get_args(_bare(part)) if typing.get_origin(_bare(part)) in (tuple, Sequence) else ()
+        if isinstance(value, tuple | list) and items:
+            for one in value:
+                _check(name, items[0], one)
+
+
+def _bare(annotation: Any) -> Any:
     return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
 
 
-def _fault(annotation: Any, value: Any) -> str | None:
-    """Why one alternative does not take a value: a sentence, or an empty one if its type is another; none if it does.
-
-    Numbers that are arrays, such as traced ones, are not looked into.
-    """
-    inner, marks = _inner(annotation), getattr(annotation, "__metadata__", ())
-    if typing.get_origin(inner) is Literal:
-        words = typing.get_args(inner)
-        same = type(value) in map(type, words)
-        return None if value in words else f"is unknown: {value!r}.{suggestion(value, words)}" if same else ""
-    if typing.get_origin(inner) is tuple and isinstance(value, tuple):
-        return _length_fault(marks, value) or _first(_fault(typing.get_args(inner)[0], one) for one in value)
-    if inner not in _WORDS or hasattr(value, "dtype"):
-        return None
-    if not isinstance(value, int | float if inner is float else inner) or (isinstance(value, bool) and inner in (
-        int, float)):  # fmt: skip
-        return ""
-    return _first(_number_fault(mark, value) for mark in marks)
+def _hold(name: str, mark: Any, value: Any) -> None:
+    if isinstance(mark, NameOf) and isinstance(value, str) and value not in registered(mark.group):
+        raise ValueError(known(name, value, registered(mark.group)))
+    if isinstance(mark, MinLen) and isinstance(value, tuple | list) and len(value) < mark.min_length:
+        raise ValueError(f"{name} should have at least {mark.min_length} entry, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    bounds = tuple(mark) if isinstance(mark, Interval) else (mark,)
+    for bound in bounds:
+        if (sentence := _broken(bound, value)) is not None:
+            raise ValueError(f"{name} should be {sentence}, got {value!r}")
 
 
-def _first(faults: Iterable[str | None]) -> str | None:
-    return next((fault for fault in faults if fault is not None), None)
-
-
-def _length_fault(marks: Iterable[Any], value: tuple) -> str | None:
-    least = max((mark.min_length for mark in marks if isinstance(mark, MinLen)), default=0)
-    return None if len(value) >= least else f"should have at least {least} entries, got {list(value)}"
-
-
-def _number_fault(mark: Any, value: Any) -> str | None:
-    if mark is IsFinite:
-        return None if math.isfinite(value) else f"should be finite, got {value}"
-    if isinstance(mark, Interval):
-        return _first(_number_fault(one, value) for one in mark)
-    for kind, holds, words in (
-        (Ge, lambda a, b: a >= b, "at least"),
-        (Gt, lambda a, b: a > b, "above"),
-        (Le, lambda a, b: a <= b, "at most"),
-        (Lt, lambda a, b: a < b, "less than"),
-    ):
-        if isinstance(mark, kind):
-            bound = getattr(mark, kind.__name__.lower())
-            return None if holds(value, bound) else f"should be {words} {bound:g}, got {value:g}"
+def _broken(bound: Any, value: Any) -> str | None:
+    """What a value should be to keep a bound that it breaks."""
+    if bound is IsFinite and value - value != 0:
+        return "a finite number"
+    if isinstance(bound, Ge) and not value >= bound.ge:  # type: ignore[operator]
+        return f"greater than or equal to {bound.ge}"
+    if isinstance(bound, Gt) and not value > bound.gt:  # type: ignore[operator]
+        return f"greater than {bound.gt}"
+    if isinstance(bound, Le) and not value <= bound.le:  # type: ignore[operator]
+        return f"less than or equal to {bound.le}"
+    if isinstance(bound, Lt) and not value < bound.lt:  # type: ignore[operator]
+        return f"less than {bound.lt}"
     return None

@@ -12,4 +12,6 @@ class Frozen(dict[str, Any]):
 
 
 def _hashed(value: Any) -> Any:
-    return Frozen(value) if isinstance(value, Mapping) else tuple(map(_hashed, value)) if isinstance(value, list) else value
+    if isinstance(value, Mapping):
+        return Frozen(value)
+    return tuple(map(_hashed, value)) if isinstance(value, list) else value

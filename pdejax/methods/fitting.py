@@ -26,7 +26,7 @@ def fitted_network(
 
     **Arguments:**
 
-    - `network`: a mapping with a `kind`, a name, or an object; a `periodic` that is missing or none is that of the data.
+    - `network`: a mapping with a `kind`, a name, or an object; without a `periodic` it is as the data are.
     - `card`.
     - `in_channels`, `out_channels`: of the network, the latter the fields of the data when omitted.
     - `extra_features`: of its condition, after the physical parameters; `told`: what they say, for a message.
@@ -73,8 +73,8 @@ def _check_output(network: Any, given: tuple[int, ...], expected: tuple[int, ...
     except ValueError:
         raise
     except Exception as error:
-        said = str(error).strip().partition("\n")[0]
-        raise ValueError(f"network {_name(network)} fails on an input {given}: {type(error).__name__}: {said}") from error
+        said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        raise ValueError(f"network {_name(network)} fails on an input {given}: {said}") from error
     found = tuple(out.shape) if hasattr(out, "shape") else type(out).__name__
     if found != expected:
         raise ValueError(f"network {_name(network)} gives {found} for an input {given}: expected {expected}, which is "

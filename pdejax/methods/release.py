@@ -102,9 +102,10 @@ def _filled(skeleton: Any, stored: Mapping[str, np.ndarray], folder: Path) -> An
     def fill(path: Any, leaf: Any) -> Any:
         if not isinstance(leaf, jax.ShapeDtypeStruct):
             return leaf
-        found = stored[_name(path)].shape if _name(path) in stored else "nothing"
+        name = _name(path)
+        found = stored[name].shape if name in stored else "nothing"
         if found != leaf.shape:
-            raise ValueError(f"{folder}: {_name(path)} should have shape {leaf.shape}, weights.safetensors holds {found}")
-        return jnp.asarray(stored[_name(path)])
+            raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, weights.safetensors holds {found}")
+        return jnp.asarray(stored[name])
 
     return jax.tree_util.tree_map_with_path(fill, skeleton)

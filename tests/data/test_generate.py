@@ -11,7 +11,7 @@ import yaml
 
 from pdejax.core import resample
 from pdejax.data import Dataset, SplitSize, first_difference, generate
-from pdejax.data._solve import split_seed
+from pdejax.data.generation.solve import split_seed
 from pdejax.data.store.well import open_shard
 from pdejax.equations import Problem
 from pdejax.solvers import problem_stepper

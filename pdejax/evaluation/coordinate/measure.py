@@ -16,8 +16,7 @@ import sympy
 
 from pdejax.core import TensorGrid, known
 from pdejax.data import build_point_sampler
-from pdejax.equations import BoundaryValueProblem, Condition, Residual, linearised
-from pdejax.equations._jets import jet
+from pdejax.equations import BoundaryValueProblem, Condition, Residual, jet, linearised
 from pdejax.evaluation.coordinate.errors import (
     CHUNK,
     CLAIM,

@@ -45,9 +45,7 @@ class Latent(eqx.Module):
         )
 
 
-def vector_network(
-    network: Any, card: DataCard, in_channels: int, out_channels: int, *, key: Key, **more: Any
-) -> Any:
+def vector_network(network: Any, card: DataCard, in_channels: int, out_channels: int, *, key: Key, **more: Any) -> Any:
     """A network of vectors, told the physical parameters and further features, see `fitted_network`.
 
     **Raises:** `ValueError` for a kind that needs space axes.

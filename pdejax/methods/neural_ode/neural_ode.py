@@ -263,4 +263,6 @@ class NeuralODE(AbstractMethod):
         if self.noise is not None:
             score = fair_crps(predicted, frames) / scale
             return jnp.mean(score, axis=tuple(range(2, frames.ndim)))
-        return jax.vmap(lambda p, f: self.error((p - f) / scale[0], f / scale[0], model.info.lengths))(predicted[0], frames)
+        return jax.vmap(lambda p, f: self.error((p - f) / scale[0], f / scale[0], model.info.lengths))(
+            predicted[0], frames
+        )

@@ -25,7 +25,6 @@ from pdejax.solvers import (
     with_tolerances,
 )
 
-
 Estimate = Literal["error", "stiffness", "both"]
 Share = Annotated[float, Interval(gt=0, le=1)]
 

@@ -8,7 +8,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Frozen, Key, Keys, Of, Positive, Scalar, TensorGrid, Whole, build, check_options, known, register
+from pdejax.core import (
+    Count,
+    Frozen,
+    Key,
+    Keys,
+    Of,
+    Positive,
+    Scalar,
+    TensorGrid,
+    Whole,
+    build,
+    check_options,
+    known,
+    register,
+)
 from pdejax.data import GridPoints, PointBatch, PointSampler, QuasiRandomPoints
 from pdejax.equations import BoundaryValueProblem, Residual
 from pdejax.methods.capabilities import RowGroup
@@ -113,7 +127,7 @@ class PhysicsInformed(AbstractMethod):
             found[OBSERVATIONS] = _misfit(model(observed), values)
         return found
 
-    def loss(self, model: PhysicsField, batch: PointBatch, keys: Keys) -> tuple[Any, Any]:  
+    def loss(self, model: PhysicsField, batch: PointBatch, keys: Keys) -> tuple[Any, Any]:
         terms = self.terms(model, batch, keys)
         weights = self.term_weights(model.problem)
         total = sum(weights[name] * value for name, value in terms.items())

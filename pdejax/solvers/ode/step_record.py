@@ -11,7 +11,7 @@ from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Int
 
 from pdejax.core import Key, Scalar
-from pdejax.solvers._step_measures import scaled_error, stiffness
+from pdejax.solvers.ode.step_measures import scaled_error, stiffness
 
 Average = Literal["time", "steps"]
 

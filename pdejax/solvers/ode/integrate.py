@@ -10,9 +10,9 @@ from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float, Int
 
 from pdejax.core import Key, Scalar
-from pdejax.solvers._fit import estimates_error, fitting, missing_tolerances
-from pdejax.solvers._step_measures import evaluations, stage_pair
-from pdejax.solvers._step_record import Average, Chosen, ErrorRecorder, GuardedSolver, StepSums, StiffnessRecorder
+from pdejax.solvers.ode.fit import estimates_error, fitting, missing_tolerances
+from pdejax.solvers.ode.step_measures import evaluations, stage_pair
+from pdejax.solvers.ode.step_record import Average, Chosen, ErrorRecorder, GuardedSolver, StepSums, StiffnessRecorder
 
 FirstStep = float | Literal["automatic"] | None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import sympy
 
 from pdejax.core import known, suggestion
-from pdejax.equations._jets import AXES, COORDINATES, TIME, Form, jet
+from pdejax.equations.language.jets import AXES, COORDINATES, TIME, Form, jet
 
 Vector = tuple[Form, ...]
 Value = Form | Vector

@@ -10,7 +10,7 @@ import numpy as np
 
 from pdejax.core import known
 from pdejax.equations import Imaginary, compose, scale, working
-from pdejax.solvers._phi import phi_functions
+from pdejax.solvers.spectral.phi import phi_functions
 
 Fields = tuple[Any, ...]
 Nonlinear = Callable[[Fields, Any], Fields]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from pdejax.equations._jets import AXES, ZERO, Form, Jet, jets
+from pdejax.equations.language.jets import AXES, ZERO, Form, Jet, jets
 
 
 def latex(fields: Sequence[str], forms: Sequence[Form], streams: Sequence[str]) -> str:

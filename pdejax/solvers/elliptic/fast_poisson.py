@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Grid
-from pdejax.solvers._stencil import Stencil
+from pdejax.solvers.elliptic.stencil import Stencil
 
 
 def _order(n: int) -> np.ndarray:

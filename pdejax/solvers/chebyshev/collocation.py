@@ -14,9 +14,9 @@ from scipy.integrate import BDF, DOP853
 
 from pdejax.core import known
 from pdejax.equations._boundary_value import BoundaryValueProblem, Condition
-from pdejax.equations._evaluate import evaluate
 from pdejax.equations._residual import SYMBOLS, Order, Residual, linearised
-from pdejax.solvers._chebyshev import Axis, Chebyshev, Clustered, Fourier, Nodes
+from pdejax.equations.language.evaluate import evaluate
+from pdejax.solvers.chebyshev.nodes import Axis, Chebyshev, Clustered, Fourier, Nodes
 
 Progress = Callable[[int, int], None]
 _BOTH_ENDS = "on a clustered axis every field needs a condition at both ends"

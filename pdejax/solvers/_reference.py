@@ -13,9 +13,9 @@ import numpy as np
 from pdejax.core import known, resample
 from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.equations._spec import known_keys
-from pdejax.solvers._chebyshev import Fourier, Nodes
-from pdejax.solvers._collocation import collocate, start_values
-from pdejax.solvers._stepper import SpectralStepper, spectral_stepper
+from pdejax.solvers.chebyshev.collocation import collocate, start_values
+from pdejax.solvers.chebyshev.nodes import Fourier, Nodes
+from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
 
 Progress = Callable[[int, int], None]
 _FRAMES = 101

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pdejax.data._manifest import make_manifest, versions
-from pdejax.data._recipe import Recipe, Shard, SplitSize, difference
-from pdejax.data._solve import AnyProblem, Solution, concatenate, solve_batch
+from pdejax.data.generation.manifest import make_manifest, versions
+from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, difference
+from pdejax.data.generation.solve import AnyProblem, Solution, concatenate, solve_batch
 from pdejax.data.store.files import exclusive, sweep, to_json, write_text
 from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.data.store.statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict

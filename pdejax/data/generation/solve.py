@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from pdejax.data._evolve import evolution
-from pdejax.data._steady import steady_solution
+from pdejax.data.generation.evolve import evolution
+from pdejax.data.generation.steady import steady_solution
 from pdejax.equations import Problem, SteadyProblem
 
 ATTEMPTS = 8

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, Int
 
 from pdejax.core import Boundary, Grid, known
 from pdejax.equations import expand_rank, traced, working
-from pdejax.solvers._conjugate_gradient import conjugate_gradient, dot
-from pdejax.solvers._fast_poisson import fast_poisson
-from pdejax.solvers._multigrid import v_cycle
-from pdejax.solvers._stencil import Stencil, face_means, inner, stencil, with_boundary
+from pdejax.solvers.elliptic.conjugate_gradient import conjugate_gradient, dot
+from pdejax.solvers.elliptic.fast_poisson import fast_poisson
+from pdejax.solvers.elliptic.multigrid import v_cycle
+from pdejax.solvers.elliptic.stencil import Stencil, face_means, inner, stencil, with_boundary
 
 Field = Float[Array, "..."] | Float[np.ndarray, "..."]
 PRECONDITIONERS = ("auto", "poisson", "multigrid")

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Key, hashed_by_identity
 from pdejax.equations import Equation, SpectralForm, batch_axis, expand_rank, lift, traced, working
-from pdejax.solvers._etdrk import ETDRK2, ETDRK4, etdrk
+from pdejax.solvers.spectral.etdrk import ETDRK2, ETDRK4, etdrk
 
 
 @hashed_by_identity

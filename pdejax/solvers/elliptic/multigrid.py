@@ -12,7 +12,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.solvers._stencil import Stencil, part, sides, stencil
+from pdejax.solvers.elliptic.stencil import Stencil, part, sides, stencil
 
 DAMPING = 0.8  # of the Jacobi smoother; below one, so that the cycle is positive definite
 STRONG = 1.5  # axes whose spacing is within this factor of the finest are coarsened: the smoother acts along these
