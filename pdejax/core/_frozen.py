@@ -11,6 +11,13 @@ class Frozen(dict[str, Any]):
         return hash(frozenset((name, _hashed(value)) for name, value in self.items()))
 
 
+def frozen(value: Any) -> Any:
+    """A mapping with a hash, what it holds included; other values as they are."""
+    if isinstance(value, Mapping):
+        return Frozen({name: frozen(one) for name, one in value.items()})
+    return value
+
+
 def _hashed(value: Any) -> Any:
     if isinstance(value, Mapping):
         return Frozen(value)

@@ -42,7 +42,8 @@ def structure(value: Any) -> Any:
         items = [structure(one) for one in (value.func, value.args, dict(value.keywords))]
         return {_MARK: "partial", "items": items}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [f.name for f in dataclasses.fields(value) if hasattr(value, f.name)]
+        held = getattr(value, "__dict__", None)  # a default that the class alone has is no part of the tree
+        names = [f.name for f in dataclasses.fields(value) if (f.name in held if held is not None else True)]
         fields = {name: structure(getattr(value, name)) for name in names}
         return {_MARK: "object", "class": _class_name(type(value), value), "fields": fields}
     return {_MARK: "name", "of": _name(value)}

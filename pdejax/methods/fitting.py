@@ -1,14 +1,22 @@
 """Networks with the sizes that data ask for, found fit before anything is compiled."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from pdejax.core import Key, build, call, factory_of, is_structure, options_of, wants
+from pdejax.core import Key, Of, build, call, factory_of, frozen, is_structure, options_of, wants
 from pdejax.methods.cards import DataCard
+
+Later = Annotated[Any, Of("network", later=True)]
+"""A network that is built when its sizes are known: an object, a name or a description."""
+
+
+def described_later(network: Later) -> Any:
+    """A network or its description as a field of a module."""
+    return frozen(network)
 
 
 def fitted_network(

@@ -155,7 +155,7 @@ class Diffusion(AbstractMethod):
             ),
             self.parametrisation,
         )
-        keys, levels, normalisation = jax.random.split(key), self.noise.levels(), Normalisation.of(card)
+        keys, levels = jax.random.split(key), self.noise.levels()
         generative = Generative(
             denoiser=fit(keys[0]),
             regressor=None if self.regressor == "shared" else fit(keys[1]),
@@ -170,13 +170,13 @@ class Diffusion(AbstractMethod):
             channels=channels,
             starts_with_regression=self.noise.regresses,
             rehearsed=self.noise.rehearsed,
-            passes=self.passes,
+            passes=None if self.passes is None else tuple(self.passes),
             refine=self.stage == "all",
         )
         return Operator(
             network=generative,
-            normalisation=normalisation,
-            base=base_of(self.predict, None, normalisation),
+            normalisation=Normalisation.of(card),
+            base=base_of(self.predict, None, card),
             info=OperatorInfo.of(card, self.history),
             conserve_mean=self.conserve_mean,
             origin=origin_of(self, network, card),

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 
-from pdejax.core import Count, Key, Of, check_options, is_structure
+from pdejax.core import Count, Key, check_options, is_structure
 from pdejax.methods.cards import DataCard
-from pdejax.methods.fitting import fitted_network
+from pdejax.methods.fitting import described_later, fitted_network
 from pdejax.methods.neural_ode.spaces import AbstractSpace, LatentField, LatentVector
 
 
@@ -22,8 +22,8 @@ class Latent(eqx.Module):
 
     kind: Literal["field", "vector"] = eqx.field(static=True)
     channels: Count = eqx.field(static=True)
-    encoder: Annotated[Any, Of("network", later=True)]
-    decoder: Annotated[Any, Of("network", later=True)] = None
+    encoder: Any = eqx.field(converter=described_later)
+    decoder: Any = eqx.field(converter=described_later, default=None)
 
     def __check_init__(self) -> None:
         check_options(self)

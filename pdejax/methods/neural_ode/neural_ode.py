@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Frozen, Key, Keys, Of, Real, Scalar, check_options, per_channel, register
+from pdejax.core import Count, Frozen, Key, Keys, Of, Real, Scalar, check_options, frozen, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.fitting import fitted_network
@@ -30,6 +30,10 @@ from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.origin import origin_of
 from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, Sobolev
 from pdejax.solvers import Integrator, check_solver, goes_back
+
+
+def _values(given: Mapping[str, Real]) -> Mapping[str, Real]:
+    return frozen(given)
 
 
 @register("method", "neural_ode")
@@ -61,7 +65,7 @@ class NeuralODE(AbstractMethod):
     regularization: Annotated[AbstractRegularization | None, Of("regularization")] = None
     latent: Latent | None = None
     terms: str | tuple[str, ...] = eqx.field(static=True, default=())
-    parameters: Mapping[str, Real] = eqx.field(static=True, default=Frozen())
+    parameters: Mapping[str, Real] = eqx.field(static=True, converter=_values, default=Frozen())
     noise: NoiseModel | None = None
     time_dependent: bool = eqx.field(static=True, default=False)
     conserve_mean: bool = eqx.field(static=True, default=False)
@@ -98,7 +102,7 @@ class NeuralODE(AbstractMethod):
 
     def _check_noise(self, noise: NoiseModel) -> None:
         """Whether the loss and the penalty are for stochastic equations."""
-        penalty = self.regularization
+        penalty: Any = self.regularization
         if not isinstance(self.error, MeanSquared):
             raise ValueError(
                 f"{type(self.error).__name__} is not for equations with noise, which are scored by the continuous "

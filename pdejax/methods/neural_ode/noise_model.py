@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from annotated_types import Ge
 from jaxtyping import Array, Float
 
-from pdejax.core import Of, Positive, check_options
+from pdejax.core import Positive, check_options
+from pdejax.methods.fitting import described_later
 from pdejax.solvers import NoiseKind
 
 
@@ -19,7 +20,7 @@ class NoiseModel(eqx.Module):
     the data's increments over the root of a step.
     """
 
-    network: Annotated[Any, Of("network", later=True)] = None
+    network: Any = eqx.field(converter=described_later, default=None)
     paths: Annotated[int, Ge(2)] = eqx.field(static=True, default=2)
     initial: Positive = eqx.field(static=True, default=0.1)
 

@@ -3,10 +3,12 @@
 from typing import Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, State, Stepper, per_channel
+from pdejax.methods.cards import DataCard
 from pdejax.methods.operators.normalisation import Normalisation
 
 
@@ -31,12 +33,22 @@ class Mean(eqx.Module):
         return jnp.broadcast_to(per_channel(self.value, u), u.shape)
 
 
-def base_of(predict: Literal["state", "increment"], given: Stepper | None, normalisation: Normalisation) -> Stepper:
+def base_of(predict: Literal["state", "increment"], given: Stepper | None, card: DataCard) -> Stepper:
     """The base of an operator.
 
     **Arguments:** `predict`: what the network gives; `given`: a Stepper that increments are added to, none for the
-    present state; `normalisation`: of the data.
+    present state; `card`: what is known of the data.
+
+    **Raises:** `ValueError` if it gives states of another shape.
     """
     if predict == "state":
-        return Mean(normalisation.mean)
-    return Identity() if given is None else given
+        return Mean(Normalisation.of(card).mean)
+    if given is None:
+        return Identity()
+    state = jax.ShapeDtypeStruct((2, *card.shape, len(card.field_names)), jnp.float32)
+    found = eqx.filter_eval_shape(lambda base, u: base(u), given, state)
+    if getattr(found, "shape", None) != state.shape:
+        raise ValueError(
+            f"base {type(given).__name__} gives {getattr(found, 'shape', found)} for a state {state.shape}"
+        )
+    return given

@@ -35,7 +35,7 @@ def with_table(operator: _Model, table: Float[Array, "sets parameter"] | None) -
     if not names:
         return operator
     operator = eqx.tree_at(lambda o: o.parameters, operator, table, is_leaf=lambda x: x is None)
-    base = getattr(operator, "base", None)
+    base: Any = getattr(operator, "base", None)
     if table is None or not hasattr(base, "bind"):
         return operator
     return eqx.tree_at(lambda o: o.base, operator, base.bind({name: table[:, i] for i, name in enumerate(names)}))
@@ -84,18 +84,20 @@ def _of_every_sample(table: Array, n: Normalisation, batch: tuple[int, ...]) -> 
     return jnp.broadcast_to(table, (*batch, columns)).reshape(-1, columns) if batch else table
 
 
-def entered(u: Any, info: OperatorInfo, names: Sequence[str], history: int = 1) -> Float[Array, "..."]:
-    """A state of any real type whose channels fit.
+def entered(u: Any, info: OperatorInfo) -> Float[Array, "..."]:
+    """A state of any real type whose channels fit, or inputs if an operator maps those.
 
-    **Arguments:** `u`: `(*batch, *space, history*channel)`; `names`: of the channels of a frame; `history`: frames.
+    **Arguments:** `u`: `(*batch, *space, history*channel)`.
 
     **Raises:** `ValueError` for a shape that does not fit, or complex values.
     """
-    state, channels = as_state(u), history * len(names)
+    state, names = as_state(u), info.inputs or info.fields
+    channels = len(names) * (1 if info.inputs else info.history)
     if state.ndim < info.ndim + 1 or state.shape[-1] != channels:
+        what, of = ("inputs", "") if info.inputs else ("a state", f"{info.history} frame(s) of ")
         raise ValueError(
-            f"expected a state (*batch, {', '.join('xyz'[: info.ndim])}, {channels}) of {history} frame(s) of "
-            f"{', '.join(names)}, got shape {tuple(state.shape)}"
+            f"expected {what} (*batch, {', '.join('xyz'[: info.ndim])}, {channels}) of {of}{', '.join(names)}, got "
+            f"shape {tuple(state.shape)}"
         )
     return state
 

@@ -127,7 +127,7 @@ class ContinuousOperator(eqx.Module):
                 "this operator's equation lives in a latent space, so that a field has no rate of its own: "
                 "solve operator.tendency for operator.encode(u, condition), or step the operator"
             )
-        u = entered(u, self.info, self.info.fields)
+        u = entered(u, self.info)
         state, batch = flat(u, self.info, self.normalisation.mean.dtype)
         condition = self.condition(batch)
         rate = self.tendency(t, self.encode(state, condition), condition) * per_channel(self.normalisation.std, state)
@@ -150,7 +150,7 @@ class ContinuousOperator(eqx.Module):
 
     def solve(self, initial: AnyState, times: Any, *, key: Key | None = None) -> tuple[Trajectory, Account]:
         """Frames at `times` with an account of the steps taken, see `predict`."""
-        initial = entered(initial, self.info, self.info.fields)
+        initial = entered(initial, self.info)
         state, batch = flat(initial, self.info, self.normalisation.mean.dtype)
         condition = self.condition(batch)
         z = self.encode(state, condition)
@@ -183,4 +183,4 @@ class ContinuousOperator(eqx.Module):
         **Returns:** the same shape and type; integers are promoted.
         """
         one = lambda u, key: self.predict(u, np.array([self.step_size]), key=key)[0]
-        return on_any_mesh(one, entered(u, self.info, self.info.fields), key)
+        return on_any_mesh(one, entered(u, self.info), key)

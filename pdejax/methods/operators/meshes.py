@@ -16,11 +16,11 @@ def on_any_mesh(step: Callable[[Array, Any], Array], u: Array, key: Any) -> Arra
     `sharded` for a call without communication.
     """
     where = jax.typeof(u).sharding
-    explicit = {name for name, kind in zip(where.mesh.axis_names, where.mesh.axis_types, strict=True)
-                if kind is AxisType.Explicit}  # fmt: skip
+    kinds = zip(where.mesh.axis_names, where.mesh.axis_types, strict=True)
+    explicit = tuple(name for name, kind in kinds if kind is AxisType.Explicit)
     if not explicit:
         return step(u, key)
-    inside = jax.sharding.auto_axes(lambda u: step(u, key), axes=explicit, out_sharding=where)
+    inside: Any = jax.sharding.auto_axes(lambda u: step(u, key), axes=explicit, out_sharding=where)
     return inside(u)
 
 

@@ -62,7 +62,7 @@ class SteadyOperator(eqx.Module):
 
         **Raises:** `ValueError` if the channels do not fit or physical parameters are not bound.
         """
-        return on_any_mesh(self._solve, entered(inputs, self.info, self.info.inputs), key)
+        return on_any_mesh(self._solve, entered(inputs, self.info), key)
 
     def _solve(self, inputs: Float[Array, "*batch_and_space input"], key: Key | None) -> Array:
         n = self.normalisation

@@ -115,7 +115,7 @@ class Operator(eqx.Module):
 
         **Raises:** `ValueError` if the channels do not fit or physical parameters are not bound.
         """
-        return on_any_mesh(self._step, entered(u, self.info, self.info.fields, self.history), key)
+        return on_any_mesh(self._step, entered(u, self.info), key)
 
     def _step(self, u: State, key: Key | None) -> State:
         state, batch = flat(u, self.info, self.normalisation.mean.dtype)
@@ -131,6 +131,6 @@ class Operator(eqx.Module):
 
         **Returns:** `(time, *batch, *space, channel)`.
         """
-        state = entered(initial, self.info, self.info.fields, self.history)
+        state = entered(initial, self.info)
         states = predict_by_stepping(self, state, np.asarray(times), self.step_size, key=key)
         return states[..., -len(self.info.fields) :]

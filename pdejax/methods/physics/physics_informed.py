@@ -1,7 +1,7 @@
 """Fitting a field to an equation and its conditions, without solutions to learn from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -20,6 +20,7 @@ from pdejax.core import (
     Whole,
     build,
     check_options,
+    frozen,
     known,
     register,
 )
@@ -34,6 +35,14 @@ from pdejax.methods.physics.adaptive import Adaptive
 from pdejax.methods.physics.causal import Causal
 
 EQUATION, OBSERVATIONS = "equation", "observations"
+
+
+def _weights(given: Mapping[str, Positive]) -> Mapping[str, Positive]:
+    return frozen(given)
+
+
+def _lift(given: Mapping[str, str]) -> Mapping[str, str]:
+    return frozen(given)
 
 
 @register("method", "physics_informed")
@@ -56,10 +65,10 @@ class PhysicsInformed(AbstractMethod):
     points: Annotated[PointSampler, Of("points")] = eqx.field(static=True, default=QuasiRandomPoints(2048, 256))
     redraw: Whole = eqx.field(static=True, default=1)
     observation_batch: Count | None = eqx.field(static=True, default=None)
-    weights: Mapping[Literal["equation", "observations"], Positive] = eqx.field(static=True, default=Frozen())
+    weights: Mapping[str, Positive] = eqx.field(static=True, converter=_weights, default=Frozen())
     causal: Causal | None = eqx.field(static=True, default=None)
     adaptive: Adaptive | None = eqx.field(static=True, default=None)
-    lift: Mapping[str, str] = eqx.field(static=True, default=Frozen())
+    lift: Mapping[str, str] = eqx.field(static=True, converter=_lift, default=Frozen())
 
     def __check_init__(self) -> None:
         check_options(self)

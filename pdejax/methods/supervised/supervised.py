@@ -64,11 +64,10 @@ class Supervised(AbstractMethod):
             raise ValueError(f"supervised steps in time, but the data map {', '.join(card.input_names)}: take steady")
         if isinstance(self.error, Sobolev) and "length" in card.parameter_names:
             raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
-        normalisation = Normalisation.of(card)
         return Operator(
             network=fitted_network(network, card, self.history * channels, key=key),
-            normalisation=normalisation,
-            base=base_of(self.predict, self.base, normalisation),
+            normalisation=Normalisation.of(card),
+            base=base_of(self.predict, self.base, card),
             info=OperatorInfo.of(card, self.history),
             conserve_mean=self.conserve_mean,
             origin=origin_of(self, network, card),
