@@ -20,6 +20,7 @@ from pdejax.core._files import replacing as replacing
 from pdejax.core._files import write_text as write_text
 from pdejax.core._frozen import Frozen as Frozen
 from pdejax.core._frozen import frozen as frozen
+from pdejax.core._geometry import Geometry as Geometry
 from pdejax.core._grid import Boundary as Boundary
 from pdejax.core._grid import Grid as Grid
 from pdejax.core._options import Count as Count

@@ -19,8 +19,8 @@ from pdejax.config._initial import Initial
 from pdejax.config._method import Loss, Method
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
-from pdejax.data import CollocationFeed, generate
-from pdejax.data.points.samplers import SAMPLERS as SAMPLERS_OF_POINTS
+from pdejax.core import registered
+from pdejax.data import PointFeed, generate
 from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
 from pdejax.equations._problem import ORDERS
 from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
@@ -240,11 +240,11 @@ def test_no_method_is_left_out():
 def test_parts_of_a_physics_informed_loss():
     ours = kinds(Method)["physics_informed"]
     feed = {name: ours.model_fields[name].default for name in ("redraw", "observation_batch")}
-    theirs = arguments(CollocationFeed, "self")
+    theirs = arguments(PointFeed, "self")
     assert feed == {name: theirs[name] for name in feed}
     assert defaults(config_boundary.Causal) == arguments(Causal)
     assert defaults(config_boundary.Adaptive) == arguments(Adaptive)
-    assert set(kinds(config_boundary.Points)) | {"quasi_random"} == set(SAMPLERS_OF_POINTS)
+    assert set(kinds(config_boundary.Points)) | {"quasi_random"} == set(registered("points"))
 
 
 def test_truths():
