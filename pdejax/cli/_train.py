@@ -155,11 +155,10 @@ def run_training(config: RunConfig) -> Path:
     def fit(phase: Any, model: Any, settings: Any, *, first: bool = False) -> None:
         below = folder / FIRST_PHASE if first else folder
         seed = config.seed + (FIRST_SEED if first else 0)  # no phase sees the samples of the other in the same order
-        spec = config.method.spec() | ({"stage": "first"} if first else {})
 
         def export(best: Any, step: int) -> None:
             metadata = {"run": config.name, "step": step, "seed": config.seed, **environment()}
-            save_model(below / "model", best, method=spec, network=network, card=card, metadata=metadata)
+            save_model(below / "model", best, metadata)
 
         train(
             phase,

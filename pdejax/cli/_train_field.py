@@ -65,7 +65,7 @@ def _run(config: RunConfig) -> Path:
 
     from pdejax.cli._build import method_of, problem_of
     from pdejax.cli._train import claim, settings_of
-    from pdejax.methods import ProblemCard, adapt_field, field_spec, save_model
+    from pdejax.methods import ProblemCard, adapt_field, save_model
     from pdejax.training import WEIGHTS, environment, finished, train
 
     problem: Any = problem_of(config)
@@ -95,8 +95,5 @@ def _run(config: RunConfig) -> Path:
         )
         if jax.process_index() == 0:
             metadata = {"run": config.name, "stage": number, "seed": config.seed, **environment()}
-            network = field_spec(config.network.spec(), model)
-            save_model(
-                folder / "model", model, method=config.method.spec(), network=network, card=card, metadata=metadata
-            )
+            save_model(folder / "model", model, metadata)
     return folder

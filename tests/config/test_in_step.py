@@ -6,6 +6,8 @@ import typing
 
 import diffrax
 import pytest
+from pdejax.methods.building import METHODS
+from pdejax.methods.neural_ode.spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
 from pydantic_core import PydanticUndefined
 
 from pdejax.config import ConfigError, options, packaged_folder, resolve
@@ -38,8 +40,6 @@ from pdejax.methods import (
     build_noise,
     build_sampler,
 )
-from pdejax.methods.building import METHODS
-from pdejax.methods.neural_ode.spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
 from pdejax.methods.physics.physics_informed import Adaptive, Causal
 from pdejax.methods.supervised.losses import LOSSES
 from pdejax.solvers import fitting, goes_back, stage_pair

@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec as P
 
 from pdejax.data import PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsInformed, ProblemCard, build_method
+from pdejax.methods import PhysicsInformed, ProblemCard, Supervised
 from pdejax.training import Interrupted, NonFiniteLoss, TrainSettings, TrainState, data_mesh, make_update, train
 from pdejax.training.optimisers.balance import Balanced, build_balance
 from pdejax.training.optimisers.batch_objective import AXIS, BatchObjective
@@ -233,7 +233,7 @@ def test_balance_that_cannot_be_is_refused(method, build):
     with pytest.raises(ValueError, match="needs an optimiser of gradients such as adamw"):
         build_balance(method, build(), build_optimiser(lambda step: 1e-3, kind="lbfgs"), {})
     with pytest.raises(ValueError, match="needs a loss that is a sum of terms"):
-        build_balance(build_method({"kind": "supervised"}), build(), gradients, {})
+        build_balance(Supervised(), build(), gradients, {})
 
 
 # the loop

@@ -11,7 +11,7 @@ import pytest
 from pdejax.core import TensorGrid, build
 from pdejax.data import GridPoints, PointBatch, PointFeed
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard, build_method, load_model, save_model
+from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard, load_model, save_model
 from pdejax.methods.cards import card_from_json
 from pdejax.methods.operators.coordinate import found_parameters
 from pdejax.methods.physics.physics_informed import Adaptive, Causal
@@ -94,7 +94,7 @@ def csv(tmp_path):
 @pytest.mark.parametrize("options", [{}, {"causal": {"chunks": 4}}, {"adaptive": {}}], ids=["plain", "causal", "rad"])
 def test_the_loss_of_an_exact_solution_is_zero(kind, options, csv, x64):
     problem = problem_of(observations=csv)
-    method, batch = build_method({"kind": "physics_informed", **options}), batch_of(problem, kind)
+    method, batch = build("method", {"kind": "physics_informed", **options}), batch_of(problem, kind)
     losses, metrics = loss_of(method, known_model(problem), batch)
     np.testing.assert_allclose(losses, 0, atol=1e-26)
     assert set(metrics) == {"equation", "start", "walls", "observations"}
@@ -208,7 +208,7 @@ def test_the_squares_of_the_rows_add_up_to_the_loss(name, kind, csv, key, x64):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_derivatives_are_those_of_the_values_with_a_lift_too(name, key, x64):
-    method = build_method({"kind": "physics_informed", "lift": {"u": "cos(x*t)*exp(nu*x) + 3"}})
+    method = build("method", {"kind": "physics_informed", "lift": {"u": "cos(x*t)*exp(nu*x) + 3"}})
     model = method.build(NETWORKS[name], ProblemCard(problem_of()), key=key)
     points = jnp.asarray(np.random.default_rng(0).uniform(0.1, 0.9, (4, 2)))
     orders = ((0, 0), (1, 0), (0, 1), (0, 2), (1, 1))
@@ -228,14 +228,14 @@ def test_a_lift_makes_conditions_exact(key, x64):
         "parity": {"x": "odd"},
         "conditions": {},
     }
-    method = build_method({"kind": "physics_informed", "lift": {"v": "2 + t*x"}})
+    method = build("method", {"kind": "physics_informed", "lift": {"v": "2 + t*x"}})
     model = method.build(NETWORKS["gaussians"], ProblemCard(problem_of(spec)), key=key)
     points = jnp.asarray([[0.3, 0.0], [0.4, 1.0], [0.5, 2.0]])
     np.testing.assert_allclose(model(points), [[0, 2], [0, 2.4], [0, 3]], atol=1e-12)
 
 
 def test_a_lift_that_cannot_be_added_is_refused(key):
-    build = lambda lift: build_method({"kind": "physics_informed", "lift": lift}).build(
+    build = lambda lift: build("method", {"kind": "physics_informed", "lift": lift}).build(
         LINEAR, ProblemCard(problem_of()), key=key
     )
     with pytest.raises(ValueError, match=r"method.lift: unknown field 'uu'. Did you mean 'u'|Known: u"):
@@ -276,9 +276,9 @@ def test_predictions_of_steady_problems_have_one_time(x64):
 def test_it_comes_back_from_disk(name, key, tmp_path):
     method = {"kind": "physics_informed", "lift": {"u": "x*t"}, "causal": {"chunks": 4}}
     card = ProblemCard(problem_of(unknown={"nu": 0.7}))
-    model = build_method(method).build(NETWORKS[name], card, key=key)
+    model = build("method", method).build(NETWORKS[name], card, key=key)
     model = eqx.tree_at(lambda m: m.found["nu"], model, jnp.asarray(0.25))
-    save_model(tmp_path, model, method=method, network=NETWORKS[name], card=card, metadata={})
+    save_model(tmp_path, model)
     back = load_model(tmp_path)
     points = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (4, 2)), jnp.float32)
     np.testing.assert_array_equal(back(points), model(points))
