@@ -10,15 +10,16 @@ from pdejax.config._compose import Composition, check_set, compose
 from pdejax.config._folders import search_folders, shorter
 from pdejax.config._messages import explain
 from pdejax.config._overrides import ConfigError, expand, read_overrides
-from pdejax.config._run import RunConfig
+from pdejax.config._run import RunConfig, run_type
 from pdejax.config._yaml import YamlError, read_yaml
 
 
 def _validated(composition: Composition) -> RunConfig:
+    kind = run_type(check_set(composition).values)
     try:
-        return RunConfig.model_validate(check_set(composition).values)
+        return kind.model_validate(composition.values)
     except ValidationError as error:
-        raise ConfigError(explain(error, composition, RunConfig)) from error
+        raise ConfigError(explain(error, composition, kind)) from error
 
 
 def resolve(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:

@@ -80,12 +80,21 @@ def section(
     **Arguments:** `factory`: a class or function; `value`: what the section holds, which tells the kinds of sections
     below it; `group`, `ndim`: see `section_of`; `kind`: the name it goes by, where it has one.
     """
-    held = value if isinstance(value, Mapping) else {}
     fields: dict[str, Any] = {} if kind is None else {"kind": (Literal[kind], kind)}  # type: ignore[valid-type]
-    for name, argument in options_of(factory, group).items():
-        if not _marked(argument.annotation, Given):
-            fields[name] = (_type(argument.annotation, held.get(name), ndim), _default(argument))
+    fields |= fields_of(factory, value, group, ndim=ndim)
     return create_model(getattr(factory, "__name__", "Section"), __base__=Section, **fields)
+
+
+def fields_of(
+    factory: Callable[..., Any], value: Any, group: str | None = None, *, ndim: int | None = None
+) -> dict[str, Any]:
+    """Types and defaults of a factory's options, as pydantic's `create_model` takes them; see `section`."""
+    held = value if isinstance(value, Mapping) else {}
+    return {
+        name: (_type(argument.annotation, held.get(name), ndim), _default(argument))
+        for name, argument in options_of(factory, group).items()
+        if not _marked(argument.annotation, Given)
+    }
 
 
 def _marked(annotation: Any, mark: type) -> bool:
