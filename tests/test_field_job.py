@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +9,7 @@ import numpy as np
 import pytest
 
 import pdejax
+from tests._command import kill, run, saved
 
 BRATU = """\
 # Bratu's problem: ignition in a square.
@@ -57,6 +54,7 @@ INVERSE = (
     "train.updates_per_dispatch=5",
     "train.checkpoint_every=5",
     "train.evaluate_every=20",
+    "train.devices=1",
     "train.stages=[{optimiser: gauss_newton, only: [weights], steps: 5, options: {ridge: 1e-6}}, "
     "{optimiser: gauss_newton, only: [weights], steps: 5, options: {ridge: 1e-6}, adapt: {move: 3, split: 2, add: 1}}, "
     "{optimiser: levenberg_marquardt, steps: 40}]",
@@ -75,18 +73,6 @@ def project(tmp_path_factory):
     rows = "".join(f"{a},{b},{c}\n" for a, b, c in zip(t, x, u, strict=True))
     (folder / "measured.csv").write_text("t,x,u\n" + rows)
     return folder
-
-
-def start(folder, *words):
-    command = [sys.executable, "-m", "pdejax.cli", *words]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def run(folder, *words, code=0):
-    process = start(folder, *words)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == code, err.decode()
-    return out.decode() if code == 0 else err.decode()
 
 
 def test_one_file_gives_a_solution_with_its_error(project):
@@ -111,13 +97,7 @@ def test_one_file_gives_a_solution_with_its_error(project):
 
 def test_an_unknown_parameter_is_found_and_a_killed_run_goes_on_bit_for_bit(project):
     run(project, "train", *INVERSE, "name=whole")
-    process = start(project, "train", *INVERSE, "name=killed")
-    saved = project / "runs/killed/checkpoints"
-    while process.poll() is None and not any(saved.glob("[0-9]*")):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    kill(project, "train", *INVERSE, "name=killed", when=saved(project / "runs/killed"))
     run(project, "train", *INVERSE, "name=killed")
     weights = [project / "runs" / name / "model/weights.safetensors" for name in ("whole", "killed")]
     assert weights[0].read_bytes() == weights[1].read_bytes()

@@ -1,19 +1,17 @@
 """The main job by the commands a user has: generate, train (also through a kill), evaluate, load elsewhere."""
 
 import json
-import os
 import random
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import pdejax
 from pdejax import load
+from tests._command import kill, run, saved
 
 ROOT = Path(__file__).parent.parent
 WORDS = (
@@ -31,27 +29,15 @@ WORDS = (
     "train.steps=120",
     "train.checkpoint_every=20",
     "train.evaluate_every=40",
+    "train.devices=1",
 )
-
-
-def _start(folder, *words):
-    command = [sys.executable, "-m", "pdejax.cli", *words]
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def _run(folder, *words):
-    process = _start(folder, *words)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err.decode()
-    return out.decode()
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
-    _run(folder, "generate", *WORDS)
-    _run(folder, "train", *WORDS, "name=whole")
+    run(folder, "generate", *WORDS)
+    run(folder, "train", *WORDS, "name=whole")
     return folder
 
 
@@ -61,15 +47,9 @@ def _losses(run):
 
 
 def test_a_killed_training_continues_bit_for_bit(project):
-    process = _start(project, "train", *WORDS, "name=killed")
-    checkpoints = project / "runs/killed/checkpoints"
-    while process.poll() is None and not any(checkpoints.glob("[0-9]*")):
-        time.sleep(0.005)
-    time.sleep(random.Random(0).uniform(0, 0.2))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
-    _run(project, "train", *WORDS, "name=killed")
+    delay = random.Random(0).uniform(0, 0.2)
+    kill(project, "train", *WORDS, "name=killed", when=saved(project / "runs/killed"), delay=delay)
+    run(project, "train", *WORDS, "name=killed")
     whole, killed = project / "runs/whole", project / "runs/killed"
     assert _losses(whole) == _losses(killed)
     assert (whole / "model/weights.safetensors").read_bytes() == (killed / "model/weights.safetensors").read_bytes()
@@ -79,17 +59,11 @@ TWO_PHASES = ("method=refiner_small", "method.pretrain=0.5")
 
 
 def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project):
-    _run(project, "train", *WORDS, *TWO_PHASES, "name=refined")
-    process = _start(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
-    checkpoints = project / "runs/killed_late/checkpoints"
-    while process.poll() is None and not any(checkpoints.glob("[0-9]*")):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    run(project, "train", *WORDS, *TWO_PHASES, "name=refined")
+    kill(project, "train", *WORDS, *TWO_PHASES, "name=killed_late", when=saved(project / "runs/killed_late"))
     first = project / "runs/killed_late/first_phase/model/weights.safetensors"
     before = first.stat().st_mtime_ns
-    _run(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
+    run(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
     assert first.stat().st_mtime_ns == before, "the first phase was trained again"
     whole, killed = project / "runs/refined", project / "runs/killed_late"
     for below in ("", "first_phase"):
@@ -101,24 +75,20 @@ def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project):
     assert (operator.calls, load(whole).calls) == (1, 3)
 
 
-def test_a_student_is_taught_by_a_run(project):
+def test_a_student_is_taught_by_arun(project):
     words = ("method=distilled", "method.teacher=runs/refined", "train.steps=40")
-    _run(project, "train", *WORDS, *words, "name=student")
-    process = _start(project, "train", *WORDS, "method=distilled", "method.teacher=runs/refned", "name=orphan")
-    _, err = process.communicate(timeout=100)
-    assert process.returncode == 2
-    assert "runs/refned does not exist. Did you mean 'refined'" in err.decode()
+    run(project, "train", *WORDS, *words, "name=student")
+    orphan = ("method=distilled", "method.teacher=runs/refned", "name=orphan")
+    assert "runs/refned does not exist. Did you mean 'refined'" in run(project, "train", *WORDS, *orphan, code=2)
 
 
-def test_another_configuration_is_not_mixed_into_a_run(project):
-    process = _start(project, "train", *WORDS, "name=whole", "train.learning_rate=2e-3")
-    _, err = process.communicate(timeout=100)
-    assert process.returncode == 2
-    assert "another train.learning_rate" in err.decode()
+def test_another_configuration_is_not_mixed_into_arun(project):
+    said = run(project, "train", *WORDS, "name=whole", "train.learning_rate=2e-3", code=2)
+    assert "another train.learning_rate" in said
 
 
 def test_evaluation_writes_a_table_and_a_report(project):
-    out = _run(project, "evaluate", "runs/whole")
+    out = run(project, "evaluate", "runs/whole")
     assert out.strip().splitlines()[-1] == "report: runs/whole/report.html"
     document = json.loads((project / "runs/whole/evaluation.json").read_text())
     assert {"model", "persistence", "linear"} <= set(document["systems"])
