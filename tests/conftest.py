@@ -6,6 +6,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # programs with checks that call Python, as those of Diffrax, would not be kept in that cache
 os.environ.setdefault("EQX_ON_ERROR", "nan")
 
+from tests._quick import set_flags
+
+set_flags()
+
 import jax
 import pytest
 
