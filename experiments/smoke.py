@@ -116,7 +116,9 @@ def main() -> int:
         parser.error(f"unknown study {sorted(unknown)[0]!r}: known are {', '.join(STUDIES)}")
     outcomes = run([name for name in STUDIES if name in names])
     failed = [one.name for one in outcomes if not one.passed]
-    print(f"{len(outcomes)} studies, {sum(one.cpu for one in outcomes):.0f} CPU s" + f"; failed: {failed}" * bool(failed))
+    print(
+        f"{len(outcomes)} studies, {sum(one.cpu for one in outcomes):.0f} CPU s" + f"; failed: {failed}" * bool(failed)
+    )
     return int(bool(failed))
 
 

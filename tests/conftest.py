@@ -6,9 +6,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # programs with checks that call Python, as those of Diffrax, would not be kept in that cache
 os.environ.setdefault("EQX_ON_ERROR", "nan")
 
-from tests._quick import set_flags
+from tests._quick import quick_environment
 
-set_flags()
+os.environ.update(quick_environment())
 
 import jax
 import pytest

@@ -54,7 +54,6 @@ INVERSE = (
     "train.updates_per_dispatch=5",
     "train.checkpoint_every=5",
     "train.evaluate_every=20",
-    "train.devices=1",
     "train.stages=[{optimiser: gauss_newton, only: [weights], steps: 5, options: {ridge: 1e-6}}, "
     "{optimiser: gauss_newton, only: [weights], steps: 5, options: {ridge: 1e-6}, adapt: {move: 3, split: 2, add: 1}}, "
     "{optimiser: levenberg_marquardt, steps: 40}]",

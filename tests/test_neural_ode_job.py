@@ -29,7 +29,6 @@ WORDS = (
     "train.steps=120",
     "train.checkpoint_every=20",
     "train.evaluate_every=40",
-    "train.devices=1",
 )
 MOMENTS = ("loss", "nrmse", "nfe", "accepted_steps", "rejected_steps", "unfinished")
 MEASURES = ("solver_error", "solver_stiffness", "penalty", "penalty_weight")
