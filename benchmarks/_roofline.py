@@ -10,8 +10,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from pdejax.networks._kernel import dft_operations
-from pdejax.networks._modes import weight_shape
+from pdejax.networks.spectral.kernel import dft_operations
+from pdejax.networks.spectral.modes import weight_shape
 
 
 def _rate(mesh: Mesh, function: Callable, shape: Sequence[int], work: float) -> float:

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 
 from benchmarks._results import row, study, write_benchmark
 from pdejax.networks import SpectralConv, choose_kernel
-from pdejax.networks._kernel import dft_operations
+from pdejax.networks.spectral.kernel import dft_operations
 
 QUESTION = "For which sizes is a truncated DFT by matrix products faster than an FFT, and does `auto` know?"
 LOOP = 6

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pdejax.data._inspect import well_files
-from pdejax.data._well import names, open_shard, text
+from pdejax.data.store.overview import well_files
+from pdejax.data.store.well import names, open_shard, text
 
 MOST_FIELDS = 6
 COLUMNS = 5

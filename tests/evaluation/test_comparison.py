@@ -9,7 +9,7 @@ import pytest
 
 from pdejax.core import StepperPredictor
 from pdejax.evaluation import Comparison, bootstrap_interval, compare_runs, evaluate, write_comparison
-from pdejax.evaluation._comparison_parts import pareto
+from pdejax.evaluation.comparison.parts import pareto
 
 
 class Scale(eqx.Module):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from pdejax.evaluation import moments, without_divergence
-from pdejax.evaluation._divergence import first_diverged
+from pdejax.evaluation.metrics.divergence import first_diverged
 
 
 def ones(*shape):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor, predict_by_stepping
-from pdejax.evaluation._ensemble import ensemble
-from pdejax.evaluation._ensemble_scores import (
+from pdejax.evaluation.metrics.ensemble import (
     coefficient_of_determination,
     cross_correlation,
     cross_correlation_time,
@@ -19,7 +18,8 @@ from pdejax.evaluation._ensemble_scores import (
     spread,
     spread_spectrum,
 )
-from pdejax.evaluation._metrics import correlation
+from pdejax.evaluation.metrics.errors import correlation
+from pdejax.evaluation.rollouts.ensemble import ensemble
 
 TIMES = np.array([0.5, 1.0, 1.5])
 

@@ -7,8 +7,8 @@ import pytest
 
 from pdejax.core import StepperPredictor
 from pdejax.evaluation import METRICS, Evaluation, compare, evaluate, fit_linear_propagator
-from pdejax.evaluation._baselines import BASELINES
-from pdejax.evaluation._predictor import BoundStepper
+from pdejax.evaluation.baselines.stepping import BASELINES
+from pdejax.evaluation.predictor import BoundStepper
 from pdejax.solvers import problem_stepper
 
 TOP = ["dataset", "environment", "protocol", "schema", "skipped", "systems", "times"]

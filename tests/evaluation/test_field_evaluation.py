@@ -17,7 +17,7 @@ from pdejax.evaluation import (
     evaluate_field,
     field_table,
 )
-from pdejax.evaluation._field_validation import claimed
+from pdejax.evaluation.coordinate.errors import claimed
 from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard
 from pdejax.networks import nested_jet
 from pdejax.solvers import Truth, solve_truth

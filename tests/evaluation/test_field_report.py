@@ -11,16 +11,16 @@ from matplotlib.text import Text
 
 from pdejax.equations import BoundaryValueProblem
 from pdejax.evaluation import evaluate_field, field_table, write_field_report
-from pdejax.evaluation._field_figures import (
+from pdejax.evaluation.coordinate.figures import (
     field_figure,
     field_training_figure,
     found_figure,
     gaussians_figure,
     time_figure,
 )
-from pdejax.evaluation._field_report import _stages
-from pdejax.evaluation._style import settle, style
+from pdejax.evaluation.coordinate.page import _stages
 from pdejax.methods import PhysicsInformed, ProblemCard
+from pdejax.plot import settle, style
 from pdejax.solvers import Truth, solve_truth
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -10,7 +10,7 @@ from pdejax.core import StepperPredictor
 from pdejax.data import Dataset, Split, SplitSize, generate
 from pdejax.equations import EQUATIONS, Problem
 from pdejax.evaluation import RolloutValidation, build_baselines, evaluate, moments, rollout
-from pdejax.evaluation._html import formula
+from pdejax.evaluation.page.html import formula
 from pdejax.solvers import problem_stepper
 
 
@@ -110,7 +110,9 @@ def test_rollouts_in_training_compile_no_data_in(burgers, monkeypatch):
             seen.append(initial)
             return jnp.broadcast_to(initial[None], (len(times), *initial.shape))
 
-    monkeypatch.setattr("pdejax.evaluation._validation.moments", lambda u, v: (seen.append(v), moments(u, v))[1])
+    monkeypatch.setattr(
+        "pdejax.evaluation.rollouts.validation.moments", lambda u, v: (seen.append(v), moments(u, v))[1]
+    )
     validation = RolloutValidation(burgers, "test", steps=3)
     first = validation(Keep())
     assert len(seen) == 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pdejax.equations import Problem
-from pdejax.evaluation._lyapunov import METHODS, growth_rates, in_lyapunov_times, largest_lyapunov_exponent
+from pdejax.evaluation.metrics.lyapunov import METHODS, growth_rates, in_lyapunov_times, largest_lyapunov_exponent
 from pdejax.solvers import spectral_stepper
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from pdejax.core import StepperPredictor
 from pdejax.evaluation import evaluate, write_report
-from pdejax.evaluation._fields import rollout_figure
-from pdejax.evaluation._figures import training_figure
-from pdejax.evaluation._html import formula, interval, number, seconds, words
+from pdejax.evaluation.page.html import formula, interval, number, seconds, words
+from pdejax.evaluation.rollouts.figures import training_figure
+from pdejax.evaluation.rollouts.pictures import rollout_figure
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -5,7 +5,7 @@ import pytest
 
 from pdejax.core import StepperPredictor
 from pdejax.evaluation import moments, rollout
-from pdejax.evaluation._rollout import BUDGET, chunk_size
+from pdejax.evaluation.rollouts.rollout import BUDGET, chunk_size
 
 
 class Grow(eqx.Module):

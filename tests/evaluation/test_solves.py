@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pdejax.evaluation import Accounted, compare_runs, ensemble, evaluate, solve_counts, solve_rows, stability
-from pdejax.evaluation._solves import calls_per_step
-from pdejax.evaluation._truth import select
+from pdejax.evaluation.reference import select
+from pdejax.evaluation.rollouts.solves import calls_per_step
 from pdejax.methods import DataCard, build_method
 
 SILENT = {"kind": "perceptron", "width": 2, "depth": 1}
@@ -24,8 +24,8 @@ def make(diffusion):
         dataset = diffusion(vary=vary)
         names = ("nu",) if vary else ()
         card = DataCard(
-            shape=dataset.grid.shape,
-            lengths=dataset.grid.lengths,
+            shape=dataset.domain.shape,
+            lengths=dataset.domain.lengths,
             step=dataset.step,
             field_names=("u",),
             parameter_names=names,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor, trajectory
-from pdejax.evaluation._predictor import BoundStepper
-from pdejax.evaluation._stability import stability
+from pdejax.evaluation.predictor import BoundStepper
+from pdejax.evaluation.rollouts.stability import stability
 from pdejax.solvers import problem_stepper
 
 X = 2 * np.pi * np.arange(16) / 16

@@ -11,8 +11,8 @@ import pytest
 from jax.test_util import check_grads
 
 from pdejax.networks import Conv
-from pdejax.networks._convolve import convolve
-from pdejax.networks._scale import PatchUp, RepeatUp, repeat_points
+from pdejax.networks.layers.convolve import convolve
+from pdejax.networks.layers.scale import PatchUp, RepeatUp, repeat_points
 
 
 def direct(x, weight, periodic, stride=1, dilation=1):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pdejax.networks import LSM, GroupNorm, NeuralSpectralBlock
-from pdejax.networks._patches import from_patches, to_patches
-from pdejax.networks._pool import linear_upsample, max_pool
+from pdejax.networks.layers.patches import from_patches, to_patches
+from pdejax.networks.layers.pool import linear_upsample, max_pool
 
 # grid, channels in and out, width, patch, padded grid and number of weights of the authors' benchmarks
 PUBLISHED = {
@@ -232,7 +232,7 @@ def test_options_that_do_not_fit_are_refused(small):
         small(1, embedding="coordinate")
     with pytest.raises(ValueError, match="patch_size must be one value or 2, one per axis, got"):
         small(2, patch_size=(2, 2, 2))
-    with pytest.raises(ValueError, match="scales must be positive, got 0"):
+    with pytest.raises(ValueError, match="scales should be greater than or equal to 1, got 0"):
         small(1, scales=0)
     with pytest.raises(ValueError, match="got a condition, but this LSM was built without condition_features"):
         small(1)(jnp.zeros((1, 8, 1)), condition=jnp.zeros((1, 2)))

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from pdejax.networks import from_neuraloperator, load_neuraloperator
-from pdejax.networks._torch_file import Named, read_torch
+from pdejax.networks.released.torch_file import Named, read_torch
 
 FOLDER = Path(__file__).parent / "neuraloperator"
 

@@ -20,9 +20,9 @@ from jaxtyping import Array
 from pdejax.data import Batch
 from pdejax.methods import AbstractMethod, Coupled, Scheduled
 from pdejax.training import Interrupted, TrainSettings, TrainState, data_mesh, make_update, shard_batches, train
-from pdejax.training._mesh import replicate
-from pdejax.training._objective import GradientDescent
-from pdejax.training._optimiser import build_optimiser
+from pdejax.training.optimisers.build import build_optimiser
+from pdejax.training.optimisers.gradient import GradientDescent
+from pdejax.training.sharding import replicate
 
 BATCH, INITIAL, FINAL = 24, 1e-1, 1e-3
 STEPS = 8

@@ -6,8 +6,8 @@ import optax
 import pytest
 
 from pdejax.training import TrainState, data_mesh, make_update, shard_batches
-from pdejax.training._mesh import replicate
-from pdejax.training._objective import GradientDescent
+from pdejax.training.optimisers.gradient import GradientDescent
+from pdejax.training.sharding import replicate
 
 
 def _run(method, model, feed, devices, *, updates=3, accumulate=1, optimiser=None, ema=0.5):

@@ -1,0 +1,179 @@
+"""Sections made of signatures: an option is declared where it is used, by the constructor that takes it.
+
+The types of a configuration are made for its values: the `kind` of a section names a factory, whose arguments with
+their annotations, defaults and marks are the section's keys. Nothing about any kind is known here.
+"""
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from annotated_types import IsFinite
+from pydantic import BeforeValidator, Field, Strict, TypeAdapter, ValidationError, WrapValidator, create_model
+from pydantic_core import PydanticCustomError
+
+from pdejax.config._types import Section, fault
+from pdejax.core import Given, Of, PerAxis, describe, factory_of, mark_of, members_of, options_of, record_of
+
+
+def section_of(group: str, value: Any, context: Collection[str] = (), *, ndim: int | None = None) -> Any:
+    """The type of a section whose `kind` is one of a group, made for a value of it.
+
+    **Arguments:** `group`: see `pdejax.register`; `value`: what the section holds; `context`: arguments of its factory
+    that are no options, for whoever builds the object gives them; `ndim`: axes of space, if they are known.
+
+    **Returns:** a type for pydantic; one that refuses the value in a sentence where no factory takes it.
+    """
+    if isinstance(value, Section):
+        return type(value)
+    if not isinstance(value, Mapping):
+        return _refusing("dict_type")
+    if "kind" not in value:
+        return _refusing("no_kind")
+    try:
+        factory = factory_of(group, value["kind"])
+    except ValueError as error:
+        return _refusing("unknown_kind", sentence=str(error).partition(".")[2].strip(), kind=value["kind"])
+    return section(factory, value, context, ndim=ndim, kind=value["kind"])
+
+
+def _refusing(mistake: str, **about: Any) -> Any:
+    def refuse(_: Any) -> Any:
+        raise PydanticCustomError(mistake, "refused", about)  # type: ignore[arg-type]
+
+    return Annotated[Any, BeforeValidator(refuse)]
+
+
+def section(
+    factory: Callable[..., Any],
+    value: Any,
+    context: Collection[str] = (),
+    *,
+    ndim: int | None = None,
+    kind: str | None = None,
+) -> type[Section]:
+    """The type of a section that holds a factory's options.
+
+    **Arguments:** `factory`: a class or function; `value`: what the section holds, which tells the kinds of sections
+    below it; `context`, `ndim`: see `section_of`; `kind`: the name it goes by, where it has one.
+    """
+    held = value if isinstance(value, Mapping) else {}
+    fields: dict[str, Any] = {} if kind is None else {"kind": (Literal[kind], kind)}  # type: ignore[valid-type]
+    for name, argument in options_of(factory).items():
+        if name not in context and not _marked(argument.annotation, Given):
+            fields[name] = (_type(argument.annotation, held.get(name), ndim), _default(argument))
+    return create_model(getattr(factory, "__name__", "Section"), __base__=Section, **fields)
+
+
+def _marked(annotation: Any, mark: type) -> bool:
+    return any(isinstance(one, mark) for part in (annotation, *members_of(annotation))
+               for one in getattr(part, "__metadata__", ()))  # fmt: skip
+
+
+def _default(argument: inspect.Parameter) -> Any:
+    """An argument's default as a configuration writes it; none where it must be given."""
+    if argument.default is argument.empty:
+        return ...
+    plain = describe(argument.default) if mark_of(argument.annotation) else argument.default
+    if record_of(argument.annotation) is not None and plain is not None and not isinstance(plain, Mapping):
+        plain = {name: getattr(plain, name) for name in options_of(type(plain))}
+    return Field(default_factory=lambda: plain)
+
+
+def _type(annotation: Any, value: Any, ndim: int | None) -> Any:
+    """The type of an option that holds this value."""
+    mark, record, optional = mark_of(annotation), record_of(annotation), type(None) in members_of(annotation)
+    if mark is None and record is None:
+        return converted(annotation, ndim)
+    if value is None and (optional or not isinstance(value, Mapping)):
+        return Any if optional or value is None else _refusing("dict_type")
+    if mark is not None:
+        return section_of(mark.group, {"kind": value} if isinstance(value, str) else value, _CONTEXT, ndim=ndim)
+    assert record is not None
+    others = [part for part in members_of(annotation) if part is not record and part is not type(None)]
+    if not isinstance(value, Mapping) and others:
+        return converted(annotation, ndim)
+    return section(record, value, ndim=ndim) if isinstance(value, Mapping | Section) else _refusing("dict_type")
+
+
+# what whoever builds a network inside of another object gives it
+_CONTEXT = ("in_channels", "out_channels", "ndim", "condition_features", "channels", "box", "parity", "key")
+
+
+def _whole(value: Any) -> Any:
+    """YAML reads 1e5 as a float; as a count it is meant as an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _text(value: Any) -> Any:
+    """YAML reads 0 as a number; as an expression it is meant as text."""
+    return str(value) if type(value) in (int, float) else value
+
+
+_PLAIN: Mapping[Any, Any] = {
+    int: Annotated[int, Strict(), BeforeValidator(_whole)],
+    float: Annotated[float, Strict()],
+    bool: Annotated[bool, Strict()],
+    str: Annotated[str, Strict(), BeforeValidator(_text)],
+}
+
+
+def converted(annotation: Any, ndim: int | None = None) -> Any:
+    """What pydantic is told of a plain annotation: numbers are not taken for words, nor words for numbers.
+
+    **Arguments:** `annotation`: as a constructor has it; `ndim`: axes of space, if they are known.
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    if origin is Annotated:
+        return _annotated(arguments[0], arguments[1:], ndim)
+    if origin is types.UnionType or origin is typing.Union:
+        return typing.Union[tuple(converted(one, ndim) for one in arguments)]  # noqa: UP007
+    if origin is tuple:
+        return tuple[tuple(one if one is ... else converted(one, ndim) for one in arguments)]  # type: ignore[misc]
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return dict[converted(arguments[0]), converted(arguments[1])]  # type: ignore[misc]
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return tuple[converted(arguments[0], ndim), ...]
+    if isinstance(annotation, type) and record_of(annotation) is not None:
+        return section(annotation, {}, ndim=ndim)
+    return annotation if origin is Literal or annotation in (None, type(None)) else Any
+
+
+def _annotated(inner: Any, marks: Sequence[Any], ndim: int | None) -> Any:
+    kind: Any = converted(inner, ndim)
+    for mark in marks:
+        if mark is IsFinite:
+            kind = Annotated[kind, Field(allow_inf_nan=False)]
+        elif not isinstance(mark, Of | PerAxis | Given | str):
+            kind = Annotated[kind, mark]
+    if any(isinstance(mark, PerAxis) for mark in marks):
+        return Annotated[kind, WrapValidator(functools.partial(_per_axis, ndim, _word(inner)))]
+    return kind
+
+
+def _word(annotation: Any) -> str:
+    """What one entry of an option by axis is called."""
+    parts = {type_ for part in members_of(annotation) for type_ in (part, *typing.get_args(part))}
+    names = {bool: "true or false", float: "a number", int: "a positive number", str: "a word"}
+    return next((name for kind, name in names.items() if kind in parts), "a value")
+
+
+def _per_axis(ndim: int | None, word: str, value: Any, check: Callable[[Any], Any]) -> Any:
+    """One value for all axes, or one for each."""
+    try:
+        checked = check(value)
+    except ValidationError:
+        raise fault(f"should be {word} or a list of one per axis, got {value!r}") from None
+    if isinstance(checked, tuple) and ndim is not None and len(checked) != ndim:
+        raise fault(f"should have one entry for each of {ndim} axes, got {list(checked)}")
+    return checked
+
+
+def check(kind: Any, value: Any) -> Any:
+    """A value as a type of `section_of` reads it."""
+    return TypeAdapter(kind).validate_python(value)

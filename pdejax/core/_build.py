@@ -1,0 +1,124 @@
+"""Objects from descriptions and back: a mapping with a `kind` and options, or the object itself."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pdejax._suggest import known
+from pdejax.core._options import Of
+from pdejax.core._registry import factory_of, kind_of, options_of
+
+
+def build(group: str, given: Any, /, **context: Any) -> Any:
+    """The object that a mapping such as `{"kind": "fno", "width": 32}` describes; an object is given back.
+
+    **Arguments:**
+
+    - `group`: see `register`.
+    - `given`: a mapping, the name of a kind alone, or an object that is ready.
+    - `context`: what is not an option, such as sizes and the random key; a factory gets those its signature has.
+
+    **Raises:** `ValueError` for an unknown kind or option, with the nearest spelling, and what the factory refuses.
+    """
+    if isinstance(given, str):
+        given = {"kind": given}
+    if not isinstance(given, Mapping):
+        return given
+    if "kind" not in given:
+        raise ValueError(f"a {group} is an object or a mapping with a 'kind', got {dict(given)}")
+    kind, options = given["kind"], {name: value for name, value in given.items() if name != "kind"}
+    factory = factory_of(group, kind)
+    return _make(factory, f"{group} {kind!r}", options, context, group)
+
+
+def _make(
+    factory: Callable[..., Any], what: str, options: Mapping[str, Any], context: Mapping[str, Any], group: str = ""
+) -> Any:
+    arguments = options_of(factory)
+    names = [name for name in options_of(factory, group) if name not in context]
+    for name in options:
+        if name not in names:
+            raise ValueError(known(f"option of {what}:", name, names))
+    missing = [n for n in names if arguments[n].default is arguments[n].empty and n not in options]
+    if missing:
+        raise ValueError(f"{what} needs the option {missing[0]!r}, got {sorted(options)}")
+    ready = {name: _nested(arguments[name].annotation, value) for name, value in options.items()}
+    return factory(**ready, **{name: value for name, value in context.items() if name in arguments})
+
+
+def _nested(annotation: Any, value: Any) -> Any:
+    """Sections and lists of an option as its annotation wants them: objects and tuples."""
+    mark, record = mark_of(annotation), record_of(annotation)
+    if mark is not None and not mark.later and isinstance(value, Mapping | str):
+        return build(mark.group, value)
+    if mark is None and record is not None and isinstance(value, Mapping):
+        return _make(record, record.__name__, value, {})
+    return _tuples(value)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def members_of(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of an annotation, each with its marks."""
+    inner = typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
+    if isinstance(inner, types.UnionType) or typing.get_origin(inner) is typing.Union:
+        return tuple(member for part in typing.get_args(inner) for member in members_of(part))
+    return (annotation,)
+
+
+def mark_of(annotation: Any) -> Of | None:
+    """The mark of an option that is an object of a group, alone or as an alternative to none."""
+    for part in (annotation, *members_of(annotation)):
+        for mark in getattr(part, "__metadata__", ()):
+            if isinstance(mark, Of):
+                return mark
+    return None
+
+
+def record_of(annotation: Any) -> type | None:
+    """The class of an option that is a plain record of further options, alone or as an alternative to none."""
+    for part in members_of(annotation):
+        inner = typing.get_args(part)[0] if typing.get_origin(part) is Annotated else part
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            return inner
+    return None
+
+
+def describe(value: Any) -> Any:
+    """The plain JSON value that `build` makes an equal object of.
+
+    **Arguments:** `value`: a number, word, sequence or mapping, or an object of a registered class that keeps each of
+    its constructor's arguments as an attribute of the same name.
+
+    **Raises:** `ValueError` if it holds something that no file can hold, naming it.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [describe(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): describe(one) for name, one in value.items()}
+    found, name = kind_of(value), f"{type(value).__module__}.{type(value).__qualname__}"
+    if found is None:
+        raise ValueError(f"{name} cannot be saved: it is not registered; "
+                         f"call pdejax.register(group, name, {type(value).__name__})")  # fmt: skip
+    return {"kind": found[1], **_described(value, found[0])}
+
+
+def _described(value: Any, group: str = "") -> dict[str, Any]:
+    """All options of an object, those at their defaults too."""
+    plain, arguments = {}, options_of(type(value), group)
+    for name, argument in arguments.items():
+        if not hasattr(value, name):
+            what = type(value).__qualname__
+            raise ValueError(f"{what} cannot be saved: it keeps no attribute of its argument {name!r}")
+        one = getattr(value, name)
+        record = record_of(argument.annotation)
+        plain[name] = _described(one) if record is not None and type(one) is record and kind_of(one) is None else (
+            describe(one)
+        )  # fmt: skip
+    return plain

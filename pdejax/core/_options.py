@@ -1,0 +1,45 @@
+"""How constructors declare their options, for people and for the sections of a configuration made from them."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval, IsFinite, MinLen
+
+
+@dataclasses.dataclass(frozen=True)
+class Of:
+    """Marks an option that is an object of a group: `error: Annotated[AbstractLoss, Of("loss")]`.
+
+    A configuration says it as a section with a `kind`. What is built `later` stays a description until somebody knows
+    its sizes, as a method does those of its networks.
+    """
+
+    group: str
+    later: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class NameOf:
+    """Marks an option that is the name of what is registered in a group, or such a thing itself: an activation."""
+
+    group: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PerAxis:
+    """Marks an option that is one value for all axes of space or one per axis, whose number is then checked."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """Marks an argument that is not an option: whoever builds the object gives it, such as sizes of the data."""
+
+
+Count = Annotated[int, Ge(1)]
+Whole = Annotated[int, Ge(0)]
+Real = Annotated[float, IsFinite]
+Positive = Annotated[float, Gt(0), IsFinite]
+NotNegative = Annotated[float, Ge(0), IsFinite]
+Fraction = Annotated[float, Interval(ge=0, lt=1)]
+Counts = Annotated[Sequence[Count], MinLen(1)]

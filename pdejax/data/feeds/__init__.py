@@ -1,0 +1,1 @@
+"""Batches for training, in an order that can be resumed."""

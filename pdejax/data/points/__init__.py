@@ -1,0 +1,1 @@
+"""Where points of a box lie, and where it was measured."""

@@ -1,0 +1,85 @@
+"""Solved truths on the disk: made once, then read."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pdejax.data.store.files import exclusive, replacing, sweep, to_json
+from pdejax.equations._boundary_value import BoundaryValueProblem
+from pdejax.solvers import Truth, solve_truth, truth_axes
+from pdejax.solvers._reference import Progress
+
+FILE = "truth.h5"
+_FORMAT = 1
+
+
+def truth_recipe(problem: BoundaryValueProblem, shape: Sequence[int] | None = None) -> str:
+    """All that a truth depends on, as JSON: the problem's whole specification and the grid."""
+    counts = [len(x) for x in truth_axes(problem, shape)]
+    return to_json({"format": _FORMAT, "problem": problem.spec, "shape": counts})
+
+
+def stored_truth(
+    problem: BoundaryValueProblem,
+    folder: str | Path,
+    shape: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> Truth:
+    """The truth of a problem from `folder/truth.h5`, which is solved for and written if it is not there.
+
+    A file of another specification or grid is replaced. It appears whole or not at all.
+
+    **Arguments:** `problem`; `folder`: made if it is not there; `shape`: points per axis, `t` first (see
+    `truth_axes`); `progress`: called with what is done and all there is to do (see `progress_bar`).
+
+    **Returns:** the truth, the same whether read or solved.
+
+    **Raises:** `ValueError` if no truth is declared, another process is writing, or the problem has a Python function,
+    which no file can be compared with, in place of its equation; `RuntimeError` if the solution does not converge.
+    """
+    folder = Path(folder)
+    if problem.function is not None:
+        raise ValueError(f"problem {problem.name!r} is given by a Python function, so that a file cannot tell whether "
+                         f"it still is the same; call solve_truth instead")  # fmt: skip
+    recipe = truth_recipe(problem, shape)
+    if (found := _read(folder / FILE, recipe, problem)) is not None:
+        return found
+    with exclusive(folder):
+        sweep(folder)
+        truth = solve_truth(problem, shape, progress)
+        write_truth(folder / FILE, truth, problem, recipe)
+    return truth
+
+
+def write_truth(path: Path, truth: Truth, problem: BoundaryValueProblem, recipe: str) -> None:
+    """Writes a truth, whole or not at all.
+
+    **Arguments:** `path`; `truth`; `problem`: names of axes and fields; `recipe`: what the truth depends on.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update({"recipe": recipe, "floor": truth.floor, "how": to_json(truth.how), "name": problem.name})
+        for name, values in zip(problem.axes, truth.axes, strict=True):
+            file.create_dataset(f"axes/{name}", data=values, track_times=False)
+        for channel, name in enumerate(problem.fields):
+            values = np.ascontiguousarray(truth.values[..., channel])
+            file.create_dataset(f"fields/{name}", data=values, track_times=False, chunks=True, fletcher32=True)
+
+
+def _read(path: Path, recipe: str, problem: BoundaryValueProblem) -> Truth | None:
+    """The truth in a file; nothing if there is none or it is of another recipe."""
+    if not path.exists():
+        return None
+    try:
+        opened: Any = h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"{path} is damaged: delete it, and it is made again") from error
+    with opened as file:
+        if file.attrs.get("recipe") != recipe:
+            return None
+        axes = tuple(file["axes"][name][:] for name in problem.axes)
+        values = np.stack([file["fields"][name][:] for name in problem.fields], axis=-1)
+        return Truth(axes, values, float(file.attrs["floor"]), json.loads(file.attrs["how"]))

@@ -1,0 +1,1 @@
+"""What a model is compared with: the classical solver, linear and constant predictions."""

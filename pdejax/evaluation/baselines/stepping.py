@@ -1,0 +1,175 @@
+"""What every result table holds beside the model: what is gained over doing little, and over computing coarsely."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+
+from pdejax.core import Key, State, TimedStepper, hashed_by_identity, known, resample
+from pdejax.evaluation.baselines.baseline import Baseline
+from pdejax.evaluation.baselines.linear import fit_linear_propagator
+from pdejax.evaluation.baselines.steady import STEADY_BASELINES
+from pdejax.evaluation.predictor import BoundStepper, as_predictor
+from pdejax.solvers import problem_stepper
+
+LARGER_STEP = 4
+COARSER_GRID = 2
+SMALLEST_GRID = 8
+
+
+class Persistence(eqx.Module):
+    """The Stepper that changes nothing."""
+
+    def __call__(self, u: State, *, key: Key | None = None) -> State:
+        """The state itself."""
+        return u
+
+
+@hashed_by_identity
+class OnGrid(eqx.Module):
+    """A Stepper of another grid, applied to states of this one by spectral resampling before and after.
+
+    **Arguments:** `stepper`; `inner`, `outer`: shapes of its grid and of the states; `start`: number of steps before
+    the first state, for equations that depend on time.
+    """
+
+    stepper: Any
+    inner: tuple[int, ...] = eqx.field(static=True)
+    outer: tuple[int, ...] = eqx.field(static=True)
+    start: int = eqx.field(static=True)
+
+    def __call__(self, u: State, *, key: Key | None = None) -> State:
+        """The state one frame later, `(*batch, *outer, channel)`."""
+        return resample(self.stepper(resample(u, self.inner), key=key), self.outer)
+
+    def at(self, time: Any) -> "OnGrid":
+        """The same Stepper set to `time` after the first state, a scalar or `(batch,)`."""
+        if not isinstance(self.stepper, TimedStepper):
+            return self
+        return eqx.tree_at(lambda s: s.stepper, self, self.stepper.at(time + self.start * self.stepper.step_size))
+
+    @property
+    def step_size(self) -> Any:
+        """Time one call covers."""
+        return getattr(self.stepper, "step_size", 0.0)
+
+
+def persistence(dataset: Any, start: int = 0) -> Baseline:
+    """The last known frame, forever."""
+    meaning = "the last known frame, kept"
+    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.problem))
+
+
+def linear(dataset: Any, start: int = 0) -> Baseline:
+    """The best translation-equivariant linear map, fitted to the training split; see `fit_linear_propagator`."""
+    if not dataset.domain.periodic:
+        raise ValueError("the linear propagator needs a periodic grid")
+    stepper = fit_linear_propagator(dataset.split("train").states)
+    meaning = "one matrix between channels per Fourier mode, least squares on the training split"
+    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.problem))
+
+
+def _solver(
+    dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int, double: bool = True
+) -> Baseline:
+    problem = dataset.problem
+    outer, elapsed = tuple(dataset.domain.shape), problem.burn_in + start
+
+    def make(parameters: Mapping[str, Any]) -> OnGrid:
+        return OnGrid(problem_stepper(problem, parameters, shape=shape, substeps=substeps), shape, outer, elapsed)
+
+    return Baseline(label, meaning, BoundStepper(make, dataset.step), double)
+
+
+def solver(dataset: Any, start: int = 0) -> Baseline:
+    """The solver that made the data, restarted from a stored frame: the ceiling for any method.
+
+    It computes in float64 like the generator: in a chaotic system the rounding of the stored frame to float32 alone
+    ends the agreement at some time.
+    """
+    problem = dataset.problem
+    meaning = "the solver that made the data, restarted from the stored float32 frame: what is attainable"
+    return _solver(dataset, start, "solver as generated", meaning, tuple(problem.solve_grid.shape), problem.substeps)
+
+
+def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
+    """The same solver with half the points per axis."""
+    problem = dataset.problem
+    if not dataset.domain.periodic:
+        raise ValueError("states are resampled spectrally, which needs a periodic grid")
+    shape = tuple(max(n // COARSER_GRID, 4) for n in problem.solve_grid.shape)
+    grid = " x ".join(map(str, shape))
+    meaning = f"the same solver on {grid} points, resampled spectrally"
+    return _solver(dataset, start, f"solver, {grid} points", meaning, shape, problem.substeps)
+
+
+def solver_large_step(dataset: Any, start: int = 0) -> Baseline:
+    """The same solver with a quarter of its steps."""
+    problem = dataset.problem
+    if problem.substeps < 2:
+        raise ValueError("the solver already takes a single step per frame")
+    substeps = max(1, problem.substeps // LARGER_STEP)
+    meaning = f"the same solver with {substeps} instead of {problem.substeps} steps per frame"
+    label = f"solver, {substeps} step{'s' if substeps > 1 else ''} per frame"
+    return _solver(dataset, start, label, meaning, tuple(problem.solve_grid.shape), substeps)
+
+
+def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *, double: bool = False) -> Baseline:
+    """The same solver on any grid with any number of steps per frame, in float32 as networks compute if not `double`.
+
+    **Raises:** `ValueError` if the grid is not periodic and `shape` is another one.
+    """
+    if shape != tuple(dataset.domain.shape) and not dataset.domain.periodic:
+        raise ValueError("states are resampled spectrally, which needs a periodic grid")
+    grid, precision = " x ".join(map(str, shape)), "float64" if double else "float32"
+    label = f"solver, {grid} points, {substeps} step{'s' if substeps > 1 else ''}"
+    meaning = f"the same solver on {grid} points with {substeps} step(s) per frame in {precision}"
+    return _solver(dataset, start, label, meaning, shape, substeps, double)
+
+
+def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
+    """Grids and steps per frame that span what the solver can trade: the data's grid and its own, whole and three,
+    two and one quarter of it, each with all, a quarter and one of its steps."""
+    problem, whole = dataset.problem, tuple(dataset.problem.solve_grid.shape)
+    shapes = [whole, tuple(dataset.domain.shape)]
+    if dataset.domain.periodic:
+        even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
+        shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
+    substeps = [problem.substeps, max(1, problem.substeps // LARGER_STEP), 1]
+    finest_first = sorted(dict.fromkeys(shapes), reverse=True)
+    return [(shape, count) for shape in finest_first for count in dict.fromkeys(substeps)]
+
+
+BASELINES: dict[str, Callable[[Any, int], Baseline]] = {
+    "solver": solver,
+    "solver_coarse_grid": solver_coarse_grid,
+    "solver_large_step": solver_large_step,
+    "linear": linear,
+    "persistence": persistence,
+}
+"""Baselines by their key in `evaluation.json`, in the order of the table; each takes the data set and first frame."""
+
+
+def build_baselines(
+    dataset: Any, which: bool | Sequence[str] = True, start: int = 0
+) -> tuple[dict[str, Baseline], dict[str, str]]:
+    """The baselines of a data set.
+
+    **Arguments:** `dataset`; `which`: all, none, or names of `BASELINES`, for a steady problem of
+    `STEADY_BASELINES`; `start`: number of the first frame.
+
+    **Returns:** the baselines by name, and why others could not be made.
+
+    **Raises:** `ValueError` for an unknown name.
+    """
+    table = STEADY_BASELINES if dataset.problem.steady else BASELINES
+    names = (list(table) if which else []) if isinstance(which, bool) else list(which)
+    made, skipped = {}, {}
+    for name in names:
+        if name not in table:
+            raise ValueError(known("baseline", name, table))
+        try:
+            made[name] = table[name](dataset, start)
+        except ValueError as reason:
+            skipped[name] = str(reason)
+    return made, skipped

@@ -1,0 +1,1 @@
+"""Several predictors on the same truth."""

@@ -1,0 +1,321 @@
+"""Comparison of any number of predictors on the same truth, beside the classical solver at several resolutions."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from pdejax.core import Key, known
+from pdejax.evaluation.baselines.baseline import Baseline
+from pdejax.evaluation.baselines.stepping import solver, solver_at, solver_resolutions
+from pdejax.evaluation.comparison.cost import step_costs
+from pdejax.evaluation.comparison.ensembles import ensemble_section
+from pdejax.evaluation.comparison.gains import gain_entry
+from pdejax.evaluation.comparison.parts import frontiers, long_section, lyapunov_section, with_lyapunov
+from pdejax.evaluation.metrics.table import METRICS
+from pdejax.evaluation.predictor import as_predictor
+from pdejax.evaluation.reference import Truth, select
+from pdejax.evaluation.result import save_result
+from pdejax.evaluation.rollouts.curves import curves_of, measure_of
+from pdejax.evaluation.rollouts.measure import dataset_section, protocol_section, system_section
+from pdejax.evaluation.rollouts.rollout import chunk_size, rollout
+from pdejax.evaluation.rollouts.solves import calls_per_step, solve_counts
+from pdejax.training import environment
+
+SCHEMA = 1
+SOLVER = "solver"  # the generating solver, in float64
+
+COMPARISON_DOCUMENTATION = """\
+comparison.json (schema 1); every number is finite, an unavailable one is null with its reason beside it.
+
+dataset, protocol, times, environment   as in evaluation.json; protocol also has reference (name), members, long_steps,
+              chunk; start_frame is the newest known frame of the longest history
+lyapunov      exponent and its standard_error per unit of time (of `states` trajectories over `duration`), time (its
+              inverse), reason; measured by the problem's solver in float64
+systems       the compared predictors, then solver (as generated, float64) and, for the frontier, solver_GRID_SUBSTEPS
+              (float32); for each
+  label, meaning, kind, metrics, diverged, curves   as in evaluation.json; kind is "model" or "solver"; correlation
+                             times also have lyapunov_times: value and interval (of the trajectories, not the exponent)
+  history, calls             frames it starts from; network calls per step, of a differential equation evaluations of
+                             its right-hand side in a solve over all steps (null for a solver, or where unknown)
+  resolution                 of a solver: shape, substeps, precision; null for a model
+  against_reference          by metric: difference, gain (ratio minus 1), their paired bootstrap intervals, better
+                             (whether the difference is on the better side with both ends), bound (whether either is
+                             censored), reason; null for the reference itself
+  cost                       of one trajectory in a batch: seconds_per_step, seconds_per_time (of a simulated unit of
+                             time, medians), range (of the latter over repeats), batch, repeats; compile_seconds;
+                             solves of models, as in evaluation.json
+  stability                  of models, if asked for: steps, every (steps between records), trajectories, bounded
+                             (share), first_diverged_step, spectrum_distance_first and _last (of the first and last
+                             record's mean spectrum to the truth's, without the mean, in decades), mean_size_first and
+                             _last (of the spatial mean, relative to the truth's root mean square), reason
+ensembles     by name of a model, or of several models together: members, lost (trajectories with a diverged member,
+              left out), crps and crps_relative (to the truth's root mean square), mean_nrmse (of the ensemble mean):
+              one_step and mean over steps; spread_over_error: one_step and all_steps; alarm by threshold: mean
+              cross_correlation_time (of members) and correlation_time (to the truth), r_squared (of the line between
+              both over trajectories), r_squared_identity (of the first taken for the second), censored (trajectories
+              left out of these); reason
+frontier      by metric: names that no other system beats in both cost and the metric, by rising cost;
+              solver_frontier: the same among the classical solvers alone
+
+comparison.npz holds float32 arrays; time is the first axis: times; truth/spectrum; of each SYSTEM those of
+evaluation.npz; SYSTEM/long_step (record), long_rms (record, trajectory), long_spectrum (record, shell), long_distance
+(record), long_diverged_step (trajectory); SYSTEM/ensemble_crps, _absolute_error, _spread, _mean_error,
+_cross_correlation, _member_correlation (time, trajectory), _ranks (time, rank), _spread_spectrum,
+_mean_error_spectrum, _truth_spectrum (time, shell).
+"""
+
+Progress = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How several predictors compare on the same trajectories.
+
+    **Arguments:** `document`: JSON-able, see `COMPARISON_DOCUMENTATION`; `arrays`: curves, by `SYSTEM/name`.
+    """
+
+    document: dict[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+    def system(self, name: str) -> dict[str, Any]:
+        """What is known of one system.
+
+        **Raises:** `ValueError` for an unknown one.
+        """
+        if name not in self.document["systems"]:
+            raise ValueError(known("system", name, self.document["systems"]))
+        return self.document["systems"][name]
+
+    def models(self) -> list[str]:
+        """Names of the compared predictors, in their order."""
+        return [name for name, one in self.document["systems"].items() if one["kind"] == "model"]
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes `comparison.npz`, then `comparison.json`; returns the path of the latter."""
+        return save_result(folder, "comparison", self.document, self.arrays)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Comparison":
+        """The comparison that `save` wrote.
+
+        **Raises:** `FileNotFoundError` if there is none; `ValueError` if another version wrote it.
+        """
+        path = Path(folder) / "comparison.json"
+        if not path.exists():
+            raise FileNotFoundError(f"{folder} holds no comparison.json: compare some runs first")
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"{path} has schema {document['schema']}, this pdejax reads {SCHEMA}")
+        with np.load(path.with_suffix(".npz")) as arrays:
+            return cls(document, dict(arrays))
+
+
+@dataclasses.dataclass(frozen=True)
+class _System:
+    one: Baseline
+    kind: str
+    history: int
+    calls: float | None
+    resolution: dict[str, Any] | None = None
+
+
+def _models(predictors: Mapping[str, Any], problem: Any) -> dict[str, _System]:
+    return {
+        name: _System(
+            Baseline(name, "a compared predictor", as_predictor(one, problem)),
+            "model",
+            getattr(one, "history", 1),
+            getattr(one, "calls", 1),
+        )
+        for name, one in predictors.items()
+    }
+
+
+def _resolution(shape: tuple[int, ...], substeps: int, precision: str) -> dict[str, Any]:
+    return {"shape": list(shape), "substeps": substeps, "precision": precision}
+
+
+def _solvers(dataset: Any, start: int, frontier: bool) -> dict[str, _System]:
+    """The generating solver in float64, and the coarser ones of the frontier in float32."""
+    problem = dataset.problem
+    whole = _resolution(tuple(problem.solve_grid.shape), problem.substeps, "float64")
+    made = {SOLVER: _System(solver(dataset, start), "solver", 1, None, whole)}
+    for shape, substeps in solver_resolutions(dataset) if frontier else ():
+        one = solver_at(dataset, start, shape, substeps)
+        coarse = _resolution(shape, substeps, "float32")
+        made[f"{SOLVER}_{'x'.join(map(str, shape))}_{substeps}"] = _System(one, "solver", 1, None, coarse)
+    return made
+
+
+def _check(predictors: Mapping[str, Any], dataset: Any, reference: str | None, members: int) -> str:
+    """The reference's name.
+
+    **Raises:** `ValueError` for requests that cannot be met.
+    """
+    if not predictors:
+        raise ValueError("a comparison needs at least one predictor")
+    if dataset.problem.steady:
+        raise ValueError(f"data set {dataset.name!r} is of a steady problem: rollouts are compared, it has none")
+    taken = [name for name in predictors if name in (SOLVER, "truth") or name.startswith(f"{SOLVER}_") or "/" in name]
+    if taken:
+        raise ValueError(
+            f"a predictor cannot be called {taken[0]!r}: 'truth', 'solver...' and names with '/' are taken"
+        )
+    if reference is not None and reference not in predictors:
+        raise ValueError(known("reference", reference, predictors))
+    if members == 1:
+        raise ValueError("an ensemble has at least 2 members, got 1")
+    return next(iter(predictors)) if reference is None else reference
+
+
+def _roll(
+    rows: Mapping[str, _System], truth: Truth, chunk: int, key: Key, tell: Progress
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any]]:
+    """Sections, arrays and curves of all systems."""
+    systems, arrays, curves = {}, {"times": truth.times}, {}
+    for name, row in rows.items():
+        tell(f"rollout of {name}")
+        result = rollout(
+            row.one.predictor,
+            truth.initial(row.history),
+            truth.times,
+            parameters=truth.parameters,
+            truth=truth.frames,
+            measure=measure_of(truth),
+            chunk=chunk,
+            key=key,
+            double=row.one.double,
+        )
+        curves[name] = curves_of(result, truth)
+        section = system_section(row.one.label, row.one.meaning, row.kind, result, curves[name], False)
+        systems[name] = section | {"history": row.history, "calls": row.calls, "resolution": row.resolution}
+        arrays |= {f"{name}/{k}": v for k, v in curves[name].items() if k != "times"}
+        if truth.periodic and "truth/spectrum" not in arrays:
+            arrays["truth/spectrum"] = result.values["spectra"]["truth"].mean(1, dtype=np.float64)
+    return systems, arrays, curves
+
+
+def _ensembles(
+    models: Mapping[str, _System], members: int, together: Mapping[str, Sequence[str]] | None
+) -> dict[str, tuple[Any, int, int]]:
+    """Predictor or predictors, history and number of members of every ensemble.
+
+    **Raises:** `ValueError` for an unknown name, a name that is taken, or models of different history.
+    """
+    made: dict[str, tuple[Any, int, int]] = {}
+    if members:
+        made |= {name: (row.one.predictor, row.history, members) for name, row in models.items()}
+    for name, those in (together or {}).items():
+        unknown = [one for one in those if one not in models]
+        if unknown:
+            raise ValueError(known("predictor", unknown[0], models))
+        if name in models or "/" in name:
+            raise ValueError(f"an ensemble cannot be called {name!r}: predictors' names and those with '/' are taken")
+        histories = {models[one].history for one in those}
+        if len(histories) != 1 or len(set(those)) < 2:
+            raise ValueError(f"ensemble {name!r} needs at least 2 different predictors of one history, got {those}")
+        made[name] = ([models[one].one.predictor for one in those], histories.pop(), len(those))
+    return made
+
+
+def _gains(curves: Mapping[str, Any], name: str, base: str) -> dict[str, Any] | None:
+    if name == base:
+        return None
+    return {metric: gain_entry(one, curves[name], curves[base]) for metric, one in METRICS.items()}
+
+
+def _costs(rows: Mapping[str, _System], truth: Truth, step: float, key: Key) -> dict[str, dict[str, Any]]:
+    return step_costs({n: (r.one.predictor, r.history, r.one.double) for n, r in rows.items()}, truth, step, key)
+
+
+def compare_runs(
+    predictors: Mapping[str, Any],
+    dataset: Any,
+    *,
+    reference: str | None = None,
+    split: str = "test",
+    trajectories: int | None = None,
+    steps: int | None = None,
+    members: int = 0,
+    together: Mapping[str, Sequence[str]] | None = None,
+    long_steps: int = 0,
+    frontier: bool = True,
+    chunk: int | None = None,
+    key: Key | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Rolls several predictors out from the same true frames and tells how they compare.
+
+    All start from the newest frame of the longest history, see the same trajectories in the same chunks and draw by
+    the same key (common random numbers), so that intervals of differences and gains are paired. Divergence counts as
+    in `evaluate`.
+
+    **Arguments:**
+
+    - `predictors`: by name; each as in `evaluate`, with `calls` where one step calls its network several times.
+    - `dataset`: a `pdejax.data.Dataset`; `split`, `trajectories`, `steps`: as in `evaluate`.
+    - `reference`: the name that differences and gains are measured against, the first one when omitted.
+    - `members`: of the ensemble of every stochastic predictor; 0 for none.
+    - `together`: further ensembles by name, each of the predictors named, which were trained independently.
+    - `long_steps`: of a rollout far beyond the data that tells stability; 0 for none.
+    - `frontier`: whether to run the classical solver at several resolutions too.
+    - `chunk`: trajectories at once; `key`: of stochastic predictors, `jax.random.key(0)` when omitted.
+    - `progress`: called with a word on what is done next.
+
+    **Returns:** a `Comparison`, see `COMPARISON_DOCUMENTATION`.
+
+    **Raises:** `ValueError` for a steady data set, an unknown or taken name, an ensemble that cannot be made, or more
+    than the split holds.
+    """
+    base = _check(predictors, dataset, reference, members)
+    key = jax.random.key(0) if key is None else key
+    tell = progress or (lambda text: None)
+    models = _models(predictors, dataset.problem)
+    wanted = _ensembles(models, members, together)
+    longest = max(one.history for one in models.values())
+    truth = select(dataset, split, trajectories, steps, longest)
+    rows = models | _solvers(dataset, truth.start, frontier)
+    size = chunk or chunk_size((*truth.states[:, 0].shape[:-1], longest * truth.states.shape[-1]), len(truth.times), 8)
+    tell("Lyapunov exponent")
+    exponent, lyapunov = lyapunov_section(dataset, truth)
+    systems, arrays, curves = _roll(rows, truth, size, key, tell)
+    tell("cost")
+    costs = _costs(rows, truth, dataset.step, key)
+    for name, section in systems.items():
+        section["metrics"] = with_lyapunov(section["metrics"], exponent)
+        section["against_reference"] = _gains(curves, name, base)
+        section["cost"] = costs[name] | {"compile_seconds": section["cost"]["compile_seconds"]}
+    for name, row in models.items():
+        solves = solve_counts(row.one.predictor, truth, row.history, trajectories=size, key=key)
+        systems[name]["cost"]["solves"] = solves
+        if solves:
+            systems[name]["calls"] = calls_per_step(solves)
+        if long_steps:
+            tell(f"{long_steps} steps of {name}")
+            systems[name]["stability"], more = long_section(row.one.predictor, row.history, truth, long_steps, key)
+            arrays |= {f"{name}/{k}": v for k, v in more.items()}
+    ensembles: dict[str, Any] = {}
+    for name, (one, history, count) in wanted.items():
+        tell(f"{count} members of {name}")
+        ensembles[name], more = ensemble_section(one, truth, history, count, max(1, size // count), key)
+        arrays |= {f"{name}/ensemble_{k}": v for k, v in more.items()}
+    document = {
+        "schema": SCHEMA,
+        "dataset": dataset_section(dataset, split, len(truth.states)),
+        "protocol": protocol_section(truth, longest, key)
+        | {"reference": base, "members": members, "long_steps": long_steps, "chunk": size},
+        "lyapunov": lyapunov,
+        "times": [float(t) for t in truth.times],
+        "systems": systems,
+        "ensembles": ensembles,
+        "frontier": frontiers(systems),
+        "solver_frontier": frontiers({n: one for n, one in systems.items() if one["kind"] == "solver"}),
+        "environment": environment(),
+    }
+    smaller = lambda x: x.astype(np.float32) if np.issubdtype(x.dtype, np.floating) else x
+    return Comparison(document, {name: smaller(np.asarray(x)) for name, x in arrays.items()})

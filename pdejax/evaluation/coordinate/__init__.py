@@ -1,0 +1,1 @@
+"""Networks of coordinates that were fitted to an equation: residuals, errors, pictures."""

@@ -1,0 +1,1 @@
+"""Numbers of a prediction: errors, horizons, spectra, scores of ensembles, and how sure they are."""

@@ -1,0 +1,169 @@
+"""The numbers of the result table: each defined once, from curves per trajectory."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pdejax.evaluation.metrics.bootstrap import bootstrap_interval
+from pdejax.evaluation.metrics.horizon import THRESHOLDS, first_crossing
+from pdejax.evaluation.metrics.spectra import BANDS
+
+GMEAN_STEPS = 100
+
+Curves = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A column of the result table.
+
+    **Arguments:**
+
+    - `label`, `unit`, `better` ("lower" or "higher"), `meaning`: for people.
+    - `samples`: from the curves of a system (see `evaluate`) to one value or curve per trajectory.
+    - `statistic`: from means of those over trajectories (leading axis: resamples) to the number, given the times.
+    - `censored`: how many curves only bound the number, or none if that cannot happen.
+    - `timed`: whether it needs a solution that evolves in time.
+    """
+
+    label: str
+    unit: str
+    better: str
+    meaning: str
+    samples: Callable[[Curves], np.ndarray]
+    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda means, times: means
+    censored: Callable[[Curves], int] | None = None
+    timed: bool = False
+
+
+def _gmean(means: np.ndarray, times: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):  # an exact prediction has log 0 = -inf and the mean 0
+        return np.exp(np.log(means).mean(-1))
+
+
+def _time_of_mean(threshold: float) -> Metric:
+    return Metric(
+        label=f"time to {threshold}",
+        unit="time",
+        better="higher",
+        meaning=f"first frame at which the correlation averaged over trajectories is below {threshold}",
+        samples=lambda c: c["correlation"].T,
+        statistic=lambda means, times: first_crossing(means.T, times, threshold)[0],
+        censored=lambda c: int(first_crossing(c["correlation"].mean(1), c["times"], threshold)[1]),
+        timed=True,
+    )
+
+
+def _time_of_each(threshold: float) -> Metric:
+    return Metric(
+        label=f"time to {threshold}, each",
+        unit="time",
+        better="higher",
+        meaning=f"mean over trajectories of the first frame at which its own correlation is below {threshold}",
+        samples=lambda c: first_crossing(c["correlation"], c["times"], threshold)[0],
+        censored=lambda c: int(first_crossing(c["correlation"], c["times"], threshold)[1].sum()),
+        timed=True,
+    )
+
+
+def _lower(label: str, unit: str, meaning: str, samples: Callable[[Curves], np.ndarray], timed: bool = False) -> Metric:
+    return Metric(label, unit, "lower", meaning, samples, timed=timed)
+
+
+METRICS: dict[str, Metric] = {
+    "relative_l2": _lower(
+        "relative L2 error",
+        "",
+        "norm of the error over that of the truth, both over space and all steps",
+        lambda c: np.sqrt(c["mse"].sum(0) / np.maximum(c["truth_ms"].sum(0), np.finfo(float).tiny)),
+    ),
+    "one_step_nrmse": _lower(
+        "one-step nRMSE", "", "error norm over norm of the truth after one step", lambda c: c["nrmse"][0], timed=True
+    ),
+    "nrmse_gmean": Metric(
+        "nRMSE, geometric mean",
+        "",
+        "lower",
+        f"geometric mean over the first {GMEAN_STEPS} steps (all, if fewer) of the nRMSE averaged over trajectories",
+        lambda c: c["nrmse"][:GMEAN_STEPS].T,
+        _gmean,
+        timed=True,
+    ),
+    **{f"correlation_time_{t}": _time_of_mean(t) for t in THRESHOLDS},
+    **{f"correlation_time_{t}_each": _time_of_each(t) for t in THRESHOLDS},
+    "mse": _lower("MSE", "field²", "mean square error over all steps", lambda c: c["mse"].mean(0)),
+    "one_step_vrmse": _lower(
+        "one-step VRMSE",
+        "",
+        "error over the truth's spatial standard deviation after one step",
+        lambda c: c["vrmse"][0],
+        timed=True,
+    ),
+    "vrmse": _lower(
+        "VRMSE",
+        "",
+        "error over the truth's spatial standard deviation, averaged over all steps",
+        lambda c: c["vrmse"].mean(0),
+    ),
+    **{
+        f"one_step_nrmse_{band}": _lower(
+            f"one-step nRMSE, {band} modes",
+            "",
+            f"share of modes {first} to {last or 'the last'} in the one-step nRMSE (squares add up)",
+            lambda c, band=band: c[f"nrmse_{band}"][0],
+            timed=True,
+        )
+        for band, (first, last) in BANDS.items()
+    },
+    "spectrum_log_distance": _lower(
+        "spectrum distance",
+        "decades",
+        "root mean square over shells of the difference of log10 energies, averaged over all steps",
+        lambda c: c["spectrum_log_distance"].mean(0),
+    ),
+}
+"""Every metric of the result table, by its key in `evaluation.json`."""
+
+
+def finite_or_none(value: Any) -> float | None:
+    """A JSON number, or null for what JSON cannot hold."""
+    return float(value) if math.isfinite(value) else None
+
+
+def metric_entry(metric: Metric, curves: Curves, steady: bool = False) -> dict[str, Any]:
+    """Value, interval and, where there is no value, the reason; `steady`: whether the problem has no time."""
+    entry: dict[str, Any] = {
+        "value": None,
+        "interval": None,
+        "unit": metric.unit,
+        "better": metric.better,
+        "censored": None,
+        "reason": None,
+    }
+    if metric.timed and steady:
+        return entry | {"reason": "a steady problem has no time"}
+    try:
+        samples = np.asarray(metric.samples(curves), np.float64)
+    except KeyError:
+        return entry | {"reason": "spectra are computed on periodic grids only"}
+    value = metric.statistic(samples.mean(0, keepdims=True), curves["times"])[0]
+    if not math.isfinite(value):
+        return entry | {"reason": "not finite: the truth is zero or the numbers exceed float32"}
+    entry["value"] = float(value)
+    entry["censored"] = metric.censored(curves) if metric.censored else None
+    if len(samples) > 1:
+        low, high = bootstrap_interval(samples, lambda means: metric.statistic(means, curves["times"]))
+        entry["interval"] = [float(low), float(high)]
+    return entry
+
+
+def compare_entry(metric: Metric, first: Curves, second: Curves) -> dict[str, Any]:
+    """Difference first minus second of a metric on the same trajectories, with its paired interval."""
+    a, b = (np.asarray(metric.samples(c), np.float64) for c in (first, second))
+    statistic = lambda means: metric.statistic(means, first["times"])
+    low, high = bootstrap_interval(a, statistic, minus=b)
+    value = statistic(a.mean(0, keepdims=True))[0] - statistic(b.mean(0, keepdims=True))[0]
+    return {"difference": float(value), "interval": [float(low), float(high)]}

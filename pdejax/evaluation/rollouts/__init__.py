@@ -1,0 +1,1 @@
+"""Predictions in time: rolled out, measured, drawn."""

@@ -1,0 +1,69 @@
+"""From a rollout to curves: what is reduced on the device, and what is kept of one system."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pdejax.evaluation.metrics.divergence import first_diverged, without_divergence
+from pdejax.evaluation.metrics.errors import moments
+from pdejax.evaluation.metrics.spectra import BANDS, FLOOR, band_error, energy_spectrum, spectrum_log_distance
+from pdejax.evaluation.reference import Truth
+from pdejax.evaluation.rollouts.rollout import Rollout
+
+
+def middle_slice(u: Any, ndim: int) -> Any:
+    return u[..., u.shape[-2] // 2, :] if ndim == 3 else u
+
+
+def measure_of(truth: Truth) -> Callable[[Any, Any], dict[str, Any]]:
+    """The traced reduction of one chunk: moments and spectra per frame, and a thinned copy for pictures."""
+    ndim, shown = truth.ndim, truth.example_frames()
+
+    def measure(prediction: Any, frames: Any) -> dict[str, Any]:
+        newest = prediction[..., -frames.shape[-1] :].astype(frames.dtype)
+        out = {"moments": moments(newest, frames), "frames": middle_slice(newest[shown], ndim)}
+        if truth.periodic:
+            spectra = {"prediction": newest, "truth": frames, "error": newest - frames}
+            out["spectra"] = {name: energy_spectrum(u, ndim) for name, u in spectra.items()}
+        return out
+
+    return measure
+
+
+def _mean_of_valid(spectra: np.ndarray, diverged: np.ndarray) -> np.ndarray:
+    """Mean over trajectories that have not diverged (where spectra are zero); NaN where none is left."""
+    count = np.asarray(~diverged).sum(1, keepdims=True)
+    return np.where(count > 0, spectra.sum(1) / np.maximum(count, 1), np.nan)
+
+
+def _spectral_curves(spectra: Mapping[str, np.ndarray], nrmse: np.ndarray, diverged: np.ndarray) -> dict[str, Any]:
+    """Band errors and spectrum distance; a diverged frame counts with the nRMSE's and the largest possible value."""
+    truth, prediction, error = (
+        np.where(diverged[..., None], 0.0, spectra[name].astype(np.float64))
+        for name in ("truth", "prediction", "error")
+    )
+    bands = {f"nrmse_{b}": np.where(diverged, nrmse, band_error(error, truth, b)) for b in BANDS}
+    return {
+        **bands,
+        "spectrum_log_distance": np.where(diverged, -np.log10(FLOOR), spectrum_log_distance(prediction, truth)),
+        "spectrum": _mean_of_valid(prediction, diverged),
+        "error_spectrum": _mean_of_valid(error, diverged),
+    }
+
+
+def curves_of(result: Rollout, truth: Truth) -> dict[str, np.ndarray]:
+    """Everything kept of one system, without a number that is not finite (but for a truth that is zero)."""
+    first = np.square(truth.reference(), dtype=np.float64).mean(tuple(range(1, truth.ndim + 1)))
+    kept, diverged = without_divergence(result.values["moments"], first)
+    curves = {
+        "nrmse": kept.nrmse(),
+        "mse": kept.mse(),
+        "truth_ms": kept.truth.mean(-1),
+        "vrmse": kept.vrmse(),
+        "correlation": kept.correlation,
+        "diverged_step": first_diverged(diverged),
+    }
+    if truth.periodic:
+        curves |= _spectral_curves(result.values["spectra"], curves["nrmse"], diverged)
+    return {"times": truth.times, **{name: np.asarray(x) for name, x in curves.items()}}

@@ -1,0 +1,1 @@
+"""Solutions without time: what is drawn of them."""

@@ -1,0 +1,85 @@
+"""What a model must know of what it learns from: a data set, or a problem."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pdejax.core import Boundary
+from pdejax.data import Dataset
+from pdejax.equations import BoundaryValueProblem
+
+
+@dataclasses.dataclass(frozen=True)
+class DataCard:
+    """What a model must know of its data, as plain JSON-able values.
+
+    **Arguments:** `shape`, `lengths`: the grid the data live on; `step`: time between frames; `field_names`;
+    `parameter_names`: physical parameters that vary between trajectories; `statistics`: per-field and per-parameter
+    moments of the training split, name to list; `equation`: its source, for people; `fingerprint`: of the data set;
+    `input_names`: fields given beside the states; `periodic`: whether each axis is.
+    """
+
+    shape: tuple[int, ...]
+    lengths: tuple[float, ...]
+    step: float
+    field_names: tuple[str, ...]
+    parameter_names: tuple[str, ...]
+    statistics: Mapping[str, list[float]]
+    equation: tuple[str, ...] = ()
+    fingerprint: str = ""
+    input_names: tuple[str, ...] = ()
+    periodic: tuple[bool, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "DataCard":
+        """The card of a generated data set."""
+        return cls(
+            shape=dataset.domain.shape,
+            lengths=dataset.domain.lengths,
+            step=dataset.step,
+            field_names=tuple(dataset.field_names),
+            parameter_names=tuple(dataset.parameter_names),
+            statistics={name: [float(v) for v in values] for name, values in dataset.statistics.items()},
+            equation=tuple(dataset.problem.equation.terms),
+            fingerprint=dataset.fingerprint,
+            input_names=tuple(dataset.input_names),
+            periodic=tuple(b is Boundary.PERIODIC for b in dataset.domain.boundaries),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that `from_json` reads."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "DataCard":
+        """The inverse of `dataclasses.asdict` after a trip through JSON."""
+        lists = ("shape", "lengths", "field_names", "parameter_names", "equation", "input_names", "periodic")
+        values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in plain.items()}
+        return cls(**values)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProblemCard:
+    """What a field must know: the problem it solves.
+
+    **Arguments:** `problem`.
+    """
+
+    problem: BoundaryValueProblem
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that `card_from_json` reads.
+
+        **Raises:** `ValueError` for a problem whose equation is a Python function, which no file can hold.
+        """
+        if self.problem.function is not None:
+            raise ValueError(f"problem {self.problem.name!r} is given by a Python function, which cannot be saved: "
+                             f"state its equation as terms")  # fmt: skip
+        return {"problem": dict(self.problem.spec)}
+
+
+def card_from_json(plain: Mapping[str, Any]) -> DataCard | ProblemCard:
+    """The card that `to_json` gave."""
+    if "problem" in plain:
+        return ProblemCard(BoundaryValueProblem.from_spec(plain["problem"]))
+    return DataCard.from_json(plain)

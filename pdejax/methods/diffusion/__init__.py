@@ -1,0 +1,1 @@
+"""Learning to denoise: refinement of a step, and ensembles of futures."""

@@ -1,0 +1,1 @@
+"""Learning a right-hand side that a solver integrates."""

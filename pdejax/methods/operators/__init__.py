@@ -1,0 +1,1 @@
+"""What methods learn: operators that step, solve or evaluate, in physical units."""

@@ -1,0 +1,189 @@
+"""Fitting a field to an equation and its conditions, without solutions to learn from."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pdejax.core import Key, Keys, Scalar, TensorGrid, build, known
+from pdejax.data import PointBatch
+from pdejax.equations import BoundaryValueProblem, Residual
+from pdejax.methods.capabilities import RowGroup
+from pdejax.methods.cards import ProblemCard
+from pdejax.methods.method import AbstractMethod
+from pdejax.methods.operators.coordinate import PhysicsField, coordinates_of, found_parameters
+
+EQUATION, OBSERVATIONS = "equation", "observations"
+
+
+@dataclasses.dataclass(frozen=True)
+class Causal:
+    """Weights of times that grow once all earlier times are solved (Wang et al. 2022, arXiv 2203.07404, eq. 15).
+
+    **Arguments:** `tolerance`: factor on the accumulated losses; `chunks`: of time, for points that are no grid.
+    """
+
+    tolerance: float = 1.0
+    chunks: int = 32
+
+    def mean(self, square: Float[Array, " point"], points: Any) -> Scalar:
+        """The weighted mean of squares."""
+        losses = self._by_time(square, points)
+        weights = jax.lax.stop_gradient(jnp.exp(-self.tolerance * (jnp.cumsum(losses) - losses)))
+        return jnp.mean(weights * losses)
+
+    def _by_time(self, square: Float[Array, " point"], points: Any) -> Float[Array, " time"]:
+        if isinstance(points, TensorGrid):
+            return jnp.mean(square.reshape(points.axes[0].shape[0], -1), axis=1)
+        if square.shape[0] < self.chunks:
+            raise ValueError(f"method.causal.chunks={self.chunks} are more than the {square.shape[0]} points")
+        chunks = jnp.array_split(square[jnp.argsort(points[:, 0])], self.chunks)
+        return jnp.stack([jnp.mean(chunk) for chunk in chunks])
+
+
+@dataclasses.dataclass(frozen=True)
+class Adaptive:
+    """Points taken where the residual is large (Wu et al. 2023, "RAD", arXiv 2207.10289, eq. 2).
+
+    **Arguments:** `share`: of the drawn points that is kept; `power`, `offset`: density |r|^power / mean + offset.
+    """
+
+    share: float = 0.25
+    power: float = 1.0
+    offset: float = 1.0
+
+    def select(self, residual: Float[Array, "point equation"], points: Array, key: Key) -> Array:
+        """Chosen points, with repetition."""
+        size = jnp.sqrt(jnp.sum(jnp.square(residual), axis=1)) ** self.power
+        density = size / jnp.maximum(jnp.mean(size), jnp.finfo(size.dtype).tiny) + self.offset
+        count = max(1, int(self.share * points.shape[0]))
+        total = jnp.maximum(jnp.sum(density), jnp.finfo(size.dtype).tiny)
+        # by the distribution function: Gumbel noise would need count times as much memory
+        return jax.random.choice(key, points, (count,), p=density / total)
+
+
+class PhysicsInformed(AbstractMethod):
+    """The mean squares of an equation's residual inside the box, of its conditions, and of the misfit to observations.
+
+    **Arguments:**
+
+    - `weights`: of the equation and of the observations, by these names; conditions have their own.
+    - `causal`: how earlier times come first, if they shall.
+    - `adaptive`: how scattered points are chosen by the residual, if they shall.
+    - `lift`: expression per field that is added to the network's, so that conditions can hold exactly.
+
+    Source: Raissi et al. (2019), J. Comput. Phys. 378, eq. 4; with Gaussians Kang et al. (2025), arXiv 2412.05994.
+    """
+
+    weights: tuple[tuple[str, float], ...] = eqx.field(static=True, default=())
+    causal: Causal | None = eqx.field(static=True, default=None)
+    adaptive: Adaptive | None = eqx.field(static=True, default=None)
+    lift: tuple[tuple[str, str], ...] = eqx.field(static=True, default=())
+
+    @property
+    def window(self) -> int:
+        return 0  # there are no frames
+
+    def build(self, network: Mapping[str, Any], card: ProblemCard, *, key: Key) -> PhysicsField:  # type: ignore[override]
+        problem = card.problem
+        sizes = {"channels": problem.channels, "box": problem.box}
+        field = build("field", network, **sizes, periodic=problem.periodic, parity=problem.parity, key=key)
+        lift = dict(self.lift)
+        terms = [f"{f} = {f} - ({lift.pop(f, '0')})" for f in problem.fields] if lift else None
+        if lift:
+            raise ValueError(f"method.lift: {known('field', next(iter(lift)), problem.fields)}")
+        added = problem.read(terms) if terms else None
+        given = (*problem.axes, *problem.parameters)
+        if added is not None and any(str(s) not in given for e in added.expressions for s in e.free_symbols):
+            raise ValueError(f"method.lift depends on the fields, expected expressions in {', '.join(given)}")
+        return PhysicsField(field, found_parameters(problem), problem, added)
+
+    def trainable(self, model: PhysicsField) -> Any:
+        return jax.tree.map(eqx.is_inexact_array, model)
+
+    def term_weights(self, problem: BoundaryValueProblem) -> dict[str, float]:
+        """Weight of every term of the loss by its name."""
+        given = dict(self.weights)
+        terms = {EQUATION: given.get(EQUATION, 1.0), **{c.name: c.weight for c in problem.conditions}}
+        observed = {OBSERVATIONS: given.get(OBSERVATIONS, 1.0)} if problem.spec["observations"] else {}
+        return {**terms, **observed}
+
+    def weights_of(self, model: PhysicsField) -> dict[str, float]:
+        """The weight of each term by its name."""
+        return self.term_weights(model.problem)
+
+    def term_names(self, model: PhysicsField) -> tuple[str, ...]:
+        """Equation, conditions and, where there are any, observations."""
+        return tuple(self.term_weights(model.problem))
+
+    def terms(self, model: PhysicsField, batch: PointBatch, keys: Keys) -> dict[str, Float[Array, " sample"]]:
+        """The mean squares that the loss is made of, without their weights."""
+        sample = lambda *parts: self._terms(model, *parts)
+        return jax.vmap(sample)(batch.interior, batch.faces, batch.observed, batch.values, keys)
+
+    def _terms(self, model: PhysicsField, interior: Any, faces: Any, observed: Any, values: Any, key: Key) -> Any:
+        problem = model.problem
+        if self.adaptive is not None and not isinstance(interior, TensorGrid):
+            residual = jax.lax.stop_gradient(model.residual(interior))
+            interior = self.adaptive.select(residual, interior, key)
+        square = jnp.sum(jnp.square(model.residual(interior)), axis=-1)
+        mean = self.causal.mean(square, interior) if self.causal and problem.timed else jnp.mean(square)
+        found = {EQUATION: mean}
+        for condition in problem.conditions:
+            parts = [model.residual_of(condition.residual, points) for points in faces[condition.name]]
+            found[condition.name] = jnp.mean(jnp.sum(jnp.square(jnp.concatenate(parts)), axis=-1))
+        if problem.spec["observations"]:
+            found[OBSERVATIONS] = _misfit(model(observed), values)
+        return found
+
+    def loss(self, model: PhysicsField, batch: PointBatch, keys: Keys) -> tuple[Any, Any]:  # type: ignore[override]
+        terms = self.terms(model, batch, keys)
+        weights = self.term_weights(model.problem)
+        total = sum(weights[name] * value for name, value in terms.items())
+        like = jnp.ones_like(batch.mask)
+        return total, {**terms, **{f"found_{name}": value * like for name, value in model.found.items()}}
+
+    # ---- the same as a vector of residuals
+
+    def row_groups(self, model: PhysicsField, batch: PointBatch) -> list[RowGroup]:
+        """The loss of a batch as squares of rows: what is zero at points, and the points with their scales.
+
+        Causal weights and chosen points belong to losses; least squares see all points alike.
+        """
+        problem, weights = model.problem, self.term_weights(model.problem)
+        groups = [self._group(problem.residual, (batch.interior,), weights[EQUATION])]
+        for condition in problem.conditions:
+            groups.append(self._group(condition.residual, batch.faces[condition.name], weights[condition.name]))
+        if problem.spec["observations"]:
+            groups.append(_observation_group(batch, weights[OBSERVATIONS]))
+        return groups
+
+    def _group(self, residual: Residual, parts: Sequence[Any], weight: float) -> RowGroup:
+        points = jnp.concatenate([jax.vmap(coordinates_of)(part) for part in parts], axis=1)
+        samples, count = points.shape[:2]
+        points = points.reshape(samples * count, -1)
+        scale = jnp.full(points.shape[:1], (weight / count) ** 0.5, points.dtype)
+        return RowGroup(_residual_rows(residual), (points, scale), weight)
+
+
+def _residual_rows(residual: Residual) -> Callable[..., Array]:
+    return lambda model, points, scale: scale[:, None] * model.residual_of(residual, points)
+
+
+def _observation_group(batch: PointBatch, weight: float) -> RowGroup:
+    measured = jnp.isfinite(batch.values).astype(batch.values.dtype)
+    count = jnp.maximum(jnp.sum(measured, axis=(1, 2), keepdims=True), 1)
+    scale = measured * (weight / count) ** 0.5
+    difference = lambda model, points, values, scale: scale * (model(points) - jnp.nan_to_num(values))
+    arrays = (x.reshape(-1, x.shape[-1]) for x in (batch.observed, batch.values, scale))
+    return RowGroup(difference, tuple(arrays), weight)
+
+
+def _misfit(found: Float[Array, "point channel"], values: Float[Array, "point channel"]) -> Scalar:
+    measured = jnp.isfinite(values)
+    square = jnp.where(measured, jnp.square(found - jnp.nan_to_num(values)), 0)
+    return jnp.sum(square) / jnp.maximum(jnp.sum(measured), 1).astype(square.dtype)

@@ -1,0 +1,1 @@
+"""Functions of the coordinates of a box with their derivatives, one kind a file."""

@@ -1,0 +1,1 @@
+"""Functions of fields on grids, one kind a file."""
