@@ -25,8 +25,10 @@ types: $(VENV)/installed-test
 layers: $(VENV)/installed-test
 	$(BIN)/lint-imports
 
+# tests compile quickly; those of what the compiler does, as users do
 unit: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+	PDEJAX_TEST_OPTIMISED=1 $(BIN)/python -m pytest -m 'optimised and not long'
 
 # every study asserts its claim in a short form
 smoke: $(VENV)/installed-test

@@ -26,22 +26,33 @@ from unittest import mock
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("EQX_ON_ERROR", "nan")
 
-STUDIES: Mapping[str, tuple[str, ...]] = {  # with further words; the longest first, so that the processes end together
-    "pig": (),
-    "refiner_ks": (),
-    "refiner_spectrum": (),
-    "refiner_table": (),
-    "fno_benchmarks": (),
-    "ks_fno": (),
-    "neural_ode": ("--only", "digits"),
-    "lsm_benchmarks": (),
-    "samplers": (),
+SMOKE = ("--preset", "smoke")
+# study and words of its command; the longest first, so that the processes end together
+FORMS: Mapping[str, tuple[str, ...]] = {
+    "pig": ("pig", *SMOKE),
+    "refiner_ks": ("refiner_ks", *SMOKE),
+    "refiner_spectrum": ("refiner_spectrum", *SMOKE),
+    "refiner_table": ("refiner_table", *SMOKE),
+    "fno_benchmarks": ("fno_benchmarks", *SMOKE),
+    "ks_fno": ("ks_fno", *SMOKE),
+    "neural_ode": ("neural_ode", *SMOKE, "--only", "digits"),
+    "lsm_benchmarks": ("lsm_benchmarks", *SMOKE),
+    "samplers": ("samplers", *SMOKE),
+}
+# those of `make long`: the other tasks, and networks of published size, which are built and take one update
+LONG: Mapping[str, tuple[str, ...]] = {
+    "lsm_benchmarks, published": ("lsm_benchmarks", "--preset", "paper"),
+    "fno_benchmarks, published": ("fno_benchmarks", "--preset", "paper"),
+    **{
+        f"neural_ode, {task}": ("neural_ode", *SMOKE, "--only", task)
+        for task in ("burgers", "sensors", "reaction", "spiral")
+    },
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a study ended: what it printed, with the traceback of an error, and seconds by the clock and of CPU."""
+    """How a form of a study ended: what it printed, with the traceback of an error, and seconds by the clock and of CPU."""
 
     name: str
     passed: bool
@@ -63,12 +74,12 @@ def _begin(cores: "multiprocessing.Queue[int]") -> None:
     start(1)
 
 
-def _run(name: str) -> Outcome:
-    words, said, passed = [f"experiments.{name}.run", "--preset", "smoke", *STUDIES[name]], io.StringIO(), True
+def _run(name: str, study: str, *words: str) -> Outcome:
+    module, said, passed = f"experiments.{study}.run", io.StringIO(), True
     began, spent = time.perf_counter(), _cpu()
-    with mock.patch("sys.argv", words), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    with mock.patch("sys.argv", [module, *words]), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
-            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
         except SystemExit as end:
             passed = not end.code
             print(end.code or "")
@@ -89,8 +100,8 @@ def _release() -> None:
     gc.collect()
 
 
-def run(names: Sequence[str]) -> list[Outcome]:
-    """Runs studies and tells of each as it ends."""
+def run(forms: Mapping[str, Sequence[str]]) -> list[Outcome]:
+    """Runs forms of studies, by name, and tells of each as it ends."""
     context = multiprocessing.get_context("spawn")
     available = sorted(os.sched_getaffinity(0))
     cores = context.Queue()
@@ -98,27 +109,27 @@ def run(names: Sequence[str]) -> list[Outcome]:
         cores.put(core)
     outcomes = []
     with concurrent.futures.ProcessPoolExecutor(len(available), context, _begin, (cores,)) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(_run, name) for name in names]):
+        for done in concurrent.futures.as_completed([pool.submit(_run, name, *words) for name, words in forms.items()]):
             one = done.result()
             outcomes.append(one)
-            claims = [line for line in one.said.splitlines() if line.startswith(("smoke:", "orders hold"))]
-            told = "\n  ".join(claims) if one.passed else one.said
+            claim = one.said.strip().splitlines()[-1:]
+            told = " ".join(claim) if one.passed else one.said
             print(f"{'ok' if one.passed else 'FAILED'} {one.name} ({one.seconds:.0f} s): {told}", flush=True)
     return outcomes
 
 
 def main() -> int:
-    """Runs the studies that are named, or all."""
+    """Runs the forms that are named, or those of `make test`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"of {', '.join(STUDIES)} (default: all)")
-    names = parser.parse_args().studies or list(STUDIES)
-    if unknown := set(names) - set(STUDIES):
-        parser.error(f"unknown study {sorted(unknown)[0]!r}: known are {', '.join(STUDIES)}")
-    outcomes = run([name for name in STUDIES if name in names])
+    parser.add_argument("forms", nargs="*", metavar="FORM", help=f"of {'; '.join((*FORMS, *LONG))}")
+    names = parser.parse_args().forms or list(FORMS)
+    every = {**FORMS, **LONG}
+    if unknown := set(names) - set(every):
+        parser.error(f"unknown form {sorted(unknown)[0]!r}: known are {'; '.join(every)}")
+    outcomes = run({name: words for name, words in every.items() if name in names})
     failed = [one.name for one in outcomes if not one.passed]
-    print(
-        f"{len(outcomes)} studies, {sum(one.cpu for one in outcomes):.0f} CPU s" + f"; failed: {failed}" * bool(failed)
-    )
+    told = f"; failed: {'; '.join(failed)}" if failed else ""
+    print(f"{len(outcomes)} forms of studies, {sum(one.cpu for one in outcomes):.0f} CPU s{told}")
     return int(bool(failed))
 
 

@@ -6,7 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # programs with checks that call Python, as those of Diffrax, would not be kept in that cache
 os.environ.setdefault("EQX_ON_ERROR", "nan")
 
-from tests._quick import quick_environment
+from tests._quick import OPTIMISED, quick_environment
 
 os.environ.update(quick_environment())
 
@@ -34,6 +34,11 @@ ENOUGH = 1.5
 
 def pytest_configure(config):
     register(config)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("optimised") and not OPTIMISED:
+        pytest.skip("is for programs as users compile them: PDEJAX_TEST_OPTIMISED=1 pytest -m optimised")
 
 
 @pytest.fixture(autouse=True, scope="module")
