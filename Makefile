@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types layers unit smoke notebooks bench clean
+.PHONY: demo test quick long check lint types layers unit smoke notebooks bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/pdejax generate experiment=ks_demo
@@ -25,19 +25,22 @@ types: $(VENV)/installed-test
 layers: $(VENV)/installed-test
 	$(BIN)/lint-imports
 
+# tests compile quickly; those of what the compiler does, as users do
 unit: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+	PDEJAX_TEST_OPTIMISED=1 $(BIN)/python -m pytest -m 'optimised and not long'
 
+# every study asserts its claim in a short form
 smoke: $(VENV)/installed-test
-	$(BIN)/python -m experiments.ks_fno.run --preset smoke
-	$(BIN)/python -m experiments.fno_benchmarks.run --preset smoke
-	$(BIN)/python -m experiments.lsm_benchmarks.run --preset smoke
-	$(BIN)/python -m experiments.refiner_ks.run --preset smoke
-	$(BIN)/python -m experiments.refiner_spectrum.run --preset smoke
-	$(BIN)/python -m experiments.refiner_table.run --preset smoke
-	$(BIN)/python -m experiments.samplers.run --preset smoke
-	$(BIN)/python -m experiments.pig.run --preset smoke
-	$(BIN)/python -m experiments.neural_ode.run --preset smoke --only digits
+	$(BIN)/python -m experiments.smoke
+
+# a few minutes, for every change; neither slow tests nor studies
+quick: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m 'not slow and not long'
+
+# whole matrices and longer forms of the studies, before a release; docs/long.json tells the last time
+long: $(VENV)/installed-test
+	$(BIN)/python -m experiments.long
 
 # their sources are the .py files
 notebooks: $(VENV)/installed-test
