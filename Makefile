@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types layers unit smoke notebooks bench lock clean
+.PHONY: demo test check lint types layers unit smoke notebooks bench results lock clean
 
 demo: $(VENV)/installed
 	$(BIN)/pdejax generate experiment=ks_demo
@@ -54,7 +54,11 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.gaussians
 	$(BIN)/python -m benchmarks.operators
 	$(BIN)/python -m pytest -n 0 benchmarks/parity
-	$(BIN)/python -m benchmarks.readme
+	$(BIN)/python -m experiments._kit.render
+
+# what README and docs/results.md say, from the results files
+results: $(VENV)/installed
+	$(BIN)/python -m experiments._kit.render
 
 # the versions of everything, for each Python; `make lock UPGRADE=--upgrade` takes the newest
 lock: $(VENV)/installed

@@ -153,7 +153,8 @@ def test_a_trained_operator_works_in_a_fresh_process(project):
 
 
 def test_the_readme_example_runs(project):
-    example, declared = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    blocks = lambda page: re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
+    (example,), (declared,) = blocks("README.md"), blocks("docs/guide.md")
     example = example.replace("runs/ks_demo", "runs/whole").replace("(8, 128, 1)", "(8, 32, 1)")
     check = "\nassert truth.shape == (51, 256, 1) and rollout.shape == (100, 8, 32, 1)"
     check += "\nassert float(jnp.abs(residual).max()) < 1e-3"

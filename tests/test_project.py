@@ -1,5 +1,6 @@
-"""What the project files promise: interpreters, versions, types, licence, what `make` installs."""
+"""What the project files promise: interpreters, versions, types, licence, links, what `make` installs."""
 
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -56,3 +57,32 @@ def test_make_installs_the_extras_that_its_targets_need(stamp, extras, tmp_path)
     written = f"'.[{','.join(extras)}]'" if extras else "'.'"
     assert f"-c constraints.txt -e {written}" in done.stdout
     assert set(extras) <= set(PROJECT["optional-dependencies"])
+
+
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[ben]*/README.md"), *ROOT.glob("experiments/*/*.md")]
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_of_a_page_are_there(page):
+    text = page.read_text()
+    for link, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)#?([^)\s]*)\)", text):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        if anchor:
+            assert re.search(rf"^#+ {anchor}$", target.read_text(), re.M), f"{link}#{anchor}"
+
+
+def test_the_readme_is_short_and_names_what_it_must():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.encode()) <= 7000
+    for part in ("docs/rollout.png", "make demo", "make test", "source .venv/bin/activate", "**It is not**"):
+        assert part in text
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("experiments/**/*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_study_imports_neither_benchmarks_nor_another_study(path):
+    own = path.relative_to(ROOT / "experiments").parts[0]
+    imported = re.findall(r"^\s*(?:from|import) (benchmarks|experiments\.\w+)", path.read_text(), re.M)
+    assert {name.removeprefix("experiments.") for name in imported} <= {own, "_kit", "_runs", "_paper"}
