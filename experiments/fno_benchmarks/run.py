@@ -9,7 +9,6 @@ PYTHON is an interpreter with torch and neuraloperator (`pip install torch==2.13
 
 import argparse
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from experiments._kit.operators import PEER, Benchmarks, Case, draw_errors, splits
@@ -151,11 +150,5 @@ STUDY = Study(
     words=lambda options: " --peer PYTHON",
 )
 
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs a preset and writes its results."""
-    STUDY.main(__doc__, words)
-
-
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -7,7 +7,6 @@ One-step against unrolled training at equal numbers of network calls, three seed
 """
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -133,11 +132,5 @@ def _draw(options: Options, base: Path, record: Record) -> None:
 
 STUDY = Study(HERE, QUESTION, _run, _check, _rows, _draw)
 
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs a preset and writes its results."""
-    STUDY.main(__doc__, words)
-
-
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

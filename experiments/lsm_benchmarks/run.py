@@ -8,7 +8,6 @@ Data, updates, batches, optimiser and schedule are the same for all four network
 """
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from experiments._kit.operators import Benchmarks, Case, draw_errors, splits
@@ -130,11 +129,5 @@ STUDY = Study(
     published=PAPER,
 )
 
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs a preset and writes its results."""
-    STUDY.main(__doc__, words)
-
-
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -195,11 +195,5 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 STUDY = Study(HERE, QUESTION, _run, _check, _finished_rows, _draw, arguments=_arguments)
 
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs a preset and writes its results."""
-    STUDY.main(__doc__, words)
-
-
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -291,11 +291,5 @@ def _keep_pictures(comparison: Comparison, names: Sequence[str]) -> None:
 
 STUDY = Study(HERE, QUESTION, _run, _check, _rows, _draw)
 
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs a preset and writes its results."""
-    STUDY.main(__doc__, words)
-
-
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -5,7 +5,6 @@ python -m experiments.refiner_spectrum.run --preset smoke     # under a minute; 
 """
 
 import functools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +163,5 @@ def _run(options: Options, base: Path) -> None:
 
 STUDY = Study(HERE, QUESTION, _run, _check, _rows, _draw)
 
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs a preset and writes its results."""
-    STUDY.main(__doc__, words)
-
-
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

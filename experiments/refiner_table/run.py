@@ -7,7 +7,6 @@ python -m experiments.refiner_table.run --preset smoke                   # a few
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +153,5 @@ STUDY = Study(
     words=lambda options: f" --network {options.network}" if options.network else "",
 )
 
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs a preset and writes its results."""
-    STUDY.main(__doc__, words)
-
-
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

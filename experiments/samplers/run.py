@@ -8,7 +8,7 @@ First on fields whose denoiser is known exactly, with a spectrum like that of a 
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -199,11 +199,5 @@ def _draw(options: Options, base: Path, record: Record) -> None:
 
 STUDY = Study(HERE, QUESTION, _run, _check, _rows, _draw)
 
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs a preset and writes its results."""
-    STUDY.main(__doc__, words)
-
-
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)
