@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types layers unit smoke notebooks bench results lock clean
+.PHONY: demo test check lint types layers unit smoke notebooks bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/pdejax generate experiment=ks_demo
@@ -55,6 +55,8 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.operators
 	$(BIN)/python -m pytest -n 0 benchmarks/parity
 	$(BIN)/python -m experiments._kit.render
+
+.PHONY: results lock
 
 # what README and docs/results.md say, from the results files
 results: $(VENV)/installed
