@@ -6,7 +6,7 @@ import os
 import platform
 
 PACKAGES = ("pdejax", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint")
-# Python and the jax that constraints.txt gives it: what the test suite was run on
+# Python and the jax that constraints.txt gives it: what tests were run on
 TESTED = {"3.11": "0.10.1", "3.12": "0.12.0.1", "3.13": "0.12.0.1"}
 # jaxlib 0.10.2 is wrong by 1e-3 or more; a sound compiler differs by the order of its sums
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
@@ -49,7 +49,7 @@ def facts() -> dict[str, str]:
 
 
 def tested() -> str:
-    """Which interpreters the test suite was run on, each with which jax, and whether this is one of them."""
+    """Which interpreters tests were run on, each with which jax, and whether this is one of them."""
     here = ".".join(platform.python_version_tuple()[:2]), _version("jax")
     each = ", ".join(f"Python {python} with jax {jax}" for python, jax in TESTED.items())
     return f"{each}: {'as here' if here in TESTED.items() else 'not what is here'}"
