@@ -13,10 +13,16 @@ from pdejax.core._calling import per_sample as per_sample
 from pdejax.core._calling import wants as wants
 from pdejax.core._compose import Alternating as Alternating
 from pdejax.core._compose import Average as Average
+from pdejax.core._domain import Domain as Domain
+from pdejax.core._ends import End as End
+from pdejax.core._ends import Outflow as Outflow
+from pdejax.core._ends import Periodic as Periodic
+from pdejax.core._ends import Slope as Slope
+from pdejax.core._ends import Value as Value
+from pdejax.core._ends import Wall as Wall
 from pdejax.core._files import TEMPORARY as TEMPORARY
 from pdejax.core._files import replacing as replacing
 from pdejax.core._files import write_text as write_text
-from pdejax.core._grid import Boundary as Boundary
 from pdejax.core._grid import Grid as Grid
 from pdejax.core._options import Count as Count
 from pdejax.core._options import Counts as Counts
@@ -28,6 +34,7 @@ from pdejax.core._options import PerAxis as PerAxis
 from pdejax.core._options import Positive as Positive
 from pdejax.core._options import Real as Real
 from pdejax.core._options import Whole as Whole
+from pdejax.core._point_cloud import PointCloud as PointCloud
 from pdejax.core._points import Points as Points
 from pdejax.core._points import TensorGrid as TensorGrid
 from pdejax.core._predictor import StepperPredictor as StepperPredictor
@@ -40,6 +47,7 @@ from pdejax.core._registry import only_plugins as only_plugins
 from pdejax.core._registry import options_of as options_of
 from pdejax.core._registry import register as register
 from pdejax.core._registry import registered as registered
+from pdejax.core._scaling import Scaling as Scaling
 from pdejax.core._scan import Repeated as Repeated
 from pdejax.core._scan import nested_checkpoint_scan as nested_checkpoint_scan
 from pdejax.core._scan import repeated as repeated

@@ -14,8 +14,11 @@ from pdejax._suggest import known
 Factory = Callable[..., Any]
 HOMES: Mapping[str, tuple[str, ...]] = {
     "end": ("pdejax.core",),
+    "domain": ("pdejax.core",),
     "equation": ("pdejax.equations.catalogue",),
     "sampler": ("pdejax.equations.sampling",),
+    "times": ("pdejax.equations",),
+    "problem": ("pdejax.equations",),
     "simulator": ("pdejax.solvers",),
     "reader": ("pdejax.data.store",),
     "points": ("pdejax.data.points",),
