@@ -11,6 +11,8 @@ from pdejax.core._calling import PerSample as PerSample
 from pdejax.core._calling import call as call
 from pdejax.core._calling import per_sample as per_sample
 from pdejax.core._calling import wants as wants
+from pdejax.core._check import check_options as check_options
+from pdejax.core._check import checked as checked
 from pdejax.core._compose import Alternating as Alternating
 from pdejax.core._compose import Average as Average
 from pdejax.core._domain import Domain as Domain
@@ -28,6 +30,7 @@ from pdejax.core._options import Count as Count
 from pdejax.core._options import Counts as Counts
 from pdejax.core._options import Fraction as Fraction
 from pdejax.core._options import Given as Given
+from pdejax.core._options import NameOf as NameOf
 from pdejax.core._options import NotNegative as NotNegative
 from pdejax.core._options import Of as Of
 from pdejax.core._options import PerAxis as PerAxis
@@ -40,6 +43,7 @@ from pdejax.core._points import TensorGrid as TensorGrid
 from pdejax.core._predictor import StepperPredictor as StepperPredictor
 from pdejax.core._predictor import frame_indices as frame_indices
 from pdejax.core._predictor import predict_by_stepping as predict_by_stepping
+from pdejax.core._registry import CONTEXT as CONTEXT
 from pdejax.core._registry import factory_of as factory_of
 from pdejax.core._registry import kind_of as kind_of
 from pdejax.core._registry import named_code as named_code
