@@ -9,27 +9,25 @@ import jax.numpy as jnp
 import optax
 
 from pdejax.config import resolve
-from pdejax.core import Boundary
-from pdejax.data import Batch
-from pdejax.equations import build_problem
+from pdejax.data import Batch, Recipe
 from pdejax.methods import DataCard, build_method
 
 
 def card_of(config: Any) -> DataCard:
     """The card of a data set that was not generated, all moments being those of standard normal numbers."""
-    problem = build_problem(config.problem.spec())
-    fields, inputs, parameters = problem.equation.fields, problem.input_names, problem.parameter_names
+    family = Recipe.of(config.problem.model_dump(mode="json")).family
+    fields, inputs, parameters, grid = family.fields, family.inputs, family.parameter_names, family.domain
     count = {"mean": fields, "std": fields, "rms_delta": fields, "input_mean": inputs, "input_std": inputs}
     count |= {"parameter_mean": parameters, "parameter_std": parameters}
     return DataCard(
-        shape=problem.grid.shape,
-        lengths=problem.grid.lengths,
-        step=problem.step,
+        shape=grid.shape,
+        lengths=grid.lengths,
+        step=family.step,
         field_names=tuple(fields),
         parameter_names=tuple(parameters),
         statistics={k: [0.0 if k.endswith("mean") else 1.0] * len(names) for k, names in count.items()},
         input_names=tuple(inputs),
-        periodic=tuple(b is Boundary.PERIODIC for b in problem.grid.boundaries),
+        periodic=grid.periodic_axes,
     )
 
 

@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.neural_ode.arms import PLAIN, Comparison, Goal
-from pdejax.data import Dataset, SplitSize, WindowFeed, generate
-from pdejax.equations import Problem
+from pdejax.data import Dataset, SplitSize, WindowFeed, generate, read_problem
 from pdejax.methods import (
     AbstractMethod,
     ContinuousOperator,
@@ -37,7 +36,8 @@ PROBLEM = {
     "parameters": {"nu": 0.02},
     "domain": {"shape": [64], "lengths": [1.0]},
     "initial": {"kind": "truncated_fourier", "cutoff": 2, "max_one": False, "amplitude": 0.8},
-    "time": {"step": 1.0, "substeps": 200},
+    "time": {"step": 1.0},
+    "solver": {"substeps": 200},
 }
 TRAIN, HELD_OUT = 2048, 256
 
@@ -45,7 +45,7 @@ TRAIN, HELD_OUT = 2048, 256
 def data_in_memory(problem: Mapping[str, Any], sizes: Mapping[str, SplitSize]) -> Dataset:
     """A generated data set whose states are in memory and whose files are gone."""
     with tempfile.TemporaryDirectory() as folder:
-        dataset = Dataset.open(generate(Problem.from_spec(problem), folder, sizes, batch_size=128))
+        dataset = Dataset.open(generate(*read_problem(problem), folder, sizes, batch_size=128))
         for name in sizes:
             _ = dataset.split(name).states
         _ = dataset.statistics

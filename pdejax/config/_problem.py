@@ -63,7 +63,7 @@ class Domain(Section):
 
     shape: Shape
     lengths: tuple[Positive, ...]
-    boundary: Literal["periodic"] = "periodic"
+    ends: Literal["periodic"] = "periodic"
 
     _axes = model_validator(mode="after")(_same_axes)
 
@@ -73,29 +73,31 @@ class BoundedDomain(Section):
 
     shape: Annotated[tuple[Annotated[int, Field(ge=3), Strict()], ...], AfterValidator(_one_to_three)]
     lengths: tuple[Positive, ...]
-    boundary: Literal["dirichlet"] = "dirichlet"
+    ends: Literal["value"] = "value"
 
     _axes = model_validator(mode="after")(_same_axes)
 
 
 class Time(Section):
-    """`step` between frames, `substeps` of the solver in it, and `burn_in` frames thrown away at the start."""
+    """`step` between frames, and `burn_in` frames thrown away at the start."""
 
     step: Positive
-    substeps: Count = 1
     burn_in: Whole = 0
 
 
 class Solver(Section):
-    """Order of the exponential Runge-Kutta method, and a finer grid to solve on."""
+    """Order of the exponential Runge-Kutta method, its steps per frame, and a finer grid to solve on."""
 
+    kind: Literal["etdrk"] = "etdrk"
     order: Literal[2, 4] = 4
+    substeps: Count = 1
     shape: Shape | None = None
 
 
 class SteadySolver(Section):
     """A finer grid to solve on, the relative residual to reach, and the preconditioner."""
 
+    kind: Literal["elliptic"] = "elliptic"
     shape: Shape | None = None
     tolerance: Positive = 1e-10
     preconditioner: Literal["auto", "poisson", "multigrid"] = "auto"
@@ -142,9 +144,6 @@ def _ordered_ranges(vary: Mapping[str, tuple[float, float]]) -> None:
     for name, (low, high) in vary.items():
         if low > high or (name in SCALES and low <= 0):
             raise fault(f"should be a range [low, high], got [{low:g}, {high:g}]", "vary", name)
-
-
-_DATA = {"splits", "seed", "shard_size", "batch_size", "tolerance"}
 
 
 class ProblemConfig(Section):
@@ -199,10 +198,6 @@ class ProblemConfig(Section):
             raise fault(f"should be at least problem.domain.shape={list(shape)}, got {list(finer)}", "solver", "shape")
         return self
 
-    def spec(self) -> dict[str, Any]:
-        """The plain mapping `pdejax.Problem.from_spec` takes: the problem without the size of its data set."""
-        return self.model_dump(mode="json", exclude=_DATA)
-
 
 class SteadyProblemConfig(Section):
     """A steady equation with its domain and input fields, and the data set that is made of it.
@@ -248,10 +243,6 @@ class SteadyProblemConfig(Section):
             sentence = f"should have a multiple of the intervals of problem.domain.shape={list(shape)}, "
             raise fault(f"{sentence}for example {example}, got {list(finer)}", "solver", "shape")
         return self
-
-    def spec(self) -> dict[str, Any]:
-        """The plain mapping `pdejax.SteadyProblem.from_spec` takes: the problem without the size of its data set."""
-        return self.model_dump(mode="json", exclude=_DATA)
 
 
 def _kind(value: Any) -> str:

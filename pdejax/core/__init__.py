@@ -45,6 +45,7 @@ from pdejax.core._predictor import frame_indices as frame_indices
 from pdejax.core._predictor import predict_by_stepping as predict_by_stepping
 from pdejax.core._registry import CONTEXT as CONTEXT
 from pdejax.core._registry import factory_of as factory_of
+from pdejax.core._registry import foreign as foreign
 from pdejax.core._registry import kind_of as kind_of
 from pdejax.core._registry import named_code as named_code
 from pdejax.core._registry import only_plugins as only_plugins

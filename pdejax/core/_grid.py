@@ -27,7 +27,7 @@ class Grid:
 
     shape: tuple[int, ...]
     lengths: tuple[float, ...]
-    ends: Any = Periodic()
+    ends: Any = "periodic"
     origin: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:

@@ -17,7 +17,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "domain": ("pdejax.core",),
     "equation": ("pdejax.equations.catalogue",),
     "sampler": ("pdejax.equations.sampling",),
-    "times": ("pdejax.equations",),
     "problem": ("pdejax.equations",),
     "simulator": ("pdejax.solvers",),
     "reader": ("pdejax.data.store",),
@@ -117,6 +116,13 @@ def only_plugins(packages: Collection[str]) -> Iterator[None]:
         yield
     finally:
         _plugins.reset(token)
+
+
+@contextlib.contextmanager
+def foreign() -> Iterator[None]:
+    """While a file is read that somebody else may have written: `only_plugins` with those allowed around it, if any."""
+    with only_plugins(_plugins.get() or ()):
+        yield
 
 
 def factory_of(group: str, kind: str) -> Factory:

@@ -47,7 +47,9 @@ def read_equation(
         given = _with_kind(given)
     if isinstance(given, Mapping | str):
         kind = given if isinstance(given, str) else given["kind"]
-        takes = "ndim" in options_of(factory_of("equation", kind)) and not (isinstance(given, Mapping) and "ndim" in given)
+        takes = "ndim" in options_of(factory_of("equation", kind)) and not (
+            isinstance(given, Mapping) and "ndim" in given
+        )
         given = build("equation", given, **({"ndim": ndim} if takes and ndim is not None else {}))
     return given.with_parameters(parameters or {})
 

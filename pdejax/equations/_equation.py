@@ -5,8 +5,6 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import sympy
-
 from pdejax.core import known, register
 from pdejax.equations._residual import SymbolicResidual, evolution_residuals, in_streams
 from pdejax.equations.language.jets import AXES, TIME, Form, jets

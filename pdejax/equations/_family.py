@@ -11,13 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Domain, Grid, Of, Positive, Scaling, Whole, build, known, register
+from pdejax.core import Domain, Grid, Of, Positive, Scaling, Whole, build, check_options, known, register
 from pdejax.equations._equation import Equation
 from pdejax.equations._steady_equation import SteadyEquation
-from pdejax.equations.sampling.sampler import Sampler
 
 
-@register("times", "uniform")
 @dataclasses.dataclass(frozen=True)
 class Times:
     """Times at which frames are wanted.
@@ -29,9 +27,7 @@ class Times:
     burn_in: Whole = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.step < np.inf or self.burn_in < 0:
-            raise ValueError(f"times have a positive step and burn_in >= 0, got step {self.step}, "
-                             f"burn_in {self.burn_in}")  # fmt: skip
+        check_options(self)
 
     def frames(self, count: int) -> np.ndarray:
         """Times of the first `count` frames, `(frame,)`."""
@@ -48,7 +44,8 @@ class Family:
     - `name`: what it is called; files are.
     - `equation`: an `Equation` in time or a `SteadyEquation`.
     - `domain`: where solutions are stored.
-    - `draws`: what is drawn: names of initial fields and of inputs to their `Sampler`; several names with commas
+    - `draws`: what is drawn: names of initial fields and of inputs to their `Sampler` (or what `describe` makes of
+        one); several names with commas
         between them, as in `"u, v"`, share one sampler of so many channels.
     - `vary`: range `(low, high)` of a uniform distribution per parameter that differs between solutions; the further
         names `length`, a factor on the lengths of the domain (what is drawn is stretched with it), and `step`, a
@@ -63,13 +60,14 @@ class Family:
     domain: Annotated[Domain, Of("domain")]
     draws: Mapping[str, Any] = dataclasses.field(hash=False)
     vary: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
-    times: Annotated[Times | None, Of("times")] = None
+    times: Times | None = None
 
     def __post_init__(self) -> None:
         set_ = lambda name, value: object.__setattr__(self, name, value)
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._=+-]*", self.name) is None:
             raise ValueError(f"name of a family should be letters, digits and . _ = + -, got {self.name!r}")
-        set_("draws", {names: build("sampler", sampler) for names, sampler in self.draws.items()})
+        built = lambda names, given: build("sampler", given, channels=len(split_names(names)))
+        set_("draws", {names: built(names, given) for names, given in self.draws.items()})
         self._check_equation()
         self._check_draws()
         options = [*self.parameters, *(Scaling.columns if self.times else ())]

@@ -71,7 +71,7 @@ class SteadyEquation:
         if any(j.field == FIELD for o in own for j in jets(residual.diff(o))):
             raise self._error("it is not linear in u")
         a = -residual.diff(jet(FIELD, _twice(0)))
-        c, f = residual.diff(jet(FIELD)), -residual.xreplace({j: sympy.S.Zero for j in own})
+        c, f = residual.diff(jet(FIELD)), -residual.xreplace(dict.fromkeys(own, sympy.S.Zero))
         wanted = -sum((_second(a, axis) for axis in axes), sympy.S.Zero) + c * jet(FIELD) - f
         if a == 0 or sympy.expand(residual - wanted) != 0:
             raise self._error("it cannot be brought into the form -div(a*grad(u)) + c*u = f")
@@ -125,15 +125,18 @@ class SteadyEquation:
 
     def latex(self) -> str:
         """The equation as LaTeX."""
-        a, c, f = (sympy.latex(e, symbol_names=symbols(e)) for e in self.symbols)
-        left = r"-\Delta u" if self.symbols[0] == 1 else rf"-\nabla \cdot \left({a} \nabla u\right)"
-        if self.symbols[1] != 0:
-            negative = self.symbols[1].could_extract_minus_sign()
-            positive = -self.symbols[1] if negative else self.symbols[1]
-            factor = sympy.latex(positive, symbol_names=symbols(positive))
-            factor = rf"\left({factor}\right)" if positive.is_Add else "" if positive == 1 else factor
-            left += (" - " if negative else " + ") + f"{factor} u".strip()
-        return f"{left} = {f}"
+        a, c, f = self.symbols
+        left = r"-\Delta u" if a == 1 else rf"-\nabla \cdot \left({_factor(a)} \nabla u\right)"
+        if c != 0:
+            negative = c.could_extract_minus_sign()
+            left += (" - " if negative else " + ") + f"{_factor(-c if negative else c)} u".strip()
+        return f"{left} = {sympy.latex(f, symbol_names=symbols(f))}"
+
+
+def _factor(expression: Any) -> str:
+    """A factor as LaTeX, in brackets where it is a sum, nothing for one."""
+    text = sympy.latex(expression, symbol_names=symbols(expression))
+    return "" if expression == 1 else rf"\left({text}\right)" if expression.is_Add else text
 
 
 def _twice(axis: int) -> tuple[int, int, int]:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.core import Boundary
 from pdejax.data import Dataset
 from pdejax.equations import BoundaryValueProblem
 
@@ -40,10 +39,10 @@ class DataCard:
             field_names=tuple(dataset.field_names),
             parameter_names=tuple(dataset.parameter_names),
             statistics={name: [float(v) for v in values] for name, values in dataset.statistics.items()},
-            equation=tuple(dataset.problem.equation.terms),
+            equation=tuple(dataset.family.equation.terms) if dataset.family else (),
             fingerprint=dataset.fingerprint,
             input_names=tuple(dataset.input_names),
-            periodic=tuple(b is Boundary.PERIODIC for b in dataset.grid.boundaries),
+            periodic=dataset.grid.periodic_axes,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import typing
 
 import diffrax
 import pytest
+from pdejax.equations._problem import ORDERS
+from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
 from pydantic_core import PydanticUndefined
 
 from pdejax.config import ConfigError, options, packaged_folder, resolve
@@ -20,8 +22,6 @@ from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
 from pdejax.data import CollocationFeed, generate
 from pdejax.data.points.samplers import SAMPLERS as SAMPLERS_OF_POINTS
 from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
-from pdejax.equations._problem import ORDERS
-from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
 from pdejax.methods import (
     NOISES,
     SAMPLERS,

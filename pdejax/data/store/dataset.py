@@ -4,18 +4,20 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from pdejax.core import Grid, known
+from pdejax.core import Grid, build, foreign, known
+from pdejax.data.generation.former import FORMER, current
 from pdejax.data.store.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.data.store.statistics import from_yaml_dict
 from pdejax.data.store.well import open_shard
-from pdejax.equations import Problem, SteadyProblem, build_problem
+from pdejax.equations import Family
+from pdejax.solvers import Simulator, as_simulator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,8 +137,9 @@ class Dataset:
             raise ValueError(f"there is no data set in {root}: expected the file {path}")
         content = path.read_bytes()
         manifest = json.loads(content)
-        if manifest.get("format") != FORMAT:
-            raise ValueError(f"{path} has the format {manifest.get('format')!r}, expected {FORMAT!r}")
+        if manifest.get("format") not in (FORMAT, FORMER):
+            raise ValueError(f"{path} has the format {manifest.get('format')!r}, expected {FORMAT!r}: generate it anew")
+        manifest = {**manifest, "recipe": current(manifest["recipe"])}
         return Dataset(root, manifest, hashlib.sha256(content).hexdigest())
 
     def verify(self) -> None:
@@ -152,20 +155,34 @@ class Dataset:
         return self.manifest["name"]
 
     @functools.cached_property
-    def problem(self) -> Problem | SteadyProblem:
-        """The problem whose solutions these are."""
-        problem: Any = build_problem(self.manifest["recipe"]["problem"])
-        return problem
+    def domain(self) -> Grid:
+        """Grid of the stored states."""
+        return build("domain", self.manifest["recipe"]["family"]["domain"])
 
     @property
     def grid(self) -> Grid:
         """Grid of the stored states."""
-        return self.problem.grid
+        return self.domain
+
+    @functools.cached_property
+    def family(self) -> Family | None:
+        """What was solved; none if it needs code that is not there or that a data set may not import."""
+        return _made(lambda recipe: build("problem", recipe["family"]), self.manifest["recipe"])
+
+    @functools.cached_property
+    def simulator(self) -> Simulator | None:
+        """What solved it; none if it needs code that is not there or that a data set may not import."""
+        return _made(lambda recipe: as_simulator(recipe["simulator"]), self.manifest["recipe"])
+
+    @property
+    def steady(self) -> bool:
+        """Whether there is no time."""
+        return self.manifest["recipe"]["family"]["times"] is None
 
     @property
     def step(self) -> float:
         """Time between two frames (before the factor `step` of a trajectory, where that varies); 0 if steady."""
-        return self.problem.step
+        return 0.0 if self.steady else float(self.manifest["recipe"]["family"]["times"]["step"])
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -213,3 +230,12 @@ class Dataset:
         if name not in self.split_names:
             raise ValueError(known("split", name, self.split_names))
         return self._splits[name]
+
+
+def _made(make: Callable[[Mapping[str, Any]], Any], recipe: Mapping[str, Any]) -> Any:
+    """An object of a data set, which names no code but what is registered or was allowed."""
+    try:
+        with foreign():
+            return make(recipe)
+    except ValueError:
+        return None

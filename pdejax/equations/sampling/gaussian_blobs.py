@@ -1,14 +1,13 @@
 """Smooth round patches on a uniform background."""
 
 import dataclasses
-from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Given, Grid, Key, Positive, Real, register
+from pdejax.core import Count, Grid, Key, Positive, Real, check_options, register
 from pdejax.equations.sampling.series import uniform
 
 
@@ -25,9 +24,10 @@ class GaussianBlobs:
     background: tuple[Real, ...] = (1.0, 0.0)
     peak: tuple[Real, ...] = (0.5, 0.25)
     widths: tuple[Positive, Positive] = (0.02, 0.05)
-    channels: Annotated[Count, Given()] = 2
+    channels: Count = 2
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not len(self.background) == len(self.peak) == self.channels:
             raise ValueError(
                 f"background and peak should have one value for each of {self.channels} channels, "

@@ -1,12 +1,11 @@
 """Periodic Gaussian fields whose covariance is a power of the Laplacian."""
 
 import dataclasses
-from typing import Annotated
 
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Given, Grid, Key, Positive, Real, register
+from pdejax.core import Count, Grid, Key, Positive, Real, check_options, register
 from pdejax.equations.sampling.series import coloured, modes
 
 
@@ -27,7 +26,10 @@ class GaussianRandomField:
     sigma: Positive | None = None
     cutoff: Count = 64
     mean: Real = 0.0
-    channels: Annotated[Count, Given()] = 1
+    channels: Count = 1
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         square = sum(m**2 for m in modes(self.cutoff, grid.ndim))

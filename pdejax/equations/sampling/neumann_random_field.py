@@ -1,14 +1,15 @@
 """Random fields on bounded boxes, by cosine series: input fields of steady problems."""
 
 import dataclasses
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Given, Grid, Key, Positive, Real, known, register
+from pdejax.core import Count, Grid, Key, Positive, Real, check_options, register
+
 
 @register("sampler", "neumann_random_field")
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +30,10 @@ class NeumannRandomField:
     cutoff: Count = 64
     map: Literal["identity", "exponential", "threshold"] = "identity"
     levels: tuple[Real, Real] = (3.0, 12.0)
-    channels: Annotated[Count, Given()] = 1
+    channels: Count = 1
 
     def __post_init__(self) -> None:
-        maps = ("identity", "exponential", "threshold")
-        if self.map not in maps:
-            raise ValueError(known("map of a random field:", self.map, maps))
+        check_options(self)
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         sigma = self.tau ** (self.alpha - grid.ndim / 2) if self.sigma is None else self.sigma

@@ -1,14 +1,13 @@
 """Sums of a few random sines."""
 
 import dataclasses
-from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Given, Grid, Key, Positive, Real, Whole, register
+from pdejax.core import Count, Grid, Key, Positive, Real, Whole, check_options, register
 from pdejax.equations.sampling.series import uniform
 
 
@@ -27,9 +26,10 @@ class SumOfSines:
     wavenumbers: tuple[Whole, Whole] = (1, 2)
     amplitude: Positive = 0.5
     mean: Real = 0.0
-    channels: Annotated[Count, Given()] = 1
+    channels: Count = 1
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.wavenumbers[0] > self.wavenumbers[1]:
             raise ValueError(f"wavenumbers should be [smallest, largest], got {list(self.wavenumbers)}")
 

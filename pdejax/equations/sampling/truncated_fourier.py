@@ -1,12 +1,11 @@
 """Random Fourier series with equally strong modes."""
 
 import dataclasses
-from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Given, Grid, Key, Real, register, resample
+from pdejax.core import Count, Grid, Key, Real, check_options, register, resample
 from pdejax.equations.sampling.series import normal
 
 
@@ -25,7 +24,10 @@ class TruncatedFourier:
     max_one: bool = True
     amplitude: Real = 1.0
     mean: Real = 0.0
-    channels: Annotated[Count, Given()] = 1
+    channels: Count = 1
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         coarse = normal(key, (2 * self.cutoff + 1,) * grid.ndim + (self.channels,))

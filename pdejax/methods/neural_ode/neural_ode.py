@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, Scalar, build
+from pdejax.core import Key, Keys, Scalar, Scaling, build
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.method import AbstractMethod, fitted_network
@@ -225,7 +225,7 @@ class NeuralODE(AbstractMethod):
     def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> ContinuousOperator:
         if card.input_names:
             raise ValueError(f"a neural_ode moves in time, but the data map {', '.join(card.input_names)}: take steady")
-        if isinstance(self.error, Sobolev) and "length" in card.parameter_names:
+        if isinstance(self.error, Sobolev) and Scaling.columns[0] in card.parameter_names:
             raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
         key_field, key_space, key_noise = jax.random.split(key, 3)
         normalisation = Normalisation.of(card)

@@ -15,11 +15,11 @@ import lineax
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key, Keys, State, Trajectory, hashed_by_identity
+from pdejax.core import Grid, Key, Keys, Scaling, State, Trajectory, hashed_by_identity
 from pdejax.equations import Equation
 from pdejax.methods.neural_ode.brownian import sampled_brownian
 from pdejax.methods.operators.normalisation import Normalisation, normalised_parameters, parameter_table
-from pdejax.solvers import Account, Integrator, NoiseKind, check_solver, integrate
+from pdejax.solvers import Account, Integrator, NoiseKind, batch_axis, check_solver, integrate, rhs
 
 Condition = Float[Array, "batch parameter"] | None
 
@@ -114,17 +114,16 @@ class KnownPhysics(eqx.Module):
         """The rate of a normalised field, in its units."""
         n, equation = self.normalisation, self.equation
         expand = lambda x: x.reshape((1,) * (z.ndim - 1) + (-1,))
-        values, table = {}, None
+        columns = {}
         if condition is not None:
             table = condition * n.parameter_std[None] + n.parameter_mean[None]
-            known = (*equation.parameters, "length")
-            values = {name: table[:, i] for i, name in enumerate(self.names) if name in known}
-        u = z * expand(n.std) + expand(n.mean)
-        rate = equation.rhs(u, Grid(z.shape[1:-1], self.lengths), values, dealias=2 / 3) / expand(n.std)
-        if table is None or "step" not in self.names:
-            return rate
+            columns = {name: table[:, i] for i, name in enumerate(self.names)}
+        values, scaling = Scaling.split(columns)
+        values = {name: value for name, value in values.items() if name in equation.parameters}
+        u, grid = z * expand(n.std) + expand(n.mean), Grid(z.shape[1:-1], self.lengths)
+        rate = rhs(equation, u, grid, values, scaling=scaling, dealias=2 / 3) / expand(n.std)
         # time is counted in the data's nominal steps, which last longer or shorter where they vary
-        return rate * table[:, self.names.index("step")].reshape((-1,) + (1,) * (z.ndim - 1))
+        return rate * batch_axis(scaling.step, z.ndim - 1)
 
 
 class Tendency(eqx.Module):

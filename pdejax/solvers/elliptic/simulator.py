@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Grid, PerAxis, Positive, Value, known, register
+from pdejax.core import Count, Grid, PerAxis, Positive, Value, check_options, register
 from pdejax.equations import AXES, Family, SteadyEquation
 from pdejax.solvers._simulator import Frames
-from pdejax.solvers.elliptic.solve import PRECONDITIONERS, EllipticSolution, solve_elliptic
+from pdejax.solvers.elliptic.solve import EllipticSolution, solve_elliptic
 
 SMALLEST = 3  # points per axis, both ends among them
 
@@ -35,10 +35,7 @@ class Elliptic:
     remedy: ClassVar[str] = "choose another solver.preconditioner or a larger tolerance of the problem"
 
     def __post_init__(self) -> None:
-        if self.preconditioner not in PRECONDITIONERS:
-            raise ValueError(known("preconditioner", self.preconditioner, PRECONDITIONERS))
-        if not self.tolerance > 0:
-            raise ValueError(f"tolerance should be positive, got {self.tolerance}")
+        check_options(self)
 
     def validate(self, family: Family) -> None:
         """**Raises:** `ValueError` for a family in time, other ends than zero, or a `shape` that does not fit."""
