@@ -6,8 +6,6 @@ import typing
 
 import diffrax
 import pytest
-from pdejax.equations._problem import ORDERS
-from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
 from pydantic_core import PydanticUndefined
 
 from pdejax.config import ConfigError, options, packaged_folder, resolve
@@ -19,9 +17,10 @@ from pdejax.config._initial import Initial
 from pdejax.config._method import Loss, Method
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
-from pdejax.data import CollocationFeed, generate
+from pdejax.core import build, registered
+from pdejax.data import CollocationFeed, Recipe, generate
 from pdejax.data.points.samplers import SAMPLERS as SAMPLERS_OF_POINTS
-from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
+from pdejax.equations import EQUATIONS, BoundaryValueProblem, Equation, Times
 from pdejax.methods import (
     NOISES,
     SAMPLERS,
@@ -42,7 +41,7 @@ from pdejax.methods.building import METHODS
 from pdejax.methods.neural_ode.spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
 from pdejax.methods.physics.physics_informed import Adaptive, Causal
 from pdejax.methods.supervised.losses import LOSSES
-from pdejax.solvers import fitting, goes_back, stage_pair
+from pdejax.solvers import ETDRK, Elliptic, fitting, goes_back, stage_pair
 from pdejax.solvers._reference import _COMMON as COMMON_TRUTH
 from pdejax.solvers._reference import _ENTRIES as TRUTHS
 from pdejax.solvers.ode.fit import missing_tolerances
@@ -78,17 +77,19 @@ def kinds(union):
 
 
 def test_catalogue():
-    assert {name: (e.ndim, tuple(e.parameters)) for name, e in EQUATIONS.items()} == dict(CATALOGUE)
-    assert {name: tuple(e.parameters) for name, e in STEADY_EQUATIONS.items()} == dict(STEADY_CATALOGUE)
+    in_time = {name: e for name, e in EQUATIONS.items() if isinstance(e, Equation)}
+    assert {name: (e.ndim, tuple(e.parameters)) for name, e in in_time.items()} == dict(CATALOGUE)
+    steady = {name: tuple(e.parameters) for name, e in EQUATIONS.items() if name not in in_time}
+    assert steady == dict(STEADY_CATALOGUE)
 
 
-@pytest.mark.parametrize("kind", INITIAL)
+@pytest.mark.parametrize("kind", registered("sampler"))
 def test_initial_states(kind):
-    assert defaults(kinds(Initial)[kind]) == arguments(INITIAL[kind], "channels")
+    assert defaults(kinds(Initial)[kind]) == arguments(registered("sampler")[kind], "channels")
 
 
 def test_no_initial_state_is_left_out():
-    assert set(kinds(Initial)) == set(INITIAL)
+    assert set(kinds(Initial)) == set(registered("sampler"))
 
 
 def choices(model, field):
@@ -283,48 +284,39 @@ def test_stages_change_what_training_has():
 @pytest.mark.parametrize("name", options("problem", [packaged_folder()]))
 def test_problems_are_what_they_say(name):
     config = resolve([f"problem={name}"])
-    problem = build_problem(config.problem.spec())
-    assert problem.spec == config.problem.spec()
-    assert problem.steady == config.problem.steady
     if config.problem.stated:
+        assert BoundaryValueProblem.from_spec(config.problem.spec()).name == config.problem.name
         return
-    sampler, channels = (
-        (problem.input, len(problem.input_names)) if problem.steady else (problem.initial, problem.equation.channels)
-    )
-    assert sampler.channels == channels
+    recipe = Recipe.of(config.problem.model_dump(mode="json"))
+    assert recipe.family.steady == config.problem.steady
+    assert build("problem", recipe.plain["family"]) == recipe.family
+    assert build("simulator", recipe.plain["simulator"]) == recipe.simulator
 
 
 def test_every_equation_of_the_catalogue_has_a_problem():
     configs = [resolve([f"problem={name}"]) for name in options("problem", [packaged_folder()])]
     named = [config.problem.equation for config in configs if not config.problem.stated]
-    assert set(named) == {*EQUATIONS, *STEADY_EQUATIONS}
+    assert set(named) == set(EQUATIONS)
 
 
 def test_kuramoto_sivashinsky_is_the_one_of_the_refiner():
-    problem = Problem.from_spec(resolve(["problem=ks"]).problem.spec())
-    assert problem.grid.lengths == (64.0,)
-    assert problem.step == 0.8
-    assert problem.step * problem.burn_in == pytest.approx(72.0)
-    assert problem.step / problem.substeps == pytest.approx(0.05)
+    recipe = Recipe.of(resolve(["problem=ks"]).problem.model_dump(mode="json"))
+    assert recipe.family.domain.lengths == (64.0,)
+    assert recipe.family.times == Times(0.8, 90)  # 72 s
+    assert recipe.family.step / recipe.simulator.substeps == pytest.approx(0.05)
 
 
 def test_every_experiment_builds():
     for name in options("experiment", [packaged_folder()]):
-        build_problem(resolve([f"experiment={name}"]).problem.spec())
+        problem = resolve([f"experiment={name}"]).problem
+        made = BoundaryValueProblem.from_spec(problem.spec()) if problem.stated else Recipe.of(problem.model_dump())
+        assert made is not None
 
 
 def test_sections_of_a_problem():
-    assert defaults(Time) | defaults(Solver) == {
-        "step": ABSENT,
-        "substeps": 1,
-        "burn_in": 0,
-        "order": 4,
-        "shape": None,
-    }
-    assert choices(Solver, "order") == set(ORDERS)
-    assert defaults(SteadySolver) == _SECTIONS["solver"]
-    assert choices(SteadySolver, "preconditioner") == set(PRECONDITIONERS)
-    generation = arguments(generate, "problem", "root", "splits", "progress")
-    assert {name: defaults(ProblemConfig)[name] for name in generation} == generation
-    steady = {name: defaults(SteadyProblemConfig)[name] for name in generation if name != "tolerance"}
-    assert steady == {name: value for name, value in generation.items() if name != "tolerance"}
+    assert defaults(Solver) == arguments(ETDRK) | {"kind": "etdrk"}
+    assert defaults(SteadySolver) == arguments(Elliptic) | {"kind": "elliptic"}
+    assert defaults(Time) == {"step": ABSENT, "burn_in": 0}
+    generation = arguments(generate, "family", "simulator", "root", "splits", "progress", "tolerance")
+    for section in (ProblemConfig, SteadyProblemConfig):
+        assert {name: defaults(section)[name] for name in generation} == generation
