@@ -25,6 +25,7 @@ from pdejax.core._ends import Wall as Wall
 from pdejax.core._files import TEMPORARY as TEMPORARY
 from pdejax.core._files import replacing as replacing
 from pdejax.core._files import write_text as write_text
+from pdejax.core._geometry import Geometry as Geometry
 from pdejax.core._grid import Grid as Grid
 from pdejax.core._options import Count as Count
 from pdejax.core._options import Counts as Counts

@@ -33,8 +33,8 @@ class DataCard:
     def of(cls, dataset: Dataset) -> "DataCard":
         """The card of a generated data set."""
         return cls(
-            shape=dataset.grid.shape,
-            lengths=dataset.grid.lengths,
+            shape=dataset.domain.shape,
+            lengths=dataset.domain.lengths,
             step=dataset.step,
             field_names=tuple(dataset.field_names),
             parameter_names=tuple(dataset.parameter_names),
@@ -42,7 +42,7 @@ class DataCard:
             equation=tuple(dataset.family.equation.terms) if dataset.family else (),
             fingerprint=dataset.fingerprint,
             input_names=tuple(dataset.input_names),
-            periodic=dataset.grid.periodic_axes,
+            periodic=dataset.domain.periodic_axes,
         )
 
     def to_json(self) -> dict[str, Any]:

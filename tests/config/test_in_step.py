@@ -18,8 +18,7 @@ from pdejax.config._method import Loss, Method
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
 from pdejax.core import build, registered
-from pdejax.data import CollocationFeed, Recipe, generate
-from pdejax.data.points.samplers import SAMPLERS as SAMPLERS_OF_POINTS
+from pdejax.data import PointFeed, Recipe, generate
 from pdejax.equations import EQUATIONS, BoundaryValueProblem, Equation, Times
 from pdejax.methods import (
     NOISES,
@@ -241,11 +240,11 @@ def test_no_method_is_left_out():
 def test_parts_of_a_physics_informed_loss():
     ours = kinds(Method)["physics_informed"]
     feed = {name: ours.model_fields[name].default for name in ("redraw", "observation_batch")}
-    theirs = arguments(CollocationFeed, "self")
+    theirs = arguments(PointFeed, "self")
     assert feed == {name: theirs[name] for name in feed}
     assert defaults(config_boundary.Causal) == arguments(Causal)
     assert defaults(config_boundary.Adaptive) == arguments(Adaptive)
-    assert set(kinds(config_boundary.Points)) | {"quasi_random"} == set(SAMPLERS_OF_POINTS)
+    assert set(kinds(config_boundary.Points)) | {"quasi_random"} == set(registered("points"))
 
 
 def test_truths():

@@ -41,10 +41,6 @@ class FakeDataset:
     manifest: Mapping = dataclasses.field(default_factory=dict)
 
     @property
-    def grid(self) -> Grid:
-        return self.family.domain
-
-    @property
     def domain(self) -> Grid:
         return self.family.domain
 

@@ -26,7 +26,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The solver on every second point of the stored grid, interpolated linearly."""
-    (family, made), shape = _generator(dataset), dataset.grid.shape
+    (family, made), shape = _generator(dataset), dataset.domain.shape
     if any(n % 2 == 0 for n in shape):
         raise ValueError("every second point of an even number of points misses the boundary")
     coarse = tuple((n + 1) // 2 for n in shape)

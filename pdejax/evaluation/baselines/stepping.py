@@ -64,7 +64,7 @@ def persistence(dataset: Any, start: int = 0) -> Baseline:
 
 def linear(dataset: Any, start: int = 0) -> Baseline:
     """The best translation-equivariant linear map, fitted to the training split; see `fit_linear_propagator`."""
-    if not dataset.grid.periodic:
+    if not dataset.domain.periodic:
         raise ValueError("the linear propagator needs a periodic grid")
     stepper = fit_linear_propagator(dataset.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
@@ -86,7 +86,7 @@ def _solver(
 ) -> Baseline:
     family, simulator = generator_of(dataset)
     simulator = dataclasses.replace(simulator, shape=shape, substeps=substeps)
-    outer, elapsed = tuple(dataset.grid.shape), family.times.burn_in + start if family.times else start
+    outer, elapsed = tuple(dataset.domain.shape), family.times.burn_in + start if family.times else start
 
     def make(parameters: Mapping[str, Any]) -> OnGrid:
         return OnGrid(simulator.stepper(family, parameters), shape, outer, elapsed)
@@ -108,7 +108,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
     family, made = generator_of(dataset)
-    if not dataset.grid.periodic:
+    if not dataset.domain.periodic:
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     shape = made.domain(family, coarser=COARSER_GRID).shape
     grid = " x ".join(map(str, shape))
@@ -132,7 +132,7 @@ def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *
 
     **Raises:** `ValueError` if the grid is not periodic and `shape` is another one.
     """
-    if shape != tuple(dataset.grid.shape) and not dataset.grid.periodic:
+    if shape != tuple(dataset.domain.shape) and not dataset.domain.periodic:
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     grid, precision = " x ".join(map(str, shape)), "float64" if double else "float32"
     label = f"solver, {grid} points, {substeps} step{'s' if substeps > 1 else ''}"
@@ -145,8 +145,8 @@ def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     two and one quarter of it, each with all, a quarter and one of its steps."""
     family, made = generator_of(dataset)
     whole = made.domain(family).shape
-    shapes = [whole, tuple(dataset.grid.shape)]
-    if dataset.grid.periodic:
+    shapes = [whole, tuple(dataset.domain.shape)]
+    if dataset.domain.periodic:
         even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
         shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
     substeps = [made.substeps, max(1, made.substeps // LARGER_STEP), 1]
