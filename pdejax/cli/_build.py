@@ -4,20 +4,20 @@ from pathlib import Path
 from typing import Any
 
 from pdejax.config import RunConfig
-from pdejax.data import Dataset, SplitSize
+from pdejax.data import Dataset, Recipe
 from pdejax.data import first_difference as first_difference
-from pdejax.equations import BoundaryValueProblem, Problem, SteadyProblem, build_problem
+from pdejax.equations import BoundaryValueProblem
 
 
-def problem_of(config: RunConfig) -> Problem | SteadyProblem | BoundaryValueProblem:
-    """The problem to solve."""
-    return build_problem(config.problem.spec())
+def problem_of(config: RunConfig) -> BoundaryValueProblem:
+    """The problem to solve, of one that is stated by its conditions."""
+    section: Any = config.problem
+    return BoundaryValueProblem.from_spec(section.spec())
 
 
-def splits_of(config: RunConfig) -> dict[str, SplitSize]:
-    """How much data there is to be."""
-    problem: Any = config.problem
-    return {name: SplitSize(**size) for name, size in problem.splits.model_dump().items()}
+def recipe_of(config: RunConfig) -> Recipe:
+    """The family to solve, by what, and how much of it."""
+    return Recipe.of(config.problem.model_dump(mode="json"))
 
 
 def truth_of(config: RunConfig, problem: Any) -> Any:
@@ -57,14 +57,10 @@ def dataset_of(config: RunConfig) -> Dataset:
     if not root.exists():
         raise ValueError(f"there is no data set in {root} yet: run `pdejax generate` with the same words first")
     dataset = Dataset.open(root)
-    section: Any = config.problem
-    recipe = dataset.manifest["recipe"]
-    found = {**recipe["problem"], **{name: recipe[name] for name in ("splits", "seed", "tolerance")}}
-    data = {"splits": section.splits.model_dump(mode="json"), "seed": section.seed}
-    wanted = {**problem_of(config).spec, **data, "tolerance": section.tolerance}
-    if key := first_difference(found, wanted):
+    content = lambda recipe: {k: v for k, v in recipe.items() if k not in ("shard_size", "batch_size")}
+    if key := first_difference(content(dataset.manifest["recipe"]), content(recipe_of(config).plain)):
         raise ValueError(
-            f"the data set in {root} was generated with another problem.{key}: "
+            f"the data set in {root} was generated with another {key}: "
             "choose another problem.name or data_dir, or delete it and generate it again"
         )
     return dataset

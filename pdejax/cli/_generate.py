@@ -1,7 +1,6 @@
 """`pdejax generate`."""
 
 import argparse
-from typing import Any
 
 from pdejax.cli._config import configs_of, printed
 from pdejax.config import RunConfig
@@ -30,23 +29,22 @@ def _truth(config: RunConfig) -> None:
 
 
 def _generate(config: RunConfig) -> None:
-    from pdejax.cli._build import dataset_root, problem_of, splits_of
+    from pdejax.cli._build import dataset_root, recipe_of
     from pdejax.cli._runtime import start
     from pdejax.data import Dataset, generate, progress_bar
 
     start()
-    problem: Any = problem_of(config)
-    section: Any = config.problem
-    root = dataset_root(config)
+    recipe, root = recipe_of(config), dataset_root(config)
     with progress_bar(f"generating {config.problem.name}") as progress:
         generate(
-            problem,
+            recipe.family,
+            recipe.simulator,
             root,
-            splits_of(config),
-            seed=section.seed,
-            shard_size=section.shard_size,
-            batch_size=section.batch_size,
-            tolerance=section.tolerance,
+            recipe.splits,
+            seed=recipe.seed,
+            shard_size=recipe.shard_size,
+            batch_size=recipe.batch_size,
+            tolerance=recipe.tolerance,
             progress=progress,
         )
     rejects = Dataset.open(root).manifest["rejects"]

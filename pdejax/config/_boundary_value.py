@@ -1,12 +1,12 @@
 """A problem stated by its conditions: the types of its `problem` section."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from pdejax._suggest import suggestion
-from pdejax.config._catalogue import CATALOGUE
-from pdejax.config._types import Count, Name, NotNegative, Positive, Real, Section, fault
+from pdejax.config._types import Count, Name, Positive, Real, Section, fault
+from pdejax.equations import EQUATIONS
 
 AXES = ("t", "x", "y", "z")
 
@@ -26,8 +26,8 @@ Text = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) in (int, float
 
 
 def _known(name: str) -> str:
-    if name not in CATALOGUE:
-        raise fault(f"is the unknown equation {name!r}.{suggestion(name, CATALOGUE)}")
+    if name not in EQUATIONS:
+        raise fault(f"is the unknown equation {name!r}.{suggestion(name, EQUATIONS)}")
     return name
 
 

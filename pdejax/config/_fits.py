@@ -49,7 +49,10 @@ def _check_sizes(config: RunConfig, method: Any, composition: Composition) -> No
                     f"got {splits[name].frames}", ("problem", "splits", name, "frames"), composition)  # fmt: skip
     if "test" not in splits:
         return
-    most = {"trajectories": splits["test"].trajectories, "steps": max(splits["test"].frames - getattr(method, "history", 1), 1)}
+    most = {
+        "trajectories": splits["test"].trajectories,
+        "steps": max(splits["test"].frames - getattr(method, "history", 1), 1),
+    }
     for key, largest in most.items():
         value = getattr(config.evaluation, key)
         if value is not None and value > largest:

@@ -44,7 +44,10 @@ def _family_type(value: Mapping[str, Any]) -> type[ProblemConfig]:
         "domain": (_domain_type(domain), ...),
     }
     if evolves:
-        fields |= {"initial": (_draws_type(value.get("initial")), ...), "time": (section(Times, value.get("time")), ...)}
+        fields |= {
+            "initial": (_draws_type(value.get("initial")), ...),
+            "time": (section(Times, value.get("time")), ...),
+        }
     if equation is not None and equation.inputs:
         fields["input"] = (_draws_type(value.get("input")), ...)
     fields["solver"] = (_solver_type(value.get("solver"), "etdrk" if evolves else "elliptic", ndim), {})
@@ -76,7 +79,12 @@ def _domain_type(value: Any) -> Any:
 
 def _draws_type(value: Any) -> Any:
     """A sampler of all fields, or one by name."""
-    if isinstance(value, Mapping) and "kind" not in value and value and all(isinstance(v, Mapping) for v in value.values()):
+    if (
+        isinstance(value, Mapping)
+        and "kind" not in value
+        and value
+        and all(isinstance(v, Mapping) for v in value.values())
+    ):
         return create_model("Draws", __base__=Section, **{n: (section_of("sampler", v), ...) for n, v in value.items()})
     return section_of("sampler", value)
 

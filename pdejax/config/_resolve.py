@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from pdejax.config._compose import Composition, check_set, compose
 from pdejax.config._folders import search_folders, shorter
+from pdejax.config._former import current
 from pdejax.config._messages import explain
 from pdejax.config._overrides import ConfigError, expand, read_overrides
 from pdejax.config._run import RunConfig, run_type
@@ -71,7 +72,7 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     except YamlError as error:
         raise ConfigError(str(error)) from error
     read = read_overrides(overrides, ())
-    config = OmegaConf.create(values)
+    config = OmegaConf.create(current(values))
     for one in read:
         OmegaConf.update(config, one.key, one.value, force_add=True)
     plain: Any = OmegaConf.to_container(config)

@@ -63,7 +63,7 @@ def select(dataset: Any, split: str, trajectories: int | None, steps: int | None
 
     **Raises:** `ValueError` if the split is smaller.
     """
-    part, steady = dataset.split(split), dataset.problem.steady
+    part, steady = dataset.split(split), dataset.steady
     history = 0 if steady else history
     available, frames = len(part), part.frames - history
     count = available if trajectories is None else trajectories

@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.core import Boundary
-from pdejax.data import Dataset
-from pdejax.equations import BoundaryValueProblem
+from pdejax.data import Trajectories
+from pdejax.equations import BoundaryValueProblem, Family
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +30,8 @@ class DataCard:
     periodic: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "DataCard":
-        """The card of a generated data set."""
+    def of(cls, dataset: Trajectories) -> "DataCard":
+        """The card of a data set."""
         return cls(
             shape=dataset.domain.shape,
             lengths=dataset.domain.lengths,
@@ -40,10 +39,29 @@ class DataCard:
             field_names=tuple(dataset.field_names),
             parameter_names=tuple(dataset.parameter_names),
             statistics={name: [float(v) for v in values] for name, values in dataset.statistics.items()},
-            equation=tuple(dataset.problem.equation.terms),
+            equation=tuple(dataset.family.equation.terms) if dataset.family else (),
             fingerprint=dataset.fingerprint,
             input_names=tuple(dataset.input_names),
-            periodic=tuple(b is Boundary.PERIODIC for b in dataset.domain.boundaries),
+            periodic=dataset.domain.periodic_axes,
+        )
+
+    @classmethod
+    def sketch(cls, family: Family) -> "DataCard":
+        """The card of data that are not there yet, all moments being those of standard normal numbers."""
+        fields, inputs, parameters = family.fields, family.inputs, family.parameter_names
+        named = {"mean": fields, "std": fields, "rms_delta": fields, "input_mean": inputs, "input_std": inputs}
+        named |= {"parameter_mean": parameters, "parameter_std": parameters}
+        domain: Any = family.domain
+        return cls(
+            shape=domain.shape,
+            lengths=domain.lengths,
+            step=family.step,
+            field_names=fields,
+            parameter_names=parameters,
+            statistics={k: [0.0 if k.endswith("mean") else 1.0] * len(names) for k, names in named.items()},
+            equation=tuple(family.equation.terms),
+            input_names=inputs,
+            periodic=domain.periodic_axes,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """What every result table holds beside the model: what is gained over doing little, and over computing coarsely."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
 
 from pdejax.core import Key, State, TimedStepper, hashed_by_identity, known, resample
+from pdejax.equations import Family
 from pdejax.evaluation.baselines.baseline import Baseline
 from pdejax.evaluation.baselines.linear import fit_linear_propagator
 from pdejax.evaluation.baselines.steady import STEADY_BASELINES
 from pdejax.evaluation.predictor import BoundStepper, as_predictor
-from pdejax.solvers import problem_stepper
+from pdejax.solvers import ETDRK
 
 LARGER_STEP = 4
 COARSER_GRID = 2
@@ -57,7 +59,7 @@ class OnGrid(eqx.Module):
 def persistence(dataset: Any, start: int = 0) -> Baseline:
     """The last known frame, forever."""
     meaning = "the last known frame, kept"
-    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.problem))
+    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.family))
 
 
 def linear(dataset: Any, start: int = 0) -> Baseline:
@@ -66,17 +68,28 @@ def linear(dataset: Any, start: int = 0) -> Baseline:
         raise ValueError("the linear propagator needs a periodic grid")
     stepper = fit_linear_propagator(dataset.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
-    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.problem))
+    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.family))
+
+
+def generator_of(dataset: Any) -> tuple[Family, ETDRK]:
+    """What was solved and what solved it, at any resolution.
+
+    **Raises:** `ValueError` if that is not known, or the solver has one resolution.
+    """
+    if dataset.family is None or not isinstance(dataset.simulator, ETDRK):
+        raise ValueError("the data set does not say by which solver of many resolutions it was made")
+    return dataset.family, dataset.simulator
 
 
 def _solver(
     dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int, double: bool = True
 ) -> Baseline:
-    problem = dataset.problem
-    outer, elapsed = tuple(dataset.domain.shape), problem.burn_in + start
+    family, simulator = generator_of(dataset)
+    simulator = dataclasses.replace(simulator, shape=shape, substeps=substeps)
+    outer, elapsed = tuple(dataset.domain.shape), family.times.burn_in + start if family.times else start
 
     def make(parameters: Mapping[str, Any]) -> OnGrid:
-        return OnGrid(problem_stepper(problem, parameters, shape=shape, substeps=substeps), shape, outer, elapsed)
+        return OnGrid(simulator.stepper(family, parameters), shape, outer, elapsed)
 
     return Baseline(label, meaning, BoundStepper(make, dataset.step), double)
 
@@ -87,31 +100,31 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
     It computes in float64 like the generator: in a chaotic system the rounding of the stored frame to float32 alone
     ends the agreement at some time.
     """
-    problem = dataset.problem
+    family, made = generator_of(dataset)
     meaning = "the solver that made the data, restarted from the stored float32 frame: what is attainable"
-    return _solver(dataset, start, "solver as generated", meaning, tuple(problem.solve_grid.shape), problem.substeps)
+    return _solver(dataset, start, "solver as generated", meaning, made.domain(family).shape, made.substeps)
 
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
-    problem = dataset.problem
+    family, made = generator_of(dataset)
     if not dataset.domain.periodic:
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
-    shape = tuple(max(n // COARSER_GRID, 4) for n in problem.solve_grid.shape)
+    shape = made.domain(family, coarser=COARSER_GRID).shape
     grid = " x ".join(map(str, shape))
     meaning = f"the same solver on {grid} points, resampled spectrally"
-    return _solver(dataset, start, f"solver, {grid} points", meaning, shape, problem.substeps)
+    return _solver(dataset, start, f"solver, {grid} points", meaning, shape, made.substeps)
 
 
 def solver_large_step(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with a quarter of its steps."""
-    problem = dataset.problem
-    if problem.substeps < 2:
+    family, made = generator_of(dataset)
+    if made.substeps < 2:
         raise ValueError("the solver already takes a single step per frame")
-    substeps = max(1, problem.substeps // LARGER_STEP)
-    meaning = f"the same solver with {substeps} instead of {problem.substeps} steps per frame"
+    substeps = max(1, made.substeps // LARGER_STEP)
+    meaning = f"the same solver with {substeps} instead of {made.substeps} steps per frame"
     label = f"solver, {substeps} step{'s' if substeps > 1 else ''} per frame"
-    return _solver(dataset, start, label, meaning, tuple(problem.solve_grid.shape), substeps)
+    return _solver(dataset, start, label, meaning, made.domain(family).shape, substeps)
 
 
 def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *, double: bool = False) -> Baseline:
@@ -130,12 +143,13 @@ def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *
 def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     """Grids and steps per frame that span what the solver can trade: the data's grid and its own, whole and three,
     two and one quarter of it, each with all, a quarter and one of its steps."""
-    problem, whole = dataset.problem, tuple(dataset.problem.solve_grid.shape)
+    family, made = generator_of(dataset)
+    whole = made.domain(family).shape
     shapes = [whole, tuple(dataset.domain.shape)]
     if dataset.domain.periodic:
         even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
         shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
-    substeps = [problem.substeps, max(1, problem.substeps // LARGER_STEP), 1]
+    substeps = [made.substeps, max(1, made.substeps // LARGER_STEP), 1]
     finest_first = sorted(dict.fromkeys(shapes), reverse=True)
     return [(shape, count) for shape in finest_first for count in dict.fromkeys(substeps)]
 
@@ -162,7 +176,7 @@ def build_baselines(
 
     **Raises:** `ValueError` for an unknown name.
     """
-    table = STEADY_BASELINES if dataset.problem.steady else BASELINES
+    table = STEADY_BASELINES if dataset.steady else BASELINES
     names = (list(table) if which else []) if isinstance(which, bool) else list(which)
     made, skipped = {}, {}
     for name in names:

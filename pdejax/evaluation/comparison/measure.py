@@ -11,7 +11,7 @@ import numpy as np
 
 from pdejax.core import Key, known
 from pdejax.evaluation.baselines.baseline import Baseline
-from pdejax.evaluation.baselines.stepping import solver, solver_at, solver_resolutions
+from pdejax.evaluation.baselines.stepping import generator_of, solver, solver_at, solver_resolutions
 from pdejax.evaluation.comparison.cost import step_costs
 from pdejax.evaluation.comparison.ensembles import ensemble_section
 from pdejax.evaluation.comparison.gains import gain_entry
@@ -142,8 +142,8 @@ def _resolution(shape: tuple[int, ...], substeps: int, precision: str) -> dict[s
 
 def _solvers(dataset: Any, start: int, frontier: bool) -> dict[str, _System]:
     """The generating solver in float64, and the coarser ones of the frontier in float32."""
-    problem = dataset.problem
-    whole = _resolution(tuple(problem.solve_grid.shape), problem.substeps, "float64")
+    family, made = generator_of(dataset)
+    whole = _resolution(made.domain(family).shape, made.substeps, "float64")
     made = {SOLVER: _System(solver(dataset, start), "solver", 1, None, whole)}
     for shape, substeps in solver_resolutions(dataset) if frontier else ():
         one = solver_at(dataset, start, shape, substeps)
@@ -159,7 +159,7 @@ def _check(predictors: Mapping[str, Any], dataset: Any, reference: str | None, m
     """
     if not predictors:
         raise ValueError("a comparison needs at least one predictor")
-    if dataset.problem.steady:
+    if dataset.steady:
         raise ValueError(f"data set {dataset.name!r} is of a steady problem: rollouts are compared, it has none")
     taken = [name for name in predictors if name in (SOLVER, "truth") or name.startswith(f"{SOLVER}_") or "/" in name]
     if taken:
@@ -275,7 +275,7 @@ def compare_runs(
     base = _check(predictors, dataset, reference, members)
     key = jax.random.key(0) if key is None else key
     tell = progress or (lambda text: None)
-    models = _models(predictors, dataset.problem)
+    models = _models(predictors, dataset.family)
     wanted = _ensembles(models, members, together)
     longest = max(one.history for one in models.values())
     truth = select(dataset, split, trajectories, steps, longest)

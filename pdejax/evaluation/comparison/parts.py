@@ -20,7 +20,7 @@ def _exponent(dataset: Any, truth: Truth) -> LyapunovExponent:
     rows = np.arange(count) % len(truth.states)
     parameters = {name: values[rows] for name, values in truth.parameters.items()}
     return largest_lyapunov_exponent(
-        dataset.problem, truth.reference()[rows], parameters=parameters, steps=LYAPUNOV_STEPS
+        dataset.family, dataset.simulator, truth.reference()[rows], parameters=parameters, steps=LYAPUNOV_STEPS
     )
 
 

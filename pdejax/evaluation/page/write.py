@@ -172,7 +172,7 @@ def _equation(dataset: Mapping[str, Any]) -> str:
 
 def _data_card(evaluation: Evaluation) -> str:
     dataset = evaluation.document["dataset"]
-    problem, recipe = dataset["problem"], dataset["recipe"]
+    family, recipe = dataset["family"], dataset["recipe"]
     box = " × ".join(f"{x:.6g}" for x in dataset["lengths"])
     rows = {
         "Data set": f"{escape(dataset['name'])}, split {escape(dataset['split'])}: {dataset['trajectories']} of "
@@ -181,14 +181,11 @@ def _data_card(evaluation: Evaluation) -> str:
         + (", periodic" if dataset["periodic"] else ""),
         **({} if dataset["steady"] else {"Time between frames": number(dataset["step"], 6)}),
         "Fields": escape(", ".join(dataset["fields"])),
-        "Varies between trajectories": words(problem.get("vary") or {}),
-        "Parameters set": words(problem.get("parameters") or {}),
-        **(
-            {"Input field": words(problem["input"])}
-            if dataset["steady"]
-            else {"Initial condition": words(problem.get("initial") or {}), "Time": words(problem.get("time") or {})}
-        ),
-        "Solver": words(problem.get("solver") or {}),
+        "Varies between trajectories": words(family["vary"]),
+        "Parameters set": words(family["equation"]["parameters"]),
+        "Drawn": words(family["draws"]),
+        **({} if dataset["steady"] else {"Time": words(family["times"])}),
+        "Solver": words(dataset["simulator"]),
         "Splits": words(recipe.get("splits") or {}),
         "Seed": words(recipe.get("seed")),
         escape(dataset["check"].capitalize()): words(dataset["self_difference"] or {}),

@@ -70,7 +70,7 @@ def _examples(result: Rollout, curves: Mapping[str, np.ndarray], truth: Truth) -
 
 
 def dataset_section(dataset: Any, split: str, count: int) -> dict[str, Any]:
-    equation, part, manifest = dataset.problem.equation, dataset.split(split), dataset.manifest
+    family, part, manifest = dataset.family, dataset.split(split), dataset.manifest
     return {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
@@ -82,15 +82,16 @@ def dataset_section(dataset: Any, split: str, count: int) -> dict[str, Any]:
         "shape": list(dataset.domain.shape),
         "lengths": list(dataset.domain.lengths),
         "periodic": dataset.domain.periodic,
-        "steady": dataset.problem.steady,
+        "steady": dataset.steady,
         "fields": list(dataset.field_names),
-        "inputs": list(dataset.problem.input_names),
+        "inputs": list(dataset.input_names),
         "parameters": list(dataset.parameter_names),
-        "problem": dataset.problem.spec,
-        "equation": [equation.terms] if isinstance(equation.terms, str) else list(equation.terms),
-        "latex": equation.latex().split(" \\\\\n"),
-        "recipe": {name: value for name, value in manifest.get("recipe", {}).items() if name != "problem"},
-        "check": dataset.problem.check,
+        "family": manifest["recipe"]["family"],
+        "simulator": manifest["recipe"]["simulator"],
+        "equation": list(family.equation.terms),
+        "latex": family.latex.split(" \\\\\n"),
+        "recipe": {k: v for k, v in manifest["recipe"].items() if k not in ("family", "simulator")},
+        "check": manifest["check"],
         "self_difference": manifest.get("self_difference"),
         "rejects": len(manifest.get("rejects", ())),
         "versions": manifest.get("versions"),
@@ -151,7 +152,7 @@ def evaluate(
     truth = select(dataset, split, trajectories, steps, history)
     made, skipped = build_baselines(dataset, baselines, truth.start)
     systems, arrays = {}, {"times": truth.times}
-    model = Baseline("model", "the evaluated predictor", as_predictor(predictor, dataset.problem))
+    model = Baseline("model", "the evaluated predictor", as_predictor(predictor, dataset.family))
     rows = [("model", model, "model", history), *((name, b, "baseline", 1) for name, b in made.items())]
     for name, one, kind, frames in rows:
         result = rollout(

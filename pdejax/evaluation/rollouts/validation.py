@@ -33,7 +33,7 @@ class RolloutValidation:
     ) -> None:
         part = dataset.split(split)
         shape = (min(trajectories, len(part)), *dataset.domain.shape, len(dataset.field_names))
-        frames = part.frames if dataset.problem.steady else part.frames - history
+        frames = part.frames if dataset.steady else part.frames - history
         fitting = chunk_size(shape, frames if steps is None else min(steps, frames))
         self._truth = truth = select(dataset, split, fitting, steps, history)
         self._first = truth.reference()

@@ -13,9 +13,7 @@ from scipy import sparse
 from scipy.integrate import BDF, DOP853
 
 from pdejax.core import known
-from pdejax.equations._boundary_value import BoundaryValueProblem, Condition
-from pdejax.equations._residual import SYMBOLS, Order, Residual, linearised
-from pdejax.equations.language.evaluate import evaluate
+from pdejax.equations import SYMBOLS, BoundaryValueProblem, Condition, Order, Residual, evaluate, linearised
 from pdejax.solvers.chebyshev.nodes import Axis, Chebyshev, Clustered, Fourier, Nodes
 
 Progress = Callable[[int, int], None]
