@@ -44,10 +44,8 @@ def _family_type(value: Mapping[str, Any]) -> type[ProblemConfig]:
         "domain": (_domain_type(domain), ...),
     }
     if evolves:
-        fields |= {
-            "initial": (_draws_type(value.get("initial")), ...),
-            "time": (section(Times, value.get("time")), ...),
-        }
+        fields["initial"] = (_draws_type(value.get("initial")), ...)
+        fields["time"] = (section(Times, value.get("time")), ...)
     if equation is not None and equation.inputs:
         fields["input"] = (_draws_type(value.get("input")), ...)
     fields["solver"] = (_solver_type(value.get("solver"), "etdrk" if evolves else "elliptic", ndim), {})
@@ -79,13 +77,9 @@ def _domain_type(value: Any) -> Any:
 
 def _draws_type(value: Any) -> Any:
     """A sampler of all fields, or one by name."""
-    if (
-        isinstance(value, Mapping)
-        and "kind" not in value
-        and value
-        and all(isinstance(v, Mapping) for v in value.values())
-    ):
-        return create_model("Draws", __base__=Section, **{n: (section_of("sampler", v), ...) for n, v in value.items()})
+    if isinstance(value, Mapping) and "kind" not in value and any(isinstance(one, Mapping) for one in value.values()):
+        kinds: Any = {name: (section_of("sampler", one), ...) for name, one in value.items()}
+        return create_model("Draws", __base__=Section, **kinds)
     return section_of("sampler", value)
 
 

@@ -4,6 +4,7 @@ The types of a configuration are made for its values: the `kind` of a section na
 their annotations, defaults and marks are the section's keys. Nothing about any kind is known here.
 """
 
+import dataclasses
 import functools
 import inspect
 import types
@@ -90,8 +91,9 @@ def fields_of(
 ) -> dict[str, Any]:
     """Types and defaults of a factory's options, as pydantic's `create_model` takes them; see `section`."""
     held = value if isinstance(value, Mapping) else {}
+    made = {f.name: f.default_factory for f in dataclasses.fields(factory)} if dataclasses.is_dataclass(factory) else {}
     return {
-        name: (_type(argument.annotation, held.get(name), ndim), _default(argument))
+        name: (_type(argument.annotation, held.get(name), ndim), _default(argument, made.get(name)))
         for name, argument in options_of(factory, group).items()
         if not _marked(argument.annotation, Given)
     }
@@ -102,8 +104,10 @@ def _marked(annotation: Any, mark: type) -> bool:
                for one in getattr(part, "__metadata__", ()))  # fmt: skip
 
 
-def _default(argument: inspect.Parameter) -> Any:
-    """An argument's default as a configuration writes it; none where it must be given."""
+def _default(argument: inspect.Parameter, made: Any) -> Any:
+    """An argument's default as a configuration writes it, or what makes one; `...` where it must be given."""
+    if made not in (None, dataclasses.MISSING):
+        return Field(default_factory=made)
     if argument.default is argument.empty:
         return ...
     plain = describe(argument.default) if mark_of(argument.annotation) else argument.default

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, create_model, model_serializer, model_validator
+from pydantic import create_model, model_serializer, model_validator
 
 from pdejax.config._sections import fields_of, section
 from pdejax.config._types import Count, Flag, Section
@@ -69,13 +69,13 @@ def train_type(value: Any) -> type[TrainConfig]:
     held = value if isinstance(value, Mapping) else {}
     stages = held.get("stages") if isinstance(held.get("stages"), list | tuple) else ()
     kinds: Any = tuple[tuple(_stage_type(TrainSettings, one) for one in stages)] if stages else tuple[()]
-    fields = {**fields_of(TrainSettings, held), "stages": (kinds, ())}
+    fields: Any = {**fields_of(TrainSettings, held), "stages": (kinds, ())}
     return create_model("TrainConfig", __base__=TrainConfig, **fields)
 
 
 def _stage_type(settings: Any, value: Any) -> type[Stage]:
     from pdejax.methods import adapt_field
 
-    fields = {name: (kind, None) for name, (kind, _) in fields_of(settings, value).items()}
-    adapt = section(adapt_field, value.get("adapt") if isinstance(value, Mapping) else None)
-    return create_model("Stage", __base__=Stage, **fields, adapt=(adapt | None, Field(default=None)))
+    fields: Any = {name: (kind, None) for name, (kind, _) in fields_of(settings, value).items()}
+    adapt: Any = section(adapt_field, value.get("adapt") if isinstance(value, Mapping) else None)
+    return create_model("Stage", __base__=Stage, **fields, adapt=(adapt, None))
