@@ -132,7 +132,7 @@ def train_here(
     callbacks: Sequence[Callback] = (),
     sinks: Sequence[Sink] | None = None,
     layout: Layout | None = None,
-    on_best: Callable[[Any, int], None] = lambda model, step: None,
+    on_best: Callable[[Any, int], None] | None = None,
     last: bool = True,
     show: bool = True,
 ) -> Any:
@@ -229,7 +229,7 @@ def train_here(
                     values |= _evaluate(averaged, evaluators)
                     if monitor in values and sign * values[monitor] < best:
                         best = sign * values[monitor]
-                        if chief:
+                        if on_best and chief:
                             on_best(averaged, step)
                 if values:
                     note(step, {**values, "time": before_us + time.perf_counter() - began})

@@ -1,7 +1,7 @@
 """What is trained one after the other: the phases of a method and the stages of a configuration are both plans."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +12,10 @@ from pdejax.data import Batch, Feed
 from pdejax.methods import AbstractMethod, Phased
 from pdejax.training.callbacks import Callback
 from pdejax.training.fit import Evaluator, train
+from pdejax.training.guards import in_precision
 from pdejax.training.optimisers.choose import build_optimiser, optimiser_for
 from pdejax.training.settings import TrainSettings
-from pdejax.training.store.models import MODEL, load_saved
+from pdejax.training.store.models import load_saved
 from pdejax.training.store.sinks import Sink
 
 FIRST_PHASE = "first_phase"  # folder below that of a run
@@ -42,6 +43,13 @@ class Stage:
     prepare: Callable[[Any], Any] = lambda model: model
     keep: Literal["best", "last"] = "best"
     name: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people are told of."""
+        optimiser = self.settings.optimiser
+        kind = optimiser.get("kind") if isinstance(optimiser, Mapping) else optimiser
+        return self.name if self.name == FIRST_PHASE else str(kind)
 
 
 Save = Callable[[Path, Any, Stage, dict[str, Any]], None]
@@ -72,29 +80,36 @@ class Plan:
 
         **Returns:** the model of the last stage, as it is after its last update.
         """
+        chief, count = jax.process_index() == 0, len(self.stages)
         for number, stage in enumerate(self.stages, 1):
-            last = number == len(self.stages)
-            below = folder / stage.name
-            if show and len(self.stages) > 1 and jax.process_index() == 0:
-                print(f"stage {number} of {len(self.stages)}: {stage.name or stage.settings.optimiser}", flush=True)
-            model = self._one(stage, stage.prepare(model), below, folder, save, number, last, show)
-            if not last and stage.keep == "best":
+            below, best, last = folder / stage.name, stage.keep == "best", number == count
+            if show and chief and count > 1:
+                print(f"stage {number} of {count}: {stage.title}", flush=True)
+            model = train(
+                stage.method,
+                stage.prepare(model),
+                stage.feed(),
+                stage.settings,
+                below,
+                seed=stage.seed,
+                evaluators=stage.evaluators(),
+                callbacks=self.callbacks,
+                sinks=self.sinks,
+                on_best=self._export(stage, below, save) if best else None,
+                last=last,
+                show=show,
+            )
+            with in_precision(stage.settings, model) as model:
+                model = build_optimiser(stage.settings).finish(model)
+            if not best and chief:
+                save(folder, model, stage, {"stage": number})
+            if best and not last:
                 _together(stage.name)  # one process writes, the others wait for it
-                model = load_saved(below / MODEL)
+                model = load_saved(below)
         return model
 
-    def _one(self, stage: Stage, model: Any, below: Path, folder: Path, save: Save, number: int, last: bool,
-             show: bool) -> Any:  # fmt: skip
-        best = stage.keep == "best"
-        export = lambda model, step: save(below, model, stage, {"step": step}) if best else None
-        model = train(
-            stage.method, model, stage.feed(), stage.settings, below, seed=stage.seed, evaluators=stage.evaluators(),
-            callbacks=self.callbacks, sinks=self.sinks, on_best=export, last=last, show=show,
-        )  # fmt: skip
-        model = build_optimiser(stage.settings).finish(model)
-        if not best and jax.process_index() == 0:
-            save(folder, model, stage, {"stage": number})
-        return model
+    def _export(self, stage: Stage, below: Path, save: Save) -> Callable[[Any, int], None]:
+        return lambda model, step: save(below, model, stage, {"step": step})
 
 
 def _of_precision(model: Any, settings: TrainSettings) -> Any:

@@ -19,7 +19,16 @@ from jaxtyping import Array
 
 from pdejax.data import Batch
 from pdejax.methods import AbstractMethod, Coupled, Scheduled
-from pdejax.training import Interrupted, Layout, TrainSettings, TrainState, build_optimiser, make_update, train
+from pdejax.training import (
+    Interrupted,
+    Layout,
+    TrainSettings,
+    TrainState,
+    build_optimiser,
+    data_mesh,
+    make_update,
+    train,
+)
 from pdejax.training.optimisers.gradient import GradientDescent
 
 BATCH, INITIAL, FINAL = 24, 1e-1, 1e-3
