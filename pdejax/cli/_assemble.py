@@ -9,7 +9,8 @@ import jax
 
 from pdejax.cli._build import dataset_of, method_of, problem_of
 from pdejax.config import RunConfig, TrainConfig, read_run
-from pdejax.data import CollocationFeed, batches_of, build_point_sampler, choose_feed, stored_truth
+from pdejax.core import build
+from pdejax.data import PointFeed, batches_of, choose_feed, stored_truth
 from pdejax.evaluation import FieldError, RolloutValidation
 from pdejax.methods import DataCard, ProblemCard, adapt_field, field_spec, save_model
 from pdejax.training import (
@@ -151,9 +152,9 @@ def _of_points(config: RunConfig) -> Run:
 
 def _points(config: RunConfig, problem: Any, part: TrainConfig, seed: int) -> Any:
     method: Any = config.method
-    sampler = build_point_sampler(method.points.model_dump(mode="json"), len(problem.axes))
+    sampler = build("points", method.points.model_dump(mode="json"))
     further = {"redraw": method.redraw, "observation_batch": method.observation_batch}
-    return CollocationFeed(problem, sampler, part.batch_size, seed=seed, **further)
+    return PointFeed(problem, sampler, part.batch_size, seed=seed, **further)
 
 
 def _adapted(config: RunConfig, number: int, key: Any) -> Callable[[Any], Any]:

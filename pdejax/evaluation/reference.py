@@ -83,5 +83,5 @@ def select(dataset: Any, split: str, trajectories: int | None, steps: int | None
         times=np.array([float(f"{dataset.step * i:.12g}") for i in range(1, length + 1)])
         if not steady
         else np.zeros(1),
-        periodic=dataset.grid.periodic,
+        periodic=dataset.domain.periodic,
     )

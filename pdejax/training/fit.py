@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from pdejax.core import known
-from pdejax.data import Feed
+from pdejax.data import Feed, windowed
 from pdejax.methods import AbstractMethod
 from pdejax.training.callbacks import Callback
 from pdejax.training.guards import Interrupted, check_finite, check_length, in_precision, signals
@@ -77,9 +77,9 @@ def fit(
             raise ValueError(known("setting", name, names))
     check_read(settings, optimiser, settings.get("schedule", "cosine"))
     chosen = TrainSettings(steps=steps, optimiser=optimiser, **settings)
-    folder = None if folder is None else Path(folder)
+    folder, feed = None if folder is None else Path(folder), windowed(feed, method.window)
     if valid is not None:
-        evaluators = [ValidationLoss(method, valid, batches=VALID_BATCHES), *evaluators]
+        evaluators = [ValidationLoss(method, windowed(valid, method.window), batches=VALID_BATCHES), *evaluators]
     with in_precision(chosen, None):
         model = built(method, model, feed, key=jax.random.fold_in(jax.random.key(seed), WEIGHTS))
         if initial is not None and not begun(folder):

@@ -79,6 +79,9 @@ def _balance(options: Mapping[str, Any]) -> Balance:
     for name in options:
         if name not in names:
             raise ValueError(known("option of train.balance:", name, names))
+    kinds = ("gradient", "ntk")
+    if options.get("kind", "gradient") not in kinds:
+        raise ValueError(known("train.balance.kind", options["kind"], kinds))
     return Balance(**options)
 
 

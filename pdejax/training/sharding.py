@@ -94,8 +94,12 @@ class Layout:
         return jax.tree.map(lambda x: _placed(x, self.everywhere), tree)
 
     def divide(self, items: Any) -> Any:
-        """Stacked items `(update, batch, ...)`, each device holding its part of every batch."""
-        return jax.tree.map(lambda x: _placed(x, NamedSharding(self.mesh, self.items)), items)
+        """Stacked items `(update, batch, ...)`, each device holding its part of every batch.
+
+        **Arguments:** `items`: the `local_rows` of this process.
+        """
+        sharding = NamedSharding(self.mesh, self.items)
+        return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), items)
 
     def local_rows(self, batch_size: int) -> slice:
         """The rows of a batch that the devices of this process hold: a feed need not make the others."""

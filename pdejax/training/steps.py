@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from pdejax.core import Key
-from pdejax.data import Feed
+from pdejax.data import Feed, part_of
 from pdejax.methods import AbstractMethod
 from pdejax.training.optimisers.choose import build_schedule, optimiser_for
 from pdejax.training.optimisers.groups import chosen_leaves
@@ -105,6 +105,7 @@ def start(
     """
     layout = Layout.over(settings.devices) if layout is None else layout
     _check_batch(feed, settings, layout.parts)
+    feed = part_of(feed, layout.local_rows(feed.batch_size))
     # partitioned once; only `params` is optimised, `static` is compiled in
     arrays, static = eqx.partition(model, eqx.is_array)
     trained = chosen_leaves(method.trainable(model), settings.only, settings.frozen)

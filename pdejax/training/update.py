@@ -19,11 +19,12 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int
 
 from pdejax.core import Key
+from pdejax.data import keeps_state
 from pdejax.methods import AbstractMethod, Coupled, Scheduled
 from pdejax.training.optimisers.batch_objective import BatchObjective
 from pdejax.training.optimisers.objective import Optimiser
 from pdejax.training.sharding import EVERYWHERE, Layout
-from pdejax.training.state import Refreshed, TrainState
+from pdejax.training.state import TrainState
 
 # a branch of a run's key: rows, whose own branches samples have, are below 2^31
 _REFRESH = np.uint32(2**32 - 1)
@@ -75,7 +76,9 @@ def make_update(
     **Returns:** a function of a donated `TrainState`, `constants = (frozen model arrays, feed arrays)`, the data of
     the run's key and stacked items `(update, batch, ...)`; metrics have a leading axis of updates.
     """
-    whole = isinstance(method, Coupled) and method.coupled
+    # a batch in one part is whole anyway, and XLA fails where a divided parameter meets a mapped axis of one device
+    alone = bool(layout.params) and layout.parts == 1
+    whole = alone or (isinstance(method, Coupled) and method.coupled)
     axis = None if whole else layout.batch
     # what a feed looks up in arrays that every device holds is divided like the item, whatever XLA would choose
     divide = lambda batch: lax.with_sharding_constraint(batch, NamedSharding(layout.mesh, P(layout.batch)))
@@ -88,7 +91,7 @@ def make_update(
 
     def one(frozen: Any, arrays: Any, key: Key, state: TrainState, item: Any) -> tuple[TrainState, dict[str, Array]]:
         assemble = lambda params: eqx.combine(params, frozen, static)
-        if isinstance(feed, Refreshed):
+        if keeps_state(feed):
             held = renewed(state, assemble, key)
             batch = divided(feed.fetch(arrays, item, held))
         else:

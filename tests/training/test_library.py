@@ -66,7 +66,6 @@ def test_a_line_search_of_optax_sees_the_loss():
         ({"optimiser": "lattice_newton"}, "take network=gaussian_lattice"),
         ({"ema": 1.0}, "train.ema should be at least 0 and less than 1, got 1.0"),
         ({"learning_rate": 0.0}, "train.learning_rate should be more than 0"),
-        ({"precision": "float16"}, "unknown train.precision 'float16'"),
     ],
 )
 def test_what_has_no_effect_or_cannot_be_is_refused(settings, words):
@@ -86,9 +85,14 @@ def test_steps_below_one_and_descriptions_without_data_are_refused():
 
 def test_a_warm_start_takes_what_fits_and_lists_the_rest(capsys):
     learned = line(seed=3)
-    wider, missed = warm_start(line(outputs=3), learned, METHOD.trainable(None))
-    assert missed == ["weight (4, 3): has shape (4, 2) in the model", "bias (3,): has shape (2,) in the model"][:2]
-    same(wider, line(outputs=3))
+    wider, missed = warm_start(line(inputs=5), learned, METHOD.trainable(None))
+    assert missed == ["weight (5, 2): has shape (4, 2) in the model"]
+    same(wider.weight, line(inputs=5).weight)
+    same(wider.bias, learned.bias)
+    fit(METHOD, line(inputs=5), PointFeed(inputs=5), steps=1, initial=learned)
+    assert "not loaded: weight (5, 2): has shape (4, 2)" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no trained array of the model fits this model, the first: weight"):
+        warm_start(line(outputs=3), learned, METHOD.trainable(None))
 
 
 def test_a_warm_start_begins_where_the_other_ended():

@@ -16,7 +16,7 @@ class Line(eqx.Module):
     scale: jax.Array  # measured, not trained
 
     def __call__(self, x):
-        return (x @ self.weight) * self.scale + self.bias
+        return (x @ self.weight) * self.scale + self.bias[None]
 
 
 def line(inputs=4, outputs=2, seed=0):

@@ -21,7 +21,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The solver on every second point of the stored grid, interpolated linearly."""
-    problem, shape = dataset.problem, dataset.grid.shape
+    problem, shape = dataset.problem, dataset.domain.shape
     if any(n % 2 == 0 for n in shape):
         raise ValueError("every second point of an even number of points misses the boundary")
     coarse = tuple((n + 1) // 2 for n in shape)

@@ -62,7 +62,7 @@ def persistence(dataset: Any, start: int = 0) -> Baseline:
 
 def linear(dataset: Any, start: int = 0) -> Baseline:
     """The best translation-equivariant linear map, fitted to the training split; see `fit_linear_propagator`."""
-    if not dataset.grid.periodic:
+    if not dataset.domain.periodic:
         raise ValueError("the linear propagator needs a periodic grid")
     stepper = fit_linear_propagator(dataset.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
@@ -73,7 +73,7 @@ def _solver(
     dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int, double: bool = True
 ) -> Baseline:
     problem = dataset.problem
-    outer, elapsed = tuple(dataset.grid.shape), problem.burn_in + start
+    outer, elapsed = tuple(dataset.domain.shape), problem.burn_in + start
 
     def make(parameters: Mapping[str, Any]) -> OnGrid:
         return OnGrid(problem_stepper(problem, parameters, shape=shape, substeps=substeps), shape, outer, elapsed)
@@ -95,7 +95,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
     problem = dataset.problem
-    if not dataset.grid.periodic:
+    if not dataset.domain.periodic:
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     shape = tuple(max(n // COARSER_GRID, 4) for n in problem.solve_grid.shape)
     grid = " x ".join(map(str, shape))
@@ -119,7 +119,7 @@ def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *
 
     **Raises:** `ValueError` if the grid is not periodic and `shape` is another one.
     """
-    if shape != tuple(dataset.grid.shape) and not dataset.grid.periodic:
+    if shape != tuple(dataset.domain.shape) and not dataset.domain.periodic:
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     grid, precision = " x ".join(map(str, shape)), "float64" if double else "float32"
     label = f"solver, {grid} points, {substeps} step{'s' if substeps > 1 else ''}"
@@ -131,8 +131,8 @@ def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     """Grids and steps per frame that span what the solver can trade: the data's grid and its own, whole and three,
     two and one quarter of it, each with all, a quarter and one of its steps."""
     problem, whole = dataset.problem, tuple(dataset.problem.solve_grid.shape)
-    shapes = [whole, tuple(dataset.grid.shape)]
-    if dataset.grid.periodic:
+    shapes = [whole, tuple(dataset.domain.shape)]
+    if dataset.domain.periodic:
         even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
         shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
     substeps = [problem.substeps, max(1, problem.substeps // LARGER_STEP), 1]

@@ -27,7 +27,7 @@ def _exponent(dataset: Any, truth: Truth) -> LyapunovExponent:
 def lyapunov_section(dataset: Any, truth: Truth) -> tuple[LyapunovExponent | None, dict[str, Any]]:
     """The exponent and its section of the document."""
     entry: dict[str, Any] = dict.fromkeys(("exponent", "standard_error", "time", "states", "duration", "reason"))
-    if not dataset.grid.periodic:
+    if not dataset.domain.periodic:
         return None, entry | {"reason": "the solver that measures it needs a periodic grid"}
     exponent = _exponent(dataset, truth)
     if not np.isfinite(exponent.each).all():

@@ -32,7 +32,7 @@ class RolloutValidation:
         key: Any = None,
     ) -> None:
         part = dataset.split(split)
-        shape = (min(trajectories, len(part)), *dataset.grid.shape, len(dataset.field_names))
+        shape = (min(trajectories, len(part)), *dataset.domain.shape, len(dataset.field_names))
         frames = part.frames if dataset.problem.steady else part.frames - history
         fitting = chunk_size(shape, frames if steps is None else min(steps, frames))
         self._truth = truth = select(dataset, split, fitting, steps, history)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int
 
-from pdejax.core import Count, Fraction, Scalar, known
+from pdejax.core import Count, Fraction, Scalar
 from pdejax.methods import Composite
 from pdejax.training.optimisers.batch_objective import BatchObjective
 from pdejax.training.optimisers.gradient import GradientDescent
@@ -59,10 +59,6 @@ class Balance:
     every: Count = 1000
     decay: Fraction = 0.9
     probes: Count = 4
-
-    def __post_init__(self) -> None:
-        if self.kind not in (kinds := ("gradient", "ntk")):
-            raise ValueError(known("train.balance.kind", self.kind, kinds))
 
     def around(self, inner: Optimiser, method: Any, model: Any) -> "Balanced":
         """The optimiser with balanced terms.

@@ -222,7 +222,7 @@ def _without_rest(model: PhysicsField) -> PhysicsField:
 
     **Raises:** `RuntimeError` if the march did not come to the end of the time.
     """
-    field = model.field
+    field: Any = model.field
     if not isinstance(field, GaussianLattice) or field.slabs == 1 or not model.problem.timed:
         return model
     edges, end = np.asarray(field.edges), model.problem.box[0][1]

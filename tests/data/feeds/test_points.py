@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import TensorGrid
-from pdejax.data import CollocationFeed, build_point_sampler, read_observations
-from pdejax.data.points.samplers import GridPoints, QuasiRandomPoints, UniformPoints
+from pdejax.core import TensorGrid, build
+from pdejax.data import GridPoints, PointFeed, QuasiRandomPoints, UniformPoints, read_observations
 from pdejax.equations import BoundaryValueProblem
 
 BOX = ((0.0, 2.0), (-1.0, 0.5))
@@ -72,20 +71,22 @@ def test_quasi_random_points_are_spread_more_evenly_than_independent_ones(x64):
     assert np.mean(even) < 0.5 * np.mean(independent)
 
 
-def test_samplers_by_name():
-    assert build_point_sampler({"kind": "grid", "counts": [4, 3]}, 2) == SAMPLERS["grid"]
-    assert build_point_sampler({"kind": "uniform", "count": 12, "face_count": 3}, 2) == SAMPLERS["uniform"]
-    with pytest.raises(ValueError, match=r"unknown kind of points 'quasi-random'. Did you mean 'quasi_random'"):
-        build_point_sampler({"kind": "quasi-random"}, 2)
-    with pytest.raises(ValueError, match=r"points.counts should have one entry for each of 3 axes, got \[4, 3\]"):
-        build_point_sampler({"kind": "grid", "counts": [4, 3]}, 3)
+def test_samplers_by_name(key):
+    assert build("points", {"kind": "grid", "counts": [4, 3]}) == SAMPLERS["grid"]
+    assert build("points", {"kind": "uniform", "count": 12, "face_count": 3}) == SAMPLERS["uniform"]
+    with pytest.raises(ValueError, match=r"unknown points 'quasi-random'. Did you mean 'quasi_random'"):
+        build("points", {"kind": "quasi-random"})
+    with pytest.raises(ValueError, match=r"counts should have one entry for each of 3 axes, got \[4, 3\]"):
+        GridPoints((4, 3)).draw((*BOX, (0.0, 1.0)), key)
+    with pytest.raises(ValueError, match=r"counts should have one entry for each of 2 axes, got \[4\]"):
+        PointFeed(BoundaryValueProblem.from_spec(SPEC), GridPoints((4,)))
 
 
 # the feed
 
 
 def feed(kind="quasi_random", batch_size=4, spec=SPEC, **options):
-    return CollocationFeed(BoundaryValueProblem.from_spec(spec), SAMPLERS[kind], batch_size, **options)
+    return PointFeed(BoundaryValueProblem.from_spec(spec), SAMPLERS[kind], batch_size, **options)
 
 
 def batches(feed, count):

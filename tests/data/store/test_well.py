@@ -150,7 +150,7 @@ def test_a_window_of_two_axes_and_two_fields(plane_set):
         fields, scalars, space, time, bounds = load_window(file, 0, 1, 3)
     np.testing.assert_array_equal(fields, split.states[2, 1:4])
     np.testing.assert_allclose(scalars, [0.05], rtol=1e-6)
-    np.testing.assert_allclose(space, plane_set.grid.coordinates(), rtol=1e-6)
+    np.testing.assert_allclose(space, plane_set.domain.coordinates(), rtol=1e-6)
     np.testing.assert_allclose(time, [0.1, 0.2, 0.3], rtol=1e-6)
     assert bounds.tolist() == [[2, 2], [2, 2]]
 
