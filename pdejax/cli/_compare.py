@@ -45,7 +45,7 @@ def common_dataset(configs: Mapping[str, Any]) -> Any:
 
     **Raises:** `ValueError` that names the run whose data set is another one, and what differs.
     """
-    from pdejax.cli._build import dataset_of, first_difference
+    from pdejax.config._assemble import dataset_of, first_difference
 
     (first, config), *others = configs.items()
     dataset = dataset_of(config)

@@ -28,12 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluates a run's best model beside the baselines, prints the table and writes the report."""
     folder = Path(arguments.run)
     config = run_config(folder, arguments.words)
-    if config.problem.stated:
+    if config.stated:
         return _field(folder, config)
     import jax
 
-    from pdejax.cli._build import dataset_of
     from pdejax.cli._runtime import start
+    from pdejax.config._assemble import dataset_of
     from pdejax.embedding import load
     from pdejax.evaluation import evaluate, write_report
 
@@ -58,15 +58,14 @@ def _field(folder: Path, config: RunConfig) -> int:
     """Evaluates a field: residuals, and errors where the solution is known."""
     import jax
 
-    from pdejax.cli._build import problem_of, truth_of
     from pdejax.cli._runtime import start
-    from pdejax.cli._train_field import wide
+    from pdejax.config._assemble import problem_of, truth_of, wide
     from pdejax.embedding import load
     from pdejax.evaluation import evaluate_field, field_table, write_field_report
 
     start()
     with jax.enable_x64(wide(config)):
-        model = load(folder)
+        model: Any = load(folder)
         truth = truth_of(config, problem_of(config))
         evaluation = evaluate_field(model, truth, seed=config.seed)
     evaluation.save(folder)

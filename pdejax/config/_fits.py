@@ -35,7 +35,7 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
 
 def _card(config: RunConfig) -> Any:
     """What a method is told of the problem, where there are no data yet."""
-    if "conditions" in type(config.problem).model_fields:
+    if config.stated:
         return ProblemCard(BoundaryValueProblem.from_spec(config.problem.spec()))
     return DataCard.sketch(Recipe.of(config.problem.spec()).family)
 

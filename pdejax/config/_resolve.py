@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pdejax.config._compose import Composition, check_set, compose
+from pdejax.config._fits import check_fits
 from pdejax.config._folders import search_folders, shorter
 from pdejax.config._former import current
 from pdejax.config._messages import explain
@@ -18,9 +19,11 @@ from pdejax.config._yaml import YamlError, read_yaml
 def _validated(composition: Composition) -> RunConfig:
     kind = run_type(check_set(composition).values)
     try:
-        return kind.model_validate(composition.values)
+        config = kind.model_validate(composition.values)
     except ValidationError as error:
         raise ConfigError(explain(error, composition, kind)) from error
+    check_fits(config, composition)
+    return config
 
 
 def resolve(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:

@@ -46,6 +46,11 @@ class RunConfig(Section):
     evaluation: Evaluation = Evaluation()
 
     @property
+    def stated(self) -> bool:
+        """Whether one solution is stated by its conditions, and not a family of them."""
+        return "conditions" in type(self.problem).model_fields
+
+    @property
     def data_folder(self) -> Path:
         """Where the data set is."""
         return self.data_dir / self.problem.name

@@ -91,7 +91,8 @@ def fields_of(
 ) -> dict[str, Any]:
     """Types and defaults of a factory's options, as pydantic's `create_model` takes them; see `section`."""
     held = value if isinstance(value, Mapping) else {}
-    made = {f.name: f.default_factory for f in dataclasses.fields(factory)} if dataclasses.is_dataclass(factory) else {}
+    record: Any = factory
+    made = {f.name: f.default_factory for f in dataclasses.fields(record)} if dataclasses.is_dataclass(record) else {}
     return {
         name: (_type(argument.annotation, held.get(name), ndim), _default(argument, made.get(name)))
         for name, argument in options_of(factory, group).items()
@@ -123,8 +124,10 @@ def _type(annotation: Any, value: Any, ndim: int | None) -> Any:
         return converted(annotation, ndim)
     if value is None and (optional or not isinstance(value, Mapping)):
         return Any if optional or value is None else _refusing("dict_type")
+    if mark is not None and isinstance(value, str):
+        return Annotated[str, AfterValidator(functools.partial(_name_of, mark.group))]
     if mark is not None:
-        return section_of(mark.group, {"kind": value} if isinstance(value, str) else value, ndim=ndim)
+        return section_of(mark.group, value, ndim=ndim)
     assert record is not None
     others = [part for part in members_of(annotation) if part is not record and part is not type(None)]
     if not isinstance(value, Mapping) and others:

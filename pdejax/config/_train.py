@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import create_model, model_serializer, model_validator
+from pydantic import ConfigDict, create_model, model_serializer, model_validator
 
 from pdejax.config._sections import fields_of, section
 from pdejax.config._types import Count, Flag, Section
@@ -55,6 +55,8 @@ class Stage(Section):
 
     `adapt` changes the Gaussians of a field before the stage begins, see `pdejax.methods.adapt_field`.
     """
+
+    model_config = ConfigDict(validate_default=False)
 
     # a value that is not given is that of the section, and null is a value
     @model_serializer(mode="wrap")
