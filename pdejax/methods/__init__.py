@@ -56,7 +56,6 @@ from pdejax.methods.operators.stepping import Operator as Operator
 from pdejax.methods.origin import origin_of as origin_of
 from pdejax.methods.origin import why_unsaved as why_unsaved
 from pdejax.methods.physics.adaptation import adapt_field as adapt_field
-from pdejax.methods.physics.adaptive import Adaptive as Adaptive
 from pdejax.methods.physics.causal import Causal as Causal
 from pdejax.methods.physics.physics_informed import PhysicsInformed as PhysicsInformed
 from pdejax.methods.release import Model as Model

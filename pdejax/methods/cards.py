@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.data import Trajectories
+from pdejax.data import Arrays, Trajectories
 from pdejax.equations import BoundaryValueProblem, Family
 
 
@@ -30,19 +30,20 @@ class DataCard:
     periodic: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Trajectories) -> "DataCard":
-        """The card of a data set."""
+    def of(cls, data: Trajectories) -> "DataCard":
+        """The card of a data set, wherever it comes from."""
+        domain: Any = data.domain
         return cls(
-            shape=dataset.domain.shape,
-            lengths=dataset.domain.lengths,
-            step=dataset.step,
-            field_names=tuple(dataset.field_names),
-            parameter_names=tuple(dataset.parameter_names),
-            statistics={name: [float(v) for v in values] for name, values in dataset.statistics.items()},
-            equation=tuple(dataset.family.equation.terms) if dataset.family else (),
-            fingerprint=dataset.fingerprint,
-            input_names=tuple(dataset.input_names),
-            periodic=dataset.domain.periodic_axes,
+            shape=tuple(domain.shape),
+            lengths=tuple(domain.lengths),
+            step=data.step,
+            field_names=tuple(data.field_names),
+            parameter_names=tuple(data.parameter_names),
+            statistics={name: [float(v) for v in values] for name, values in data.statistics.items()},
+            equation=tuple(data.family.equation.terms) if data.family else (),
+            fingerprint=data.fingerprint,
+            input_names=tuple(data.input_names),
+            periodic=tuple(domain.periodic_axes),
         )
 
     @classmethod
@@ -63,6 +64,15 @@ class DataCard:
             input_names=inputs,
             periodic=domain.periodic_axes,
         )
+
+    @classmethod
+    def from_arrays(cls, states: Any, **options: Any) -> "DataCard":
+        """The card of trajectories in memory.
+
+        **Arguments:** `states`: `(trajectory, time, *space, channel)`; `options`: as of `pdejax.data.Arrays`, such as
+        `step`, `lengths`, `periodic` and `parameters`.
+        """
+        return cls.of(Arrays(states, **options))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` reads."""

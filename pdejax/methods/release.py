@@ -1,5 +1,6 @@
 """Models on disk for people: a folder of JSON and safetensors, nothing that must be unpickled."""
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -64,10 +65,11 @@ def _described(model: Any) -> dict[str, Any]:
     return {**plain, "network": network}
 
 
-def load_model(folder: Path, plugins: Collection[str] = ()) -> Any:
+def load_model(folder: Path, plugins: Collection[str] | None = ()) -> Any:
     """The model that `save_model` wrote.
 
-    **Arguments:** `folder`; `plugins`: packages whose code the model may name, such as that of its network.
+    **Arguments:** `folder`; `plugins`: packages whose code the model may name, such as that of its network;
+    none for any, of a model that this very program has written.
 
     **Raises:** `FileNotFoundError` if the folder holds no model; `ValueError` if weights and description disagree, or
     it names code of other packages.
@@ -85,7 +87,7 @@ def load_model(folder: Path, plugins: Collection[str] = ()) -> Any:
             f"{folder} holds a model of double precision: load and use it inside `with jax.enable_x64(True):`"
         )
     try:
-        with only_plugins(plugins):
+        with contextlib.nullcontext() if plugins is None else only_plugins(plugins):
             skeleton = _skeleton(plain)
     except ValueError as error:
         raise ValueError(f"{description}: {error}") from error

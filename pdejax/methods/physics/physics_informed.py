@@ -24,14 +24,13 @@ from pdejax.core import (
     known,
     register,
 )
-from pdejax.data import GridPoints, PointBatch, PointSampler, QuasiRandomPoints
+from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointSampler, QuasiRandomPoints
 from pdejax.equations import BoundaryValueProblem, Residual
 from pdejax.methods.capabilities import RowGroup
 from pdejax.methods.cards import ProblemCard
 from pdejax.methods.method import AbstractMethod
 from pdejax.methods.operators.coordinate import PhysicsField, coordinates_of, found_parameters
 from pdejax.methods.origin import origin_of
-from pdejax.methods.physics.adaptive import Adaptive
 from pdejax.methods.physics.causal import Causal
 
 EQUATION, OBSERVATIONS = "equation", "observations"
@@ -67,7 +66,7 @@ class PhysicsInformed(AbstractMethod):
     observation_batch: Count | None = eqx.field(static=True, default=None)
     weights: Mapping[str, Positive] = eqx.field(static=True, converter=_weights, default=Frozen())
     causal: Causal | None = eqx.field(static=True, default=None)
-    adaptive: Adaptive | None = eqx.field(static=True, default=None)
+    adaptive: AdaptivePoints | None = eqx.field(static=True, default=None)
     lift: Mapping[str, str] = eqx.field(static=True, converter=_lift, default=Frozen())
 
     def __check_init__(self) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from pdejax.core import TensorGrid, build
-from pdejax.data import GridPoints, PointBatch, PointFeed
+from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointFeed
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard, load_model, save_model
 from pdejax.methods.cards import card_from_json
 from pdejax.methods.operators.coordinate import found_parameters
-from pdejax.methods.physics.physics_informed import Adaptive, Causal
+from pdejax.methods.physics.causal import Causal
 from pdejax.networks import nested_jet
 from pdejax.training.optimisers.least_squares import LevenbergMarquardt
 from pdejax.training.optimisers.objective import SumOfSquares
@@ -160,12 +160,12 @@ def test_adaptive_points_follow_the_density(key, x64):
     points = jnp.stack([jnp.arange(4.0), jnp.zeros(4)], axis=1)
     residual = jnp.asarray([[0.0, 0.0], [0.6, 0.8], [3.0, 0.0], [0.0, -4.0]])
     many = jnp.tile(points, (3000, 1)), jnp.tile(residual, (3000, 1))
-    chosen = Adaptive(share=1.0, offset=0.5).select(many[1], many[0], key)
+    chosen = AdaptivePoints(share=1.0, offset=0.5).select(many[1], many[0], key)
     density = np.array([0, 1, 3, 4]) / 2 + 0.5
     frequency = np.bincount(np.asarray(chosen[:, 0], int), minlength=4) / len(chosen)
     np.testing.assert_allclose(frequency, density / density.sum(), atol=0.015)
-    assert Adaptive(share=0.25).select(many[1], many[0], key).shape == (3000, 2)
-    np.testing.assert_array_equal(jnp.isfinite(Adaptive().select(0 * residual, points, key)), True)
+    assert AdaptivePoints(share=0.25).select(many[1], many[0], key).shape == (3000, 2)
+    np.testing.assert_array_equal(jnp.isfinite(AdaptivePoints().select(0 * residual, points, key)), True)
 
 
 def test_chosen_points_enter_the_loss(key, x64):
@@ -173,7 +173,7 @@ def test_chosen_points_enter_the_loss(key, x64):
     problem = problem_of(truth=None)
     model = known_model(problem, lambda p: (jnp.maximum(p[:, 0] - 0.75, 0) ** 2)[:, None])
     batch = batch_of(problem, size=8)
-    methods = PhysicsInformed(), PhysicsInformed(adaptive=Adaptive(offset=0.0))
+    methods = PhysicsInformed(), PhysicsInformed(adaptive=AdaptivePoints(offset=0.0))
     plain, chosen = (jnp.mean(loss_of(method, model, batch)[1]["equation"]) for method in methods)
     assert float(chosen) > 2 * float(plain)
 
