@@ -313,8 +313,8 @@ def test_every_experiment_builds():
 
 
 def test_sections_of_a_problem():
-    assert defaults(Solver) == arguments(ETDRK) | {"kind": "etdrk"}
-    assert defaults(SteadySolver) == arguments(Elliptic) | {"kind": "elliptic"}
+    assert defaults(Solver) == arguments(ETDRK)
+    assert defaults(SteadySolver) == arguments(Elliptic)
     assert defaults(Time) == {"step": ABSENT, "burn_in": 0}
     generation = arguments(generate, "family", "simulator", "root", "splits", "progress", "tolerance")
     for section in (ProblemConfig, SteadyProblemConfig):
