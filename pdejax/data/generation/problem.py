@@ -67,7 +67,7 @@ def _draws(section: Mapping[str, Any], equation: Any, evolves: bool) -> dict[str
             raise ValueError(f"the problem needs the entry {key!r}, got {sorted(section)}")
         given = section[key]
         together = not isinstance(given, Mapping) or "kind" in given
-        draws |= {join_names(names): given} if together else dict(given)
+        draws |= {join_names(names): given} if together else {str(name): one for name, one in given.items()}
     return draws
 
 
