@@ -21,7 +21,7 @@ from experiments._runs import pdejax, run_jobs, train_and_evaluate, training_sec
 from pdejax import load
 from pdejax.core import Alternating, Average, hashed_by_identity
 from pdejax.data import Dataset
-from pdejax.evaluation import Comparison, build_baselines, compare_runs, write_comparison
+from pdejax.evaluation import BASELINES, Result, build_baselines, compare
 
 HERE = Path(__file__).parent
 QUESTION = (
@@ -141,7 +141,7 @@ def _systems(part: str, preset: Preset, base: Path, seed: int, dataset: Any) -> 
         trained = [arm for arm, one in preset.arms.items() if seed in one.seeds]
         return {**{arm: get(arm) for arm in trained}, TWICE: _network(refiner, passes=(1, 2, 1))}
     if part == "oracles":
-        solver = build_baselines(dataset, ["solver"])[0]["solver"].predictor.bind({}).stepper
+        solver = build_baselines(BASELINES, dataset, ["solver"])[0]["solver"].predictor.bind({}).stepper
         exact = {f"{ONE_STEP}, exact from wavenumber {k}": Corrected(one_step, solver, k) for k in (16, 8)}
         return {ONE_STEP: one_step, **exact}
     first = _network(refiner, refine=False)
@@ -172,7 +172,7 @@ def _train(preset: Preset, base: Path) -> None:
     run_jobs(jobs)
 
 
-def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -> dict[str, Comparison]:
+def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -> dict[str, Result]:
     """The comparison of each part; `again`: also if an earlier one of the same names is there."""
     dataset, made = Dataset.open(base / "data" / ("ks_low_data_smoke" if preset.words else "ks_low_data")), {}
     more = (*(("oracles",) if preset.variants else ()), *(("long",) if seed == 0 else ()))
@@ -180,10 +180,10 @@ def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -
         systems = _systems(part, preset, base, seed, dataset)
         folder = base / "runs" / f"{preset.prefix}_comparison_{part}_{seed}"
         if not again and (folder / "comparison.json").exists():
-            made[part] = Comparison.load(folder)
+            made[part] = Result.load(folder)
             if set(made[part].models()) == set(systems):
                 continue
-        made[part] = compare_runs(
+        made[part] = compare(
             systems,
             dataset,
             reference=ONE_STEP,
@@ -202,7 +202,7 @@ def _seconds(folder: Path) -> float:
     return training_seconds(folder) + (training_seconds(first) if first.exists() else 0.0)
 
 
-def _rows(preset: Preset, base: Path, seed: int, part: str, comparison: Comparison) -> list[dict]:
+def _rows(preset: Preset, base: Path, seed: int, part: str, comparison: Result) -> list[dict]:
     """A row for every metric of every system, each of one seed."""
     rows: list[dict] = []
     for name in comparison.models():
@@ -291,10 +291,9 @@ def main() -> None:
     write_study(HERE, study("refiner_ks", QUESTION, command, options.preset, rows))
 
 
-def _keep_pictures(comparison: Comparison, names: Sequence[str]) -> None:
+def _keep_pictures(comparison: Result, names: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        comparison.save(scratch)
-        write_comparison(scratch)
+        comparison.write_page(scratch)
         (HERE / "figures").mkdir(exist_ok=True)
         for name in names:
             shutil.copy(Path(scratch) / "figures" / f"{name}.png", HERE / "figures" / f"{name}.png")

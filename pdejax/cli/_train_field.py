@@ -32,12 +32,12 @@ def _feed(config: RunConfig, problem: Any, part: Any, seed: int) -> Any:
 
 def _evaluators(config: RunConfig, problem: Any, method: Any, part: Any) -> list[Any]:
     from pdejax.data import stored_truth
-    from pdejax.evaluation import FieldError
+    from pdejax.evaluation import CoordinateValidation
     from pdejax.training import ValidationLoss
 
     found: list[Any] = [ValidationLoss(method, _feed(config, problem, part, config.seed + VALID_SEED), batches=1)]
     if problem.exact is not None or (config.data_folder / "truth.h5").exists():
-        found.append(FieldError(stored_truth(problem, config.data_folder)))
+        found.append(CoordinateValidation(stored_truth(problem, config.data_folder)))
     return found
 
 

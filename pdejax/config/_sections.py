@@ -181,7 +181,9 @@ def _per_axis(kind: Any, ndim: int | None, value: Any) -> Any:
     try:
         checked = TypeAdapter(kind).validate_python(value)
     except ValidationError:
-        raise fault(f"should be {_WORDS.get(_scalar(kind), 'a value')} or a list of one per axis, got {value!r}") from None
+        raise fault(
+            f"should be {_WORDS.get(_scalar(kind), 'a value')} or a list of one per axis, got {value!r}"
+        ) from None
     if isinstance(checked, tuple) and ndim is not None and len(checked) != ndim:
         raise fault(f"should have one entry for each of {ndim} axes, got {list(checked)}")
     return checked

@@ -8,7 +8,7 @@ import pytest
 
 from pdejax.cli import main
 from pdejax.cli._build import dataset_of, method_of
-from pdejax.cli._compare import groups, name_of, named, split_words
+from pdejax.cli._runs import groups, name_of, named, split_words
 from pdejax.config import resolve
 from pdejax.methods import DataCard, save_model
 
