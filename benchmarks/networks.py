@@ -27,7 +27,7 @@ import optax
 from benchmarks._results import RESULTS, row, study, write_benchmark
 from pdejax.config import options, packaged_folder, resolve
 from pdejax.config._yaml import read_yaml
-from pdejax.networks import NETWORKS, build_network
+from pdejax.core import build, registered
 
 QUESTION = "How large is each network, how much memory does a train step of it take, and how much time?"
 COMMAND = "python -m benchmarks.networks"
@@ -57,7 +57,7 @@ SMOKE = (Case((32,), 2),)
 def configured() -> dict[str, dict[str, Any]]:
     """The specifications of all shipped networks of fields on grids; axes are periodic where none are asked for."""
     read = lambda name: read_yaml((packaged_folder() / "network" / f"{name}.yaml").read_text())[0]
-    names = [name for name in options("network", [packaged_folder()]) if read(name)["kind"] in NETWORKS]
+    names = [name for name in options("network", [packaged_folder()]) if read(name)["kind"] in registered("network")]
     specs = {name: resolve([f"network={name}"]).network.spec() for name in names}
     periodic = lambda spec: {"periodic": True} if spec.get("periodic", False) is None else {}
     return {name: spec | periodic(spec) for name, spec in specs.items()}
@@ -74,7 +74,7 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _builder(spec: Mapping[str, Any], case: Case) -> Callable[[Any], Any]:
-    return lambda key: build_network(spec, in_channels=1, out_channels=1, ndim=len(case.shape), key=key)
+    return lambda key: build("network", spec, in_channels=1, out_channels=1, ndim=len(case.shape), key=key)
 
 
 class Programs:

@@ -150,7 +150,7 @@ def line(u):
     return u[(..., *(n // 2 for n in u.shape[-ndim - 1 : -2]), slice(None), 0)]
 
 
-extent = (0, times[-1], 0, dataset.grid.lengths[-1])
+extent = (0, times[-1], 0, dataset.domain.lengths[-1])
 limit = float(np.abs(line(truth[:, SHOWN])).max())
 options = {"origin": "lower", "aspect": "auto", "extent": extent, "cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
 
@@ -343,7 +343,7 @@ for name, values in samples.items():
 
 # %%
 frames = np.unique(np.linspace(0, len(times) - 1, 30 if SHORT else 60).astype(int))
-places = dataset.grid.lengths[-1] * np.arange(truth.shape[-2]) / truth.shape[-2]
+places = dataset.domain.lengths[-1] * np.arange(truth.shape[-2]) / truth.shape[-2]
 figure, axes = plt.subplots(len(operators), 1, figsize=(6, 1.8 * len(operators)), sharex=True, squeeze=False)
 moving = []
 for ax, (name, prediction) in zip(axes[:, 0], predictions.items(), strict=True):

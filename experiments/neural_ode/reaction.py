@@ -77,7 +77,7 @@ class Reaction(Comparison):
 
     def extra_rows(self, found: Any, seeds: list[int]) -> list[dict]:
         """What the declared right-hand side needs at the same tolerance."""
-        equation, grid, std = self.data.problem.equation, self.data.grid, float(self.data.statistics["std"][0])
+        equation, grid, std = self.data.problem.equation, self.data.domain, float(self.data.statistics["std"][0])
         rate = lambda t, z, args: equation.rhs(z * std, grid, dealias=2 / 3) / std
         times = jnp.asarray(self.data.step * np.arange(UNROLL + 1), jnp.float32)
         solve = jax.jit(

@@ -22,12 +22,13 @@ def wide(config: RunConfig) -> bool:
 
 
 def _feed(config: RunConfig, problem: Any, part: Any, seed: int) -> Any:
-    from pdejax.data import CollocationFeed, build_point_sampler
+    from pdejax.core import build
+    from pdejax.data import PointFeed
 
     method: Any = config.method
-    sampler = build_point_sampler(method.points.model_dump(mode="json"), len(problem.axes))
+    sampler = build("points", method.points.model_dump(mode="json"))
     further = {"redraw": method.redraw, "observation_batch": method.observation_batch}
-    return CollocationFeed(problem, sampler, part.batch_size, seed=seed, **further)
+    return PointFeed(problem, sampler, part.batch_size, seed=seed, **further)
 
 
 def _evaluators(config: RunConfig, problem: Any, method: Any, part: Any) -> list[Any]:

@@ -75,7 +75,7 @@ class MLPField(NetworkSection):
     kind: Literal["mlp"]
     width: Count = 64
     depth: Count = 4
-    activation: Literal["tanh", "sin", "silu", "gelu"] = "tanh"
+    activation: Literal["tanh", "sin", "silu", "gelu", "gelu_exact"] = "tanh"
     harmonics: Count = 1
     fourier_features: Whole = 0
     fourier_scale: Positive = 1.0
@@ -98,7 +98,7 @@ class PirateNet(NetworkSection):
     kind: Literal["piratenet"]
     width: Count = 64
     depth: Count = 3
-    activation: Literal["tanh", "sin", "silu", "gelu"] = "tanh"
+    activation: Literal["tanh", "sin", "silu", "gelu", "gelu_exact"] = "tanh"
     harmonics: Count = 1
     fourier_scale: Positive = 2.0
     factorised: Flag = False

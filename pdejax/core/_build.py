@@ -30,12 +30,14 @@ def build(group: str, given: Any, /, **context: Any) -> Any:
         raise ValueError(f"a {group} is an object or a mapping with a 'kind', got {dict(given)}")
     kind, options = given["kind"], {name: value for name, value in given.items() if name != "kind"}
     factory = factory_of(group, kind)
-    return _make(factory, f"{group} {kind!r}", options, context)
+    return _make(factory, f"{group} {kind!r}", options, context, group)
 
 
-def _make(factory: Callable[..., Any], what: str, options: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+def _make(
+    factory: Callable[..., Any], what: str, options: Mapping[str, Any], context: Mapping[str, Any], group: str = ""
+) -> Any:
     arguments = options_of(factory)
-    names = [name for name in arguments if name not in context]
+    names = [name for name in options_of(factory, group) if name not in context]
     for name in options:
         if name not in names:
             raise ValueError(known(f"option of {what}:", name, names))
@@ -104,12 +106,12 @@ def describe(value: Any) -> Any:
     if found is None:
         raise ValueError(f"{name} cannot be saved: it is not registered; "
                          f"call pdejax.register(group, name, {type(value).__name__})")  # fmt: skip
-    return {"kind": found[1], **_described(value)}
+    return {"kind": found[1], **_described(value, found[0])}
 
 
-def _described(value: Any) -> dict[str, Any]:
+def _described(value: Any, group: str = "") -> dict[str, Any]:
     """All options of an object, those at their defaults too."""
-    plain, arguments = {}, options_of(type(value))
+    plain, arguments = {}, options_of(type(value), group)
     for name, argument in arguments.items():
         if not hasattr(value, name):
             what = type(value).__qualname__

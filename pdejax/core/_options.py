@@ -1,6 +1,7 @@
 """How constructors declare their options, for people and for the sections of a configuration made from them."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval, IsFinite, MinLen
@@ -19,6 +20,13 @@ class Of:
 
 
 @dataclasses.dataclass(frozen=True)
+class NameOf:
+    """Marks an option that is the name of what is registered in a group, or such a thing itself: an activation."""
+
+    group: str
+
+
+@dataclasses.dataclass(frozen=True)
 class PerAxis:
     """Marks an option that is one value for all axes of space or one per axis, whose number is then checked."""
 
@@ -34,4 +42,4 @@ Real = Annotated[float, IsFinite]
 Positive = Annotated[float, Gt(0), IsFinite]
 NotNegative = Annotated[float, Ge(0), IsFinite]
 Fraction = Annotated[float, Interval(ge=0, lt=1)]
-Counts = Annotated[tuple[Count, ...], MinLen(1)]
+Counts = Annotated[Sequence[Count], MinLen(1)]

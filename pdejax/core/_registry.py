@@ -35,6 +35,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 """The packages whose modules register what pdejax itself has: a new file there needs no list to be in."""
 
+CONTEXT: Mapping[str, tuple[str, ...]] = {
+    "sampler": ("channels",),
+    "network": ("in_channels", "out_channels", "ndim", "condition_features", "key"),
+    "field": ("channels", "box", "periodic", "parity", "rules", "key"),
+}
+"""Arguments of a group's factories that are no options: whoever builds the object gives those the signature has."""
+
 ENTRY_POINTS = "pdejax.plugins"
 
 _FACTORIES: dict[str, dict[str, Factory]] = {group: {} for group in HOMES}
@@ -152,11 +159,12 @@ def named_code(place: str, what: str) -> Any:
     return found
 
 
-def options_of(factory: Factory) -> Mapping[str, inspect.Parameter]:
-    """The arguments of a factory by name, with what their annotations say."""
+def options_of(factory: Factory, group: str | None = None) -> Mapping[str, inspect.Parameter]:
+    """The arguments of a factory by name, with what their annotations say; of a group's those that are options."""
     signature = inspect.signature(factory, eval_str=True)
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {name: p for name, p in signature.parameters.items() if p.kind in named}
+    given = CONTEXT.get(group or "", ())
+    return {name: p for name, p in signature.parameters.items() if p.kind in named and name not in given}
 
 
 def kind_of(value: object) -> tuple[str, str] | None:

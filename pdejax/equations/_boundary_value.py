@@ -13,11 +13,11 @@ import sympy
 from pdejax.core import Boundary, Grid, known
 from pdejax.equations._catalogue import EQUATIONS
 from pdejax.equations._equation import Equation
-from pdejax.equations._jets import AXES, TIME, Form, jet, jets
 from pdejax.equations._parity import check_parity
-from pdejax.equations._parse import RESERVED, Parser
 from pdejax.equations._residual import FunctionResidual, JetView, Residual, SymbolicResidual
 from pdejax.equations._spec import complete, known_keys
+from pdejax.equations.language.jets import AXES, TIME, Form, jet, jets
+from pdejax.equations.language.parse import RESERVED, Parser
 
 PARITIES = ("even", "odd")
 RESERVED_NAMES = ("equation", "observations")  # of conditions: terms of a loss go by the names of conditions
@@ -371,8 +371,8 @@ def _list(given: Any) -> list[str]:
 
 def _values(residual: SymbolicResidual, parameters: Mapping[str, float], points: Any) -> Any:
     """The expressions of a residual without jets, in NumPy or JAX as the points are."""
-    from pdejax.equations._evaluate import evaluate
     from pdejax.equations._residual import SYMBOLS
+    from pdejax.equations.language.evaluate import evaluate
 
     values: dict[Any, Any] = {sympy.Symbol(k, real=True): v for k, v in parameters.items()}
     values |= {SYMBOLS[axis]: points[:, i] for i, axis in enumerate(residual.axes)}

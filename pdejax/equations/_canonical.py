@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy
 
-from pdejax.equations._jets import TIME, ZERO, Alpha, Form, Jet, add_alpha, jet, jets, unit, varying
+from pdejax.equations.language.jets import TIME, ZERO, Alpha, Form, Jet, add_alpha, jet, jets, unit, varying
 
 Terms = dict[Alpha, dict[sympy.Expr, sympy.Expr]]  # outer derivative -> varying part -> constant coefficient
 

@@ -11,8 +11,8 @@ import sympy
 from pdejax.core import Grid, angular_wavenumbers
 from pdejax.equations._arrays import Imaginary, batch_axis, compose, expand_rank, scale, traced, working
 from pdejax.equations._canonical import LinearTerm, Product
-from pdejax.equations._evaluate import evaluate
-from pdejax.equations._jets import AXES, Alpha, Jet
+from pdejax.equations.language.evaluate import evaluate
+from pdejax.equations.language.jets import AXES, Alpha, Jet
 
 LENGTH = "length"
 Monomial = tuple[Any, Alpha, bool]  # coefficient, derivative, whether of the stream function

@@ -14,12 +14,12 @@ from pdejax.core import Grid, known
 from pdejax.equations._arrays import batch_axis, expand_rank, lift, scale, working
 from pdejax.equations._canonical import Canonical, canonical
 from pdejax.equations._discretise import LENGTH
-from pdejax.equations._jets import AXES, TIME, Form, jets
-from pdejax.equations._latex import latex
-from pdejax.equations._parse import RESERVED, Parser, split_sides
 from pdejax.equations._pointwise import pointwise_form, pointwise_residual
 from pdejax.equations._residual import SymbolicResidual, evolution_residuals
 from pdejax.equations._spectral import SpectralForm, discretise
+from pdejax.equations.language.jets import AXES, TIME, Form, jets
+from pdejax.equations.language.latex import latex
+from pdejax.equations.language.parse import RESERVED, Parser, split_sides
 
 
 @dataclasses.dataclass(frozen=True)

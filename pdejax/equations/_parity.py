@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pdejax.equations._evaluate import evaluate
 from pdejax.equations._residual import SYMBOLS, SymbolicResidual
+from pdejax.equations.language.evaluate import evaluate
 
 _SAMPLES, _TOLERANCE = 64, 1e-10
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import sympy
 from jaxtyping import Array, Float
 
-from pdejax.equations._evaluate import evaluate
-from pdejax.equations._jets import COORDINATES, TIME, ZERO, Alpha, Jet, add_alpha, jet, jets, unit
+from pdejax.equations.language.evaluate import evaluate
+from pdejax.equations.language.jets import COORDINATES, TIME, ZERO, Alpha, Jet, add_alpha, jet, jets, unit
 
 PointField = Callable[[Any, Any], Any]
 

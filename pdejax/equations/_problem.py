@@ -14,8 +14,8 @@ from pdejax.core import Grid, known
 from pdejax.equations._catalogue import EQUATIONS
 from pdejax.equations._discretise import LENGTH
 from pdejax.equations._equation import Equation
-from pdejax.equations._initial import InitialSampler, build_initial
 from pdejax.equations._spec import complete, draw_parameters, grid_of, known_keys, ranges, sample_key
+from pdejax.equations.sampling.initial import InitialSampler, build_initial
 
 STEP = "step"
 ORDERS = (2, 4)  # of the classical solver in time

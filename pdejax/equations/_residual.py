@@ -12,9 +12,9 @@ import sympy
 from jaxtyping import Array, Float
 
 from pdejax.core import known
-from pdejax.equations._evaluate import evaluate
-from pdejax.equations._jets import COORDINATES, TIME, Jet, jet, jets
 from pdejax.equations._pointwise import pointwise_form
+from pdejax.equations.language.evaluate import evaluate
+from pdejax.equations.language.jets import COORDINATES, TIME, Jet, jet, jets
 
 Order = tuple[int, ...]
 """Derivative order along each axis of a box."""

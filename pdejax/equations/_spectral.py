@@ -13,8 +13,8 @@ from pdejax.core import Grid
 from pdejax.equations._arrays import batch_axis, expand_rank, lift, scale, working
 from pdejax.equations._canonical import Canonical, Product
 from pdejax.equations._discretise import Discretisation
-from pdejax.equations._evaluate import evaluate
-from pdejax.equations._jets import TIME, Jet
+from pdejax.equations.language.evaluate import evaluate
+from pdejax.equations.language.jets import TIME, Jet
 
 Spectra = tuple[Complex[Array, "..."], ...]
 

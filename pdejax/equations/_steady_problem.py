@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Boundary, Grid, known
 from pdejax.equations._boundary_value import BoundaryValueProblem
-from pdejax.equations._initial import InitialSampler, build_initial
 from pdejax.equations._problem import Problem
 from pdejax.equations._spec import complete, draw_parameters, grid_of, ranges, sample_key
 from pdejax.equations._steady import STEADY_EQUATIONS, SteadyEquation
+from pdejax.equations.sampling.initial import InitialSampler, build_initial
 
 PRECONDITIONERS = ("auto", "poisson", "multigrid")
 _PLAIN: Mapping[str, Any] = {"name": "problem", "equation": ..., "parameters": {}, "vary": {}, "input": ...}

@@ -61,11 +61,6 @@ class Reference:
         return np.unique(np.rint(np.linspace(0, len(self.times) - 1, count)).astype(int))
 
 
-def domain_of(data: Any) -> Any:
-    """Where the points of the data lie."""
-    return data.grid if hasattr(data, "grid") else data.domain
-
-
 def weights_of(domain: Any) -> np.ndarray | None:
     """Weights of the points in means over space, `(*shape,)` of mean one; none where all points are alike.
 
@@ -85,7 +80,7 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
 
     **Raises:** `ValueError` if the split is smaller.
     """
-    part, domain = data.split(split), domain_of(data)
+    part, domain = data.split(split), data.domain
     history = history if data.step else 0
     available, frames = len(part), part.frames - history
     count = available if trajectories is None else trajectories

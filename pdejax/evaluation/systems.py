@@ -12,7 +12,7 @@ from pdejax.evaluation.metrics.divergence import FACTOR
 from pdejax.evaluation.metrics.horizon import THRESHOLDS
 from pdejax.evaluation.metrics.spectra import BANDS
 from pdejax.evaluation.metrics.table import GMEAN_STEPS
-from pdejax.evaluation.reference import Reference, domain_of
+from pdejax.evaluation.reference import Reference
 from pdejax.evaluation.rollouts.curves import OwnMetric, curves_of, measure_of, middle_slice
 from pdejax.evaluation.rollouts.rollout import Rollout, rollout
 from pdejax.evaluation.rollouts.solves import solve_counts
@@ -72,7 +72,7 @@ def _examples(result: Rollout, curves: Curves, truth: Reference) -> dict[str, np
 
 def dataset_section(data: Any, split: str, count: int) -> dict[str, Any]:
     """What the document holds of the data; what only their family or their recipe tells is empty without one."""
-    domain, part, manifest = domain_of(data), data.split(split), getattr(data, "manifest", None) or {}
+    domain, part, manifest = data.domain, data.split(split), getattr(data, "manifest", None) or {}
     return {
         "name": data.name,
         "fingerprint": data.fingerprint,

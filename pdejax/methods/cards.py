@@ -34,8 +34,8 @@ class DataCard:
     def of(cls, dataset: Dataset) -> "DataCard":
         """The card of a generated data set."""
         return cls(
-            shape=dataset.grid.shape,
-            lengths=dataset.grid.lengths,
+            shape=dataset.domain.shape,
+            lengths=dataset.domain.lengths,
             step=dataset.step,
             field_names=tuple(dataset.field_names),
             parameter_names=tuple(dataset.parameter_names),
@@ -43,7 +43,7 @@ class DataCard:
             equation=tuple(dataset.problem.equation.terms),
             fingerprint=dataset.fingerprint,
             input_names=tuple(dataset.input_names),
-            periodic=tuple(b is Boundary.PERIODIC for b in dataset.grid.boundaries),
+            periodic=tuple(b is Boundary.PERIODIC for b in dataset.domain.boundaries),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys
+from pdejax.core import Key, Keys, build, factory_of, options_of
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
-from pdejax.networks import build_network, network_options
 
 
 class AbstractMethod(eqx.Module):
@@ -51,14 +50,15 @@ def fitted_network(
 ) -> Any:
     """The network of a specification with the sizes that the data ask for.
 
-    **Arguments:** `network`: as `build_network` takes it; a `periodic` that is missing or `None` is that of the data;
-    `card`; `in_channels`, `out_channels`: of the network, the latter the fields of the data when omitted;
+    **Arguments:** `network`: as `build` takes it; a `periodic` that is missing or `None` is that of the data; `card`;
+    `in_channels`, `out_channels`: of the network, the latter the fields of the data when omitted;
     `extra_features`: of its condition, after the physical parameters; `key`: random key of the weights.
     """
     spec = {**network}
-    if spec.get("periodic") is None and "periodic" in network_options(spec["kind"]):
+    if spec.get("periodic") is None and "periodic" in options_of(factory_of("network", spec["kind"])):
         spec["periodic"] = card.periodic or True
-    return build_network(
+    return build(
+        "network",
         spec,
         in_channels=in_channels,
         out_channels=len(card.field_names) if out_channels is None else out_channels,

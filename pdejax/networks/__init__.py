@@ -1,11 +1,5 @@
 """Networks: pure, batch-native functions of channels-last fields, and the layers they are made of."""
 
-from pdejax.networks._build import NETWORKS as NETWORKS
-from pdejax.networks._build import build_network as build_network
-from pdejax.networks._build import network_options as network_options
-from pdejax.networks._build_field import FIELDS as FIELDS
-from pdejax.networks._build_field import build_field as build_field
-from pdejax.networks._build_field import field_options as field_options
 from pdejax.networks.fields.axis import AxisRule as AxisRule
 from pdejax.networks.fields.axis import Free as Free
 from pdejax.networks.fields.axis import Mirror as Mirror
@@ -24,7 +18,7 @@ from pdejax.networks.fields.mlp import MLPField as MLPField
 from pdejax.networks.fields.piratenet import PirateNet as PirateNet
 from pdejax.networks.fields.taylor import SMOOTH as SMOOTH
 from pdejax.networks.fields.taylor import nested_jet as nested_jet
-from pdejax.networks.layers.activations import ACTIVATIONS as ACTIVATIONS
+from pdejax.networks.layers.activations import activation as activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP as ChannelMLP
 from pdejax.networks.layers.conv import Conv as Conv
 from pdejax.networks.layers.film import FiLM as FiLM

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pdejax.equations import Problem
-from pdejax.solvers._stepper import SpectralStepper, spectral_stepper
+from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
 
 
 def problem_stepper(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid
 from pdejax.equations import SteadyProblem
-from pdejax.solvers._elliptic import EllipticSolution, elliptic_operator, solve_elliptic
+from pdejax.solvers.elliptic.solve import EllipticSolution, elliptic_operator, solve_elliptic
 
 
 def _grid(problem: SteadyProblem, inputs: Array) -> Grid:

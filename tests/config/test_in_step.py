@@ -5,9 +5,6 @@ import inspect
 import typing
 
 import diffrax
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import pytest
 from pydantic_core import PydanticUndefined
 
@@ -16,14 +13,12 @@ from pdejax.config import _boundary_value as config_boundary
 from pdejax.config import _neural_ode as config_ode
 from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
 from pdejax.config._diffusion import Noise, Sampler
-from pdejax.config._field_network import FIELDS as FIELD_KINDS
 from pdejax.config._initial import Initial
 from pdejax.config._method import Loss, Method
-from pdejax.config._networks import Network
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
-from pdejax.data import CollocationFeed, generate
-from pdejax.data.points.samplers import SAMPLERS as SAMPLERS_OF_POINTS
+from pdejax.core import registered
+from pdejax.data import PointFeed, generate
 from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
 from pdejax.equations._problem import ORDERS
 from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
@@ -47,15 +42,10 @@ from pdejax.methods.building import METHODS
 from pdejax.methods.neural_ode.spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
 from pdejax.methods.physics.physics_informed import Adaptive, Causal
 from pdejax.methods.supervised.losses import LOSSES
-from pdejax.networks import ACTIVATIONS, FIELDS, NETWORKS, SMOOTH, build_field, build_network
-from pdejax.networks.layers.norm import NORMS
-from pdejax.networks.layers.skip import SKIPS
-from pdejax.networks.operators.fno import EMBEDDINGS
-from pdejax.networks.spectral.kernel import KERNELS
 from pdejax.solvers import fitting, goes_back, stage_pair
-from pdejax.solvers._fit import missing_tolerances
-from pdejax.solvers._truth import _COMMON as COMMON_TRUTH
-from pdejax.solvers._truth import _ENTRIES as TRUTHS
+from pdejax.solvers._reference import _COMMON as COMMON_TRUTH
+from pdejax.solvers._reference import _ENTRIES as TRUTHS
+from pdejax.solvers.ode.fit import missing_tolerances
 from pdejax.training import TrainSettings
 from pdejax.training.optimisers.balance import Balanced
 from pdejax.training.optimisers.build import GRADIENT, STEPS
@@ -104,38 +94,6 @@ def test_no_initial_state_is_left_out():
 def choices(model, field):
     """The words a field takes."""
     return set(typing.get_args(model.model_fields[field].annotation))
-
-
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_networks(kind):
-    sizes = ("self", "in_channels", "out_channels", "ndim", "condition_features", "key")
-    ours, theirs = defaults(kinds(Network)[kind]), arguments(NETWORKS[kind].__init__, *sizes)
-    if "periodic" in theirs:
-        assert ours.pop("periodic") is None  # as the data is
-        theirs.pop("periodic")
-    assert ours == theirs
-
-
-@pytest.mark.parametrize("kind", FIELDS)
-def test_fields(kind):
-    given = ("self", "channels", "box", "periodic", "parity", "rules", "key")
-    assert defaults(kinds(Network)[kind]) == arguments(FIELDS[kind].__init__, *given)
-
-
-def test_no_network_is_left_out():
-    assert set(kinds(Network)) == {*NETWORKS, *FIELDS}
-    assert set(FIELD_KINDS) == set(FIELDS)
-
-
-def test_words_of_networks():
-    words = {"activation": ACTIVATIONS, "skip": SKIPS, "channel_mlp_skip": SKIPS, "norm": NORMS, "kernel": KERNELS}
-    for kind in NETWORKS:
-        model = kinds(Network)[kind]
-        for name in words.keys() & model.model_fields.keys():
-            assert choices(model, name) == set(words[name]), (model, name)
-    assert choices(kinds(Network)["fno"], "embedding") == set(EMBEDDINGS)
-    for kind in ("mlp", "piratenet"):
-        assert choices(kinds(Network)[kind], "activation") == set(SMOOTH)
 
 
 @pytest.mark.parametrize("kind", ["supervised", "steady"])
@@ -282,11 +240,11 @@ def test_no_method_is_left_out():
 def test_parts_of_a_physics_informed_loss():
     ours = kinds(Method)["physics_informed"]
     feed = {name: ours.model_fields[name].default for name in ("redraw", "observation_batch")}
-    theirs = arguments(CollocationFeed, "self")
+    theirs = arguments(PointFeed, "self")
     assert feed == {name: theirs[name] for name in feed}
     assert defaults(config_boundary.Causal) == arguments(Causal)
     assert defaults(config_boundary.Adaptive) == arguments(Adaptive)
-    assert set(kinds(config_boundary.Points)) | {"quasi_random"} == set(SAMPLERS_OF_POINTS)
+    assert set(kinds(config_boundary.Points)) | {"quasi_random"} == set(registered("points"))
 
 
 def test_truths():
@@ -300,22 +258,6 @@ def test_losses():
     assert {kind: defaults(model) for kind, model in kinds(Loss).items()} == {
         kind: arguments(loss) for kind, loss in LOSSES.items()
     }
-
-
-@pytest.mark.parametrize("name", options("network", [packaged_folder()]))
-@pytest.mark.parametrize("ndim", [1, 2])
-def test_shipped_networks_build(name, ndim, words_for):
-    config = resolve(words_for("network", name))
-    if config.problem.stated:
-        build = lambda: build_field(config.network.spec(), channels=2, box=((0, 1),) * 2, key=jax.random.key(0))
-        points = jax.ShapeDtypeStruct((3, 2), jnp.float32)
-        assert eqx.filter_eval_shape(lambda x: build()(x), points).shape == (3, 2)
-        return
-    spec = config.network.spec()
-    spec |= {"periodic": True} if "periodic" in spec else {}
-    build = lambda: build_network(spec, in_channels=1, out_channels=2, ndim=ndim, key=jax.random.key(0))
-    x = jax.ShapeDtypeStruct((3, *(32,) * ndim, 1), jnp.float32)
-    assert eqx.filter_eval_shape(lambda x: build()(x), x).shape == (3, *(32,) * ndim, 2)
 
 
 def test_train_settings():

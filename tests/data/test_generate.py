@@ -11,7 +11,7 @@ import yaml
 
 from pdejax.core import resample
 from pdejax.data import Dataset, SplitSize, first_difference, generate
-from pdejax.data._solve import split_seed
+from pdejax.data.generation.solve import split_seed
 from pdejax.data.store.well import open_shard
 from pdejax.equations import Problem
 from pdejax.solvers import problem_stepper
@@ -224,7 +224,7 @@ def test_incomplete_and_missing_sets_are_told_apart(burgers, made, tmp_path):
 
 def test_manifest_rebuilds_the_problem(burgers, burgers_set):
     assert burgers_set.problem.spec == json.loads(json.dumps(burgers.spec))
-    assert burgers_set.grid == burgers.grid
+    assert burgers_set.domain == burgers.grid
     assert burgers_set.step == burgers.step
     with pytest.raises(ValueError, match=r"unknown split 'trian'\. Did you mean 'train'"):
         burgers_set.split("trian")
@@ -244,7 +244,7 @@ def test_what_evolves_needs_two_frames(burgers, tmp_path):
 @pytest.mark.parametrize(("trajectories", "frames"), [(1, 2), (4, 3), (5, 8), (10, 1), (10, 8)])
 def test_a_corner_is_read_without_the_rest(burgers_set, burgers_root, trajectories, frames, monkeypatch):
     split, opened = Dataset.open(burgers_root).split("train"), []
-    monkeypatch.setattr("pdejax.data.store.dataset.open_shard", lambda path: (opened.append(path), open_shard(path))[1])
+    monkeypatch.setattr("pdejax.data.store.shards.open_shard", lambda path: (opened.append(path), open_shard(path))[1])
     corner = split.read(trajectories, frames)
     assert len(opened) == -(-trajectories // 4)  # shards of four
     assert "states" not in split.__dict__

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pdejax.core import Grid
 from pdejax.data import Dataset, DiskFeed, SplitSize, WindowFeed, describe, draw, generate
-from pdejax.data._solve import split_seed
+from pdejax.data.generation.solve import split_seed
 from pdejax.equations import SteadyProblem
 from pdejax.solvers import solve_elliptic, solve_problem
 

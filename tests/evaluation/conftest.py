@@ -39,7 +39,7 @@ class FakeDataset:
     manifest: Mapping = dataclasses.field(default_factory=dict)
 
     @property
-    def grid(self) -> Grid:
+    def domain(self) -> Grid:
         return self.problem.grid
 
     @property

@@ -24,8 +24,8 @@ def make(diffusion):
         dataset = diffusion(vary=vary)
         names = ("nu",) if vary else ()
         card = DataCard(
-            shape=dataset.grid.shape,
-            lengths=dataset.grid.lengths,
+            shape=dataset.domain.shape,
+            lengths=dataset.domain.lengths,
             step=dataset.step,
             field_names=("u",),
             parameter_names=names,

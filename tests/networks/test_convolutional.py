@@ -97,7 +97,7 @@ def test_condition_is_asked_for_and_used(kind, build, noise):
 
 @every_network
 def test_sizes_that_do_not_fit_are_named(kind, build):
-    with pytest.raises(ValueError, match="depth must be positive, got 0"):
+    with pytest.raises(ValueError, match="depth should be greater than or equal to 1, got 0"):
         build(kind, depth=0)
     with pytest.raises(ValueError, match=r"periodic must be one value or 2, one per axis, got \(True,\)"):
         build(kind, 2, periodic=(True,))

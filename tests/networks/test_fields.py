@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax import core
 from pdejax.core import TensorGrid
-from pdejax.networks import FIELDS, SIREN, SMOOTH, MLPField, PirateNet, build_field, field_options, nested_jet
+from pdejax.networks import SIREN, SMOOTH, GaussianField, MLPField, PirateNet, nested_jet
 from pdejax.networks.fields.taylor import Bundle, add, closure, compose, coordinates, linear, product
 
 BOX = ((-1.0, 1.0), (0.5, 2.0))
@@ -15,7 +16,7 @@ ORDERS = ((0, 0), (1, 0), (0, 2), (1, 1))
 QUICK = {"xla_backend_optimization_level": 0}  # most of the time is compilation
 SPECS = {
     "mlp": {"kind": "mlp", "width": 6, "depth": 2},
-    "mlp-gelu-waves": {"kind": "mlp", "width": 6, "depth": 2, "activation": "gelu", "fourier_features": 4},
+    "mlp-gelu-waves": {"kind": "mlp", "width": 6, "depth": 2, "activation": "gelu_exact", "fourier_features": 4},
     "mlp-silu-factorised": {"kind": "mlp", "width": 6, "depth": 2, "activation": "silu", "factorised": True},
     "siren": {"kind": "siren", "width": 6, "depth": 2, "omega0": 3.0},
     "piratenet": {"kind": "piratenet", "width": 6, "depth": 2, "factorised": True},
@@ -33,7 +34,9 @@ every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def build(drawn, key):
     def make(spec, symmetry="none", channels=2, box=BOX):
         periodic, parity = SYMMETRIES[symmetry]
-        start = lambda key: build_field(spec, channels=channels, box=box, periodic=periodic, parity=parity, key=key)
+        start = lambda key: core.build(
+            "field", spec, channels=channels, box=box, periodic=periodic, parity=parity, key=key
+        )
         return start(key) if spec["kind"] == "gaussians" else drawn(start)
 
     return make
@@ -190,7 +193,7 @@ def test_a_piratenet_starts_linear_and_fits_data(key, x64):
 
 
 def test_unknown_names_are_told_the_nearest(key):
-    make = lambda spec, **options: build_field(spec, **({"channels": 1, "box": BOX, "key": key} | options))
+    make = lambda spec, **options: core.build("field", spec, **({"channels": 1, "box": BOX, "key": key} | options))
     for spec, message in [
         ({}, "kind"),
         ({"kind": "gaussian"}, "gaussians"),
@@ -204,6 +207,6 @@ def test_unknown_names_are_told_the_nearest(key):
         make({"kind": "siren"}, parity=("evn", "none"))
     with pytest.raises(ValueError, match="low, high"):
         make({"kind": "siren"}, box=((1.0, 0.0),))
-    assert {"gaussians", "mlp", "siren", "piratenet"} <= set(FIELDS)
-    assert "count" in field_options("gaussians")
-    assert "rules" not in field_options("gaussians")
+    assert {"gaussians", "mlp", "siren", "piratenet"} <= set(core.registered("field"))
+    assert "count" in core.options_of(GaussianField, "field")
+    assert "rules" not in core.options_of(GaussianField, "field")

@@ -215,7 +215,7 @@ def test_padding_is_a_wider_box_with_zeros(noise, fno):
 def test_refuses_what_does_not_fit(fno):
     with pytest.raises(ValueError, match="modes must be a positive number or 2 of them"):
         fno(2, modes=(3, 3, 3))
-    with pytest.raises(ValueError, match="padding is a positive part of the bounded axes"):
+    with pytest.raises(ValueError, match="padding is a part of the bounded axes"):
         fno(1, padding=0.1)
     with pytest.raises(ValueError, match=r"unknown norm 'instanse'. Did you mean 'instance'"):
         fno(1, norm="instanse")

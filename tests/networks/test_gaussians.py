@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import TensorGrid
-from pdejax.networks import Free, GaussianField, Mirror, Periodic, Wall, build_field, nested_jet
+from pdejax.core import TensorGrid, build
+from pdejax.networks import Free, GaussianField, Mirror, Periodic, Wall, nested_jet
 
 BOX = ((-1.0, 1.0), (0.0, 2.0), (-0.5, 0.5))
 SIZES = (5, 4, 3)
@@ -158,7 +158,8 @@ def test_mirrors_and_walls_hold_exactly(key, x64):
 
 
 def test_a_time_reversed_image_is_a_rule_about_the_middle(key, x64):
-    field = build_field(
+    field = build(
+        "field",
         {"kind": "gaussians", "count": 6, "head": "linear", "scale": 1.0},
         channels=1,
         box=BOX[:2],
@@ -244,7 +245,7 @@ def test_a_lattice_covers_the_box(key, x64):
         ({"rules": (Free(),)}, "as many rules"),
         ({"rules": (Free(), Wall(0.0, 2.0)), "covariance": "dense"}, "dense"),
         ({"count": (3, 3, 3)}, "count must be"),
-        ({"head": "linear", "features": 3}, "linear head"),
+        ({"head": "linear", "features": 3}, "features are the 1 channels with head=linear"),
     ],
 )
 def test_what_does_not_fit_is_said(options, message, key):

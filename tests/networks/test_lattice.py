@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import TensorGrid
-from pdejax.networks import Free, GaussianLattice, Mirror, Periodic, build_field, nested_jet, reference_centres
+from pdejax.core import TensorGrid, build
+from pdejax.networks import Free, GaussianLattice, Mirror, Periodic, nested_jet, reference_centres
 
 QUICK = {"xla_backend_optimization_level": 0}  # most of the time is compilation
 BOX = ((0.0, 2.0), (-1.0, 1.0), (-0.5, 0.5))
@@ -185,7 +185,7 @@ def test_in_single_precision(key):
 
 def test_a_lattice_is_built_by_name(key, x64):
     spec = {"kind": "gaussian_lattice", "counts": [3, 4], "slabs": 2}
-    field = build_field(spec, channels=1, box=BOX[:2], periodic=(False, True), parity=("none", "even"), key=key)
+    field = build("field", spec, channels=1, box=BOX[:2], periodic=(False, True), parity=("none", "even"), key=key)
     assert isinstance(field, GaussianLattice)
     assert field.slabs == 2
     np.testing.assert_array_equal(field(uneven(2)), 0)  # no weights at first
@@ -195,8 +195,8 @@ def test_a_lattice_is_built_by_name(key, x64):
     ("options", "message"),
     [
         ({"counts": (3, 4, 5)}, "counts must be one value or 2"),
-        ({"counts": (3, 0)}, "counts must be at least 1"),
-        ({"counts": 3, "slabs": 0}, "slabs must be at least 1"),
+        ({"counts": (3, 0)}, "counts should be greater than or equal to 1"),
+        ({"counts": 3, "slabs": 0}, "slabs should be greater than or equal to 1"),
         ({"counts": 3, "parity": "evn"}, "even"),
         ({"counts": 3, "overlap": (1.0,)}, "overlap must be"),
     ],

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.networks import ACTIVATIONS, ChannelMLP, FiLM, GroupNorm, Linear, SoftGating
+from pdejax.networks import ChannelMLP, FiLM, GroupNorm, Linear, SoftGating, activation
 from pdejax.networks.layers.coordinates import coordinates, position_features
 from pdejax.networks.layers.norm import make_norm
 from pdejax.networks.layers.padding import crop_bounded, pad_bounded
@@ -39,7 +39,7 @@ def test_gelu_and_its_derivatives(name, x64):
     x = jnp.linspace(-4, 4, 33)
     cdf = jnp.array([0.5 * (1 + math.erf(v / 2**0.5)) for v in x])
     tolerance = 1e-12 if name == "gelu_exact" else 3e-3
-    f = ACTIVATIONS[name]
+    f = activation(name)
     np.testing.assert_allclose(f(x), x * cdf, atol=tolerance)
     slope = cdf + x * jnp.exp(-(x**2) / 2) / (2 * jnp.pi) ** 0.5
     np.testing.assert_allclose(jax.vmap(jax.grad(f))(x), slope, atol=tolerance)

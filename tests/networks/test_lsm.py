@@ -232,7 +232,7 @@ def test_options_that_do_not_fit_are_refused(small):
         small(1, embedding="coordinate")
     with pytest.raises(ValueError, match="patch_size must be one value or 2, one per axis, got"):
         small(2, patch_size=(2, 2, 2))
-    with pytest.raises(ValueError, match="scales must be positive, got 0"):
+    with pytest.raises(ValueError, match="scales should be greater than or equal to 1, got 0"):
         small(1, scales=0)
     with pytest.raises(ValueError, match="got a condition, but this LSM was built without condition_features"):
         small(1)(jnp.zeros((1, 8, 1)), condition=jnp.zeros((1, 2)))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from pdejax.networks import NETWORKS, build_network, network_options
+from pdejax import core
+from pdejax.networks import FNO
 
 SPECS = [
     {"kind": "fno", "modes": 3, "width": 6, "depth": 2, "kernel": "fft"},
@@ -35,7 +36,7 @@ def batch_of(shape, noise, size=8):
 def build(drawn):
     def make(spec, shape):
         sizes = {"in_channels": 2, "out_channels": 1, "ndim": len(shape), "condition_features": 2}
-        return eqx.partition(drawn(lambda key: build_network(spec, **sizes, key=key)), eqx.is_array)
+        return eqx.partition(drawn(lambda key: core.build("network", spec, **sizes, key=key)), eqx.is_array)
 
     return make
 
@@ -60,7 +61,7 @@ def sharded(static):
 
 
 def test_every_kind_is_in_the_list():
-    assert {spec["kind"] for spec in SPECS} == set(NETWORKS)
+    assert {spec["kind"] for spec in SPECS} == set(core.registered("network"))
 
 
 @every_network
@@ -106,7 +107,7 @@ def test_precision_is_that_of_the_arrays(spec, noise, build, x64):
 def test_shifts_of_a_periodic_field_shift_the_result(spec, shape, noise, build):
     # by points that the grid's halvings leave whole: a network of another total stride than 4 needs another shift
     # a network without the option sees no neighbours, and commutes with shifts of any axis
-    periodic = {"periodic": True} if "periodic" in network_options(spec["kind"]) else {}
+    periodic = {"periodic": True} if "periodic" in core.options_of(core.factory_of("network", spec["kind"])) else {}
     arrays, static = build(spec | periodic, shape)
     x, condition, _ = batch_of(shape, noise, size=2)
     axes = tuple(range(1, x.ndim - 1))
@@ -132,13 +133,13 @@ def test_a_mapped_network_is_the_one_of_batches(spec, noise, build):
 def test_build_names_what_is_wrong(key):
     sizes = {"in_channels": 1, "out_channels": 1, "ndim": 1, "condition_features": 0, "key": key}
     with pytest.raises(ValueError, match=r"unknown network 'fnoo'. Did you mean 'fno'"):
-        build_network({"kind": "fnoo"}, **sizes)
-    with pytest.raises(ValueError, match="a network needs a kind"):
-        build_network({"modes": 3}, **sizes)
+        core.build("network", {"kind": "fnoo"}, **sizes)
+    with pytest.raises(ValueError, match="a network is an object or a mapping with a 'kind'"):
+        core.build("network", {"modes": 3}, **sizes)
     with pytest.raises(ValueError, match=r"unknown option of network 'fno': 'mode'. Did you mean 'modes'"):
-        build_network({"kind": "fno", "mode": 3}, **sizes)
+        core.build("network", {"kind": "fno", "mode": 3}, **sizes)
 
 
 def test_options_are_those_of_the_class():
-    assert {"modes", "width", "kernel"} <= set(network_options("fno"))
-    assert not {"self", "key", "in_channels", "ndim", "condition_features"} & set(network_options("fno"))
+    assert {"modes", "width", "kernel"} <= set(core.options_of(FNO, "network"))
+    assert not {"self", "key", "in_channels", "ndim", "condition_features"} & set(core.options_of(FNO, "network"))

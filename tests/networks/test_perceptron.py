@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.networks import ACTIVATIONS, Perceptron
+from pdejax.core import registered
+from pdejax.networks import Perceptron
 
 SHAPES = [(), (5,), (3, 4), (2, 3, 2)]
 every_dimension = pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{len(s)}D")
@@ -63,7 +64,7 @@ def test_every_layer_sees_the_condition(build, noise):
         assert abs(float(change(jnp.array([0.3])[0]))) > 1e-3
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", list(registered("activation")))
 def test_what_comes_out_is_about_as_large_as_what_comes_in(activation, key):
     network = Perceptron(64, 64, 0, width=128, activation=activation, key=key)
     size = float(jnp.std(network(jax.random.normal(key, (500, 64)))))
@@ -87,7 +88,7 @@ def test_shapes_that_do_not_fit_are_named(build, noise):
 def test_options_that_do_not_fit_are_named(build):
     with pytest.raises(ValueError, match="0 to 3 space axes, got 4"):
         build(4)
-    with pytest.raises(ValueError, match="depth must be positive, got 0"):
+    with pytest.raises(ValueError, match="depth should be greater than or equal to 1, got 0"):
         build(0, depth=0)
     with pytest.raises(ValueError, match="Did you mean 'tanh'"):
         build(0, activation="tan")

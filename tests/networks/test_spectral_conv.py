@@ -160,7 +160,7 @@ def test_initial_weights_keep_the_variance_of_a_band_limited_field(trigonometric
 
 
 def test_refuses_what_it_cannot_do(convolution):
-    with pytest.raises(ValueError, match=r"unknown spectral kernel 'ftt'. Did you mean 'fft'"):
+    with pytest.raises(ValueError, match=r"unknown kernel 'ftt'. Did you mean 'fft'"):
         convolution((4,), (1, 1), "ftt")
     with pytest.raises(ValueError, match="modes must be a positive number"):
         convolution((4, 0), (1, 1))

@@ -5,7 +5,7 @@ import pytest
 
 from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.solvers import Chebyshev, Clustered, Fourier, Nodes, collocate, solve_truth
-from pdejax.solvers._collocation import least_squares
+from pdejax.solvers.chebyshev.collocation import least_squares
 
 SQUARE = {"x": [-1, 1], "y": [-1, 1]}
 

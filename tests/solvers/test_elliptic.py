@@ -12,9 +12,9 @@ from scipy.sparse.linalg import spsolve
 
 from pdejax.core import Boundary, Grid
 from pdejax.solvers import elliptic_operator, solve_elliptic
-from pdejax.solvers._fast_poisson import eigenvalues, sine_transform
-from pdejax.solvers._multigrid import v_cycle
-from pdejax.solvers._stencil import face_means, stencil
+from pdejax.solvers.elliptic.fast_poisson import eigenvalues, sine_transform
+from pdejax.solvers.elliptic.multigrid import v_cycle
+from pdejax.solvers.elliptic.stencil import face_means, stencil
 
 
 def box(*shape, lengths=None):

@@ -7,7 +7,7 @@ import lineax
 import pytest
 
 from pdejax.solvers import Integrator, NoiseKind, check_solver, fitting, goes_back, with_tolerances
-from pdejax.solvers._fit import estimates_error
+from pdejax.solvers.ode.fit import estimates_error
 
 CASES = [(noise, name) for noise in (None, "additive", "multiplicative") for name in fitting(noise)]
 

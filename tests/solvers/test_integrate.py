@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import chi2
 
 from pdejax.solvers import Integrator, integrate, stage_pair
-from pdejax.solvers._step_measures import real_stability
+from pdejax.solvers.ode.step_measures import real_stability
 
 UNIT = (0.0, 1.0)
 

@@ -10,7 +10,7 @@ import pytest
 from pdejax.core import Grid, Stepper, TimedStepper, resample, trajectory
 from pdejax.equations import EQUATIONS, Equation, Problem, build_initial, working
 from pdejax.solvers import problem_stepper, spectral_stepper
-from pdejax.solvers._phi import phi_functions
+from pdejax.solvers.spectral.phi import phi_functions
 
 BOX = 2 * np.pi
 KS = EQUATIONS["kuramoto_sivashinsky"]

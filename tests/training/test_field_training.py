@@ -15,7 +15,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec as P
 
-from pdejax.data import CollocationFeed, build_point_sampler
+from pdejax.data import PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import PhysicsInformed, ProblemCard, build_method
 from pdejax.training import Interrupted, NonFiniteLoss, TrainSettings, TrainState, data_mesh, make_update, train
@@ -61,8 +61,8 @@ def method():
 
 @pytest.fixture
 def feed(problem):
-    sampler = build_point_sampler({"kind": "uniform", "count": 12, "face_count": 5}, 2)
-    return partial(CollocationFeed, problem, sampler)
+    sampler = UniformPoints(12, 5)
+    return partial(PointFeed, problem, sampler)
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def test_an_interrupted_run_continues_bit_for_bit(method, build, feed, tmp_path)
     settings = dataclasses.replace(SETTINGS, balance={"every": 4}, ema=0.9)
     whole = train(method, build(), feed(), settings, tmp_path / "whole", show=False)
 
-    class Interrupting(CollocationFeed):
+    class Interrupting(PointFeed):
         def next(self, state):
             if state["step"] == 7:
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -7,7 +7,7 @@ import jax
 from pdejax.core import known
 from pdejax.data.feeds.disk import DiskFeed
 from pdejax.data.feeds.window import WindowFeed
-from pdejax.data.store.dataset import Split
+from pdejax.data.store.trajectories import Split
 
 
 def _memory() -> int:

@@ -1,7 +1,6 @@
 """Batches read from the disk as they are needed."""
 
 import importlib
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,55 +9,34 @@ import numpy as np
 
 from pdejax.data.feeds.batch import Batch
 from pdejax.data.feeds.order import WindowOrder
-from pdejax.data.store.dataset import Split
-from pdejax.data.store.well import open_shard
+from pdejax.data.feeds.window import geometry_arrays, geometry_of
+from pdejax.data.store.trajectories import Split
 
 
 class _ReadWindow:
-    """Reads the window at a position of the stream; files are opened when first needed, once a process."""
+    """Reads the window of each number in turn, counted over the rows that are read."""
 
-    def __init__(self, split: Split, order: WindowOrder) -> None:
-        self.split, self.order = split, order
-        self.firsts = np.array([shard.first for shard in split.shards])
-        self.files: dict[tuple[int, int], Any] = {}
+    def __init__(self, split: Split, order: WindowOrder, rows: slice) -> None:
+        self.split, self.order, self.rows = split, order, rows
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "files": {}}  # open files cannot be sent to another process
-
-    def _file(self, number: int) -> Any:
-        key = (os.getpid(), number)
-        if key not in self.files:
-            self.files[key] = open_shard(self.split.shards[number].path)
-        return self.files[key]
-
-    def close(self) -> None:
-        for (owner, _), file in self.files.items():
-            if owner == os.getpid():
-                file.close()
-        self.files.clear()
-
-    def __call__(self, position: int) -> dict[str, Any]:
+    def __call__(self, number: int) -> dict[str, Any]:
+        step, row = divmod(number, self.rows.stop - self.rows.start)
+        position = step * self.order.batch_size + self.rows.start + row
         trajectory, start = self.order.at(position)
-        number = int(np.searchsorted(self.firsts, trajectory, side="right")) - 1
-        file, local = self._file(number), trajectory - int(self.firsts[number])
-        frames = slice(start, start + self.order.window)
-        states = np.stack([file["t0_fields"][name][local, frames] for name in self.split.field_names], axis=-1)
-        inputs = np.empty((*states.shape[1:-1], len(self.split.input_names)), np.float32)
-        for channel, name in enumerate(self.split.input_names):
-            inputs[..., channel] = file["t0_fields"][name][local]
-        parameters = np.array([file["scalars"][name][local] for name in self.split.parameter_names], np.float32)
+        window = self.split.window(trajectory, start, self.order.window)
+        parameters = self.split.parameter_array[trajectory]
         row = np.int32(position & 0x7FFFFFFF)
-        return {"states": states, "inputs": inputs, "parameters": parameters, "row": row}
+        return {"states": window.states, "inputs": window.inputs, "parameters": parameters, "row": row}
 
 
 class DiskFeed:
-    """Windows read from the files by Grain, for splits that do not fit on the device.
+    """Windows read from where they are stored by Grain, for splits that do not fit on the device.
 
     The batches are those of `WindowFeed` for the same arguments, bit for bit.
 
     **Arguments:**
 
-    - `split`, `window`, `batch_size`, `seed`: as for `WindowFeed`.
+    - `split`, `window`, `batch_size`, `seed`, `rows`: as for `WindowFeed`; no other rows are read.
     - `threads`: threads that read ahead; HDF5 lets one of them read at a time, so they hide the disk, no more.
     - `workers`: processes that read ahead; each takes seconds to start.
 
@@ -66,12 +44,20 @@ class DiskFeed:
     """
 
     def __init__(
-        self, split: Split, window: int, batch_size: int, *, seed: int = 0, threads: int = 0, workers: int = 0
+        self,
+        split: Split,
+        window: int,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        rows: slice | None = None,
+        threads: int = 0,
+        workers: int = 0,
     ) -> None:
         self.order = WindowOrder(len(split), split.frames, window, batch_size, seed)
-        self.batch_size, self.threads, self.workers = batch_size, threads, workers
-        self.arrays = ()
-        self._read = _ReadWindow(split, self.order)
+        self.split, self.source, self.window, self.batch_size = split, split.source, window, batch_size
+        self.seed, self.rows, self.threads, self.workers = seed, rows or slice(0, batch_size), threads, workers
+        self.arrays = geometry_arrays(split)
         self._iterator: Iterator[Any] = iter(())
         self._step = -1
 
@@ -79,10 +65,16 @@ class DiskFeed:
         """The state before the first batch."""
         return {"step": 0}
 
+    def local_rows(self, rows: slice) -> "DiskFeed":
+        """The feed that reads these rows of every batch only."""
+        further = {"seed": self.seed, "threads": self.threads, "workers": self.workers}
+        return DiskFeed(self.split, self.window, self.batch_size, rows=rows, **further)
+
     def _start(self, step: int) -> None:
         grain = importlib.import_module("grain")  # takes seconds to import, so only where it is used
-        # the stream has no end; this many positions outlast any training and let Grain count batches in 64 bits
-        batches = grain.MapDataset.range(1 << 62).map(self._read).batch(self.batch_size)
+        # the stream has no end; this many windows outlast any training and let Grain count batches in 64 bits
+        read = _ReadWindow(self.split, self.order, self.rows)
+        batches = grain.MapDataset.range(1 << 62).map(read).batch(self.rows.stop - self.rows.start)
         data = batches[step:].to_iter_dataset(grain.ReadOptions(num_threads=self.threads))
         if self.workers:
             flags = importlib.import_module("absl.flags")
@@ -99,13 +91,13 @@ class DiskFeed:
         return {"step": self._step}, item
 
     def close(self) -> None:
-        """Closes the files."""
+        """Stops reading ahead."""
         self._iterator, self._step = iter(()), -1
-        self._read.close()
 
     def fetch(self, arrays: Any, item: Any) -> Batch:
         """The item as a batch."""
         states, inputs, parameters, row = (
             jnp.asarray(item[name]) for name in ("states", "inputs", "parameters", "row")
         )
-        return Batch(states, inputs, parameters, row, jnp.ones(row.shape[0], jnp.float32))
+        mask = jnp.ones(row.shape[0], jnp.float32)
+        return Batch(states, inputs, parameters, row, mask, geometry_of(arrays, row.shape[0]))

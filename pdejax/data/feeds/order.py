@@ -54,10 +54,12 @@ class WindowOrder:
         trajectory, start = divmod(int(_permutation(len(self), self.seed, epoch)[offset]), self.starts)
         return trajectory, start
 
-    def batch(self, step: int) -> np.ndarray:
-        """Trajectory, first frame and number of the draw for all windows of a batch, int32 `(batch, 3)`.
+    def batch(self, step: int, rows: slice | None = None) -> np.ndarray:
+        """Trajectory, first frame and number of the draw for the windows of a batch, int32 `(batch, 3)`.
 
         The number of the draw is the position in the stream, modulo 2^31.
+
+        **Arguments:** `step`: number of the batch; `rows`: of it, all when omitted.
         """
-        positions = step * self.batch_size + np.arange(self.batch_size)
+        positions = step * self.batch_size + np.arange(self.batch_size)[rows or slice(None)]
         return np.array([(*self.at(p), p & 0x7FFFFFFF) for p in positions.tolist()], np.int32)

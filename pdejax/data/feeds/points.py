@@ -32,7 +32,7 @@ class PointBatch(eqx.Module):
     mask: Float[Array, " sample"]
 
 
-class CollocationFeed:
+class PointFeed:
     """Sets of points of a problem; an item is the numbers of the draws, `(sample,)`.
 
     **Arguments:**
@@ -42,6 +42,9 @@ class CollocationFeed:
     - `redraw`: updates after which points are drawn anew; 0 for never.
     - `seed`: of the points.
     - `observation_batch`: measured points a set holds, drawn at random; all of them when omitted.
+    - `rows`: of each batch, which an item holds; all of them when omitted.
+
+    **Raises:** `ValueError` for a sampler that does not fit the box, or observations that cannot be read.
     """
 
     def __init__(
@@ -53,9 +56,12 @@ class CollocationFeed:
         redraw: int = 1,
         seed: int = 0,
         observation_batch: int | None = None,
+        rows: slice | None = None,
     ) -> None:
+        jax.eval_shape(lambda: sampler.draw(problem.box, jax.random.key(0)))  # says what does not fit
         self.problem, self.sampler, self.batch_size = problem, sampler, batch_size
         self.redraw, self.seed, self.observation_batch = redraw, seed, observation_batch
+        self.rows = rows or slice(0, batch_size)
         empty = (np.empty((0, len(problem.axes))), np.empty((0, problem.channels)))
         given = problem.spec["observations"]
         points, values = read_observations(given["path"], problem.axes, problem.fields) if given else empty
@@ -68,8 +74,13 @@ class CollocationFeed:
     def next(self, state: Mapping[str, int]) -> tuple[dict[str, int], np.ndarray]:
         """The next state, and the numbers of this batch's draws."""
         step = state["step"]
-        row = (step * self.batch_size + np.arange(self.batch_size)) & 0x7FFFFFFF
+        row = (step * self.batch_size + np.arange(self.batch_size)[self.rows]) & 0x7FFFFFFF
         return {"step": step + 1}, row.astype(np.int32)
+
+    def local_rows(self, rows: slice) -> "PointFeed":
+        """The feed whose items hold these rows of every batch only."""
+        further = {"redraw": self.redraw, "seed": self.seed, "observation_batch": self.observation_batch}
+        return PointFeed(self.problem, self.sampler, self.batch_size, rows=rows, **further)
 
     def fetch(self, arrays: Any, item: Any) -> PointBatch:
         """Draws the points."""

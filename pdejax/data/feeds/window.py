@@ -1,4 +1,4 @@
-"""Batches cut on the device out of a split that lies there."""
+"""Batches cut on the device out of trajectories that lie there."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from pdejax.core import Geometry, Grid
 from pdejax.data.feeds.batch import Batch
 from pdejax.data.feeds.order import WindowOrder
-from pdejax.data.store.dataset import Split
+from pdejax.data.store.trajectories import Split
 
 
 class WindowFeed:
@@ -20,14 +21,17 @@ class WindowFeed:
     - `window`: frames a sample.
     - `batch_size`: samples a batch.
     - `seed`: seed of the order (see `WindowOrder`).
+    - `rows`: of each batch, which an item holds; all of them when omitted.
 
     An item is int32 `(batch, 3)`: trajectory, first frame, number of the draw.
     """
 
-    def __init__(self, split: Split, window: int, batch_size: int, *, seed: int = 0) -> None:
+    def __init__(self, split: Split, window: int, batch_size: int, *, seed: int = 0, rows: slice | None = None) -> None:
         self.order = WindowOrder(len(split), split.frames, window, batch_size, seed)
-        self.batch_size = batch_size
+        self.split, self.source, self.window, self.batch_size, self.seed = split, split.source, window, batch_size, seed
+        self.rows = rows or slice(0, batch_size)
         self.arrays = {"states": split.states, "inputs": split.inputs, "parameters": split.parameter_array}
+        self.arrays |= geometry_arrays(split)
 
     def init(self) -> dict[str, int]:
         """The state before the first batch."""
@@ -35,7 +39,11 @@ class WindowFeed:
 
     def next(self, state: Mapping[str, int]) -> tuple[dict[str, int], np.ndarray]:
         """The next state, and which windows to take."""
-        return {"step": state["step"] + 1}, self.order.batch(state["step"])
+        return {"step": state["step"] + 1}, self.order.batch(state["step"], self.rows)
+
+    def local_rows(self, rows: slice) -> "WindowFeed":
+        """The feed whose items hold these rows of every batch only."""
+        return WindowFeed(self.split, self.window, self.batch_size, seed=self.seed, rows=rows)
 
     def fetch(self, arrays: Any, item: Any) -> Batch:
         """Cuts the windows out."""
@@ -46,4 +54,23 @@ class WindowFeed:
         index = (trajectory * frames + start)[:, None] + jnp.arange(self.order.window, dtype=item.dtype)[None]
         flat = jnp.reshape(states, (trajectories * frames, *states.shape[2:]))
         inputs, parameters = arrays["inputs"][trajectory], arrays["parameters"][trajectory]
-        return Batch(flat[index], inputs, parameters, row, jnp.ones(item.shape[0], jnp.float32))
+        mask = jnp.ones(item.shape[0], jnp.float32)
+        return Batch(flat[index], inputs, parameters, row, mask, geometry_of(arrays, item.shape[0]))
+
+
+def geometry_arrays(split: Split) -> dict[str, np.ndarray]:
+    """What a feed's arrays hold of a domain that is no plain grid: its points and their weights."""
+    domain = split.source.domain
+    if isinstance(domain, Grid):
+        return {}
+    points = np.asarray(domain.coordinates(), np.float32)
+    weights = np.broadcast_to(np.asarray(domain.measure(), np.float32), domain.shape)
+    return {"points": points, "weights": weights}
+
+
+def geometry_of(arrays: Mapping[str, Any], batch: int) -> Geometry | None:
+    """The same points for every sample of a batch; none where the states live on a grid."""
+    if "points" not in arrays:
+        return None
+    points, weights = (jnp.broadcast_to(x[None], (batch, *x.shape)) for x in (arrays["points"], arrays["weights"]))
+    return Geometry(points, jnp.ones_like(weights), weights)

@@ -1,15 +1,15 @@
 """Points of a box and its faces where equations shall hold."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, TensorGrid, known, register
+from pdejax.core import Count, Counts, Key, PerAxis, TensorGrid, register
 
 Box = Sequence[tuple[float, float]]
 Points = Float[Array, "point axis"] | TensorGrid
@@ -35,11 +35,19 @@ class GridPoints:
     **Arguments:** `counts`: cells per axis; `jitter`: whether the points are drawn.
     """
 
-    counts: tuple[int, ...]
+    counts: Annotated[Counts, PerAxis()]
     jitter: bool = True
 
+    def __post_init__(self) -> None:
+        _check_counts(counts=min(self.counts, default=0))
+
     def draw(self, box: Box, key: Key) -> TensorGrid:
-        """The grid of a box."""
+        """The grid of a box.
+
+        **Raises:** `ValueError` if its axes are not as many as `counts`.
+        """
+        if len(self.counts) != len(box):
+            raise ValueError(f"counts should have one entry for each of {len(box)} axes, got {list(self.counts)}")
         low, extent = _extent(box)
         axes = []
         for i, count in enumerate(self.counts):
@@ -58,8 +66,11 @@ class UniformPoints:
     **Arguments:** `count`: on the box; `face_count`: on a face.
     """
 
-    count: int
-    face_count: int
+    count: Count = 2048
+    face_count: Count = 256
+
+    def __post_init__(self) -> None:
+        _check_counts(count=self.count, face_count=self.face_count)
 
     def draw(self, box: Box, key: Key) -> Float[Array, "point axis"]:
         """Points of a box."""
@@ -76,8 +87,11 @@ class QuasiRandomPoints:
     **Arguments:** `count`: on the box; `face_count`: on a face.
     """
 
-    count: int
-    face_count: int
+    count: Count = 2048
+    face_count: Count = 256
+
+    def __post_init__(self) -> None:
+        _check_counts(count=self.count, face_count=self.face_count)
 
     def draw(self, box: Box, key: Key) -> Float[Array, "point axis"]:
         """Points of a box."""
@@ -101,17 +115,7 @@ def _count(sampler: Any, box: Box) -> int:
     return 1 if free == 0 else sampler.count if free == len(box) else sampler.face_count
 
 
-SAMPLERS: Mapping[str, Any] = {"grid": GridPoints, "uniform": UniformPoints, "quasi_random": QuasiRandomPoints}
-
-
-def build_point_sampler(spec: Mapping[str, Any], ndim: int) -> PointSampler:
-    """The sampler of a plain mapping such as `{"kind": "grid", "counts": [64, 64]}`.
-
-    **Raises:** `ValueError` for an unknown kind, or counts that are not one per axis.
-    """
-    if spec["kind"] not in SAMPLERS:
-        raise ValueError(known("kind of points", spec["kind"], SAMPLERS))
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.items() if k != "kind"}
-    if "counts" in options and len(options["counts"]) != ndim:
-        raise ValueError(f"points.counts should have one entry for each of {ndim} axes, got {list(options['counts'])}")
-    return SAMPLERS[spec["kind"]](**options)
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} should be 1 or more, got {count}")

@@ -1,4 +1,4 @@
-"""Data sets on disk, read lazily."""
+"""Data sets of ours, read lazily."""
 
 import dataclasses
 import functools
@@ -11,110 +11,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pdejax.core import Grid, known
+from pdejax.core import Grid, known, register
 from pdejax.data.store.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, verify
+from pdejax.data.store.shards import ShardFile, StoredSplit
 from pdejax.data.store.statistics import from_yaml_dict
-from pdejax.data.store.well import open_shard
+from pdejax.data.store.trajectories import Split, Trajectories
 from pdejax.equations import Problem, SteadyProblem, build_problem
 
 
-@dataclasses.dataclass(frozen=True)
-class ShardFile:
-    """One file of a split, holding the trajectories `first` to `first + trajectories`."""
-
-    path: Path
-    first: int
-    trajectories: int
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class Split:
-    """The trajectories of one split; `len` is their number."""
-
-    name: str
-    shards: tuple[ShardFile, ...]
-    frames: int
-    grid: Grid
-    field_names: tuple[str, ...]
-    input_names: tuple[str, ...]
-    parameter_names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return sum(shard.trajectories for shard in self.shards)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """`(trajectory, time, *space, channel)`."""
-        return (len(self), self.frames, *self.grid.shape, len(self.field_names))
-
-    @property
-    def nbytes(self) -> int:
-        """Size of `states` and `inputs` in memory."""
-        inputs = len(self) * self.grid.size * len(self.input_names)
-        return 4 * (int(np.prod(self.shape, dtype=np.int64)) + inputs)
-
-    @functools.cached_property
-    def states(self) -> np.ndarray:
-        """All states, `(trajectory, time, *space, channel)`, float32, in memory from the first use on."""
-        return self._from_files(len(self), self.frames)
-
-    def read(self, trajectories: int, frames: int) -> np.ndarray:
-        """The first states of the first trajectories, `(trajectory, time, *space, channel)`, float32.
-
-        Reads no more than that from the files; gives a view if `states` are in memory already.
-
-        **Raises:** `ValueError` if the split holds less.
-        """
-        if not (1 <= trajectories <= len(self) and 1 <= frames <= self.frames):
-            raise ValueError(
-                f"split {self.name!r} has {len(self)} trajectories of {self.frames} frames, "
-                f"{trajectories} of {frames} were asked for"
-            )
-        if "states" in self.__dict__:
-            return self.states[:trajectories, :frames]
-        return self._from_files(trajectories, frames)
-
-    def _from_files(self, trajectories: int, frames: int) -> np.ndarray:
-        out = np.empty((trajectories, frames, *self.shape[2:]), np.float32)
-        for shard in self.shards:
-            count = min(shard.trajectories, trajectories - shard.first)
-            if count < 1:
-                continue
-            with open_shard(shard.path) as file:
-                for channel, name in enumerate(self.field_names):
-                    stored = file["t0_fields"][name][:count, :frames]
-                    out[shard.first : shard.first + count, ..., channel] = stored
-        return out
-
-    @functools.cached_property
-    def inputs(self) -> np.ndarray:
-        """Fields given beside the initial state, `(trajectory, *space, input)`, float32, in memory from then on."""
-        out = np.empty((len(self), *self.grid.shape, len(self.input_names)), np.float32)
-        for shard in self.shards if self.input_names else ():
-            with open_shard(shard.path) as file:
-                for channel, name in enumerate(self.input_names):
-                    out[shard.first : shard.first + shard.trajectories, ..., channel] = file["t0_fields"][name][()]
-        return out
-
-    @functools.cached_property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """What varies from trajectory to trajectory, name to `(trajectory,)`, float32."""
-        columns: dict[str, list[np.ndarray]] = {name: [] for name in self.parameter_names}
-        for shard in self.shards if columns else ():
-            with open_shard(shard.path) as file:
-                for name in columns:
-                    columns[name].append(file["scalars"][name][:].astype(np.float32))
-        return {name: np.concatenate(parts) for name, parts in columns.items()}
-
-    @property
-    def parameter_array(self) -> np.ndarray:
-        """`parameters` as `(trajectory, parameter)`, float32, in the order of `parameter_names`."""
-        columns = [self.parameters[name] for name in self.parameter_names]
-        return np.stack(columns, axis=-1) if columns else np.zeros((len(self), 0), np.float32)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Trajectories):
     """A complete data set written by `generate`."""
 
     root: Path
@@ -122,22 +28,27 @@ class Dataset:
     fingerprint: str
 
     @staticmethod
-    def open(root: str | Path) -> "Dataset":
-        """Opens the data set in the folder `root`; reads the manifest only.
+    def open(path: str | Path) -> "Dataset":
+        """Opens the data set in the folder `path`; reads the manifest only.
 
         **Raises:** `ValueError` if there is none, or one that is not complete.
         """
-        root = Path(root)
-        path = root / MANIFEST
-        if (root / RECIPE).exists() and not path.exists():
+        root = Path(path)
+        written = root / MANIFEST
+        if (root / RECIPE).exists() and not written.exists():
             raise ValueError(f"the data set in {root} is not complete: generate again with the same settings to go on")
-        if not path.exists():
-            raise ValueError(f"there is no data set in {root}: expected the file {path}")
-        content = path.read_bytes()
+        if not written.exists():
+            raise ValueError(f"there is no data set in {root}: expected the file {written}")
+        content = written.read_bytes()
         manifest = json.loads(content)
         if manifest.get("format") != FORMAT:
-            raise ValueError(f"{path} has the format {manifest.get('format')!r}, expected {FORMAT!r}")
+            found = manifest.get("format")
+            raise ValueError(f"{written} has the format {found!r}, expected {FORMAT!r}: delete it and generate again")
         return Dataset(root, manifest, hashlib.sha256(content).hexdigest())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # what was read or made of it does not go to another process
+        return {"root": self.root, "manifest": self.manifest, "fingerprint": self.fingerprint}
 
     def verify(self) -> None:
         """Reads all files and compares their checksums.
@@ -158,7 +69,17 @@ class Dataset:
         return problem
 
     @property
-    def grid(self) -> Grid:
+    def family(self) -> Any:
+        """What is solved."""
+        return self.problem
+
+    @property
+    def simulator(self) -> Any:
+        """By what it was solved."""
+        return None
+
+    @property
+    def domain(self) -> Grid:
         """Grid of the stored states."""
         return self.problem.grid
 
@@ -189,8 +110,7 @@ class Dataset:
 
     @functools.cached_property
     def statistics(self) -> dict[str, np.ndarray]:
-        """Of the train split: `mean`, `std`, `rms`, `mean_delta`, `std_delta`, `rms_delta` `(channel,)` and
-        `input_mean`, `input_std` `(input,)`, `parameter_mean`, `parameter_std` `(parameter,)`, float32."""
+        """Of the train split, see `Trajectories`."""
         stored = yaml.safe_load((self.root / STATISTICS).read_text(encoding="utf-8"))
         return from_yaml_dict(stored, self.field_names, self.input_names, self.parameter_names)
 
@@ -200,10 +120,9 @@ class Dataset:
                 yield ShardFile(self.root / entry["path"], entry["first"], entry["trajectories"])
 
     @functools.cached_property
-    def _splits(self) -> dict[str, Split]:
+    def _splits(self) -> dict[str, StoredSplit]:
         sizes = self.manifest["recipe"]["splits"]
-        common = (self.grid, self.field_names, self.input_names, self.parameter_names)
-        return {n: Split(n, tuple(self._shards(n)), sizes[n]["frames"], *common) for n in self.split_names}
+        return {n: StoredSplit(self, n, sizes[n]["frames"], tuple(self._shards(n))) for n in self.split_names}
 
     def split(self, name: str) -> Split:
         """One of the splits, the same object each time, so that what it has read is read once.
@@ -213,3 +132,6 @@ class Dataset:
         if name not in self.split_names:
             raise ValueError(known("split", name, self.split_names))
         return self._splits[name]
+
+
+register("reader", "pdejax", Dataset.open)

@@ -1,10 +1,16 @@
 """Moments of the fields, gathered shard by shard in float64, and the file The Well's normalisers read."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
+
+from pdejax.core import write_text
+from pdejax.data.store.trajectories import Split, Trajectories
 
 FIELD_STATISTICS = ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
 INPUT_STATISTICS = ("input_mean", "input_std")
@@ -96,3 +102,36 @@ def from_yaml_dict(
     keys = (*FIELD_STATISTICS, *INPUT_STATISTICS, *PARAMETER_STATISTICS)
     columns = {key: _columns(key, fields, inputs, parameters) for key in keys}
     return {key: np.array([stored[key][name] for name in columns[key]], np.float32) for key in keys}
+
+
+def statistics_of(split: Split) -> dict[str, np.ndarray]:
+    """All statistics of a split, one trajectory in memory at a time.
+
+    **Returns:** name to float32 array, see `Trajectories`.
+    """
+    names = split.source.parameter_names
+    windows = lambda frames: (split.window(i, 0, frames) for i in range(len(split)))
+    found = field_statistics(window.states for window in windows(split.frames))
+    found |= input_statistics(window.inputs for window in windows(1) if split.source.input_names)
+    found |= parameter_statistics(split.parameters, names)
+    return {name: np.asarray(values, np.float32) for name, values in found.items()}
+
+
+def kept_statistics(path: Path, data: Trajectories) -> Mapping[str, np.ndarray]:
+    """The statistics of a data set from a file beside it; computed, and written where that is possible, if it holds
+    none of this content."""
+    names = (data.field_names, data.input_names, data.parameter_names)
+    with contextlib.suppress(FileNotFoundError, yaml.YAMLError, KeyError, TypeError):  # absent, or no such file
+        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if stored["fingerprint"] == data.fingerprint:
+            return from_yaml_dict(stored, *names)
+    found = statistics_of(train_split(data))
+    text = yaml.safe_dump({"fingerprint": data.fingerprint, **to_yaml_dict(found, *names)})
+    with contextlib.suppress(OSError):  # a folder that others only lend
+        write_text(path, text)
+    return found
+
+
+def train_split(data: Trajectories) -> Split:
+    """The split named `train`, or the first one where there is none."""
+    return data.split("train" if "train" in data.split_names else data.split_names[0])

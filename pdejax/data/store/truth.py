@@ -11,7 +11,7 @@ import numpy as np
 from pdejax.data.store.files import exclusive, replacing, sweep, to_json
 from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.solvers import Truth, solve_truth, truth_axes
-from pdejax.solvers._truth import Progress
+from pdejax.solvers._reference import Progress
 
 FILE = "truth.h5"
 _FORMAT = 1

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from pdejax.evaluation.baselines.baseline import Baseline, Maker, problem_of
 from pdejax.evaluation.predictor import FieldMap
-from pdejax.evaluation.reference import domain_of
 from pdejax.solvers import solve_problem
 
 
@@ -23,7 +22,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The solver on every second point of the stored grid, interpolated linearly."""
-    problem, shape = problem_of(dataset), domain_of(dataset).shape
+    problem, shape = problem_of(dataset), dataset.domain.shape
     if any(n % 2 == 0 for n in shape):
         raise ValueError("every second point of an even number of points misses the boundary")
     coarse = tuple((n + 1) // 2 for n in shape)

@@ -9,7 +9,6 @@ from pdejax.core import Key, State, TimedStepper, hashed_by_identity, resample
 from pdejax.evaluation.baselines.baseline import Baseline, Maker, problem_of
 from pdejax.evaluation.baselines.linear import fit_linear_propagator
 from pdejax.evaluation.predictor import BoundStepper, as_predictor
-from pdejax.evaluation.reference import domain_of
 from pdejax.solvers import problem_stepper
 
 LARGER_STEP = 4
@@ -62,7 +61,7 @@ def persistence(dataset: Any, start: int = 0) -> Baseline:
 
 def linear(dataset: Any, start: int = 0) -> Baseline:
     """The best translation-equivariant linear map, fitted to the training split; see `fit_linear_propagator`."""
-    if not getattr(domain_of(dataset), "periodic", False):
+    if not getattr(dataset.domain, "periodic", False):
         raise ValueError("the linear propagator needs a periodic grid")
     stepper = fit_linear_propagator(dataset.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
@@ -73,7 +72,7 @@ def _solver(
     dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int, double: bool = True
 ) -> Baseline:
     problem = problem_of(dataset)
-    outer, elapsed = tuple(domain_of(dataset).shape), problem.burn_in + start
+    outer, elapsed = tuple(dataset.domain.shape), problem.burn_in + start
 
     def make(parameters: Mapping[str, Any]) -> OnGrid:
         return OnGrid(problem_stepper(problem, parameters, shape=shape, substeps=substeps), shape, outer, elapsed)
@@ -95,7 +94,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
     problem = problem_of(dataset)
-    if not getattr(domain_of(dataset), "periodic", False):
+    if not getattr(dataset.domain, "periodic", False):
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     shape = tuple(max(n // COARSER_GRID, 4) for n in problem.solve_grid.shape)
     grid = " x ".join(map(str, shape))
@@ -119,7 +118,7 @@ def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *
 
     **Raises:** `ValueError` if the grid is not periodic and `shape` is another one.
     """
-    if shape != tuple(domain_of(dataset).shape) and not getattr(domain_of(dataset), "periodic", False):
+    if shape != tuple(dataset.domain.shape) and not getattr(dataset.domain, "periodic", False):
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     grid, precision = " x ".join(map(str, shape)), "float64" if double else "float32"
     label = f"solver, {grid} points, {substeps} step{'s' if substeps > 1 else ''}"
@@ -132,8 +131,8 @@ def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     two and one quarter of it, each with all, a quarter and one of its steps."""
     problem = problem_of(dataset)
     whole = tuple(problem.solve_grid.shape)
-    shapes = [whole, tuple(domain_of(dataset).shape)]
-    if getattr(domain_of(dataset), "periodic", False):
+    shapes = [whole, tuple(dataset.domain.shape)]
+    if getattr(dataset.domain, "periodic", False):
         even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
         shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
     substeps = [problem.substeps, max(1, problem.substeps // LARGER_STEP), 1]

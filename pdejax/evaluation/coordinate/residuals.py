@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.core import TensorGrid
-from pdejax.data import build_point_sampler
+from pdejax.data import QuasiRandomPoints
 from pdejax.equations import BoundaryValueProblem, Condition, Residual, linearised
 from pdejax.evaluation.coordinate.errors import at_points, place
 from pdejax.methods import PhysicsField
@@ -52,9 +52,8 @@ class Points:
         problem = self.problem
         held = lambda axis, ends: (face[axis], face[axis]) if axis in face else ends
         box = [held(axis, ends) for axis, ends in zip(problem.axes, problem.box, strict=True)]
-        spec = {"kind": "quasi_random", "count": self.count, "face_count": self.face_count}
         key = functools.reduce(jax.random.fold_in, (_POINTS_STREAM, *numbers), jax.random.key(self.seed))
-        points = build_point_sampler(spec, len(box)).draw(box, key)
+        points = QuasiRandomPoints(self.count, self.face_count).draw(box, key)
         assert not isinstance(points, TensorGrid)
         return np.asarray(points).astype(self.real)
 

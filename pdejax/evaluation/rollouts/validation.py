@@ -12,7 +12,7 @@ from pdejax.evaluation.metrics.divergence import without_divergence
 from pdejax.evaluation.metrics.errors import geometric_mean, moments
 from pdejax.evaluation.metrics.horizon import correlation_time_of_mean
 from pdejax.evaluation.predictor import bound
-from pdejax.evaluation.reference import domain_of, select
+from pdejax.evaluation.reference import select
 from pdejax.evaluation.rollouts.rollout import chunk_size
 
 
@@ -36,7 +36,7 @@ class RolloutValidation:
         key: Any = None,
     ) -> None:
         part = data.split(split)
-        shape = (min(trajectories, len(part)), *domain_of(data).shape, len(data.field_names))
+        shape = (min(trajectories, len(part)), *data.domain.shape, len(data.field_names))
         frames = part.frames - history if data.step else part.frames
         fitting = chunk_size(shape, frames if steps is None else min(steps, frames))
         self._truth = truth = select(data, split, fitting, steps, history)

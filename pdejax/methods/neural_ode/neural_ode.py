@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, Scalar
+from pdejax.core import Key, Keys, Scalar, build
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.method import AbstractMethod, fitted_network
@@ -30,7 +30,6 @@ from pdejax.methods.operators.continuous import (
 )
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, Sobolev
-from pdejax.networks import build_network
 from pdejax.solvers import Integrator, NoiseKind, check_solver, goes_back
 
 
@@ -46,10 +45,8 @@ def vector_network(
             f"a latent vector has no space axes: its network, encoder and decoder are of kind perceptron, got "
             f"{spec.get('kind')!r}"
         )
-    features = len(card.parameter_names) + extra_features
-    return build_network(
-        spec, in_channels=in_channels, out_channels=out_channels, ndim=0, condition_features=features, key=key
-    )
+    sizes = {"in_channels": in_channels, "out_channels": out_channels, "ndim": 0}
+    return build("network", spec, **sizes, condition_features=len(card.parameter_names) + extra_features, key=key)
 
 
 class Latent(eqx.Module):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pdejax.core import Key
-from pdejax.data import build_point_sampler
+from pdejax.data import QuasiRandomPoints
 from pdejax.methods.operators.coordinate import PhysicsField
 from pdejax.networks import GaussianField, GaussianLattice
 
@@ -57,8 +57,7 @@ def adapt_field(
 
 
 def _residuals(model: PhysicsField, count: int, key: Key) -> tuple[Float[Array, "point axis"], Float[Array, " point"]]:
-    sampler = build_point_sampler({"kind": "quasi_random", "count": count, "face_count": 1}, len(model.problem.axes))
-    points: Any = sampler.draw(model.problem.box, key)
+    points: Any = QuasiRandomPoints(count).draw(model.problem.box, key)
     points = points.astype(jax.tree.leaves(model.field)[0].dtype)
     return points, jnp.linalg.norm(eqx.filter_jit(lambda m, x: m.residual(x))(model, points), axis=1)
 

@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, Scalar, TensorGrid, known
+from pdejax.core import Key, Keys, Scalar, TensorGrid, build, known
 from pdejax.data import PointBatch
 from pdejax.equations import BoundaryValueProblem, Residual
 from pdejax.methods.capabilities import RowGroup
 from pdejax.methods.cards import ProblemCard
 from pdejax.methods.method import AbstractMethod
 from pdejax.methods.operators.coordinate import PhysicsField, coordinates_of, found_parameters
-from pdejax.networks import build_field
 
 EQUATION, OBSERVATIONS = "equation", "observations"
 
@@ -92,7 +91,7 @@ class PhysicsInformed(AbstractMethod):
     def build(self, network: Mapping[str, Any], card: ProblemCard, *, key: Key) -> PhysicsField:  # type: ignore[override]
         problem = card.problem
         sizes = {"channels": problem.channels, "box": problem.box}
-        field = build_field(network, **sizes, periodic=problem.periodic, parity=problem.parity, key=key)
+        field = build("field", network, **sizes, periodic=problem.periodic, parity=problem.parity, key=key)
         lift = dict(self.lift)
         terms = [f"{f} = {f} - ({lift.pop(f, '0')})" for f in problem.fields] if lift else None
         if lift:

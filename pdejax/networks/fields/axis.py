@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -287,7 +287,10 @@ def axis_rules(
     return tuple(_rule(*ends, wraps, sign) for ends, wraps, sign in zip(box, periodic, parity, strict=True))
 
 
-def walled(rules: Sequence[AxisRule], box: Box, walls: Sequence[str]) -> tuple[AxisRule, ...]:
+Walls = Literal["none", "left", "right", "both"]
+
+
+def walled(rules: Sequence[AxisRule], box: Box, walls: Sequence[Walls]) -> tuple[AxisRule, ...]:
     """The rules with walls at the ends that are named.
 
     **Raises:** `ValueError` for an unknown name, or walls on a periodic axis.
@@ -298,7 +301,7 @@ def walled(rules: Sequence[AxisRule], box: Box, walls: Sequence[str]) -> tuple[A
         if name not in ends:
             raise ValueError(known("walls", name, ends))
         if name != "none" and not isinstance(rule, Free):
-            raise ValueError("network.walls: a periodic axis, or one with a parity, has no walls")
+            raise ValueError("walls are for axes that are neither periodic nor have a parity")
         found.append(rule if name == "none" else Wall(low, high, *ends[name]))
     return tuple(found)
 

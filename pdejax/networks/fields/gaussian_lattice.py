@@ -3,7 +3,7 @@
 import functools
 import string
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Points, TensorGrid
+from pdejax.core import Count, Counts, Key, NotNegative, PerAxis, Points, Positive, TensorGrid, Whole, checked, register
 from pdejax.networks.fields.axis import AxisRule, Box, axis_rules, check_box, per_axis
 from pdejax.networks.fields.taylor import Order, as_orders
 from pdejax.networks.layers.random import normal
@@ -20,6 +20,7 @@ WIDE = 10.0  # width of the wide Gaussians, in lengths of a slab
 CHUNK = 256  # points or times evaluated at once, each of which needs the weights of its slab
 
 
+@register("field", "gaussian_lattice")
 class GaussianLattice(eqx.Module):
     """u(t, x, ..) = sum of w_ij.. T_i(t) X_j(x) .., products of 1-D Gaussians, with others in every slab of time.
 
@@ -37,17 +38,18 @@ class GaussianLattice(eqx.Module):
     beyond: tuple[int, ...] = eqx.field(static=True)
     wide: bool = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         channels: int,
         box: Sequence[Sequence[float]],
         *,
-        counts: int | Sequence[int],
-        slabs: int = 1,
-        overlap: float | Sequence[float] = 2.5,
-        beyond: int | Sequence[int] = 1,
+        counts: Annotated[Count | Counts, PerAxis()],
+        slabs: Count = 1,
+        overlap: Annotated[Positive | Sequence[Positive], PerAxis()] = 2.5,
+        beyond: Annotated[Whole | Sequence[Whole], PerAxis()] = 1,
         wide: bool | None = None,
-        scale: float = 0.0,
+        scale: NotNegative = 0.0,
         periodic: bool | Sequence[bool] = False,
         parity: str | Sequence[str] = "none",
         key: Key,
@@ -76,9 +78,6 @@ class GaussianLattice(eqx.Module):
         rules = axis_rules(self.box, flags, signs)
         self.overlap, self.beyond = per_axis("overlap", overlap, ndim), per_axis("beyond", beyond, ndim)
         counts = per_axis("counts", counts, ndim)
-        for name, value in (("counts", min(counts)), ("slabs", slabs)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
         self.wide = slabs > 1 if wide is None else wide
         edges = np.linspace(*self.box[0], slabs + 1)
         spans = [np.asarray([rule.span(*ends, 0.0)]) for rule, ends in zip(rules, self.box, strict=True)]

@@ -10,6 +10,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax
@@ -17,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Points, TensorGrid, known
-from pdejax.networks.fields.axis import AxisRule, Box, axis_rules, check_box, per_axis, spread, walled
+from pdejax.core import Count, Counts, Key, NotNegative, PerAxis, Points, Positive, TensorGrid, checked, known, register
+from pdejax.networks.fields.axis import AxisRule, Box, Walls, axis_rules, check_box, per_axis, spread, walled
 from pdejax.networks.fields.taylor import SMOOTH, Bundle, Jet, Order, as_orders, closure, compose, linear, nested_jet
 from pdejax.networks.layers.linear import Linear
 from pdejax.networks.layers.random import normal
@@ -205,6 +206,7 @@ class _Head(eqx.Module):
         return linear(hidden, self.out.weight, self.out.bias)
 
 
+@register("field", "gaussians")
 class GaussianField(eqx.Module):
     """A function of the coordinates of a box: sums of Gaussians, and a head that makes channels of these features.
 
@@ -219,23 +221,24 @@ class GaussianField(eqx.Module):
     rules: tuple[AxisRule, ...] = eqx.field(static=True)
     box: Box = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         channels: int,
         box: Sequence[Sequence[float]],
         *,
-        count: int | Sequence[int] = 400,
-        features: int | None = None,
+        count: Annotated[Count | Counts, PerAxis()] = 400,
+        features: Count | None = None,
         shared: bool = True,
-        covariance: str = "diagonal",
-        head: str = "mlp",
-        hidden: int = 16,
-        width: float | Sequence[float] | None = None,
-        margin: float = 0.0,
-        scale: float = 0.01,
+        covariance: Literal["diagonal", "dense"] = "diagonal",
+        head: Literal["linear", "mlp"] = "mlp",
+        hidden: Count = 16,
+        width: Annotated[Positive | Sequence[Positive] | None, PerAxis()] = None,
+        margin: NotNegative = 0.0,
+        scale: NotNegative = 0.01,
         periodic: bool | Sequence[bool] = False,
         parity: str | Sequence[str] = "none",
-        walls: str | Sequence[str] = "none",
+        walls: Annotated[Walls | Sequence[Walls], PerAxis()] = "none",
         rules: Sequence[AxisRule] | None = None,
         key: Key,
     ):
@@ -269,7 +272,7 @@ class GaussianField(eqx.Module):
         flags, signs = per_axis("periodic", periodic, ndim), per_axis("parity", parity, ndim)
         plain = axis_rules(self.box, flags, signs)
         self.rules = walled(plain, self.box, per_axis("walls", walls, ndim)) if rules is None else tuple(rules)
-        _check(self.rules, ndim, covariance, head)
+        _check(self.rules, ndim, covariance)
         features = _feature_count(features, channels, head)
         sets = 1 if shared else features
         keys = jax.random.split(key, 3)
@@ -398,16 +401,12 @@ def _layout(
 def _feature_count(features: int | None, channels: int, head: str) -> int:
     natural = channels if head == "linear" else 4
     if head == "linear" and features not in (None, channels):
-        raise ValueError(f"with a linear head the features are the {channels} channels, got features {features}")
+        raise ValueError(f"features are the {channels} channels with head=linear: leave it out, got {features}")
     return natural if features is None else features
 
 
-def _check(rules: Sequence[AxisRule], ndim: int, covariance: str, head: str) -> None:
+def _check(rules: Sequence[AxisRule], ndim: int, covariance: str) -> None:
     if len(rules) != ndim:
         raise ValueError(f"a box of {ndim} axes needs as many rules, got {len(rules)}")
-    if covariance not in ("diagonal", "dense"):
-        raise ValueError(known("covariance", covariance, ("diagonal", "dense")))
-    if head not in ("linear", "mlp"):
-        raise ValueError(known("head", head, ("linear", "mlp")))
     if covariance == "dense" and any(rule.reflects or not rule.image_count for rule in rules):
         raise ValueError(f"dense covariances take free and periodic axes without parity, got {tuple(rules)}")

@@ -15,15 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Points, TensorGrid, known
+from pdejax.core import Count, Key, Points, Positive, TensorGrid, Whole, checked, known, register
 from pdejax.networks.fields.axis import PARITIES, Box, check_box, per_axis
 from pdejax.networks.fields.taylor import (
     COS,
     SIN,
+    SMOOTH,
     Bundle,
     Jet,
     Order,
     Smooth,
+    SmoothName,
     as_orders,
     beside,
     closure,
@@ -32,7 +34,6 @@ from pdejax.networks.fields.taylor import (
     nested_jet,
     product,
     scale,
-    smooth,
 )
 from pdejax.networks.layers.checks import check_positive
 from pdejax.networks.layers.random import normal
@@ -218,6 +219,7 @@ class AbstractNetworkField(eqx.Module):
         return self.embedding.symmetric(x, self.channels_of(self.embedding(x, closure(wanted)))).pick(wanted)
 
 
+@register("field", "mlp")
 class MLPField(AbstractNetworkField):
     """A perceptron of the coordinates."""
 
@@ -225,19 +227,20 @@ class MLPField(AbstractNetworkField):
     layers: tuple[Dense, ...]
     activation: Smooth = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         channels: int,
         box: Sequence[Sequence[float]],
         *,
-        width: int = 64,
-        depth: int = 4,
-        activation: str = "tanh",
+        width: Count = 64,
+        depth: Count = 4,
+        activation: SmoothName = "tanh",
         periodic: bool | Sequence[bool] = False,
         parity: str | Sequence[str] = "none",
-        harmonics: int = 1,
-        fourier_features: int = 0,
-        fourier_scale: float = 1.0,
+        harmonics: Count = 1,
+        fourier_features: Whole = 0,
+        fourier_scale: Positive = 1.0,
         factorised: bool = False,
         key: Key,
     ):
@@ -246,7 +249,7 @@ class MLPField(AbstractNetworkField):
         - `channels`: of the field.
         - `box`: (low, high) of each axis.
         - `width`, `depth`: units of the hidden layers, and how many there are.
-        - `activation`: one of `SMOOTH`: `"tanh"`, `"sin"`, `"silu"`, or `"gelu"` (the exact one).
+        - `activation`: one of `SMOOTH`; `"gelu"` is the one by tanh, `"gelu_exact"` the one by the normal distribution.
         - `periodic`, `parity`: of each axis, or one for all; parities, `"none"`, `"even"` or `"odd"`, are about the
             middle. They hold exactly.
         - `harmonics`: multiples of the lowest frequency that the network sees along periodic axes.
@@ -257,7 +260,6 @@ class MLPField(AbstractNetworkField):
 
         **Raises:** `ValueError` for unknown names or values that do not fit the axes.
         """
-        check_positive(channels=channels, width=width, depth=depth)
         keys = jax.random.split(key, depth + 2)
         waves = {"fourier_features": fourier_features, "fourier_scale": fourier_scale}
         symmetry = {"periodic": periodic, "parity": parity, "harmonics": harmonics}
@@ -265,7 +267,7 @@ class MLPField(AbstractNetworkField):
         sizes = [self.embedding.count, *[width] * depth, channels]
         pairs = zip(sizes[:-1], sizes[1:], keys[1:], strict=True)
         self.layers = tuple(Dense(i, o, factorised=factorised, key=k) for i, o, k in pairs)
-        self.activation = smooth(activation)
+        self.activation = SMOOTH[activation]
 
     @jax.named_scope("pdejax.MLPField")
     def channels_of(self, x: Bundle) -> Bundle:
@@ -274,6 +276,7 @@ class MLPField(AbstractNetworkField):
         return self.layers[-1](x)
 
 
+@register("field", "siren")
 class SIREN(AbstractNetworkField):
     """A perceptron with sines: sin(omega0 (W x + b)) in every hidden layer.
 
@@ -284,17 +287,18 @@ class SIREN(AbstractNetworkField):
     layers: tuple[Dense, ...]
     omega0: float = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         channels: int,
         box: Sequence[Sequence[float]],
         *,
-        width: int = 64,
-        depth: int = 4,
-        omega0: float = 30.0,
+        width: Count = 64,
+        depth: Count = 4,
+        omega0: Positive = 30.0,
         periodic: bool | Sequence[bool] = False,
         parity: str | Sequence[str] = "none",
-        harmonics: int = 1,
+        harmonics: Count = 1,
         key: Key,
     ):
         """**Arguments:** as of `MLPField`; `omega0`: factor of all arguments of sines, the higher the finer is what the
@@ -302,7 +306,6 @@ class SIREN(AbstractNetworkField):
 
         **Raises:** `ValueError` for values that do not fit the axes.
         """
-        check_positive(channels=channels, width=width, depth=depth)
         keys = jax.random.split(key, depth + 2)
         symmetry = {"periodic": periodic, "parity": parity, "harmonics": harmonics}
         self.embedding = Embedding(check_box(box), **symmetry, key=keys[0])

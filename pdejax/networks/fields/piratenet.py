@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Points, TensorGrid
+from pdejax.core import Count, Key, Points, Positive, TensorGrid, checked, register
 from pdejax.networks.fields.axis import check_box
 from pdejax.networks.fields.mlp import AbstractNetworkField, Dense, Embedding
-from pdejax.networks.fields.taylor import Bundle, Smooth, add, compose, linear, product, scale, smooth
-from pdejax.networks.layers.checks import check_positive
+from pdejax.networks.fields.taylor import SMOOTH, Bundle, Smooth, SmoothName, add, compose, linear, product, scale
 from pdejax.networks.layers.random import normal
 
 
@@ -41,6 +40,7 @@ class PirateBlock(eqx.Module):
         return add(scale(self.alpha.reshape(1, 1, 1), h), scale(1 - self.alpha.reshape(1, 1, 1), x))
 
 
+@register("field", "piratenet")
 class PirateNet(AbstractNetworkField):
     """Physics-informed residual adaptive network.
 
@@ -53,18 +53,19 @@ class PirateNet(AbstractNetworkField):
     last: Float[Array, "width channel"]
     activation: Smooth = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         channels: int,
         box: Sequence[Sequence[float]],
         *,
-        width: int = 64,
-        depth: int = 3,
-        activation: str = "tanh",
+        width: Count = 64,
+        depth: Count = 3,
+        activation: SmoothName = "tanh",
         periodic: bool | Sequence[bool] = False,
         parity: str | Sequence[str] = "none",
-        harmonics: int = 1,
-        fourier_scale: float = 2.0,
+        harmonics: Count = 1,
+        fourier_scale: Positive = 2.0,
         factorised: bool = False,
         key: Key,
     ):
@@ -81,7 +82,6 @@ class PirateNet(AbstractNetworkField):
 
         **Raises:** `ValueError` for unknown names or values that do not fit the axes.
         """
-        check_positive(channels=channels, width=width, depth=depth)
         keys = jax.random.split(key, depth + 4)
         waves = {"fourier_features": width, "fourier_scale": fourier_scale}
         symmetry = {"periodic": periodic, "parity": parity, "harmonics": harmonics}
@@ -90,7 +90,7 @@ class PirateNet(AbstractNetworkField):
         self.gates = (gate(keys[1]), gate(keys[2]))
         self.blocks = tuple(PirateBlock(width, factorised=factorised, key=k) for k in keys[4:])
         self.last = normal(keys[3], (width, channels), (2 / (width + channels)) ** 0.5)
-        self.activation = smooth(activation)
+        self.activation = SMOOTH[activation]
 
     @jax.named_scope("pdejax.PirateNet")
     def channels_of(self, x: Bundle) -> Bundle:

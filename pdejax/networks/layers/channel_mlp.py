@@ -24,14 +24,14 @@ class ChannelMLP(eqx.Module):
         out_channels: int,
         hidden_channels: int,
         *,
-        activation_name: str = "gelu",
+        activation_name: str | Callable = "gelu",
         gain: float = 2**0.5,
         key: Key,
     ):
         """**Arguments:**
 
         - `in_channels`, `hidden_channels`, `out_channels`: sizes of the three layers.
-        - `activation_name`: one of `ACTIVATIONS`.
+        - `activation_name`: the name of a registered one, or a function.
         - `gain`: of the first map; sqrt(2) makes up for what a rectifying activation takes from the variance.
         - `key`: random key of the weights. (Keyword only argument.)
         """

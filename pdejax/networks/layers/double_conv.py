@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from pdejax.core import Key
 from pdejax.networks.layers.conv import Conv
 from pdejax.networks.layers.film import FiLM
-from pdejax.networks.layers.norm import GroupNorm, make_norm
+from pdejax.networks.layers.norm import GroupNorm, Norm, make_norm
 from pdejax.networks.layers.skip import Identity
 
 
@@ -34,7 +34,7 @@ class DoubleConv(eqx.Module):
         *,
         hidden_channels: int,
         periodic: Sequence[bool],
-        norm: str,
+        norm: Norm,
         embedding_features: int = 0,
         key: Key,
     ):

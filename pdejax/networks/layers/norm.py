@@ -1,12 +1,12 @@
 """Normalisation of a field over its points."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import known
 from pdejax.networks.layers.skip import Identity
 
 
@@ -44,18 +44,14 @@ class GroupNorm(eqx.Module):
         return y.reshape(x.shape) * affine(self.scale) + affine(self.shift)
 
 
-NORMS: Mapping[str, Callable] = {
+Norm = Literal["none", "instance", "group"]
+_NORMS: Mapping[Norm, Callable] = {
     "none": lambda channels: Identity(),
     "instance": lambda channels: GroupNorm(channels, channels),
     "group": lambda channels: GroupNorm(channels, 1),
 }
 
 
-def make_norm(kind: str, channels: int) -> GroupNorm | Identity:
-    """The normalisation called `kind`: none, over each channel (instance) or over all channels (group).
-
-    **Raises:** `ValueError` for an unknown kind.
-    """
-    if kind not in NORMS:
-        raise ValueError(known("norm", kind, NORMS))
-    return NORMS[kind](channels)
+def make_norm(kind: Norm, channels: int) -> GroupNorm | Identity:
+    """The normalisation called `kind`: none, over each channel (instance) or over all channels (group)."""
+    return _NORMS[kind](channels)

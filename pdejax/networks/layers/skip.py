@@ -1,12 +1,13 @@
 """The ways around a layer."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, known
+from pdejax.core import Key
 from pdejax.networks.layers.linear import Linear
 
 
@@ -32,20 +33,17 @@ class Identity(eqx.Module):
         return x
 
 
-SKIPS: Mapping[str, Callable] = {
+Skip = Literal["linear", "identity", "soft_gating"]
+_SKIPS: Mapping[Skip, Callable] = {
     "linear": lambda channels, key: Linear(channels, channels, use_bias=False, key=key),
     "identity": lambda channels, key: Identity(),
     "soft_gating": lambda channels, key: SoftGating(channels),
 }
 
 
-def make_skip(kind: str, channels: int, *, key: Key) -> Linear | SoftGating | Identity:
+def make_skip(kind: Skip, channels: int, *, key: Key) -> Linear | SoftGating | Identity:
     """The way around a layer that keeps the number of channels.
 
-    **Arguments:** `kind`: one of `SKIPS`; `channels`: size of the last axis; `key`: random key.
-
-    **Raises:** `ValueError` for an unknown kind.
+    **Arguments:** `kind`; `channels`: size of the last axis; `key`: random key.
     """
-    if kind not in SKIPS:
-        raise ValueError(known("skip", kind, SKIPS))
-    return SKIPS[kind](channels, key)
+    return _SKIPS[kind](channels, key)

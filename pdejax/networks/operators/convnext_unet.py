@@ -3,15 +3,16 @@
 import functools
 import itertools
 from collections.abc import Sequence
+from typing import Annotated
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key
+from pdejax.core import Count, Key, PerAxis, Positive, checked, register
 from pdejax.networks.layers.channel_mlp import ChannelMLP
-from pdejax.networks.layers.checks import as_flags, check_call, check_positive
+from pdejax.networks.layers.checks import as_flags, check_call
 from pdejax.networks.layers.conv import Conv
 from pdejax.networks.layers.film import FiLM
 from pdejax.networks.layers.linear import Linear
@@ -110,6 +111,7 @@ class _Up(eqx.Module):
         return self.patches(self.norm(x), shape)
 
 
+@register("network", "convnext_unet")
 class ConvNeXtUNet(eqx.Module):
     """U-Net of ConvNeXt blocks in one, two or three dimensions and on grids of any size, odd ones included.
 
@@ -131,20 +133,21 @@ class ConvNeXtUNet(eqx.Module):
     projection: Conv
     periodic: tuple[bool, ...] = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         ndim: int,
         *,
-        width: int = 42,
-        stages: int = 4,
-        depth: int = 2,
-        neck_depth: int = 1,
-        kernel_size: int = 7,
-        expansion: int = 4,
-        layer_scale: float = 1e-6,
-        periodic: bool | Sequence[bool] = True,
+        width: Count = 42,
+        stages: Count = 4,
+        depth: Count = 2,
+        neck_depth: Count = 1,
+        kernel_size: Count = 7,
+        expansion: Count = 4,
+        layer_scale: Positive = 1e-6,
+        periodic: Annotated[bool | Sequence[bool] | None, PerAxis()] = None,
         condition_features: int = 0,
         key: Key,
     ):
@@ -158,15 +161,14 @@ class ConvNeXtUNet(eqx.Module):
         - `kernel_size`: points per axis of the depthwise convolutions.
         - `expansion`: hidden channels of the blocks' MLP over their width.
         - `layer_scale`: factor of the blocks at first.
-        - `periodic`: whether the axes are; one for all, or one per axis. Beyond a bounded one the field is zero.
+        - `periodic`: whether the axes are, one for all or one per axis; as the data are if omitted, else all. Beyond a
+            bounded one the field is zero.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 
         **Raises:** `ValueError` for sizes that do not fit.
         """
-        self.periodic = as_flags(periodic, ndim)
-        check_positive(width=width, stages=stages, depth=depth, neck_depth=neck_depth)
-        check_positive(kernel_size=kernel_size, expansion=expansion)
+        self.periodic = as_flags(True if periodic is None else periodic, ndim)
         widths = [width * 2**stage for stage in range(stages + 1)]
         steps = list(itertools.pairwise(widths))
         keys = iter(jax.random.split(key, stages * (2 * depth + 3) + neck_depth + 2))

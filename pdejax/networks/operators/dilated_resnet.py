@@ -1,18 +1,19 @@
 """The dilated residual network."""
 
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from pdejax.core import Key
+from pdejax.core import Count, Counts, Key, NameOf, PerAxis, checked, register
 from pdejax.networks.layers.activations import activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP
-from pdejax.networks.layers.checks import as_flags, check_call, check_positive
+from pdejax.networks.layers.checks import as_flags, check_call
 from pdejax.networks.layers.conv import Conv
 from pdejax.networks.layers.film import FiLM
-from pdejax.networks.layers.norm import GroupNorm, make_norm
+from pdejax.networks.layers.norm import GroupNorm, Norm, make_norm
 from pdejax.networks.layers.skip import Identity
 
 
@@ -33,8 +34,8 @@ class DilatedBlock(eqx.Module):
         dilations: Sequence[int],
         *,
         periodic: Sequence[bool],
-        norm: str,
-        activation_name: str,
+        norm: Norm,
+        activation_name: str | Callable,
         embedding_features: int,
         gain: float,
         key: Key,
@@ -66,6 +67,7 @@ class DilatedBlock(eqx.Module):
         return x + y
 
 
+@register("network", "dilated_resnet")
 class DilatedResNet(eqx.Module):
     """Residual network of dilated convolutions on one grid of any size; it commutes with all shifts of periodic axes.
 
@@ -78,18 +80,19 @@ class DilatedResNet(eqx.Module):
     projection: Conv
     periodic: tuple[bool, ...] = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         ndim: int,
         *,
-        width: int = 48,
-        depth: int = 4,
-        dilations: Sequence[int] = (1, 2, 4, 8, 4, 2, 1),
-        activation: str = "relu",
-        norm: str = "none",
-        periodic: bool | Sequence[bool] = True,
+        width: Count = 48,
+        depth: Count = 4,
+        dilations: Counts = (1, 2, 4, 8, 4, 2, 1),
+        activation: Annotated[str | Callable, NameOf("activation")] = "relu",
+        norm: Norm = "none",
+        periodic: Annotated[bool | Sequence[bool] | None, PerAxis()] = None,
         condition_features: int = 0,
         key: Key,
     ):
@@ -100,16 +103,16 @@ class DilatedResNet(eqx.Module):
         - `width`: channels of the blocks.
         - `depth`: number of blocks.
         - `dilations`: points between the three points of a kernel, for each convolution of a block.
-        - `activation`: one of `ACTIVATIONS`.
+        - `activation`: the name of a registered one, or a function.
         - `norm`: before each convolution of the blocks: `"none"`, `"instance"` or `"group"` (one group).
-        - `periodic`: whether the axes are; one for all, or one per axis. Beyond a bounded one the field is zero.
+        - `periodic`: whether the axes are, one for all or one per axis; as the data are if omitted, else all. Beyond a
+            bounded one the field is zero.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 
         **Raises:** `ValueError` for unknown names or sizes that do not fit.
         """
-        self.periodic = as_flags(periodic, ndim)
-        check_positive(width=width, depth=depth, dilations=dilations)
+        self.periodic = as_flags(True if periodic is None else periodic, ndim)
         key_lift, key_embed, key_project, key_blocks = jax.random.split(key, 4)
         self.lifting = Conv(in_channels, width, 3, ndim, periodic=self.periodic, key=key_lift)
         mlp = lambda: ChannelMLP(condition_features, width, width, activation_name=activation, key=key_embed)

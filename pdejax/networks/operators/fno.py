@@ -1,25 +1,26 @@
 """The Fourier neural operator."""
 
 from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, known, resample
+from pdejax.core import Count, Key, NameOf, NotNegative, PerAxis, Positive, checked, register, resample
 from pdejax.networks.layers.activations import activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP
+from pdejax.networks.layers.checks import as_flags
 from pdejax.networks.layers.coordinates import located, position_features
 from pdejax.networks.layers.film import FiLM
 from pdejax.networks.layers.linear import Linear
-from pdejax.networks.layers.norm import GroupNorm, make_norm
+from pdejax.networks.layers.norm import GroupNorm, Norm, make_norm
 from pdejax.networks.layers.padding import crop_bounded, pad_bounded
 from pdejax.networks.layers.resolution import Factors, as_scaling, grids
-from pdejax.networks.layers.skip import Identity, SoftGating, make_skip
+from pdejax.networks.layers.skip import Identity, Skip, SoftGating, make_skip
 from pdejax.networks.spectral.conv import SpectralConv
+from pdejax.networks.spectral.kernel import Kernel
 from pdejax.networks.spectral.modes import as_modes
-
-EMBEDDINGS = ("auto", "none", "coordinates", "fraction")
 
 
 class FNOBlock(eqx.Module):
@@ -45,12 +46,12 @@ class FNOBlock(eqx.Module):
         width: int,
         modes: Sequence[int],
         *,
-        kernel: str = "auto",
-        skip: str = "linear",
-        norm: str = "none",
+        kernel: Kernel = "auto",
+        skip: Skip = "linear",
+        norm: Norm = "none",
         channel_mlp_ratio: float = 0.5,
-        channel_mlp_skip: str = "soft_gating",
-        activation_name: str = "gelu",
+        channel_mlp_skip: Skip = "soft_gating",
+        activation_name: str | Callable = "gelu",
         embedding_features: int = 0,
         final_activation: bool = True,
         last: bool = False,
@@ -92,6 +93,7 @@ class FNOBlock(eqx.Module):
         return self.activation(y) if self.outer else y
 
 
+@register("network", "fno")
 class FNO(eqx.Module):
     """Fourier neural operator in one, two or three dimensions, evaluated on any grid.
 
@@ -107,28 +109,29 @@ class FNO(eqx.Module):
     padding: float = eqx.field(static=True)
     scaling: tuple[tuple[float, ...], ...] | None = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         ndim: int,
         *,
-        modes: int | Sequence[int] = 16,
-        width: int = 64,
-        depth: int = 4,
-        activation: str = "gelu",
-        skip: str = "linear",
-        norm: str = "none",
-        channel_mlp_ratio: float = 0.5,
-        channel_mlp_skip: str = "soft_gating",
-        lifting_ratio: float = 2.0,
-        projection_ratio: float = 2.0,
-        periodic: bool | Sequence[bool] = True,
-        embedding: str = "auto",
-        padding: float = 0.0,
+        modes: Annotated[int | Sequence[int], PerAxis()] = 16,
+        width: Count = 64,
+        depth: Count = 4,
+        activation: Annotated[str | Callable, NameOf("activation")] = "gelu",
+        skip: Skip = "linear",
+        norm: Norm = "none",
+        channel_mlp_ratio: NotNegative = 0.5,
+        channel_mlp_skip: Skip = "soft_gating",
+        lifting_ratio: Positive = 2.0,
+        projection_ratio: Positive = 2.0,
+        periodic: Annotated[bool | Sequence[bool] | None, PerAxis()] = None,
+        embedding: Literal["auto", "none", "coordinates", "fraction"] = "auto",
+        padding: NotNegative = 0.0,
         scaling: Sequence[Factors] | None = None,
         final_activation: bool = True,
-        kernel: str = "auto",
+        kernel: Kernel = "auto",
         condition_features: int = 0,
         key: Key,
     ):
@@ -139,13 +142,13 @@ class FNO(eqx.Module):
         - `modes`: frequencies 0, 1, .., modes-1 kept per axis (and their negatives); one number or one per axis.
         - `width`: channels of the blocks.
         - `depth`: number of blocks.
-        - `activation`: one of `ACTIVATIONS`.
+        - `activation`: the name of a registered one, or a function.
         - `skip`: around the spectral convolution: `"linear"`, `"identity"` or `"soft_gating"`.
         - `norm`: after it and after the channel MLP: `"none"`, `"instance"` or `"group"` (one group).
         - `channel_mlp_ratio`: hidden channels of the blocks' MLP over `width`; zero leaves it out.
         - `channel_mlp_skip`: around it, from the block's input; as `skip`.
         - `lifting_ratio`, `projection_ratio`: hidden channels of the first and last MLP over `width`.
-        - `periodic`: whether the axes are; one for all, or one per axis.
+        - `periodic`: whether the axes are; one for all, or one per axis; as the data are if omitted, else all.
         - `embedding`: which axes' coordinates are input channels: `"auto"` the bounded ones', `"coordinates"` all
             (sin and cos on periodic ones), `"fraction"` all as x in [0, 1), `"none"`. With a periodic axis'
             coordinates the network no longer commutes with shifts along it.
@@ -161,8 +164,9 @@ class FNO(eqx.Module):
 
         **Raises:** `ValueError` for unknown names, sizes that do not fit, or a padding without a bounded axis.
         """
-        self.periodic = (periodic,) * ndim if isinstance(periodic, bool) else tuple(periodic)
-        _check(ndim, width, depth, self.periodic, embedding, padding)
+        self.periodic = as_flags(True if periodic is None else periodic, ndim)
+        if padding > 0 and all(self.periodic):
+            raise ValueError(f"padding is a part of the bounded axes, got {padding} with periodic {self.periodic}")
         self.positions = tuple(_position(embedding, wraps) for wraps in self.periodic)
         self.padding = padding
         self.scaling = as_scaling(scaling, depth, self.periodic)
@@ -238,14 +242,3 @@ def _position(embedding: str, wraps: bool) -> str:
     if wraps:
         return "circle" if embedding == "coordinates" else "none"
     return "none" if embedding == "none" else "interval"
-
-
-def _check(ndim: int, width: int, depth: int, periodic: tuple[bool, ...], embedding: str, padding: float) -> None:
-    if not 1 <= ndim <= 3 or width < 1 or depth < 1:
-        raise ValueError(f"an FNO needs 1 to 3 axes and positive sizes, got ndim {ndim}, width {width}, depth {depth}")
-    if len(periodic) != ndim:
-        raise ValueError(f"periodic must be one value or {ndim}, one per axis, got {periodic}")
-    if embedding not in EMBEDDINGS:
-        raise ValueError(known("embedding", embedding, EMBEDDINGS))
-    if padding < 0 or (padding > 0 and all(periodic)):
-        raise ValueError(f"padding is a positive part of the bounded axes, got {padding} with periodic {periodic}")

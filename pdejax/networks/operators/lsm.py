@@ -3,24 +3,25 @@
 import functools
 from collections.abc import Sequence
 from math import prod
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, known
+from pdejax.core import Count, Counts, Key, PerAxis, checked, register
 from pdejax.networks.layers.channel_mlp import ChannelMLP
-from pdejax.networks.layers.checks import as_flags, check_call, check_positive
+from pdejax.networks.layers.checks import as_flags, check_call
 from pdejax.networks.layers.coordinates import located, position_features
 from pdejax.networks.layers.double_conv import DoubleConv
 from pdejax.networks.layers.linear import Linear
+from pdejax.networks.layers.norm import Norm
 from pdejax.networks.layers.pool import linear_upsample, max_pool
 from pdejax.networks.spectral.neural_spectral_block import NeuralSpectralBlock
 
-EMBEDDINGS = ("auto", "none", "coordinates")
 
-
+@register("network", "lsm")
 class LSM(eqx.Module):
     """Latent spectral model: a U-Net whose skip connections pass a neural spectral block at every scale.
 
@@ -45,23 +46,24 @@ class LSM(eqx.Module):
     positions: tuple[str, ...] = eqx.field(static=True)
     patch_size: tuple[int, ...] | None = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         ndim: int,
         *,
-        width: int = 64,
-        scales: int = 5,
-        patch_size: int | Sequence[int] | None = None,
-        tokens: int = 4,
-        bases: int = 12,
-        heads: int = 8,
+        width: Count = 64,
+        scales: Count = 5,
+        patch_size: Annotated[Count | Counts | None, PerAxis()] = None,
+        tokens: Count = 4,
+        bases: Count = 12,
+        heads: Count = 8,
         spectral: bool = True,
-        norm: str = "group",
-        projection_width: int = 128,
-        periodic: bool | Sequence[bool] = False,
-        embedding: str = "auto",
+        norm: Norm = "group",
+        projection_width: Count = 128,
+        periodic: Annotated[bool | Sequence[bool] | None, PerAxis()] = None,
+        embedding: Literal["auto", "none", "coordinates"] = "auto",
         condition_features: int = 0,
         key: Key,
     ):
@@ -77,10 +79,10 @@ class LSM(eqx.Module):
         - `norm`: after each convolution of the U-Net: `"none"`, `"group"` (one group) or `"instance"`, which makes the
             network deaf to the mean and the amplitude of its input where no coordinate is an input too.
         - `projection_width`: hidden channels of the last map.
-        - `periodic`: whether the axes are; one for all, or one per axis. A bounded one is padded with zeros, as
-            published. Along a periodic one convolutions and interpolations wrap: if its coordinate is no input, the
-            U-Net commutes with shifts by 2^(scales-1) points, and its patches leave of these the shift by half the
-            axis.
+        - `periodic`: whether the axes are, one for all or one per axis; as the data are if omitted, else none. A
+            bounded one is padded with zeros, as published. Along a periodic one convolutions and interpolations wrap:
+            if its coordinate is no input, the U-Net commutes with shifts by 2^(scales-1) points, and its patches leave
+            of these the shift by half the axis.
         - `embedding`: which axes' coordinates are input channels: `"auto"` the bounded ones', `"coordinates"` all
             (sin and cos on periodic ones), `"none"`.
         - `condition_features`: size of the condition vector; zero for none.
@@ -88,11 +90,10 @@ class LSM(eqx.Module):
 
         **Raises:** `ValueError` for unknown names or sizes that do not fit.
         """
-        self.periodic = as_flags(periodic, ndim)
+        self.periodic = as_flags(False if periodic is None else periodic, ndim)
+        if spectral and width % heads:
+            raise ValueError(f"heads should divide width={width}, got {heads}")
         self.patch_size = _per_axis(patch_size, ndim)
-        check_positive(width=width, scales=scales, projection_width=projection_width, patch_size=self.patch_size or 1)
-        if embedding not in EMBEDDINGS:
-            raise ValueError(known("embedding", embedding, EMBEDDINGS))
         self.positions = tuple(_position(embedding, wraps) for wraps in self.periodic)
         keys = jax.random.split(key, 5)
         conv_keys, up_keys, block_keys = (jax.random.split(k, scales) for k in keys[:3])

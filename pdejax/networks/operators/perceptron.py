@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Annotated
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key
+from pdejax.core import Count, Key, NameOf, checked, register
 from pdejax.networks.layers.activations import activation as activation_named
-from pdejax.networks.layers.checks import check_condition, check_positive
+from pdejax.networks.layers.checks import check_condition
 from pdejax.networks.layers.linear import Linear
 
 
+@register("network", "perceptron")
 class Perceptron(eqx.Module):
     """The same multi-layer perceptron at every point; without space axes it maps vectors, as a latent state's rate.
 
@@ -27,15 +29,16 @@ class Perceptron(eqx.Module):
     in_channels: int = eqx.field(static=True)
     condition_features: int = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         ndim: int,
         *,
-        width: int = 64,
-        depth: int = 2,
-        activation: str = "tanh",
+        width: Count = 64,
+        depth: Count = 2,
+        activation: Annotated[str | Callable, NameOf("activation")] = "tanh",
         condition_features: int = 0,
         key: Key,
     ):
@@ -45,7 +48,8 @@ class Perceptron(eqx.Module):
         - `ndim`: number of space axes, zero for vectors.
         - `width`: channels of the hidden layers.
         - `depth`: number of hidden layers.
-        - `activation`: one of `ACTIVATIONS`; a smooth one where the network is the rate of a differential equation.
+        - `activation`: the name of a registered one, or a function; a smooth one where the network is the rate of a
+            differential equation.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 
@@ -53,7 +57,6 @@ class Perceptron(eqx.Module):
         """
         if not 0 <= ndim <= 3:
             raise ValueError(f"a Perceptron has 0 to 3 space axes, got {ndim}")
-        check_positive(width=width, depth=depth)
         sizes = pairwise([in_channels, *[width] * depth, out_channels])
         gains = [2**0.5] * depth + [1.0]  # what is lost in an activation comes back in the next layer
         self.layers = tuple(

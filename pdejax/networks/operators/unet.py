@@ -2,16 +2,17 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, known
-from pdejax.networks.layers.activations import ACTIVATIONS, activation
+from pdejax.core import Count, Counts, Key, NameOf, PerAxis, checked, register
+from pdejax.networks.layers.activations import activation as activation_named
 from pdejax.networks.layers.channel_mlp import ChannelMLP
-from pdejax.networks.layers.checks import as_flags, check_call, check_positive
+from pdejax.networks.layers.checks import as_flags, check_call
 from pdejax.networks.layers.conv import Conv
 from pdejax.networks.layers.film import FiLM
 from pdejax.networks.layers.linear import Linear
@@ -19,7 +20,7 @@ from pdejax.networks.layers.norm import GroupNorm
 from pdejax.networks.layers.scale import RepeatUp
 from pdejax.networks.layers.skip import Identity
 
-MODULATIONS = ("scale_shift", "shift")
+Modulation = Literal["scale_shift", "shift"]
 
 
 class ResidualBlock(eqx.Module):
@@ -44,9 +45,9 @@ class ResidualBlock(eqx.Module):
         *,
         periodic: Sequence[bool],
         groups: int,
-        activation_name: str,
+        activation_name: str | Callable,
         embedding_features: int,
-        modulation: str,
+        modulation: Modulation,
         key: Key,
     ):
         """**Arguments:** as of `UNet`; `embedding_features`: size of the condition's embedding, zero for none."""
@@ -59,7 +60,7 @@ class ResidualBlock(eqx.Module):
         self.film = film(embedding_features, out_channels, key=keys[2]) if embedding_features else None
         keeps = in_channels == out_channels
         self.skip = Identity() if keeps else Linear(in_channels, out_channels, key=keys[3])
-        self.activation = activation(activation_name)
+        self.activation = activation_named(activation_name)
 
     @jax.named_scope("pdejax.ResidualBlock")
     def __call__(
@@ -76,6 +77,7 @@ class ResidualBlock(eqx.Module):
         return self.second_conv(self.activation(y)) + self.skip(x)
 
 
+@register("network", "unet")
 class UNet(eqx.Module):
     """U-Net with residual blocks, in one, two or three dimensions and on grids of any size, odd ones included.
 
@@ -98,19 +100,20 @@ class UNet(eqx.Module):
     activation: Callable = eqx.field(static=True)
     periodic: tuple[bool, ...] = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         ndim: int,
         *,
-        width: int = 64,
-        multipliers: Sequence[int] = (1, 2, 4, 8),
-        depth: int = 2,
-        groups: int = 1,
-        activation: str = "gelu",
-        modulation: str = "scale_shift",
-        periodic: bool | Sequence[bool] = True,
+        width: Count = 64,
+        multipliers: Counts = (1, 2, 4, 8),
+        depth: Count = 2,
+        groups: Count = 1,
+        activation: Annotated[str | Callable, NameOf("activation")] = "gelu",
+        modulation: Modulation = "scale_shift",
+        periodic: Annotated[bool | Sequence[bool] | None, PerAxis()] = None,
         condition_features: int = 0,
         key: Key,
     ):
@@ -122,18 +125,18 @@ class UNet(eqx.Module):
         - `multipliers`: channels of each level over `width`, the finest first; each level halves the grid.
         - `depth`: residual blocks per level on the way down; on the way up there is one more, for each skip.
         - `groups`: of channels that are normalised together, a divisor of all widths.
-        - `activation`: one of `ACTIVATIONS`.
+        - `activation`: the name of a registered one, or a function.
         - `modulation`: by the condition, `scale_shift` of normalised fields or `shift` before they are normalised.
-        - `periodic`: whether the axes are; one for all, or one per axis. Beyond a bounded one the field is zero.
+        - `periodic`: whether the axes are, one for all or one per axis; as the data are if omitted, else all. Beyond a
+            bounded one the field is zero.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 
         **Raises:** `ValueError` for unknown names or sizes that do not fit.
         """
-        self.periodic = as_flags(periodic, ndim)
-        if modulation not in MODULATIONS:
-            raise ValueError(known("modulation", modulation, MODULATIONS))
-        check_positive(width=width, multipliers=multipliers, depth=depth, groups=groups)
+        self.periodic = as_flags(True if periodic is None else periodic, ndim)
+        if width % groups:
+            raise ValueError(f"groups should divide width={width}, got {groups}")
         widths = [width * multiplier for multiplier in multipliers]
         befores = [width, *widths[:-1]]
         keys = iter(jax.random.split(key, len(widths) * (2 * depth + 3) + 3))
@@ -169,7 +172,7 @@ class UNet(eqx.Module):
             condition_features, embedding_features, embedding_features, activation_name=activation, key=key
         )
         self.embed = mlp(next(keys)) if condition_features else None
-        self.activation = ACTIVATIONS[activation]
+        self.activation = activation_named(activation)
 
     @jax.named_scope("pdejax.UNet")
     def __call__(

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, known
+from pdejax.core import Key, checked
 from pdejax.networks.layers.random import normal
 from pdejax.networks.spectral import dft as dft
 from pdejax.networks.spectral import fft as fft
-from pdejax.networks.spectral.kernel import KERNELS, choose_kernel
+from pdejax.networks.spectral.kernel import Kernel, choose_kernel
 from pdejax.networks.spectral.modes import as_modes, restrict, usable, weight_shape
 
 
@@ -41,8 +41,9 @@ class SpectralConv(eqx.Module):
     weight_im: Array
     bias: Array | None
     modes: tuple[int, ...] = eqx.field(static=True)
-    kernel: str = eqx.field(static=True)
+    kernel: Kernel = eqx.field(static=True)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
@@ -50,7 +51,7 @@ class SpectralConv(eqx.Module):
         modes: Sequence[int],
         *,
         use_bias: bool = True,
-        kernel: str = "auto",
+        kernel: Kernel = "auto",
         key: Key,
     ):
         """**Arguments:**
@@ -64,8 +65,6 @@ class SpectralConv(eqx.Module):
 
         **Raises:** `ValueError` for an unknown kernel or impossible modes.
         """
-        if kernel not in KERNELS:
-            raise ValueError(known("spectral kernel", kernel, KERNELS))
         self.modes = as_modes(tuple(modes), len(modes))
         self.kernel = kernel
         shape = (*weight_shape(self.modes), in_channels, out_channels)

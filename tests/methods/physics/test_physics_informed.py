@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import TensorGrid
-from pdejax.data import CollocationFeed, PointBatch, build_point_sampler
+from pdejax.core import TensorGrid, build
+from pdejax.data import GridPoints, PointBatch, PointFeed
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard, build_method, load_model, save_model
 from pdejax.methods.cards import card_from_json
@@ -65,7 +65,7 @@ def known_model(problem, function=None, lift=None):
 
 def batch_of(problem, kind="uniform", size=2, **options):
     sizes = {"counts": [4, 5]} if kind == "grid" else {"count": 20, "face_count": 6}
-    feed = CollocationFeed(problem, build_point_sampler({"kind": kind, **sizes}, 2), size, **options)
+    feed = PointFeed(problem, build("points", {"kind": kind, **sizes}), size, **options)
     return jax.jit(feed.fetch)(jax.tree.map(jnp.asarray, feed.arrays), feed.next(feed.init())[1])
 
 
@@ -295,7 +295,7 @@ def test_viscosity_is_found_from_noisy_observations(key, tmp_path, x64):
     network = {"kind": "gaussians", "count": [5, 8], "head": "linear", "margin": 0.1}
     model = method.build(network, ProblemCard(problem), key=key)
     assert jax.tree.leaves(method.trainable(model).found) == [True]
-    feed = CollocationFeed(problem, build_point_sampler({"kind": "grid", "counts": [10, 14]}, 2))
+    feed = PointFeed(problem, GridPoints((10, 14)))
     batch = feed.fetch(feed.arrays, jnp.zeros(1, jnp.int32))
     where = lambda m: (m.field.weights, m.found)
     assemble = lambda params: eqx.tree_at(where, model, params)

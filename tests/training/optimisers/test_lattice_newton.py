@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import TensorGrid
-from pdejax.data import CollocationFeed, build_point_sampler
+from pdejax.data import PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import PhysicsInformed, ProblemCard, field_spec
 from pdejax.training import TrainSettings, finished, train
@@ -28,7 +28,7 @@ def solve(tmp_path):
     def run(problem, network, options, steps, name="run", precision="float64", kind="gaussian_lattice"):
         with jax.enable_x64(precision == "float64"):
             model = PhysicsInformed().build({"kind": kind, **network}, ProblemCard(problem), key=jax.random.key(0))
-        sampler = build_point_sampler({"kind": "uniform", "count": 8, "face_count": 1}, len(problem.axes))
+        sampler = UniformPoints(8, 1)
         settings = TrainSettings(
             steps,
             optimiser="lattice_newton",
@@ -41,7 +41,7 @@ def solve(tmp_path):
             devices=1,
         )
         folder = tmp_path / name
-        out = train(PhysicsInformed(), model, CollocationFeed(problem, sampler, 1), settings, folder, show=False)
+        out = train(PhysicsInformed(), model, PointFeed(problem, sampler, 1), settings, folder, show=False)
         return out, [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
     return run

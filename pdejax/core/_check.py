@@ -1,0 +1,100 @@
+"""Values checked by what their annotations say, so that a bound or a choice is declared once, in the signature."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from annotated_types import Ge, Gt, Interval, IsFinite, Le, Lt, MinLen
+
+from pdejax._suggest import known
+from pdejax.core._build import members_of
+from pdejax.core._options import NameOf
+from pdejax.core._registry import registered
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def checked(function: _Function) -> _Function:
+    """A constructor or function whose arguments are held against the choices and bounds of their annotations.
+
+    **Raises:** `ValueError` when called with a value that is none of the choices or out of bounds.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        _check_arguments(function, signature.bind(*arguments, **keywords).arguments)
+        return function(*arguments, **keywords)
+
+    return call  # type: ignore[return-value]
+
+
+def check_options(value: object) -> None:
+    """Holds an object against the annotations of its class, whose constructor is made of its fields.
+
+    **Raises:** `ValueError` that names the option, what it was and what it can be.
+    """
+    for name, annotation in _annotations(type(value)).items():
+        _check(name, annotation, getattr(value, name))
+
+
+def _check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    for name, annotation in _annotations(function).items():
+        if name in values:
+            _check(name, annotation, values[name])
+
+
+@functools.lru_cache(maxsize=512)
+def _annotations(function: Any) -> Mapping[str, Any]:
+    signature = inspect.signature(function, eval_str=True)
+    return {name: p.annotation for name, p in signature.parameters.items() if p.annotation is not p.empty}
+
+
+def _check(name: str, annotation: Any, value: Any) -> None:
+    members = members_of(annotation)
+    choices = [c for part in members if typing.get_origin(_bare(part)) is Literal for c in typing.get_args(_bare(part))]
+    words = all(isinstance(choice, str) for choice in choices) and isinstance(value, str)
+    if choices and value not in choices and (words or len(members) == 1):
+        raise ValueError(known(name, value, choices))
+    for part in (annotation, *members):
+        for mark in getattr(part, "__metadata__", ()):
+            _hold(name, mark, value)
+    for part in members:
+        items = typing.get_args(_bare(part)) if typing.get_origin(_bare(part)) in (tuple, Sequence) else ()
+        if isinstance(value, tuple | list) and items:
+            for one in value:
+                _check(name, items[0], one)
+
+
+def _bare(annotation: Any) -> Any:
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
+
+
+def _hold(name: str, mark: Any, value: Any) -> None:
+    if isinstance(mark, NameOf) and isinstance(value, str) and value not in registered(mark.group):
+        raise ValueError(known(name, value, registered(mark.group)))
+    if isinstance(mark, MinLen) and isinstance(value, tuple | list) and len(value) < mark.min_length:
+        raise ValueError(f"{name} should have at least {mark.min_length} entry, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    bounds = tuple(mark) if isinstance(mark, Interval) else (mark,)
+    for bound in bounds:
+        if (sentence := _broken(bound, value)) is not None:
+            raise ValueError(f"{name} should be {sentence}, got {value!r}")
+
+
+def _broken(bound: Any, value: Any) -> str | None:
+    """What a value should be to keep a bound that it breaks."""
+    if bound is IsFinite and value - value != 0:
+        return "a finite number"
+    if isinstance(bound, Ge) and not value >= bound.ge:  # type: ignore[operator]
+        return f"greater than or equal to {bound.ge}"
+    if isinstance(bound, Gt) and not value > bound.gt:  # type: ignore[operator]
+        return f"greater than {bound.gt}"
+    if isinstance(bound, Le) and not value <= bound.le:  # type: ignore[operator]
+        return f"less than or equal to {bound.le}"
+    if isinstance(bound, Lt) and not value < bound.lt:  # type: ignore[operator]
+        return f"less than {bound.lt}"
+    return None

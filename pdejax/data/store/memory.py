@@ -1,0 +1,203 @@
+"""Trajectories that are arrays in memory."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pdejax.core import Boundary, Grid, known
+from pdejax.data.store.statistics import kept_statistics, statistics_of, train_split
+from pdejax.data.store.trajectories import Split, Trajectories, Window
+
+TRAIN, STATES = "train", "states"
+
+
+class ArraySplit(Split):
+    """One split of `Arrays`."""
+
+    def __init__(self, source: Trajectories, name: str, part: "_Part") -> None:
+        self.source, self.name, self.frames = source, name, part.states.shape[1]
+        self.states, self.parameters = part.states, part.parameters
+        empty = np.zeros((len(part.states), *part.states.shape[2:-1], 0), np.float32)
+        self.inputs = np.stack(list(part.inputs.values()), axis=-1) if part.inputs else empty
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def read(self, trajectories: int, frames: int) -> np.ndarray:
+        """The first states of the first trajectories, a view."""
+        self.check_corner(trajectories, frames)
+        return self.states[:trajectories, :frames]
+
+    def window(self, trajectory: int, start: int, frames: int) -> Window:
+        """Some frames of a trajectory, views."""
+        return Window(self.states[trajectory, start : start + frames], self.inputs[trajectory])
+
+
+class Arrays(Trajectories):
+    """Trajectories in memory, NumPy's or JAX's, as a data set; kept in single precision.
+
+    **Arguments:**
+
+    - `states`: `(trajectory, time, *space, channel)`, or a mapping of splits to such arrays.
+    - `step`: time between two frames; 1 when omitted, or 0, which is steady, where there is one frame.
+    - `lengths`: of the axes of space, 1 each when omitted; `periodic`: whether the axes are, one for all or each.
+    - `domain`: where the states live, in place of `lengths` and `periodic`.
+    - `fields`: names of the channels; `u`, or `u0`, `u1`, ... when omitted.
+    - `inputs`: fields given beside the states, name to `(trajectory, *space)`; if `states` are a mapping, of splits to
+        such mappings. `parameters`: what varies from trajectory to trajectory, name to `(trajectory,)`, likewise.
+    - `splits`: shares of the trajectories, taken in their order, such as `{"train": 0.8, "valid": 0.1, "test": 0.1}`;
+        all are `train` when omitted.
+    - `name`: of the problem; `where`: what messages call the data, such as a file; `statistics_file`: where
+        statistics are kept once they are computed.
+
+    **Raises:** `ValueError` that names the array for a shape that does not fit, complex numbers, or numbers that are
+    not finite.
+    """
+
+    family: Any = None
+    simulator: Any = None
+
+    def __init__(
+        self,
+        states: Any,
+        *,
+        step: float | None = None,
+        lengths: Sequence[float] | None = None,
+        periodic: bool | Sequence[bool] | None = None,
+        domain: Any = None,
+        fields: Sequence[str] = (),
+        inputs: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        splits: Mapping[str, float] | None = None,
+        name: str = "arrays",
+        where: str = "Arrays",
+        statistics_file: Path | None = None,
+    ) -> None:
+        whole = not isinstance(states, Mapping)
+        if not whole and splits is not None:
+            raise ValueError(f"{where}: splits divide one array of states, here are {', '.join(states)}")
+        given = {STATES: states} if whole else states
+        of = lambda mapping, split: (mapping if whole else (mapping or {}).get(split)) or {}
+        parts = {s: _part(where, s, u, of(inputs, s), of(parameters, s)) for s, u in given.items()}
+        _check_alike(where, parts)
+        if whole:
+            parts = _divided(where, parts[STATES], splits or {TRAIN: 1.0})
+        part = next(iter(parts.values()))
+        frames, space, channels = part.states.shape[1], part.states.shape[2:-1], part.states.shape[-1]
+
+        self.name, self._kept = name, statistics_file
+        self.step = float((0 if frames == 1 else 1) if step is None else step)
+        self.domain = _domain(where, space, domain, lengths, periodic)
+        self.field_names = tuple(fields) or (("u",) if channels == 1 else tuple(f"u{i}" for i in range(channels)))
+        if len(self.field_names) != channels:
+            raise ValueError(f"{where}: fields={list(fields)} should name {channels} channel(s)")
+        self.input_names, self.parameter_names = tuple(part.inputs), tuple(sorted(part.parameters))
+        self.split_names = tuple(parts)
+        self._splits = {s: ArraySplit(self, s, p) for s, p in parts.items()}
+
+    @functools.cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """Checksum of the names, sizes and numbers."""
+        names = [self.name, self.step, self.field_names, self.input_names, self.parameter_names, repr(self.domain)]
+        sum_ = hashlib.sha256(json.dumps([*names, self.split_names]).encode())
+        for split in self._splits.values():
+            for array in (split.states, split.inputs, split.parameter_array):
+                sum_.update(str(array.shape).encode())
+                sum_.update(np.ascontiguousarray(array).data)
+        return sum_.hexdigest()
+
+    @functools.cached_property
+    def statistics(self) -> Mapping[str, np.ndarray]:  # type: ignore[override]
+        """Of the train split, or of the first one where there is none."""
+        return kept_statistics(self._kept, self) if self._kept else statistics_of(train_split(self))
+
+    def split(self, name: str) -> ArraySplit:
+        """One of the splits, see `Trajectories`."""
+        if name not in self._splits:
+            raise ValueError(known("split", name, self._splits))
+        return self._splits[name]
+
+
+class _Part(NamedTuple):
+    states: np.ndarray
+    inputs: dict[str, np.ndarray]
+    parameters: dict[str, np.ndarray]
+
+
+def _part(where: str, key: str, states: Any, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> _Part:
+    """The arrays of one split, checked."""
+    u = _real(f"{where}: {key}", states)
+    if not 4 <= u.ndim <= 6 or 0 in u.shape:
+        wanted = "(trajectory, time, *space, channel) with one to three axes of space"
+        mend = ", so states[..., None] if the channel is missing" if u.ndim == 3 else ""
+        raise ValueError(f"{where}: {key} should be {wanted}{mend}, got the shape {u.shape}")
+    rows = lambda kind, given, shape: {name: _real(f"{where}: {kind} {name!r}", x, shape) for name, x in given.items()}
+    space = (len(u), *u.shape[2:-1])
+    return _Part(u, rows("input", inputs, space), rows("parameter", parameters, space[:1]))
+
+
+def _real(what: str, values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Finite numbers in single precision, integers promoted."""
+    array = np.asarray(values)
+    if np.issubdtype(array.dtype, np.complexfloating):
+        raise ValueError(f"{what} is complex: give its real and imaginary part as two fields")
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+        raise ValueError(f"{what} should hold numbers, got the type {array.dtype}")
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"{what} should have the shape {shape}, got {array.shape}")
+    with np.errstate(over="ignore"):
+        array = np.asarray(array, np.float32)
+    if not (good := np.isfinite(array)).all():
+        place = [int(i) for i in np.argwhere(~good)[0]]
+        raise ValueError(f"{what} has {good.size - good.sum()} of {good.size} numbers that are not finite (in single "
+                         f"precision), the first at {place}")  # fmt: skip
+    return array
+
+
+def _check_alike(where: str, parts: Mapping[str, _Part]) -> None:
+    if not parts:
+        raise ValueError(f"{where}: there are no states")
+    facts = lambda part: {"space and channels": part.states.shape[2:], "inputs": tuple(part.inputs),
+                          "parameters": tuple(sorted(part.parameters))}  # fmt: skip
+    (first, one), *others = parts.items()
+    for name, part in others:
+        for what, value in facts(part).items():
+            if value != facts(one)[what]:
+                raise ValueError(f"{where}: {what} of {name} are {value}, those of {first} {facts(one)[what]}")
+
+
+def _divided(where: str, part: _Part, shares: Mapping[str, float]) -> dict[str, _Part]:
+    """Consecutive trajectories by their shares, one at least for each split."""
+    total, count = sum(shares.values()), len(part.states)
+    if not shares or min(shares.values()) <= 0 or total > 1 + 1e-9:
+        raise ValueError(f"{where}: splits={dict(shares)} should be shares above 0 whose sum is 1 at most")
+    sizes = {name: max(1, int(share * count + 1e-9)) for name, share in shares.items()}
+    largest = max(sizes, key=sizes.__getitem__)
+    sizes[largest] += round(min(total, 1.0) * count) - sum(sizes.values())
+    if sizes[largest] < 1:
+        raise ValueError(f"{where}: {count} trajectories cannot be divided into {', '.join(shares)}")
+    ends = np.cumsum(list(sizes.values())).tolist()
+    rows = {name: slice(end - sizes[name], end) for name, end in zip(sizes, ends, strict=True)}
+    take = lambda arrays, rows: {name: x[rows] for name, x in arrays.items()}
+    return {s: _Part(part.states[r], take(part.inputs, r), take(part.parameters, r)) for s, r in rows.items()}
+
+
+def _domain(where: str, shape: tuple[int, ...], domain: Any, lengths: Any, periodic: Any) -> Any:
+    if domain is not None:
+        if lengths is not None or periodic is not None:
+            raise ValueError(f"{where}: lengths and periodic belong to the domain where one is given")
+        if tuple(domain.shape) != shape:
+            raise ValueError(f"{where}: the domain has the shape {tuple(domain.shape)}, the states {shape}")
+        return domain
+    every = {"lengths": 1.0 if lengths is None else lengths, "periodic": True if periodic is None else periodic}
+    for name, value in every.items():
+        every[name] = value if isinstance(value, Sequence) else (value,) * len(shape)
+        if len(every[name]) != len(shape):
+            raise ValueError(f"{where}: {name}={value} should have one entry for each of {len(shape)} axes of space")
+    ends = tuple(Boundary.PERIODIC if one else Boundary.NEUMANN for one in every["periodic"])
+    return Grid(shape, tuple(map(float, every["lengths"])), ends)

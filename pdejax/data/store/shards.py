@@ -1,0 +1,120 @@
+"""A split of our layout: trajectories in numbered files, read lazily."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdejax.data.store.trajectories import Split, Trajectories, Window
+from pdejax.data.store.well import open_shard
+
+MOST_OPEN = 64  # files kept open for windows: a large data set has more than a process may open
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardFile:
+    """One file of a split, holding the trajectories `first` to `first + trajectories`."""
+
+    path: Path
+    first: int
+    trajectories: int
+
+
+class _OpenShards:
+    """The files used last, open; each process opens its own, since HDF5 survives no fork."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[int, Path], Any] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def __call__(self, path: Path) -> Iterator[Any]:
+        with self._lock:  # HDF5 lets one thread read at a time anyway
+            key = (os.getpid(), path)
+            self._files[key] = self._files.pop(key, None) or open_shard(path)
+            if len(self._files) > MOST_OPEN:
+                owner, oldest = next(iter(self._files))
+                file = self._files.pop((owner, oldest))
+                if owner == os.getpid():
+                    file.close()
+            yield self._files[key]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredSplit(Split):
+    """The trajectories of one split of a data set that `generate` wrote."""
+
+    source: Trajectories
+    name: str
+    frames: int
+    shards: tuple[ShardFile, ...]
+
+    def __len__(self) -> int:
+        return sum(shard.trajectories for shard in self.shards)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # neither open files nor what was read goes to another process
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @functools.cached_property
+    def _open(self) -> _OpenShards:
+        return _OpenShards()
+
+    @functools.cached_property
+    def _firsts(self) -> np.ndarray:
+        return np.array([shard.first for shard in self.shards])
+
+    def read(self, trajectories: int, frames: int) -> np.ndarray:
+        """The first states of the first trajectories, see `Split`."""
+        self.check_corner(trajectories, frames)
+        if "states" in self.__dict__:
+            return self.states[:trajectories, :frames]
+        out = np.empty((trajectories, frames, *self.shape[2:]), np.float32)
+        for shard in self.shards:
+            count = min(shard.trajectories, trajectories - shard.first)
+            if count < 1:
+                continue
+            with open_shard(shard.path) as file:
+                for channel, name in enumerate(self.source.field_names):
+                    stored = file["t0_fields"][name][:count, :frames]
+                    out[shard.first : shard.first + count, ..., channel] = stored
+        return out
+
+    def window(self, trajectory: int, start: int, frames: int) -> Window:
+        """Some frames of a trajectory, see `Split`."""
+        shard = self.shards[int(np.searchsorted(self._firsts, trajectory, side="right")) - 1]
+        with self._open(shard.path) as file:
+            fields, local = file["t0_fields"], trajectory - shard.first
+            states = [fields[name][local, start : start + frames] for name in self.source.field_names]
+            inputs = [fields[name][local] for name in self.source.input_names]
+        return Window(np.stack(states, axis=-1), _stacked(inputs, self.shape[2:-1]))
+
+    @functools.cached_property
+    def inputs(self) -> np.ndarray:
+        """Fields given beside the states, see `Split`."""
+        out = np.empty((len(self), *self.shape[2:-1], len(self.source.input_names)), np.float32)
+        for shard in self.shards if self.source.input_names else ():
+            with open_shard(shard.path) as file:
+                for channel, name in enumerate(self.source.input_names):
+                    out[shard.first : shard.first + shard.trajectories, ..., channel] = file["t0_fields"][name][()]
+        return out
+
+    @functools.cached_property
+    def parameters(self) -> Mapping[str, np.ndarray]:
+        """What varies from trajectory to trajectory, see `Split`."""
+        columns: dict[str, list[np.ndarray]] = {name: [] for name in self.source.parameter_names}
+        for shard in self.shards if columns else ():
+            with open_shard(shard.path) as file:
+                for name in columns:
+                    columns[name].append(file["scalars"][name][:].astype(np.float32))
+        return {name: np.concatenate(parts) for name, parts in columns.items()}
+
+
+def _stacked(fields: list[np.ndarray], space: tuple[int, ...]) -> np.ndarray:
+    return np.stack(fields, axis=-1) if fields else np.zeros((*space, 0), np.float32)

@@ -1,0 +1,1 @@
+"""Equations as text: the grammar, symbols of derivatives, evaluation of expressions, LaTeX."""

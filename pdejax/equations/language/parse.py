@@ -1,0 +1,269 @@
+"""The grammar of equations: strings to differential expressions, by a whitelist walk over the syntax tree.
+
+Python's parser is used for the syntax only; nothing of a string is ever executed.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import sympy
+
+from pdejax.core import known, suggestion
+from pdejax.equations.language.jets import AXES, COORDINATES, TIME, Form, jet
+
+Vector = tuple[Form, ...]
+Value = Form | Vector
+
+FUNCTIONS: dict[str, Callable[[sympy.Expr], sympy.Expr]] = {
+    "sin": sympy.sin,
+    "cos": sympy.cos,
+    "tan": sympy.tan,
+    "exp": sympy.exp,
+    "log": sympy.log,
+    "sinh": sympy.sinh,
+    "cosh": sympy.cosh,
+    "tanh": sympy.tanh,
+    "sqrt": sympy.sqrt,
+    "abs": sympy.Abs,
+}
+OPERATORS = ("dx", "dy", "dz", "lap", "bilap", "grad", "div", "dot", "curl", "velocity", "advect")
+RESERVED = (*AXES, "t", "pi", "length", "step", *FUNCTIONS, *OPERATORS)
+LARGEST_POWER = 16
+
+_REFUSED = {
+    ast.Attribute: "attribute access",
+    ast.Lambda: "lambda",
+    ast.Subscript: "indexing",
+    ast.Compare: "a comparison",
+    ast.BoolOp: "and/or",
+    ast.IfExp: "if/else",
+    ast.Tuple: "a tuple",
+    ast.List: "a list",
+    ast.Dict: "a dictionary",
+    ast.NamedExpr: "an assignment",
+    ast.JoinedStr: "a string",
+}
+_BINARY = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+
+
+def split_sides(term: str) -> tuple[str, str]:
+    """The field name and the right-hand side of `"u_t = ..."`.
+
+    **Raises:** `ValueError` if the string is not of this form or the name cannot be a field's.
+    """
+    left, equals, right = term.partition("=")
+    match = re.fullmatch(r"\s*([A-Za-z][A-Za-z0-9]*)_t\s*", left)
+    if not equals or "=" in right or match is None:
+        raise ValueError(f"equation {term!r}: expected 'FIELD_t = ...', for example 'u_t = -u*u_x + nu*u_xx'")
+    if match[1] in RESERVED:
+        raise ValueError(f"equation {term!r}: {match[1]!r} is a reserved word, choose another name for the field")
+    return match[1], right.strip()
+
+
+class Parser:
+    """Reads right-hand sides over given fields and parameters.
+
+    **Arguments:** `fields`, `parameters`: names that may occur; `ndim`: number of space axes; `rates`: whether
+    derivatives in time such as `u_tt` may occur; `definitions`: named expressions, by their forms.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[str],
+        parameters: Iterable[str],
+        ndim: int,
+        *,
+        rates: bool = False,
+        definitions: Mapping[str, Form] | None = None,
+    ) -> None:
+        self.fields = tuple(fields)
+        self.parameters = tuple(parameters)
+        self.ndim = ndim
+        self.rates = rates
+        self.definitions = dict(definitions or {})
+        self.term = ""
+
+    def __call__(self, term: str, right: str) -> Form:
+        """The form of `right`, the right-hand side of `term`.
+
+        **Raises:** `ValueError` naming the term, the bad word and the nearest valid spelling.
+        """
+        self.term = term
+        try:
+            tree = ast.parse(right, mode="eval")
+            value = self._walk(tree.body)
+        except (SyntaxError, RecursionError, MemoryError) as error:
+            reason = error.msg if isinstance(error, SyntaxError) else "nested too deeply"
+            raise self._error(f"{right!r} is not an arithmetic expression ({reason})") from None
+        form = self._scalar(value, "the right-hand side")
+        if any(e.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I) for e in form.parts.values()):
+            raise self._error("the right-hand side divides by zero or leaves the real numbers")
+        return form
+
+    def _error(self, message: str) -> ValueError:
+        return ValueError(f"equation {self.term!r}: {message}")
+
+    def _walk(self, node: ast.expr) -> Value:
+        match node:
+            case ast.Constant(value=bool()):
+                pass
+            case ast.Constant(value=int() | float() as number):
+                return Form.of(sympy.Integer(number) if isinstance(number, int) else sympy.Float(number))
+            case ast.Name(id=name):
+                return Form.of(self._symbol(name))
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self._walk(operand)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return self._scale(Form.of(sympy.Integer(-1)), self._walk(operand))
+            case ast.BinOp(op=op) if isinstance(op, _BINARY):
+                return self._binary(node)
+            case ast.BinOp(op=ast.BitXor()):
+                raise self._error("'^' is not a power, write '**'")
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+                return self._call(name, args)
+        what = _REFUSED.get(type(node), "this construction")
+        raise self._error(f"{what} in {ast.unparse(node)!r} is not part of the grammar of equations")
+
+    def _symbol(self, name: str) -> sympy.Expr:
+        axes = AXES[: self.ndim]
+        letters = ("t", *axes) if self.rates else tuple(axes)
+        field, _, suffix = name.partition("_")
+        if name in self.parameters:
+            return sympy.Symbol(name, real=True)
+        if name in self.definitions:
+            return self.definitions[name].flat()
+        if field in self.fields and name == field:
+            return jet(field)
+        if field in self.fields and suffix and set(suffix) <= set(letters):
+            alpha = (suffix.count("x"), suffix.count("y"), suffix.count("z"))
+            return jet(field, alpha, time=suffix.count("t"))
+        if name in axes:
+            return COORDINATES[AXES.index(name)]
+        if name in ("t", "pi"):
+            return TIME if name == "t" else sympy.pi
+        derivatives = [f"{f}_{a * n}" for f in self.fields for a in letters for n in (1, 2, 3, 4)]
+        if field in self.fields and suffix:
+            wanted = f"derivatives of {field!r} in {self.ndim}D are written with the letters {', '.join(letters)}"
+            raise self._error(f"unknown derivative {name!r}: {wanted}.{suggestion(name, derivatives)}")
+        named = [*self.fields, *self.parameters, *self.definitions]
+        options = [*named, *axes, "t", "pi", *derivatives, *FUNCTIONS, *OPERATORS]
+        declared = f"Fields: {', '.join(self.fields)}; parameters: {', '.join(self.parameters) or 'none'}."
+        raise self._error(f"{known('name', name, options)} {declared}")
+
+    def _binary(self, node: ast.BinOp) -> Value:
+        left, right = self._walk(node.left), self._walk(node.right)
+        match node.op:
+            case ast.Add():
+                return self._add(left, right)
+            case ast.Sub():
+                return self._add(left, self._scale(Form.of(sympy.Integer(-1)), right))
+            case ast.Mult() if isinstance(left, tuple):
+                return self._scale(self._scalar(right, "a factor of a vector"), left)
+            case ast.Mult():
+                return self._scale(self._scalar(left, "a factor of a vector"), right)
+            case ast.Div():
+                divisor = self._scalar(right, "a divisor").flat()
+                return self._scale(Form.of(1 / divisor), left)
+        return self._power(self._scalar(left, "the base of a power"), self._scalar(right, "an exponent").flat())
+
+    def _add(self, left: Value, right: Value) -> Value:
+        if isinstance(left, Form) and isinstance(right, Form):
+            return left.plus(right)
+        if isinstance(left, Form) or isinstance(right, Form):
+            raise self._error("a vector and a scalar cannot be added")
+        self._same_length(left, right, "+")
+        return tuple(a.plus(b) for a, b in zip(left, right, strict=True))
+
+    def _scale(self, factor: Form, value: Value) -> Value:
+        return factor.times(value) if isinstance(value, Form) else tuple(factor.times(v) for v in value)
+
+    def _power(self, base: Form, exponent: sympy.Expr) -> Form:
+        if not exponent.is_Integer or abs(int(exponent)) > LARGEST_POWER:
+            raise self._error(
+                f"the exponent {str(exponent)!r} is not an integer between -{LARGEST_POWER} and {LARGEST_POWER}"
+                " (a square root is sqrt(...))"
+            )
+        return Form.of(base.flat() ** exponent)
+
+    def _call(self, name: str, args: list[ast.expr]) -> Value:
+        if name not in FUNCTIONS and name not in OPERATORS:
+            raise self._error(known("function", name, [*FUNCTIONS, *OPERATORS]))
+        wanted = 2 if name == "dot" else 1
+        if len(args) != wanted:
+            raise self._error(f"{name}(...) takes {wanted} argument{'s' * (wanted > 1)}, got {len(args)}")
+        values = [self._walk(arg) for arg in args]
+        if name in FUNCTIONS:
+            return Form.of(FUNCTIONS[name](self._scalar(values[0], f"the argument of {name}").flat()))
+        return getattr(self, "_" + name.replace("dy", "dx").replace("dz", "dx"))(name, *values)
+
+    def _scalar(self, value: Value, what: str) -> Form:
+        if isinstance(value, tuple):
+            raise self._error(f"{what} must be a scalar, got a vector with {len(value)} components")
+        return value
+
+    def _vector(self, value: Value, name: str) -> Vector:
+        if isinstance(value, Form):
+            raise self._error(f"{name}(...) takes a vector such as grad(u), got a scalar")
+        return value
+
+    def _same_length(self, a: Vector, b: Vector, name: str) -> None:
+        if len(a) != len(b):
+            raise self._error(f"{name}: vectors with {len(a)} and {len(b)} components do not match")
+
+    def _dx(self, name: str, value: Value) -> Form:
+        if name[1] not in AXES[: self.ndim]:
+            valid = [f"d{axis}" for axis in AXES[: self.ndim]]
+            raise self._error(f"{name}(...) does not exist in {self.ndim}D.{suggestion(name, valid)}")
+        return self._scalar(value, f"the argument of {name}").derivative(AXES.index(name[1]))
+
+    def _grad(self, name: str, value: Value) -> Vector:
+        form = self._scalar(value, f"the argument of {name}")
+        return tuple(form.derivative(axis) for axis in range(self.ndim))
+
+    def _div(self, name: str, value: Value) -> Form:
+        vector = self._vector(value, name)
+        if len(vector) != self.ndim:
+            raise self._error(f"div(...) takes a vector with {self.ndim} components, got {len(vector)}")
+        return _total(component.derivative(axis) for axis, component in enumerate(vector))
+
+    def _lap(self, name: str, value: Value) -> Value:
+        if isinstance(value, tuple):
+            return tuple(self._div("div", self._grad(name, component)) for component in value)
+        return self._div("div", self._grad(name, value))
+
+    def _bilap(self, name: str, value: Value) -> Value:
+        return self._lap(name, self._lap(name, value))
+
+    def _dot(self, name: str, left: Value, right: Value) -> Form:
+        a, b = self._vector(left, name), self._vector(right, name)
+        self._same_length(a, b, name)
+        return _total(p.times(q) for p, q in zip(a, b, strict=True))
+
+    def _curl(self, name: str, value: Value) -> Value:
+        v = self._vector(value, name)
+        if self.ndim == 1 or len(v) != self.ndim:
+            raise self._error(f"curl(...) takes a vector with 2 components in 2D or 3 in 3D, got {len(v)}")
+        minus = lambda i, j: v[i].derivative(j).plus(Form.of(sympy.Integer(-1)).times(v[j].derivative(i)))
+        return minus(1, 0) if self.ndim == 2 else (minus(2, 1), minus(0, 2), minus(1, 0))
+
+    def _velocity(self, name: str, value: Value) -> Vector:
+        form = self._scalar(value, f"the argument of {name}")
+        names = [f for f in self.fields if form == Form.of(jet(f))]
+        if self.ndim != 2 or not names:
+            raise self._error(f"{name}(...) takes a vorticity field of a 2D equation, one of {', '.join(self.fields)}")
+        return (
+            Form.of(jet(names[0], (0, 1, 0), potential=True)),
+            Form.of(-jet(names[0], (1, 0, 0), potential=True)),
+        )
+
+    def _advect(self, name: str, value: Value) -> Form:
+        velocity = self._velocity(name, value)
+        return self._dot("dot", velocity, self._grad("grad", value))
+
+
+def _total(forms: Iterable[Form]) -> Form:
+    result, *rest = forms
+    for form in rest:
+        result = result.plus(form)
+    return result

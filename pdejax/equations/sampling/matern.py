@@ -1,0 +1,33 @@
+"""Periodic Gaussian fields with Matern spectrum."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from pdejax.core import Grid, Key
+from pdejax.equations.sampling.series import coloured, modes
+
+
+@dataclasses.dataclass(frozen=True)
+class Matern:
+    """The periodic Gaussian field with Matern spectrum (2 nu / length^2 + |k|^2)^-(nu + d/2) and variance `sigma^2`.
+
+    **Arguments:** `nu`: smoothness; `length`: correlation length, in units of the problem; `sigma`: standard deviation
+    at a point; `cutoff`: highest mode drawn; `mean`: added afterwards.
+    """
+
+    nu: float = 2.5
+    length: float = 0.1
+    sigma: float = 1.0
+    cutoff: int = 64
+    mean: float = 0.0
+    channels: int = 1
+
+    def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
+        integers = modes(self.cutoff, grid.ndim)
+        square = sum((2 * np.pi * m / length) ** 2 for m, length in zip(integers, grid.lengths, strict=True))
+        power = (2 * self.nu / self.length**2 + square) ** -(self.nu + grid.ndim / 2)
+        weight = np.where(integers[-1] == 0, 1.0, 2.0)  # modes of the half spectrum stand for two
+        power = power / (power * weight).sum() * self.sigma**2
+        return self.mean + coloured(key, grid, np.sqrt(power), self.cutoff, self.channels)

@@ -1,0 +1,17 @@
+"""What all distributions of fields have in common."""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Array, Float
+
+from pdejax.core import Grid, Key
+
+
+@runtime_checkable
+class InitialSampler(Protocol):
+    """A distribution of initial states; `channels` is the number of fields."""
+
+    @property
+    def channels(self) -> int: ...
+
+    def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]: ...

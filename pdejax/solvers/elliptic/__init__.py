@@ -1,0 +1,1 @@
+"""Steady diffusion on boxes: finite volumes and preconditioned conjugate gradients."""

@@ -1,0 +1,1 @@
+"""Ordinary differential equations by Diffrax, with records of the steps it takes."""

@@ -1,0 +1,1 @@
+"""Pseudo-spectral methods on periodic boxes with exponential integrators in time."""

@@ -1,0 +1,46 @@
+from typing import Annotated, Literal
+
+import equinox as eqx
+import pytest
+
+from pdejax.core import Count, Counts, Fraction, PerAxis, check_options, checked
+
+
+class Thing(eqx.Module):
+    size: Count = 1
+    word: Literal["left", "right"] | None = None
+    sizes: Counts = (1,)
+    share: Fraction = 0.5
+    modes: Annotated[Count | Counts, PerAxis()] = 3
+
+    def __check_init__(self):
+        check_options(self)
+
+
+@checked
+def function(size: Count, *, step: Annotated[float, "seconds"] = 1.0):
+    return size
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"size": 0}, "size should be greater than or equal to 1, got 0"),
+        ({"word": "lefd"}, "unknown word 'lefd'. Did you mean 'left'?"),
+        ({"sizes": (1, 0)}, "sizes should be greater than or equal to 1, got 0"),
+        ({"sizes": ()}, "sizes should have at least 1 entry, got ()"),
+        ({"share": 1.0}, "share should be less than 1, got 1.0"),
+        ({"modes": (3, -1)}, "modes should be greater than or equal to 1, got -1"),
+    ],
+)
+def test_what_an_annotation_forbids(options, sentence):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        Thing(**options)
+    assert str(caught.value) == sentence
+
+
+def test_what_it_allows():
+    assert Thing(2, "right", (3, 4), 0.0, (5, 6)).word == "right"
+    assert function(3) == 3
+    with pytest.raises(ValueError, match="size should be greater"):
+        function(0)

@@ -1,0 +1,134 @@
+"""Arrays as a data set: names, splits, statistics, and what is refused."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import Grid
+from pdejax.data import Arrays
+
+RNG = np.random.default_rng(0)
+STATES = RNG.normal(size=(10, 6, 8, 5, 2)).astype(np.float32)
+NU = np.linspace(0.1, 1.0, 10)
+COEFFICIENT = RNG.uniform(size=(10, 8, 5))
+
+
+def test_what_is_not_said_has_a_plain_meaning():
+    data = Arrays(STATES)
+    assert (data.field_names, data.input_names, data.parameter_names) == (("u0", "u1"), (), ())
+    assert (data.step, data.domain, data.split_names) == (1.0, Grid((8, 5), (1.0, 1.0)), ("train",))
+    assert (data.family, data.simulator) == (None, None)
+    assert Arrays(STATES[:, :1]).step == 0  # one frame is steady
+    assert Arrays(STATES[..., :1]).field_names == ("u",)
+    split = data.split("train")
+    assert split.source is data
+    assert (len(split), split.frames, split.shape) == (10, 6, STATES.shape)
+    assert split.nbytes == STATES.nbytes
+    np.testing.assert_array_equal(split.states, STATES)
+
+
+def test_what_is_said_is_kept():
+    data = Arrays(
+        STATES, step=0.1, lengths=(2.0, 3.0), periodic=(True, False), fields=["rho", "m"], name="gas",
+        inputs={"b": COEFFICIENT, "a": 2 * COEFFICIENT}, parameters={"nu": NU, "c": 1 - NU},
+    )  # fmt: skip
+    assert (data.name, data.step, data.field_names) == ("gas", 0.1, ("rho", "m"))
+    assert (data.input_names, data.parameter_names) == (("b", "a"), ("c", "nu"))
+    assert data.domain.spacing == (2.0 / 8, 3.0 / 4)
+    split = data.split("train")
+    np.testing.assert_array_equal(split.inputs, np.float32(np.stack([COEFFICIENT, 2 * COEFFICIENT], -1)))
+    np.testing.assert_array_equal(split.parameter_array, np.float32(np.stack([1 - NU, NU], -1)))
+    window = split.window(3, 2, 3)
+    np.testing.assert_array_equal(window.states, STATES[3, 2:5])
+    np.testing.assert_array_equal(window.inputs, split.inputs[3])
+    np.testing.assert_array_equal(split.read(4, 2), STATES[:4, :2])
+    with pytest.raises(ValueError, match=r"split 'train' has 10 trajectories of 6 frames, 11 of 6 were asked for"):
+        split.read(11, 6)
+    with pytest.raises(ValueError, match=r"unknown split 'tain'. Did you mean 'train'"):
+        data.split("tain")
+
+
+def test_integers_and_arrays_of_jax_are_taken():
+    whole = np.arange(2 * 3 * 4).reshape(2, 3, 4, 1)
+    states = Arrays(whole).split("train").states
+    assert states.dtype == np.float32
+    np.testing.assert_array_equal(states, whole)
+    np.testing.assert_array_equal(Arrays(jnp.asarray(STATES)).split("train").states, STATES)
+
+
+def test_shares_take_trajectories_in_their_order():
+    data = Arrays(STATES, parameters={"nu": NU}, splits={"train": 0.75, "valid": 0.05, "test": 0.2})
+    found = [data.split(name) for name in ("train", "valid", "test")]
+    assert [len(split) for split in found] == [7, 1, 2]
+    np.testing.assert_array_equal(np.concatenate([split.states for split in found]), STATES)
+    np.testing.assert_array_equal(np.concatenate([split.parameters["nu"] for split in found]), np.float32(NU))
+    assert [len(Arrays(STATES, splits={"train": 0.5}).split("train"))] == [5]
+
+
+def test_splits_of_their_own_and_statistics_of_train():
+    parts = {"test": STATES[:2, :3], "train": STATES[2:]}
+    data = Arrays(parts, parameters={"test": {"nu": NU[:2]}, "train": {"nu": NU[2:]}}, inputs=None)
+    assert data.split_names == ("test", "train")
+    assert (data.split("test").frames, data.split("train").frames) == (3, 6)
+    train = STATES[2:].astype(np.float64)
+    for suffix, values in (("", train), ("_delta", np.diff(train, axis=1))):
+        flat = values.reshape(-1, 2)
+        for name, value in {"mean": flat.mean(0), "std": flat.std(0), "rms": np.sqrt((flat**2).mean(0))}.items():
+            np.testing.assert_allclose(data.statistics[name + suffix], value, rtol=1e-6)
+    np.testing.assert_allclose(data.statistics["parameter_mean"], NU[2:].mean(), rtol=1e-6)
+    assert data.statistics["input_mean"].shape == (0,)
+
+
+def test_the_fingerprint_follows_the_content():
+    same = [Arrays(STATES, parameters={"nu": NU}).fingerprint for _ in range(2)]
+    assert same[0] == same[1]
+    other = STATES.copy()
+    other[3, 2, 1, 0, 1] += 1e-3
+    others = [
+        Arrays(other, parameters={"nu": NU}),
+        Arrays(STATES, parameters={"nu": NU[::-1]}),
+        Arrays(STATES, parameters={"mu": NU}),
+        Arrays(STATES, parameters={"nu": NU}, step=0.5),
+        Arrays(STATES, parameters={"nu": NU}, lengths=(1.0, 2.0)),
+        Arrays(STATES, parameters={"nu": NU}, splits={"train": 0.5, "test": 0.5}),
+    ]
+    assert len({same[0], *(data.fingerprint for data in others)}) == 1 + len(others)
+
+
+def with_nan():
+    states = STATES.copy()
+    states[4, 1, 7, 0, 1] = np.nan
+    return states
+
+
+@pytest.mark.parametrize(
+    ("states", "options", "words"),
+    [
+        (
+            STATES[:, :, 0, 0],
+            {},
+            r"states should be \(trajectory.*states\[..., None\].*, got the shape \(10, 6, 2\)",
+        ),
+        (STATES[None, None], {}, r"states should be \(trajectory, time.*got the shape \(1, 1, 10"),
+        (STATES[:0], {}, r"states should be .*got the shape \(0, 6"),
+        (STATES + 0j, {}, r"states is complex: give its real and imaginary part as two fields"),
+        (np.full((1, 2, 3, 1), "a"), {}, r"states should hold numbers, got the type <U1"),
+        (with_nan(), {}, r"states has 1 of 4800 numbers that are not finite .* the first at \[4, 1, 7, 0, 1\]"),
+        (np.full((1, 2, 3, 1), 1e39), {}, r"states has 6 of 6 numbers that are not finite \(in single precision\)"),
+        (STATES, {"fields": ["u"]}, r"fields=\['u'\] should name 2 channel\(s\)"),
+        (STATES, {"parameters": {"nu": NU[:4]}}, r"parameter 'nu' should have the shape \(10,\), got \(4,\)"),
+        (STATES, {"inputs": {"a": COEFFICIENT[:, :4]}}, r"input 'a' should have the shape \(10, 8, 5\)"),
+        (STATES, {"lengths": (1.0,)}, r"lengths=\(1.0,\) should have one entry for each of 2 axes of space"),
+        (STATES, {"domain": Grid((4,), (1.0,))}, r"the domain has the shape \(4,\), the states \(8, 5\)"),
+        (STATES, {"domain": Grid((8, 5), (1.0, 1.0)), "periodic": True}, r"lengths and periodic belong to the domain"),
+        (STATES, {"splits": {"train": 0.9, "test": 0.2}}, r"splits=.* should be shares above 0 whose sum is 1 at most"),
+        (STATES[:1], {"splits": {"train": 0.5, "test": 0.5}}, r"1 trajectories cannot be divided into train, test"),
+        ({"train": STATES}, {"splits": {"train": 1.0}}, r"splits divide one array of states, here are train"),
+        ({"train": STATES, "test": STATES[..., :1]}, {}, r"space and channels of test are \(8, 5, 1\), those of train"),
+        ({"train": STATES, "test": STATES}, {"parameters": {"train": {"nu": NU}}}, r"parameters of test are \(\)"),
+        ({}, {}, "there are no states"),
+    ],
+)
+def test_what_does_not_fit_is_said(states, options, words):
+    with pytest.raises(ValueError, match=f"^Arrays: {words}"):
+        Arrays(states, **options)

@@ -1,0 +1,189 @@
+"""Data of others: NumPy's files with a card, and a reader of one's own."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from pdejax.core import Boundary, register
+from pdejax.core._registry import _FACTORIES
+from pdejax.data import Arrays, Dataset, open_data
+from pdejax.data.store import statistics
+
+RNG = np.random.default_rng(1)
+STATES = RNG.normal(size=(20, 5, 6, 1))
+NU = RNG.uniform(size=20)
+FORCE = RNG.normal(size=(20, 6))
+
+
+def test_an_array_with_a_card(tmp_path):
+    np.save(tmp_path / "heat.npy", STATES)
+    card = {"name": "warm", "step": 0.5, "lengths": [2], "periodic": [False], "fields": ["T"],
+            "splits": {"train": 0.5, "test": 0.5}}  # fmt: skip
+    (tmp_path / "heat.json").write_text(json.dumps(card))
+    data = open_data(tmp_path / "heat.npy")
+    assert (data.name, data.step, data.field_names, data.split_names) == ("warm", 0.5, ("T",), ("train", "test"))
+    assert data.domain.lengths == (2.0,)
+    assert data.domain.boundaries[0] is not Boundary.PERIODIC
+    np.testing.assert_array_equal(data.split("test").states, np.float32(STATES[10:]))
+
+
+def test_one_array_with_parameters_and_inputs_needs_no_card(tmp_path):
+    np.savez(tmp_path / "heat.npz", states=STATES, nu=NU, f=FORCE)
+    data = open_data(str(tmp_path / "heat.npz"))
+    assert (data.name, data.step, data.parameter_names, data.input_names) == ("heat", 1.0, ("nu",), ("f",))
+    assert [len(data.split(name)) for name in ("train", "valid", "test")] == [16, 2, 2]
+    np.testing.assert_array_equal(data.split("valid").parameters["nu"], np.float32(NU[16:18]))
+    np.testing.assert_array_equal(data.split("test").inputs[..., 0], np.float32(FORCE[18:]))
+
+
+def test_an_array_for_each_split(tmp_path):
+    halves = {"train": slice(0, 12), "test": slice(12, 20)}
+    arrays = {name: STATES[rows] for name, rows in halves.items()}
+    arrays |= {f"{name}_nu": NU[rows] for name, rows in halves.items()}
+    arrays |= {f"{name}_f": FORCE[rows] for name, rows in halves.items()}
+    np.savez_compressed(tmp_path / "heat.npz", **arrays)
+    (tmp_path / "heat.yaml").write_text("step: 0.25\n")
+    data = open_data(tmp_path / "heat.npz", "npz")
+    assert (data.step, data.split_names, data.input_names) == (0.25, ("train", "test"), ("f",))
+    np.testing.assert_array_equal(data.split("test").states, np.float32(STATES[12:]))
+    np.testing.assert_array_equal(data.split("test").parameter_array[:, 0], np.float32(NU[12:]))
+
+
+def test_statistics_are_computed_once_and_kept(tmp_path, monkeypatch):
+    path, calls = tmp_path / "heat.npz", []
+    np.savez(path, states=STATES, nu=NU)
+    real = statistics.statistics_of
+    monkeypatch.setattr(statistics, "statistics_of", lambda split: (calls.append(split), real(split))[1])
+    first, again = open_data(path).statistics, open_data(path).statistics
+    assert len(calls) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["heat.npz", "heat.npz.stats.yaml"]
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, again[name], err_msg=name)
+    np.testing.assert_allclose(first["mean"][0], STATES[:16].mean(), rtol=1e-5)
+    np.savez(path, states=2 * STATES, nu=NU)  # other numbers below the same name
+    np.testing.assert_allclose(open_data(path).statistics["std"], 2 * first["std"], rtol=1e-5)
+    assert len(calls) == 2
+    (tmp_path / "heat.npz.stats.yaml").write_text("{")  # nobody's file
+    np.testing.assert_allclose(open_data(path).statistics["std"], 2 * first["std"], rtol=1e-5)
+
+
+def test_a_folder_that_cannot_be_written_to_is_read_all_the_same(tmp_path, monkeypatch):
+    np.savez(tmp_path / "heat.npz", states=STATES)
+
+    def refuse(path, text):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(statistics, "write_text", refuse)
+    np.testing.assert_allclose(open_data(tmp_path / "heat.npz").statistics["std"], STATES[:16].std(), rtol=1e-5)
+    assert [p.name for p in tmp_path.iterdir()] == ["heat.npz"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        (
+            {"state": STATES},
+            r"expected an array 'states', or one for each of the splits train, .*; found state",
+        ),
+        ({"states": STATES, "train": STATES}, r"expected an array 'states', or one for each of the splits"),
+        ({"train": STATES, "nu": NU}, r"the array 'nu' belongs to no split, expected train_nu"),
+        ({"states": STATES, "nu": NU[:3]}, r"parameter 'nu' should have the shape \(20,\), got \(3,\)"),
+        ({"states": STATES, "f": FORCE[:, :2]}, r"input 'f' should have the shape \(20, 6\), got \(20, 2\)"),
+        ({"train": STATES[..., 0]}, r"train should be \(trajectory, time, \*space, channel\)"),
+        ({"states": np.where(STATES > 2, np.nan, STATES)}, r"states has \d+ of 600 numbers that are not finite"),
+        ({"states": np.array([None])}, r"cannot be read as a file of NumPy's: .*pickle"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(tmp_path, arrays, words):
+    np.savez(tmp_path / "heat.npz", **arrays)
+    with pytest.raises(ValueError, match=rf"heat\.npz:? {words}"):
+        open_data(tmp_path / "heat.npz")
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ("stepp: 1", r"heat.yaml: unknown key 'stepp'. Did you mean 'step'"),
+        ("step: fast", r"heat.yaml: step should be a number above 0, got 'fast'"),
+        ("step: -1", r"heat.yaml: step should be a number above 0, got -1"),
+        ("lengths: 2", r"heat.yaml: lengths should be a list of numbers above 0, got 2"),
+        ("periodic: 1", r"heat.yaml: periodic should be true, false, or a list of these, got 1"),
+        ("fields: u", r"heat.yaml: fields should be a list of words, got 'u'"),
+        ("splits: [train]", r"heat.yaml: splits should be a mapping of splits to shares"),
+        ("lengths: [1, 2]", r"heat.npz: lengths=\[1.0, 2.0\] should have one entry for each of 1 axes of space"),
+        ("fields: [u, v]", r"heat.npz: fields=\['u', 'v'\] should name 1 channel"),
+        ("splits: {train: 2}", r"heat.npz: splits=.* should be shares above 0"),
+        ("- step", r"heat.yaml should be a mapping of name, step, .*got \['step'\]"),
+        ("step: [", r"heat.yaml cannot be read"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_named(tmp_path, card, words):
+    np.savez(tmp_path / "heat.npz", states=STATES)
+    (tmp_path / "heat.yaml").write_text(card)
+    with pytest.raises(ValueError, match=words):
+        open_data(tmp_path / "heat.npz")
+
+
+def test_two_cards_are_one_too_many(tmp_path):
+    np.save(tmp_path / "heat.npy", STATES)
+    for suffix in ("json", "yml"):
+        (tmp_path / f"heat.{suffix}").write_text("{}")
+    with pytest.raises(ValueError, match=r"heat.npy has 2 cards, .*heat.yml and .*heat.json: keep one"):
+        open_data(tmp_path / "heat.npy")
+
+
+def test_what_is_not_there_or_of_no_known_kind(tmp_path):
+    with pytest.raises(ValueError, match=r"there is no data set in .*gone.npz: there is no such file or folder"):
+        open_data(tmp_path / "gone.npz")
+    (tmp_path / "heat.npx").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"heat.npx: unknown suffix 'npx'. Did you mean 'npz'.*reader="):
+        open_data(tmp_path / "heat.npx")
+    (tmp_path / "heat.npz").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(ValueError, match=r"heat.npz cannot be read as a file of NumPy's"):
+        open_data(tmp_path / "heat.npz")
+    with pytest.raises(ValueError, match="there is no data set in"):
+        open_data(tmp_path)
+    with pytest.raises(ValueError, match=r"unknown reader 'npq'"):
+        open_data(tmp_path / "heat.npz", "npq")
+
+
+def test_our_own_sets_open_by_the_same_call(burgers_root):
+    data = open_data(burgers_root)
+    assert isinstance(data, Dataset)
+    assert data.fingerprint == Dataset.open(burgers_root).fingerprint
+
+
+@pytest.fixture
+def mine():
+    """A reader of one's own: columns of text, one trajectory a line."""
+
+    @register("reader", "txt")
+    def read_lines(path, frames: int = 3):
+        rows = np.loadtxt(path)
+        return Arrays(rows.reshape(len(rows), frames, -1, 1), where=str(path))
+
+    yield read_lines
+    del _FACTORIES["reader"]["txt"]
+
+
+def test_a_reader_of_ones_own(tmp_path, mine):
+    rows = RNG.normal(size=(4, 12))
+    np.savetxt(tmp_path / "heat.txt", rows)
+    by_suffix = open_data(tmp_path / "heat.txt").split("train").states
+    np.testing.assert_allclose(by_suffix, rows.reshape(4, 3, 4, 1), rtol=1e-6)
+    with_options = open_data(tmp_path / "heat.txt", {"kind": "txt", "frames": 6})
+    assert with_options.split("train").shape == (4, 6, 2, 1)
+    by_itself = open_data(tmp_path / "heat.txt", mine)
+    np.testing.assert_array_equal(by_itself.split("train").states, by_suffix)
+    with pytest.raises(ValueError, match=r"unknown option of reader 'txt': 'frame'. Did you mean 'frames'"):
+        open_data(tmp_path / "heat.txt", {"kind": "txt", "frame": 6})
+    with pytest.raises(ValueError, match=r"should give Trajectories, such as Arrays, got .*ndarray"):
+        open_data(tmp_path / "heat.txt", lambda path: rows)
+
+
+def test_a_card_of_numbers_in_words_of_yaml(tmp_path):
+    np.save(tmp_path / "heat.npy", STATES)
+    (tmp_path / "heat.yml").write_text(yaml.safe_dump({"step": 1, "lengths": [0.5], "periodic": True}))
+    assert open_data(tmp_path / "heat.npy").step == 1.0
