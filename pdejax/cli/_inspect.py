@@ -74,8 +74,27 @@ def _operator_facts(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _data(path: Path) -> None:
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.text import Text
 
-    from pdejax.data import describe
+    from pdejax.data import overview
 
-    Console(soft_wrap=True).print(describe(path))
+    first, *others = overview(path)
+    Console(soft_wrap=True).print(Group(Text(first.title, style="bold underline"), *map(_shown, others)))
+
+
+def _shown(section: Any) -> Any:
+    """A section of an overview as a table, or as a line where it has no rows."""
+    from rich.table import Table
+    from rich.text import Text
+
+    title = section.title
+    if not section.rows:
+        return Text(title, style="red" if section.bad else "green")
+    table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False,
+                  min_width=len(title), show_header=any(section.columns))  # fmt: skip
+    for column in section.columns:
+        table.add_column(column)
+    for row in section.rows:
+        table.add_row(*row)
+    return table

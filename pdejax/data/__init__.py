@@ -28,10 +28,11 @@ from pdejax.data.points.samplers import PointSampler as PointSampler
 from pdejax.data.points.samplers import QuasiRandomPoints as QuasiRandomPoints
 from pdejax.data.points.samplers import UniformPoints as UniformPoints
 from pdejax.data.store.dataset import Dataset as Dataset
-from pdejax.data.store.inspect import describe as describe
 from pdejax.data.store.memory import Arrays as Arrays
 from pdejax.data.store.npz import read_npz as read_npz
 from pdejax.data.store.open import open_data as open_data
+from pdejax.data.store.overview import Section as Section
+from pdejax.data.store.overview import overview as overview
 from pdejax.data.store.trajectories import Split as Split
 from pdejax.data.store.trajectories import Trajectories as Trajectories
 from pdejax.data.store.trajectories import Window as Window

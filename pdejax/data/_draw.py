@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pdejax.data.store.inspect import well_files
+from pdejax.data.store.overview import well_files
 from pdejax.data.store.well import names, open_shard, text
 
 MOST_FIELDS = 6

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Key, Of, TensorGrid, Whole
+from pdejax.core import Count, Given, Key, Of, TensorGrid, Whole
 from pdejax.data.feeds.points import PointBatch, PointFeed
 from pdejax.data.points.adaptive import AdaptivePoints
 from pdejax.data.points.samplers import PointSampler, QuasiRandomPoints
@@ -74,12 +74,12 @@ class AdaptivePointFeed:
 
 
 def point_feed(
-    problem: BoundaryValueProblem,
+    problem: Annotated[BoundaryValueProblem, Given()],
     sampler: Annotated[PointSampler, Of("points")] = SCATTERED,
-    batch_size: int = 1,
+    batch_size: Annotated[int, Given()] = 1,
     *,
     redraw: Whole = 1,
-    seed: int = 0,
+    seed: Annotated[int, Given()] = 0,
     observation_batch: Count | None = None,
     adaptive: AdaptivePoints | None = None,
 ) -> PointFeed | AdaptivePointFeed:

@@ -1,5 +1,4 @@
 import io
-import re
 import shutil
 
 import h5py
@@ -9,13 +8,11 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from pdejax.data import _draw as drawing
-from pdejax.data import describe, draw, progress_bar
+from pdejax.data import draw, overview, progress_bar
 
 
 def printed(path):
-    out = io.StringIO()
-    Console(width=160, file=out).print(describe(path))
-    return re.sub(r"[\s│┃]+", " ", out.getvalue())
+    return " ".join(" ".join([part.title, *part.columns, *map(" ".join, part.rows)]) for part in overview(path))
 
 
 @pytest.fixture
@@ -91,11 +88,21 @@ def test_what_is_no_data_set_is_said_so(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(ValueError, match="holds no data set: expected a file"):
-            describe(path)
+            overview(path)
     broken = tmp_path / "broken.hdf5"
     broken.write_bytes(b"not hdf5")
     with pytest.raises(ValueError, match=r"broken\.hdf5 is damaged"):
-        describe(broken)
+        overview(broken)
+
+
+def test_description_of_what_a_reader_opens(tmp_path):
+    states = np.arange(2 * 3 * 4.0).reshape(2, 3, 4, 1)
+    np.savez(tmp_path / "heat.npz", train=states, train_nu=[0.5, 0.25], train_a=states[:, 0, :, 0])
+    text = printed(tmp_path / "heat.npz")
+    assert "train 2 3 0.0 MiB" in text
+    assert f"u {states.mean():.6g} {states.std():.6g}" in text
+    assert "a (input) 7.5 6.10328" in text
+    assert "nu 0.25 to 0.5 differs by trajectory" in text
 
 
 def shown(figure: Figure):

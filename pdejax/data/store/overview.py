@@ -1,20 +1,34 @@
-"""What a data set holds, in a terminal: ours or any other in The Well's layout."""
+"""What a data set holds, for people: ours, any other in The Well's layout, and whatever a reader opens."""
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
+from pdejax.core import registered
 from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, damaged
+from pdejax.data.store.open import open_data
+from pdejax.data.store.trajectories import Trajectories
 from pdejax.data.store.well import names, open_shard, read_provenance, text
 
 MOST_ROWS = 12
+SHOWN = ("mean", "std", "rms", "std_delta")
+SUFFIXES = (".hdf5", ".h5")
+
+
+class Section(NamedTuple):
+    """A table with a title; a sentence where there are no rows.
+
+    - `columns`: their heads, empty where they need none; `bad`: whether it tells that something is wrong.
+    """
+
+    title: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    bad: bool = False
 
 
 def well_files(path: Path) -> dict[str, list[Path]]:
@@ -22,23 +36,13 @@ def well_files(path: Path) -> dict[str, list[Path]]:
 
     **Raises:** `ValueError` if there are none.
     """
-    suffixes = (".hdf5", ".h5")
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in suffixes)
-    if not files or files[0].suffix not in suffixes:
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES)
+    if not files or files[0].suffix not in SUFFIXES:
         raise ValueError(f"{path} holds no data set: expected a file *.hdf5 or a folder with some below data/<split>")
     out: dict[str, list[Path]] = {}
     for file in files:
         out.setdefault(file.parent.name, []).append(file)
     return out
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
-        title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False, min_width=len(title)
-    )
-    for column in columns:
-        table.add_column(column)
-    return table
 
 
 def _number(value: Any) -> str:
@@ -56,8 +60,8 @@ def _step(values: np.ndarray) -> str:
     return f", step {_number(steps.flat[0])}" if regular else ""
 
 
-def _axes(file: Any) -> Table:
-    table = _table("Axes", "axis", "points", "range", "boundary")
+def _axes(file: Any) -> Section:
+    rows: list[tuple[str, ...]] = []
     boundaries: dict[str, str] = {}
     for condition in file.get("boundary_conditions", {}).values():
         for axis in names(condition, "associated_dims"):
@@ -66,17 +70,16 @@ def _axes(file: Any) -> Table:
     for axis in ["time", *names(group, "spatial_dims")]:
         values, varying = group[axis][()], bool(group[axis].attrs["sample_varying"])
         extent = f"{_span(values)}{' (differs by trajectory)' if varying else _step(values)}"
-        table.add_row(axis, str(values.shape[-1]), extent, boundaries.get(axis, "" if axis == "time" else "open"))
-    return table
+        rows.append((axis, str(values.shape[-1]), extent, boundaries.get(axis, "" if axis == "time" else "open")))
+    return Section("Axes", ("axis", "points", "range", "boundary"), tuple(rows))
 
 
 def _statistic(statistics: Mapping[str, Any], key: str, name: str) -> Any:
     return statistics[key].get(name, statistics.get(f"input_{key}", {}).get(name, ""))
 
 
-def _fields(file: Any, statistics: Mapping[str, Any]) -> Table:
-    known = [key for key in ("mean", "std", "rms", "std_delta") if key in statistics]
-    table = _table("Fields", "field", "kind", "shape", "type", *known)
+def _fields(file: Any, statistics: Mapping[str, Any]) -> Section:
+    known, rows = [key for key in SHOWN if key in statistics], []
     kinds = ("scalar", "vector", "tensor")
     for order, kind in enumerate(kinds):
         group = file[f"t{order}_fields"]
@@ -84,42 +87,44 @@ def _fields(file: Any, statistics: Mapping[str, Any]) -> Table:
             data = group[name]
             fixed = "" if data.attrs["time_varying"] else ", constant in time"
             numbers = [_number(_statistic(statistics, key, name)) for key in known]
-            table.add_row(name, f"{kind}{fixed}", str(data.shape), str(data.dtype), *numbers)
-    return table
+            rows.append((name, f"{kind}{fixed}", str(data.shape), str(data.dtype), *numbers))
+    return Section("Fields", ("field", "kind", "shape", "type", *known), tuple(rows))
 
 
-def _scalars(file: Any) -> Table | None:
-    group = file["scalars"]
-    table = _table("Parameters", "name", "value", "")
+def _scalars(file: Any) -> Section:
+    group, rows = file["scalars"], []
     for name in names(group):
         values = np.asarray(group[name][()])
         varying = bool(group[name].attrs["sample_varying"])
         drawn = np.asarray(file.attrs.get(name, ()))
         note = f", drawn from {_span(drawn)}" if varying and drawn.size == 2 else ""
-        table.add_row(name, _span(values), f"differs by trajectory{note}" if varying else "")
-    return table if table.row_count else None
+        rows.append((name, _span(values), f"differs by trajectory{note}" if varying else ""))
+    return _parameters(rows)
 
 
-def _rows(title: str, pairs: Mapping[str, Any]) -> Table:
-    table = _table(title, "", "")
-    table.show_header = False
+def _parameters(rows: list[tuple[str, ...]]) -> Section:
+    return Section("Parameters", ("name", "value", ""), tuple(rows)) if rows else Section("Parameters: none")
+
+
+def _pairs(title: str, pairs: Mapping[str, Any]) -> Section:
+    rows = []
     for name, value in pairs.items():
         shown = ", ".join(f"{k} {_number(v)}" for k, v in value.items()) if isinstance(value, dict) else value
         shown = ", ".join(map(str, shown)) if isinstance(shown, list) else _number(shown)
-        table.add_row(name, shown)
-    return table
+        rows.append((name, shown))
+    return Section(title, ("", ""), tuple(rows))
 
 
-def _provenance(file: Any) -> Table | None:
+def _provenance(file: Any) -> Section | None:
     found = read_provenance(file)
     hidden = ("recipe", "rejects", "self_difference", "attempts", "split", "first")
     if "self_difference" in found:
         found["largest self-difference"] = float(np.max(found["self_difference"]))
-    return _rows("Provenance", {k: v for k, v in found.items() if k not in hidden}) if found else None
+    return _pairs("Provenance", {k: v for k, v in found.items() if k not in hidden}) if found else None
 
 
-def _splits(files: Mapping[str, Iterable[Path]]) -> Table:
-    table = _table("Splits", "split", "files", "trajectories", "frames", "size")
+def _splits(files: Mapping[str, Iterable[Path]]) -> Section:
+    rows = []
     for split, paths in files.items():
         count, frames, size, number = 0, set(), 0, 0
         for path in paths:
@@ -128,34 +133,32 @@ def _splits(files: Mapping[str, Iterable[Path]]) -> Table:
                 frames.add(file["dimensions"]["time"].shape[-1])
             size, number = size + path.stat().st_size, number + 1
         span = str(frames.pop()) if len(frames) == 1 else f"{min(frames)} to {max(frames)}"
-        table.add_row(split, str(number), str(count), span, f"{size / 2**20:.1f} MiB")
-    return table
+        rows.append((split, str(number), str(count), span, f"{size / 2**20:.1f} MiB"))
+    return Section("Splits", ("split", "files", "trajectories", "frames", "size"), tuple(rows))
 
 
-def _rejects(rejects: list[Mapping[str, Any]]) -> RenderableType:
+def _rejects(rejects: list[Mapping[str, Any]]) -> Section:
     if not rejects:
-        return Text("Rejected draws: none", style="bold")
+        return Section("Rejected draws: none")
     columns = ("split", "index", "attempt", "reason", "self_difference")
-    table = _table(f"Rejected draws: {len(rejects)}", *columns)
-    for entry in rejects[:MOST_ROWS]:
-        table.add_row(*(_number(entry[name]) for name in columns))
+    rows = [tuple(_number(entry[name]) for name in columns) for entry in rejects[:MOST_ROWS]]
     if len(rejects) > MOST_ROWS:
-        table.add_row(f"and {len(rejects) - MOST_ROWS} more", *[""] * 4)
-    return table
+        rows.append((f"and {len(rejects) - MOST_ROWS} more", *[""] * 4))
+    return Section(f"Rejected draws: {len(rejects)}", columns, tuple(rows))
 
 
-def _state(root: Path) -> list[RenderableType]:
+def _state(root: Path) -> list[Section]:
     """Completeness, checksums and rejects of a data set of ours."""
     if not (root / MANIFEST).exists():
         incomplete = (root / RECIPE).exists()
-        return [Text("Not complete: generate again with the same settings to go on", style="red")] if incomplete else []
+        return [Section("Not complete: generate again with the same settings to go on", bad=True)] if incomplete else []
     manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
     bad = damaged(root, manifest)
     line = f"Checksums: {', '.join(bad)} damaged or missing" if bad else "Checksums: all files intact"
     checks = {f"{s}, {k}": v for s, d in manifest["self_difference"].items() for k, v in d.items()}
     return [
-        Text(line, style="red" if bad else "green"),
-        _rows(manifest["check"].capitalize(), checks),
+        Section(line, bad=bool(bad)),
+        _pairs(manifest["check"].capitalize(), checks),
         _rejects(manifest["rejects"]),
     ]
 
@@ -166,16 +169,19 @@ def _root_of(path: Path) -> Path | None:
     return next((root for root in candidates if (root / "data").is_dir()), None)
 
 
-def describe(path: str | Path) -> RenderableType:
+def overview(path: str | Path) -> list[Section]:
     """What a data set, or one file of it, holds: splits, axes, fields, parameters, provenance, state.
 
-    **Arguments:** `path`: folder of a data set, or an HDF5 file in The Well's layout, whoever wrote it.
+    **Arguments:** `path`: folder of a data set, an HDF5 file in The Well's layout, whoever wrote it, or what a reader
+    opens (see `open_data`).
 
-    **Returns:** something for `rich` to print.
+    **Returns:** tables, of which the first is the name.
 
     **Raises:** `ValueError` if there is no such file or it is damaged.
     """
     path = Path(path)
+    if path.is_file() and path.suffix not in SUFFIXES and path.suffix.removeprefix(".") in registered("reader"):
+        return _read(open_data(path))
     files = well_files(path)
     root = _root_of(path)
     stats = root / STATISTICS if root else None
@@ -183,6 +189,24 @@ def describe(path: str | Path) -> RenderableType:
     state = _state(path) if path.is_dir() else []
     first = next(iter(files.get("train") or next(iter(files.values()))))
     with open_shard(first) as file:
-        title = Text(text(file.attrs["dataset_name"]), style="bold underline")
+        title = Section(text(file.attrs["dataset_name"]))
         parts = [title, _splits(files), _axes(file), _fields(file, statistics), _scalars(file), _provenance(file)]
-    return Group(*(part for part in [*parts, *state] if part is not None))
+    return [part for part in [*parts, *state] if part is not None]
+
+
+def _read(data: Trajectories) -> list[Section]:
+    """The same of what a reader opened."""
+    splits = [data.split(name) for name in data.split_names]
+    rows = tuple((s.name, str(len(s)), str(s.frames), f"{s.nbytes / 2**20:.1f} MiB") for s in splits)
+    inputs = [(f"{name} (input)", *(_number(data.statistics[f"input_{k}"][i]) for k in SHOWN[:2]), "", "")
+              for i, name in enumerate(data.input_names)]  # fmt: skip
+    fields = [(name, *(_number(data.statistics[k][i]) for k in SHOWN)) for i, name in enumerate(data.field_names)]
+    spans = [(name, _span(np.concatenate([s.parameters[name] for s in splits])), "differs by trajectory")
+             for name in data.parameter_names]  # fmt: skip
+    return [
+        Section(data.name),
+        Section("Splits", ("split", "trajectories", "frames", "size"), rows),
+        _pairs("Space and time", {"domain": data.domain, "step": data.step}),
+        Section("Fields", ("field", *SHOWN), tuple(fields + inputs)),
+        _parameters(spans),
+    ]
