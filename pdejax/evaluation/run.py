@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax.core import build, known
-from pdejax.data import Dataset, stored_truth
+from pdejax.data import open_data, stored_truth
 from pdejax.evaluation.result import KINDS, Result
 from pdejax.methods import PhysicsField, load_model
 
@@ -86,7 +86,7 @@ def opened(folder: Path) -> tuple[Any, Any]:
         return model, None if model.problem.spec["truth"] is None else stored_truth(model.problem, root or folder)
     if root is None:
         raise FileNotFoundError(f"{folder} holds no data.json, which says on what it was trained: give the data too")
-    return model, Dataset.open(root)
+    return model, open_data(root)
 
 
 def _numbers(evaluators: Iterable[Evaluator], model: Any, taken: Iterable[str]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _examples(result: Rollout, curves: Curves, truth: Reference) -> dict[str, np
 
 def dataset_section(data: Any, split: str, count: int) -> dict[str, Any]:
     """What the document holds of the data; what only their family or their recipe tells is empty without one."""
-    domain, part, manifest = data.domain, data.split(split), getattr(data, "manifest", None) or {}
+    domain, part, manifest = data.domain, data.split(split), getattr(data, "manifest", {})
     return {
         "name": data.name,
         "fingerprint": data.fingerprint,
@@ -85,9 +85,9 @@ def dataset_section(data: Any, split: str, count: int) -> dict[str, Any]:
         "lengths": list(getattr(domain, "lengths", ())),
         "periodic": bool(getattr(domain, "periodic", False)),
         "fields": list(data.field_names),
-        "inputs": list(getattr(data, "input_names", ())),
+        "inputs": list(data.input_names),
         "parameters": list(data.parameter_names),
-        **_said_by(getattr(data, "problem", None)),
+        **_said_by(data.family),
         "recipe": {name: value for name, value in manifest.get("recipe", {}).items() if name != "problem"},
         "self_difference": manifest.get("self_difference"),
         "rejects": len(manifest.get("rejects", ())),

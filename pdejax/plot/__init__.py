@@ -52,3 +52,5 @@ from pdejax.plot.style import style as style
 from pdejax.plot.training import Stage as Stage
 from pdejax.plot.training import recorded as recorded
 from pdejax.plot.training import training_figure as training_figure
+from pdejax.plot.trajectories import Drawn as Drawn
+from pdejax.plot.trajectories import trajectories_figure as trajectories_figure

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor, register
+from pdejax.data import Arrays
 from pdejax.equations import BoundaryValueProblem
 from pdejax.evaluation import Result, compare, evaluate, moments, summarise
 from pdejax.evaluation.reference import weights_of
@@ -43,22 +44,10 @@ def result(data):
 @pytest.fixture(scope="module")
 def steady(diffusion):
     """Samples whose solution is twice their input."""
-    made = diffusion((9,), trajectories=6, frames=1)
-    split = made.split("test")
-
-    class Samples:
-        states, inputs, frames, parameters = split.states, split.states[:, 0] / 2, 1, {}
-
-        def __len__(self):
-            return len(self.states)
-
-        def read(self, trajectories, frames):
-            return self.states[:trajectories, :frames]
-
-    return types.SimpleNamespace(
-        name="doubled", fingerprint="1" * 64, step=0, domain=made.grid, field_names=("u",), input_names=("f",),
-        parameter_names=(), family=None, split=lambda name: Samples(),
-    )  # fmt: skip
+    states = diffusion((9,), trajectories=6, frames=1).split("test").states
+    return Arrays(
+        {"train": states, "test": states}, inputs={n: {"f": states[:, 0, :, 0] / 2} for n in ("train", "test")}
+    )
 
 
 def fitted(scale):
@@ -267,10 +256,8 @@ def test_options_that_nothing_reads_are_refused(data, steady, pair):
 
 
 def test_data_without_a_family_have_no_solver_beside(data, tmp_path):
-    bare = types.SimpleNamespace(
-        name="bare", fingerprint="2" * 64, step=data.step, domain=data.grid, field_names=("u",), input_names=(),
-        parameter_names=(), family=None, split=data.split,
-    )  # fmt: skip
+    splits = {name: data.split(name).states for name in ("train", "test")}
+    bare = Arrays(splits, step=data.step, domain=data.domain)
     found, known = (evaluate(scaled(data, 0.9), one) for one in (bare, data))
     assert list(found.document["systems"]) == ["model", "linear", "persistence"]
     assert set(found.document["skipped"]) == {"solver", "solver_coarse_grid", "solver_large_step"}
@@ -300,10 +287,8 @@ class Cloud:
 
 def test_means_over_space_are_weighted_by_the_domain(data, tmp_path):
     pieces = np.random.default_rng(0).uniform(0.5, 2.0, 16)
-    cloud = types.SimpleNamespace(
-        name="cloud", fingerprint="3" * 64, step=data.step, domain=Cloud(pieces), field_names=("u",), input_names=(),
-        parameter_names=(), family=None, split=data.split,
-    )  # fmt: skip
+    splits = {name: data.split(name).states for name in ("train", "test")}
+    cloud = Arrays(splits, step=data.step, domain=Cloud(pieces))
     found = evaluate(scaled(data, 0.9), cloud, baselines=["persistence", "linear"])
     states = data.split("test").states.astype(np.float64)[..., 0]
     norm = lambda u: np.sqrt((u**2 @ pieces) / pieces.sum())

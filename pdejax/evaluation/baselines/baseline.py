@@ -54,7 +54,6 @@ def problem_of(data: Any) -> Any:
 
     **Raises:** `ValueError` if they do not say.
     """
-    problem = getattr(data, "problem", None)
-    if problem is None:
+    if data.family is None:
         raise ValueError("the data do not say which equation they solve, so there is no solver to compare with")
-    return problem
+    return data.family

@@ -19,7 +19,7 @@ def _exponent(dataset: Any, truth: Reference) -> LyapunovExponent:
     count = max(2, min(LYAPUNOV_STATES, len(truth.states)))
     rows = np.arange(count) % len(truth.states)
     parameters = {name: values[rows] for name, values in truth.parameters.items()}
-    return largest_lyapunov_exponent(dataset.problem, truth.first()[rows], parameters=parameters, steps=LYAPUNOV_STEPS)
+    return largest_lyapunov_exponent(dataset.family, truth.first()[rows], parameters=parameters, steps=LYAPUNOV_STEPS)
 
 
 def lyapunov_section(dataset: Any, truth: Reference) -> tuple[LyapunovExponent | None, dict[str, Any]]:
@@ -27,7 +27,7 @@ def lyapunov_section(dataset: Any, truth: Reference) -> tuple[LyapunovExponent |
     entry: dict[str, Any] = dict.fromkeys(("exponent", "standard_error", "time", "states", "duration", "reason"))
     if not truth.periodic:
         return None, entry | {"reason": "the solver that measures it needs a periodic grid"}
-    if getattr(dataset, "problem", None) is None:
+    if dataset.family is None:
         return None, entry | {"reason": "the data do not say which equation they solve"}
     exponent = _exponent(dataset, truth)
     if not np.isfinite(exponent.each).all():
