@@ -1,6 +1,5 @@
 """Any number of predictors measured together on the same truth, beside the classical solver at several resolutions."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,22 +7,18 @@ import jax
 import numpy as np
 
 from pdejax.core import Key, known
-from pdejax.evaluation.baselines.baseline import Baseline, problem_of
-from pdejax.evaluation.baselines.stepping import solver, solver_at, solver_resolutions
 from pdejax.evaluation.comparison.cost import step_costs
 from pdejax.evaluation.comparison.ensembles import ensemble_section
 from pdejax.evaluation.comparison.gains import gain_entry
+from pdejax.evaluation.comparison.participants import SOLVER, Participant, models_of, solvers_of
 from pdejax.evaluation.comparison.parts import frontiers, long_section, lyapunov_section, with_lyapunov
 from pdejax.evaluation.metrics.table import METRICS, metric_entry
-from pdejax.evaluation.predictor import as_predictor
 from pdejax.evaluation.reference import Reference, select
 from pdejax.evaluation.rollouts.curves import curves_of, measure_of
 from pdejax.evaluation.rollouts.rollout import chunk_size, rollout
 from pdejax.evaluation.rollouts.solves import calls_per_step, solve_counts
 from pdejax.evaluation.systems import dataset_section, protocol_section, single_precision, system_section
 from pdejax.training import environment
-
-SOLVER = "solver"  # the generating solver, in float64
 
 LAYOUT = """\
 comparison.json (schema 2, kind "comparison"); every number is finite, an unavailable one is null with its reason beside
@@ -74,51 +69,6 @@ _mean_error_spectrum, _truth_spectrum (time, shell).
 Progress = Callable[[str], None]
 
 
-@dataclasses.dataclass(frozen=True)
-class _System:
-    one: Baseline
-    kind: str
-    history: int
-    calls: float | None
-    resolution: dict[str, Any] | None = None
-
-
-def _models(predictors: Mapping[str, Any], step: float) -> dict[str, _System]:
-    return {
-        name: _System(
-            Baseline(name, "a compared predictor", as_predictor(one, step)),
-            "model",
-            getattr(one, "history", 1),
-            getattr(one, "calls", 1),
-        )
-        for name, one in predictors.items()
-    }
-
-
-def _resolution(shape: tuple[int, ...], substeps: int, precision: str) -> dict[str, Any]:
-    return {"shape": list(shape), "substeps": substeps, "precision": precision}
-
-
-def _solvers(dataset: Any, start: int, frontier: bool) -> dict[str, _System]:
-    """The generating solver in float64, and the coarser ones of the frontier in float32."""
-    problem = problem_of(dataset)
-    whole = _resolution(tuple(problem.solve_grid.shape), problem.substeps, "float64")
-    made = {SOLVER: _System(solver(dataset, start), "solver", 1, None, whole)}
-    for shape, substeps in solver_resolutions(dataset) if frontier else ():
-        one = solver_at(dataset, start, shape, substeps)
-        coarse = _resolution(shape, substeps, "float32")
-        made[f"{SOLVER}_{'x'.join(map(str, shape))}_{substeps}"] = _System(one, "solver", 1, None, coarse)
-    return made
-
-
-def _solvers_or_why(dataset: Any, start: int, frontier: bool) -> tuple[dict[str, _System], dict[str, str]]:
-    """The classical solvers; none with the reason where the data do not say what they solve."""
-    try:
-        return _solvers(dataset, start, frontier), {}
-    except ValueError as reason:
-        return {}, {SOLVER: str(reason)}
-
-
 def _check(predictors: Mapping[str, Any], dataset: Any, reference: str | None, members: int) -> str:
     """The reference's name.
 
@@ -139,7 +89,7 @@ def _check(predictors: Mapping[str, Any], dataset: Any, reference: str | None, m
 
 
 def _roll(
-    rows: Mapping[str, _System], truth: Reference, chunk: int, key: Key, tell: Progress
+    rows: Mapping[str, Participant], truth: Reference, chunk: int, key: Key, tell: Progress
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any]]:
     """Sections, arrays and curves of all systems."""
     systems, arrays, curves = {}, {"times": truth.times}, {}
@@ -167,7 +117,7 @@ def _roll(
 
 
 def _ensembles(
-    models: Mapping[str, _System], members: int, together: Mapping[str, Sequence[str]] | None
+    models: Mapping[str, Participant], members: int, together: Mapping[str, Sequence[str]] | None
 ) -> dict[str, tuple[Any, int, int]]:
     """Predictor or predictors, history and number of members of every ensemble.
 
@@ -195,7 +145,7 @@ def _gains(curves: Mapping[str, Any], name: str, base: str) -> dict[str, Any] | 
     return {metric: gain_entry(one, curves[name], curves[base]) for metric, one in METRICS.items()}
 
 
-def _costs(rows: Mapping[str, _System], truth: Reference, step: float, key: Key) -> dict[str, dict[str, Any]]:
+def _costs(rows: Mapping[str, Participant], truth: Reference, step: float, key: Key) -> dict[str, dict[str, Any]]:
     return step_costs({n: (r.one.predictor, r.history, r.one.double) for n, r in rows.items()}, truth, step, key)
 
 
@@ -242,11 +192,11 @@ def measure(
     base = _check(predictors, dataset, reference, members)
     key = jax.random.key(0) if key is None else key
     tell = progress or (lambda text: None)
-    models = _models(predictors, dataset.step)
+    models = models_of(predictors, dataset.step)
     wanted = _ensembles(models, members, together)
     longest = max(one.history for one in models.values())
     truth = select(dataset, split, trajectories, steps, longest)
-    solvers, skipped = _solvers_or_why(dataset, truth.start, frontier)
+    solvers, skipped = solvers_of(dataset, truth.start, frontier)
     rows = models | solvers
     size = chunk or chunk_size((*truth.states[:, 0].shape[:-1], longest * truth.states.shape[-1]), len(truth.times), 8)
     tell("Lyapunov exponent")
