@@ -1,4 +1,7 @@
-"""Runs of the package's own commands, one process a core, and what they left behind."""
+"""Runs of the package's own commands, one process a core, and what they left behind.
+
+Where one core is all there is, as in each process of `experiments.smoke`, commands run within this process.
+"""
 
 import json
 import os
@@ -20,7 +23,13 @@ def command(*words: str, core: int | None = None) -> None:
 
 def pdejax(*words: str, core: int | None = None) -> None:
     """Runs a command of the package."""
-    command(sys.executable, "-m", "pdejax.cli", *words, core=core)
+    if len(os.sched_getaffinity(0)) > 1:
+        command(sys.executable, "-m", "pdejax.cli", *words, core=core)
+        return
+    from pdejax.cli import main
+
+    if code := main(words):
+        raise SystemExit(f"pdejax {' '.join(words)}: exit code {code}")
 
 
 def run_jobs(jobs: Sequence[Job]) -> None:

@@ -1,3 +1,4 @@
+import gc
 import os
 
 # jaxlib 0.10 reports every program it takes from the compilation cache as unsafe, though it is the one it wrote
@@ -5,11 +6,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # programs with checks that call Python, as those of Diffrax, would not be kept in that cache
 os.environ.setdefault("EQX_ON_ERROR", "nan")
 
+from tests._quick import OPTIMISED, quick_environment
+
+os.environ.update(quick_environment())
+
 import jax
 import pytest
 
 from pdejax.cli._runtime import cache_folder
+from tests._record import memory_gib, register
 
+# eight, that a division over many can be tested; a run takes all of them unless its settings say how many
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -19,6 +26,28 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+# GiB of a test process above which it lets go of what it compiled
+ENOUGH = 1.5
+
+
+def pytest_configure(config):
+    register(config)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("optimised") and not OPTIMISED:
+        pytest.skip("is for programs as users compile them: PDEJAX_TEST_OPTIMISED=1 pytest -m optimised")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _release():
+    """Programs of a module's tests are of little use to the next one."""
+    yield
+    if memory_gib() > ENOUGH:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

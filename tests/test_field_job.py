@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +9,7 @@ import numpy as np
 import pytest
 
 import pdejax
+from tests._command import kill, run, saved
 
 BRATU = """\
 # Bratu's problem: ignition in a square.
@@ -77,18 +74,6 @@ def project(tmp_path_factory):
     return folder
 
 
-def start(folder, *words):
-    command = [sys.executable, "-m", "pdejax.cli", *words]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def run(folder, *words, code=0):
-    process = start(folder, *words)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == code, err.decode()
-    return out.decode() if code == 0 else err.decode()
-
-
 def test_one_file_gives_a_solution_with_its_error(project):
     run(project, "train", "problem=bratu", "network.counts=[16,16]", "network.beyond=3")
     said = run(project, "evaluate", "runs/bratu_gaussian_lattice")
@@ -111,13 +96,7 @@ def test_one_file_gives_a_solution_with_its_error(project):
 
 def test_an_unknown_parameter_is_found_and_a_killed_run_goes_on_bit_for_bit(project):
     run(project, "train", *INVERSE, "name=whole")
-    process = start(project, "train", *INVERSE, "name=killed")
-    saved = project / "runs/killed/checkpoints"
-    while process.poll() is None and not any(saved.glob("[0-9]*")):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    kill(project, "train", *INVERSE, "name=killed", when=saved(project / "runs/killed"))
     run(project, "train", *INVERSE, "name=killed")
     weights = [project / "runs" / name / "model/weights.safetensors" for name in ("whole", "killed")]
     assert weights[0].read_bytes() == weights[1].read_bytes()

@@ -1,19 +1,20 @@
 """The main job by the commands a user has: generate, train (also through a kill), evaluate, load elsewhere."""
 
 import json
-import os
 import random
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import pdejax
 from pdejax import load
+from tests._command import kill, run, saved
 
 ROOT = Path(__file__).parent.parent
 WORDS = (
@@ -34,24 +35,11 @@ WORDS = (
 )
 
 
-def _start(folder, *words):
-    command = [sys.executable, "-m", "pdejax.cli", *words]
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def _run(folder, *words):
-    process = _start(folder, *words)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err.decode()
-    return out.decode()
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
-    _run(folder, "generate", *WORDS)
-    _run(folder, "train", *WORDS, "name=whole")
+    run(folder, "generate", *WORDS)
+    run(folder, "train", *WORDS, "name=whole")
     return folder
 
 
@@ -61,15 +49,9 @@ def _losses(run):
 
 
 def test_a_killed_training_continues_bit_for_bit(project):
-    process = _start(project, "train", *WORDS, "name=killed")
-    checkpoints = project / "runs/killed/checkpoints"
-    while process.poll() is None and not any(checkpoints.glob("[0-9]*")):
-        time.sleep(0.005)
-    time.sleep(random.Random(0).uniform(0, 0.2))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
-    _run(project, "train", *WORDS, "name=killed")
+    delay = random.Random(0).uniform(0, 0.2)
+    kill(project, "train", *WORDS, "name=killed", when=saved(project / "runs/killed"), delay=delay)
+    run(project, "train", *WORDS, "name=killed")
     whole, killed = project / "runs/whole", project / "runs/killed"
     assert _losses(whole) == _losses(killed)
     assert (whole / "model/weights.safetensors").read_bytes() == (killed / "model/weights.safetensors").read_bytes()
@@ -79,17 +61,11 @@ TWO_PHASES = ("method=refiner_small", "method.pretrain=0.5")
 
 
 def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project):
-    _run(project, "train", *WORDS, *TWO_PHASES, "name=refined")
-    process = _start(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
-    checkpoints = project / "runs/killed_late/checkpoints"
-    while process.poll() is None and not any(checkpoints.glob("[0-9]*")):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    run(project, "train", *WORDS, *TWO_PHASES, "name=refined")
+    kill(project, "train", *WORDS, *TWO_PHASES, "name=killed_late", when=saved(project / "runs/killed_late"))
     first = project / "runs/killed_late/first_phase/model/weights.safetensors"
     before = first.stat().st_mtime_ns
-    _run(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
+    run(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
     assert first.stat().st_mtime_ns == before, "the first phase was trained again"
     whole, killed = project / "runs/refined", project / "runs/killed_late"
     for below in ("", "first_phase"):
@@ -103,22 +79,18 @@ def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project):
 
 def test_a_student_is_taught_by_a_run(project):
     words = ("method=distilled", "method.teacher=runs/refined", "train.steps=40")
-    _run(project, "train", *WORDS, *words, "name=student")
-    process = _start(project, "train", *WORDS, "method=distilled", "method.teacher=runs/refned", "name=orphan")
-    _, err = process.communicate(timeout=100)
-    assert process.returncode == 2
-    assert "runs/refned does not exist. Did you mean 'refined'" in err.decode()
+    run(project, "train", *WORDS, *words, "name=student")
+    orphan = ("method=distilled", "method.teacher=runs/refned", "name=orphan")
+    assert "runs/refned does not exist. Did you mean 'refined'" in run(project, "train", *WORDS, *orphan, code=2)
 
 
 def test_another_configuration_is_not_mixed_into_a_run(project):
-    process = _start(project, "train", *WORDS, "name=whole", "train.learning_rate=2e-3")
-    _, err = process.communicate(timeout=100)
-    assert process.returncode == 2
-    assert "another train.learning_rate" in err.decode()
+    said = run(project, "train", *WORDS, "name=whole", "train.learning_rate=2e-3", code=2)
+    assert "another train.learning_rate" in said
 
 
 def test_evaluation_writes_a_table_and_a_report(project):
-    out = _run(project, "evaluate", "runs/whole")
+    out = run(project, "evaluate", "runs/whole")
     assert out.strip().splitlines()[-1] == "report: runs/whole/report.html"
     document = json.loads((project / "runs/whole/evaluation.json").read_text())
     assert {"model", "persistence", "linear"} <= set(document["systems"])
@@ -128,36 +100,46 @@ def test_evaluation_writes_a_table_and_a_report(project):
 
 
 FRESH = """
-import jax, jax.numpy as jnp, numpy as np, sys
-import pdejax
+import sys
+import jax, pdejax
 operator = pdejax.load("runs/whole")
 training_code = ("optax", "orbax", "pdejax.training", "pdejax.config")
 assert not any(name.startswith(training_code) for name in sys.modules)
 u = jax.random.normal(jax.random.key(0), (3, 32, 1))
-v = operator(u)
-assert v.shape == u.shape and float(jnp.abs(v - u).max()) > 0
-np.testing.assert_allclose(jax.jit(operator)(u), v, atol=1e-5)
-np.testing.assert_allclose(jax.vmap(operator)(u), v, atol=1e-5)
-rolled = jax.lax.scan(lambda x, _: ((y := operator(x)), y), u, None, length=3)[1]
-np.testing.assert_allclose(rolled, pdejax.trajectory(operator, u, 3), atol=1e-5)
-np.testing.assert_allclose(operator.predict(u, [1.6])[0], rolled[1], atol=1e-5)
-f = lambda u: jnp.sum(operator(u) ** 2)
-slope, h = jax.grad(f)(u), 1e-2
-numeric = (f(u + h * slope) - f(u - h * slope)) / (2 * h)
-np.testing.assert_allclose(numeric, jnp.vdot(slope, slope), rtol=2e-2)
+assert operator(u).shape == u.shape
 """
 
 
-def test_a_trained_operator_works_in_a_fresh_process(project):
+def test_a_fresh_process_loads_an_operator_without_training_code(project):
     subprocess.run([sys.executable, "-c", FRESH], cwd=project, check=True)
 
 
-def test_the_readme_example_runs(project):
-    example, declared = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def test_a_trained_operator_is_a_function_as_any_other(project):
+    operator = load(project / "runs/whole")
+    u = jax.random.normal(jax.random.key(0), (3, 32, 1))
+    v = operator(u)
+    assert v.shape == u.shape
+    assert float(jnp.abs(v - u).max()) > 0
+    np.testing.assert_allclose(jax.jit(operator)(u), v, atol=1e-5)
+    np.testing.assert_allclose(jax.vmap(operator)(u), v, atol=1e-5)
+    rolled = jax.lax.scan(lambda x, _: ((y := operator(x)), y), u, None, length=3)[1]
+    np.testing.assert_allclose(rolled, pdejax.trajectory(operator, u, 3), atol=1e-5)
+    np.testing.assert_allclose(operator.predict(u, np.array([2 * operator.step_size]))[0], rolled[1], atol=1e-5)
+    f = jax.jit(lambda u: jnp.sum(operator(u) ** 2))
+    slope, h = jax.grad(f)(u), 1e-2
+    numeric = (f(u + h * slope) - f(u - h * slope)) / (2 * h)
+    np.testing.assert_allclose(numeric, jnp.vdot(slope, slope), rtol=2e-2)
+
+
+def test_the_readme_example_runs(project, monkeypatch):
+    blocks = lambda page: re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
+    (example,), (declared,) = blocks("README.md"), blocks("docs/guide.md")
     example = example.replace("runs/ks_demo", "runs/whole").replace("(8, 128, 1)", "(8, 32, 1)")
-    check = "\nassert truth.shape == (51, 256, 1) and rollout.shape == (100, 8, 32, 1)"
-    check += "\nassert float(jnp.abs(residual).max()) < 1e-3"
-    subprocess.run([sys.executable, "-c", example + check], cwd=project, check=True)
+    monkeypatch.chdir(project)
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        exec(example, names := {})
+    assert (names["truth"].shape, names["rollout"].shape) == ((51, 256, 1), (100, 8, 32, 1))
+    assert float(jnp.abs(names["residual"]).max()) < 1e-3
     conditions = {"initial": {"at": "t=0", "terms": "u = sin(pi*x)"}}
     equation = {"fields": ["u"], "parameters": {"nu": 0.1}}
     spec = {"name": "burgers", "equation": equation, "domain": {"t": [0, 1], "x": [0, 1]}, "conditions": conditions}

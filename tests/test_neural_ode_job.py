@@ -2,10 +2,6 @@
 
 import json
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import diffrax
@@ -15,8 +11,8 @@ import numpy as np
 import pytest
 
 import pdejax
-from pdejax.cli import main
 from pdejax.evaluation import Accounted
+from tests._command import kill, run, saved
 
 WORDS = (
     "problem=burgers",
@@ -38,34 +34,17 @@ MOMENTS = ("loss", "nrmse", "nfe", "accepted_steps", "rejected_steps", "unfinish
 MEASURES = ("solver_error", "solver_stiffness", "penalty", "penalty_weight")
 
 
-def start(folder, *words):
-    command = [sys.executable, "-m", "pdejax.cli", *words]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
 def train(folder, name, *words):
-    process = start(folder, "train", *WORDS, *words, f"name={name}")
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err.decode()
+    run(folder, "train", *WORDS, *words, f"name={name}")
     return folder / "runs" / name
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr("pdejax.cli._runtime.start", lambda *_, **__: None)
-        assert main(["generate", *WORDS]) == 0
+    run(folder, "generate", *WORDS)
     train(folder, "whole")
     return folder
-
-
-@pytest.fixture
-def here(project, monkeypatch):
-    monkeypatch.chdir(project)
-    monkeypatch.setattr("pdejax.cli._runtime.start", lambda *_, **__: None)
-    return project
 
 
 @pytest.fixture
@@ -82,13 +61,7 @@ def lines(run):
 
 @pytest.mark.slow
 def test_a_killed_training_continues_bit_for_bit(project):
-    process = start(project, "train", *WORDS, "name=killed")
-    checkpoints = project / "runs/killed/checkpoints"
-    while process.poll() is None and not any(checkpoints.glob("[0-9]*")):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    kill(project, "train", *WORDS, "name=killed", when=saved(project / "runs/killed"))
     killed, whole = train(project, "killed"), project / "runs/whole"
     assert lines(whole) == lines(killed)
     assert (whole / "model/weights.safetensors").read_bytes() == (killed / "model/weights.safetensors").read_bytes()
@@ -107,10 +80,9 @@ def test_the_record_tells_what_the_solves_took(project):
     assert last["loss"] < record[1]["loss"]
 
 
-def test_evaluation_tells_what_a_solve_takes_by_its_first_step(here, capsys):
-    assert main(["evaluate", "runs/whole", "evaluation.baselines=false", "evaluation.steps=1"]) == 0
-    shown = capsys.readouterr().out
-    document = json.loads(Path("runs/whole/evaluation.json").read_text())
+def test_evaluation_tells_what_a_solve_takes_by_its_first_step(project):
+    shown = run(project, "evaluate", "runs/whole", "evaluation.baselines=false", "evaluation.steps=1")
+    document = json.loads((project / "runs/whole/evaluation.json").read_text())
     solves = document["systems"]["model"]["cost"]["solves"]
     assert [(one["steps"], one["first_step"]) for one in solves] == [(1, 1.0), (1, "automatic")]
     for one in solves:
@@ -118,10 +90,9 @@ def test_evaluation_tells_what_a_solve_takes_by_its_first_step(here, capsys):
         assert one["evaluations"] == 1 + extra + 6 * (one["accepted"] + one["rejected"])
         assert one["finished"]
     assert "one solve of 3 trajectories  first step  evaluations  accepted  refused\n" in shown
-    assert "What a solve takes" in Path("runs/whole/report.html").read_text()
-    assert main(["inspect", "runs/whole"]) == 0
-    assert "kind: neural_ode\n" in capsys.readouterr().out
-    assert main(["inspect", "runs/whole/model"]) == 0
+    assert "What a solve takes" in (project / "runs/whole/report.html").read_text()
+    assert "kind: neural_ode\n" in run(project, "inspect", "runs/whole")
+    run(project, "inspect", "runs/whole/model")
 
 
 def test_a_trained_operator_is_continuous_in_time(project, states):
@@ -136,7 +107,8 @@ def test_a_trained_operator_is_continuous_in_time(project, states):
     assert float(jnp.abs(frames[1] - u).max()) > 0.05
 
 
-def test_the_examples_of_the_documentation_run(here):
+def test_the_examples_of_the_documentation_run(project, monkeypatch):
+    monkeypatch.chdir(project)
     text = (Path(__file__).parent.parent / "docs/neural_ode.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     assert len(blocks) == 2

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from benchmarks._results import row
+from experiments._kit.results import Row, over_seeds, row
 from pdejax.data import WindowOrder
 from pdejax.methods import AbstractMethod, AbstractRegularization, Regularized
 from pdejax.solvers import Integrator
@@ -238,14 +238,6 @@ class Goal:
     training: float | None = None
 
 
-def _row(case: str, metric: str, values: Sequence[float], seeds: Sequence[int], better: str, **further: Any) -> dict:
-    values = [float(v) for v in values]
-    return row(
-        case, metric, float(np.mean(values)), better=better, interval=[min(values), max(values)],
-        seeds=list(seeds), **further,
-    )  # fmt: skip
-
-
 def rows(
     task: Comparison,
     found: Mapping[str, list[Trained]],
@@ -255,24 +247,25 @@ def rows(
     policy: str,
     goals: Mapping[str, Goal],
     difference: bool = False,
-) -> list[dict]:
+    unit: str = "1",
+) -> list[Row]:
     """One row a figure: means over seeds, the interval being the smallest and largest of them.
 
     **Arguments:** `quality`: name of the score that must not become worse; `policy`: under which the goals are meant;
     `goals`: by arm; `difference`: the quality is compared by a difference in points, larger being better (accuracy),
-    and not by a ratio (an error).
+    and not by a ratio (an error); `unit`: of the quality.
     """
-    out: list[dict] = []
+    out: list[Row] = []
     for name, trained in found.items():
         case, goal = f"{task.name}, {name}", goals.get(name, Goal())
         of = lambda p, key, arm=trained: [t.scores[p][key] for t in arm]
-        add = lambda metric, values, better, goal=None, case=case: out.append(
-            _row(case, metric, values, seeds, better, goal=goal)
+        add = lambda metric, values, better, goal=None, unit="1", case=case: out.append(
+            row(case, metric, better=better, unit=unit, goal=goal, **over_seeds(values, seeds))
         )
         for p in task.first_steps:
             add(f"evaluations, first step {p}", of(p, "nfe"), "lower")
             add(f"accepted steps, first step {p}", of(p, "steps"), "lower")
-        add(quality, of(policy, quality), "higher" if difference else "lower")
+        add(quality, of(policy, quality), "higher" if difference else "lower", unit=unit)
         if name == PLAIN:
             continue
         plain = found[PLAIN]
@@ -284,7 +277,7 @@ def rows(
             add(f"prediction speed / unregularised, first step {p}", speed, "higher", goal.speed if meant else None)
         if difference:
             points = np.array(of(policy, quality)) - np.array(of(policy, quality, plain))
-            add(f"{quality} minus unregularised", points, "higher", goal.quality)
+            add(f"{quality} minus unregularised", points, "higher", goal.quality, unit)
         else:
             add(f"{quality} / unregularised", ratio(policy, quality), "lower", goal.quality)
         spent = [sum(t.seconds) / sum(u.seconds) for t, u in zip(trained, plain, strict=True)]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pdejax.core import Grid
+
 EXAMPLE_FRAMES = {1: 256, 2: 6, 3: 6}
 
 
@@ -64,9 +66,11 @@ class Reference:
 def weights_of(domain: Any) -> np.ndarray | None:
     """Weights of the points in means over space, `(*shape,)` of mean one; none where all points are alike.
 
+    Points of a uniform grid all count once, also its ends, as in the losses and as errors are published.
+
     **Arguments:** `domain`: whose `measure()` are the weights of its quadrature.
     """
-    if not hasattr(domain, "measure"):
+    if isinstance(domain, Grid) or not hasattr(domain, "measure"):
         return None
     weights = np.broadcast_to(np.asarray(domain.measure(), np.float64), domain.shape)
     return None if np.ptp(weights) <= 1e-12 * weights.max() else weights / weights.mean()

@@ -77,7 +77,7 @@ def test_inspect_a_released_model(untrained, capsys):
 
 def test_train_leaves_a_run_that_can_be_loaded_and_continued(here, small, capsys):
     words = [*small, "network.width=4", "network.modes=4", "network.depth=1", "name=mine", "train=smoke"]
-    words += ["train.batch_size=8", "train.steps=10", "train.updates_per_dispatch=5"]
+    words += ["train.batch_size=8", "train.steps=10", "train.updates_per_dispatch=5", "train.devices=2"]
     assert main(["generate", *words]) == 0
     assert main(["train", *words]) == 0
     assert read_run("runs/mine/config.yaml") == resolve(words)

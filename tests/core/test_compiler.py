@@ -12,6 +12,7 @@ def errors():
     return compiler_self_check()
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("program", ["norms", "second derivative"])
 @pytest.mark.parametrize("precision", BOUND)
 def test_compiled_programs_agree_with_uncompiled_ones(program, precision, errors):

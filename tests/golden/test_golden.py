@@ -76,9 +76,10 @@ def _sentence(name, differences):
 
 
 def _cases():
-    return [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow) for name in names()]
+    return [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.long) for name in names()]
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", _cases())
 def test_the_same_numbers_as_before(recorder, name):
     before, now, change = RECORDED["cases"][name], recorder(name), _change(name)

@@ -11,8 +11,9 @@ import pytest
 from pdejax.training import Checkpoints, Interrupted, NonFiniteLoss, TrainSettings, train
 
 SETTINGS = TrainSettings(
-    steps=30, learning_rate=3e-3, ema=0.9, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10
-)
+    steps=30, learning_rate=3e-3, ema=0.9, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10,
+    devices=2,
+)  # fmt: skip
 
 
 def _replace(**changes):
