@@ -23,7 +23,7 @@ from pdejax.data import (
 )
 from pdejax.embedding import load
 from pdejax.equations import BoundaryValueProblem
-from pdejax.evaluation import FieldError, RolloutValidation
+from pdejax.evaluation import CoordinateValidation, RolloutValidation
 from pdejax.methods import DataCard, Distilled, ProblemCard, adapt_field, save_model
 from pdejax.training import (
     APART,
@@ -192,7 +192,7 @@ def _of_points(config: RunConfig) -> Run:
     def measures(part: TrainConfig) -> Sequence[Any]:
         found: list[Any] = [ValidationLoss(method, points(part, config.seed + VALID_SEED), batches=1)]
         if problem.exact is not None or (config.data_folder / "truth.h5").exists():
-            found.append(FieldError(stored_truth(problem, config.data_folder)))
+            found.append(CoordinateValidation(stored_truth(problem, config.data_folder)))
         return found
 
     stages = tuple(
