@@ -11,7 +11,7 @@ from pdejax.cli._build import dataset_of, method_of, problem_of
 from pdejax.config import RunConfig, TrainConfig, read_run
 from pdejax.core import build
 from pdejax.data import PointFeed, batches_of, choose_feed, stored_truth
-from pdejax.evaluation import FieldError, RolloutValidation
+from pdejax.evaluation import CoordinateValidation, RolloutValidation
 from pdejax.methods import DataCard, ProblemCard, adapt_field, save_model
 from pdejax.training import (
     APART,
@@ -129,7 +129,7 @@ def _of_points(config: RunConfig) -> Run:
         held_out = _points(config, problem, part, config.seed + VALID_SEED)
         found: list[Any] = [ValidationLoss(method, held_out, batches=1)]
         if problem.exact is not None or (config.data_folder / "truth.h5").exists():
-            found.append(FieldError(stored_truth(problem, config.data_folder)))
+            found.append(CoordinateValidation(stored_truth(problem, config.data_folder)))
         return found
 
     stages = tuple(

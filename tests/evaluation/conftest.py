@@ -38,6 +38,12 @@ class FakeDataset:
     fingerprint: str = "0" * 64
     manifest: Mapping = dataclasses.field(default_factory=dict)
 
+    input_names: tuple[str, ...] = ()
+
+    @property
+    def family(self) -> Problem:
+        return self.problem
+
     @property
     def domain(self) -> Grid:
         return self.problem.grid

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor
-from pdejax.evaluation import Comparison, bootstrap_interval, compare_runs, evaluate, write_comparison
+from pdejax.evaluation import Result, bootstrap_interval, compare, evaluate
 from pdejax.evaluation.comparison.parts import pareto
 
 
@@ -61,7 +61,7 @@ def comparison(dataset):
         "extrapolates": stepping(dataset.step, Extrapolate(), history=2),
         "stays": Called(4),
     }
-    return compare_runs(predictors, dataset, members=4, long_steps=1000)
+    return compare(predictors, dataset, members=4, long_steps=1000)
 
 
 def test_all_start_from_the_newest_frame_of_the_longest_history(dataset, comparison):
@@ -81,7 +81,7 @@ def test_all_start_from_the_newest_frame_of_the_longest_history(dataset, compari
 
 def test_numbers_are_those_of_an_evaluation(dataset):
     predictor = stepping(dataset.step, Scale(0.9))
-    compared = compare_runs({"one": predictor}, dataset, frontier=False)
+    compared = compare({"one": predictor}, dataset, frontier=False)
     alone = evaluate(predictor, dataset, baselines=["solver"])
     for mine, name in (("one", "model"), ("solver", "solver")):
         for metric, entry in alone.document["systems"][name]["metrics"].items():
@@ -115,7 +115,7 @@ def test_an_interval_of_a_ratio_is_paired():
 
 def test_equal_systems_gain_nothing(dataset):
     one = stepping(dataset.step, Kick(0.05))
-    compared = compare_runs({"a": one, "b": one}, dataset, reference="b", frontier=False)
+    compared = compare({"a": one, "b": one}, dataset, reference="b", frontier=False)
     np.testing.assert_array_equal(compared.arrays["a/nrmse"], compared.arrays["b/nrmse"])  # common random numbers
     for metric, entry in compared.system("a")["against_reference"].items():
         assert entry["difference"] == 0.0, metric
@@ -177,15 +177,15 @@ def test_ensembles_are_of_stochastic_systems_only(dataset, comparison):
 
 def test_several_models_are_an_ensemble(dataset):
     models = {str(f): stepping(dataset.step, Scale(f)) for f in (0.7, 0.9)}
-    found = compare_runs(models, dataset, together={"both": ["0.7", "0.9"]}, frontier=False)
+    found = compare(models, dataset, together={"both": ["0.7", "0.9"]}, frontier=False)
     assert list(found.document["ensembles"]) == ["both"]
     start = dataset.split("test").states[:, 0].astype(np.float64)
     deviation = np.sqrt((start**2).mean((1, 2))) * (0.9 - 0.7) / np.sqrt(2)
     np.testing.assert_allclose(found.arrays["both/ensemble_spread"][0], deviation * np.sqrt(3 / 2), rtol=1e-4)
     with pytest.raises(ValueError, match=r"unknown predictor '0\.8'"):
-        compare_runs(models, dataset, together={"both": ["0.8", "0.9"]}, frontier=False)
+        compare(models, dataset, together={"both": ["0.8", "0.9"]}, frontier=False)
     with pytest.raises(ValueError, match="at least 2 different predictors"):
-        compare_runs(models, dataset, together={"both": ["0.9"]}, frontier=False)
+        compare(models, dataset, together={"both": ["0.9"]}, frontier=False)
 
 
 def test_an_ensemble_drawn_like_the_truth_is_calibrated(diffusion):
@@ -197,7 +197,7 @@ def test_an_ensemble_drawn_like_the_truth_is_calibrated(diffusion):
     for i in range(6):
         frames.append(0.9 * frames[-1] + 0.05 * kicks[:, i])
     test[:] = np.stack(frames, axis=1)
-    found = compare_runs({"walk": stepping(dataset.step, Kick(0.05))}, dataset, members=8, frontier=False)
+    found = compare({"walk": stepping(dataset.step, Kick(0.05))}, dataset, members=8, frontier=False)
     entry = found.document["ensembles"]["walk"]
     np.testing.assert_allclose(entry["spread_over_error"]["all_steps"], 1.0, rtol=0.03)
     np.testing.assert_allclose(entry["crps"]["one_step"], 0.05 / np.sqrt(np.pi), rtol=0.06)
@@ -222,11 +222,11 @@ def test_the_result_and_its_page(comparison, tmp_path):
     text = comparison.save(tmp_path).read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
-    again = Comparison.load(tmp_path)
+    again = Result.load(tmp_path)
     assert again.document == json.loads(json.dumps(comparison.document))
     for name, values in comparison.arrays.items():
         np.testing.assert_array_equal(again.arrays[name], values)
-    page = write_comparison(tmp_path).read_text()
+    page = comparison.write_page(tmp_path).read_text()
     assert page.endswith("</html>\n")
     assert not re.search(r"<script|<link|https?://", page)
     gain = comparison.system("decays_more")["against_reference"]["one_step_nrmse"]["gain"]
@@ -236,28 +236,22 @@ def test_the_result_and_its_page(comparison, tmp_path):
     assert pictures == expected
 
 
-def test_a_page_needs_a_comparison(tmp_path):
-    with pytest.raises(FileNotFoundError, match="compare some runs first"):
-        write_comparison(tmp_path)
-
-
 def test_one_diverging_system_leaves_only_finite_numbers(dataset, tmp_path):
-    compared = compare_runs({"wild": stepping(dataset.step, Scale(5e6))}, dataset, frontier=False, long_steps=10)
+    compared = compare({"wild": stepping(dataset.step, Scale(5e6))}, dataset, frontier=False, long_steps=10)
     assert compared.system("wild")["diverged"]["count"] == 6
     text = compared.save(tmp_path).read_text()
     assert "NaN" not in text
-    assert write_comparison(tmp_path).exists()
+    assert compared.write_page(tmp_path).exists()
 
 
 def test_two_dimensions_and_parameters_of_each_trajectory(diffusion, tmp_path):
     dataset = diffusion((8, 8), trajectories=3, frames=3, vary=True)
     models = {"a": stepping(dataset.step, Scale(0.9)), "b": stepping(dataset.step, Scale(0.8))}
-    found = compare_runs(models, dataset, steps=1, long_steps=3)
+    found = compare(models, dataset, steps=1, long_steps=3)
     for name, one in found.document["systems"].items():
         if one["kind"] == "solver":  # knows the diffusivity of every trajectory
             assert one["metrics"]["one_step_nrmse"]["value"] < 1e-5, name
-    found.save(tmp_path)
-    assert "solver, 8 x 8 points, 4 steps" in write_comparison(tmp_path).read_text()
+    assert "solver, 8 x 8 points, 4 steps" in found.write_page(tmp_path).read_text()
 
 
 @pytest.mark.parametrize(
@@ -272,4 +266,4 @@ def test_two_dimensions_and_parameters_of_each_trajectory(diffusion, tmp_path):
 )
 def test_requests_that_cannot_be_met(dataset, names, options, message):
     with pytest.raises(ValueError, match=message):
-        compare_runs({name: stepping(dataset.step, Scale(0.9)) for name in names}, dataset, **options)
+        compare({name: stepping(dataset.step, Scale(0.9)) for name in names}, dataset, **options)

@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor
-from pdejax.evaluation import METRICS, Evaluation, compare, evaluate, fit_linear_propagator
-from pdejax.evaluation.baselines.stepping import BASELINES
+from pdejax.evaluation import BASELINES, METRICS, Result, compare, evaluate, fit_linear_propagator
 from pdejax.evaluation.predictor import BoundStepper
 from pdejax.solvers import problem_stepper
 
-TOP = ["dataset", "environment", "protocol", "schema", "skipped", "systems", "times"]
+TOP = ["dataset", "environment", "evaluators", "protocol", "skipped", "systems", "times"]
 DATASET = [
     "available", "check", "equation", "fields", "fingerprint", "frames", "inputs", "latex", "lengths", "name",
-    "parameters", "periodic", "problem", "recipe", "rejects", "self_difference", "shape", "split", "steady", "step",
+    "parameters", "periodic", "problem", "recipe", "rejects", "self_difference", "shape", "split", "step",
     "trajectories", "versions",
 ]  # fmt: skip
 PROTOCOL = [
     "bands", "divergence_factor", "gmean_steps", "history", "horizon", "level", "resamples", "seeded", "start_frame",
-    "steps", "thresholds",
+    "steps", "thresholds", "weighted",
 ]  # fmt: skip
 SYSTEM = ["cost", "curves", "diverged", "kind", "label", "meaning", "metrics"]
 METRIC_NAMES = [
@@ -97,7 +96,7 @@ def test_the_document_has_the_documented_keys(evaluation):
 
 def test_the_result_survives_the_disk_unchanged(evaluation, tmp_path):
     evaluation.save(tmp_path)
-    again = Evaluation.load(tmp_path)
+    again = Result.load(tmp_path)
     assert again.document == json.loads(json.dumps(evaluation.document))
     for name, values in evaluation.arrays.items():
         np.testing.assert_array_equal(again.arrays[name], values)
@@ -186,18 +185,19 @@ def test_history_is_stacked_oldest_first_and_all_systems_start_from_the_newest_f
 
 def test_a_comparison_is_paired(dataset):
     first, second = (evaluate(scaled(dataset, f), dataset, baselines=False) for f in (0.9, 0.8))
-    difference = compare(first, second, "one_step_nrmse")
+    found = compare({"first": first, "second": second}, reference="second")
+    entry = found.system("first")["against_reference"]["one_step_nrmse"]
     value = lambda e: e.metric("one_step_nrmse")["value"]
-    np.testing.assert_allclose(difference["difference"], value(first) - value(second), rtol=1e-5)
-    assert difference["interval"][1] < 0  # the first one is better beyond doubt
-    same = compare(first, first, "correlation_time_0.8")
-    assert same == {"difference": 0.0, "interval": [0.0, 0.0]}
+    np.testing.assert_allclose(entry["difference"], value(first) - value(second), rtol=1e-5)
+    assert entry["difference_interval"][1] < 0  # the first one is better beyond doubt
+    same = compare({"one": first, "other": first}).system("other")["against_reference"]["correlation_time_0.8"]
+    assert (same["difference"], same["difference_interval"]) == (0.0, [0.0, 0.0])
 
 
 def test_unequal_evaluations_are_not_compared(dataset):
     first, second = (evaluate(scaled(dataset, 0.9), dataset, baselines=False, steps=n) for n in (4, 5))
-    with pytest.raises(ValueError, match="differ in steps: 4 and 5"):
-        compare(first, second, "mse")
+    with pytest.raises(ValueError, match="'second' and 'first' differ in steps: 5 and 4"):
+        compare({"first": first, "second": second})
 
 
 def test_one_trajectory_has_no_interval(dataset):

@@ -9,15 +9,10 @@ import pytest
 
 from pdejax.core import TensorGrid
 from pdejax.equations import BoundaryValueProblem
-from pdejax.evaluation import (
-    FIELD_SCHEMA_DOCUMENTATION,
-    Evaluation,
-    FieldError,
-    FieldEvaluation,
-    evaluate_field,
-    field_table,
-)
+from pdejax.evaluation import CoordinateValidation, Result, evaluate
 from pdejax.evaluation.coordinate.errors import claimed
+from pdejax.evaluation.coordinate.measure import LAYOUT
+from pdejax.evaluation.coordinate.rows import residuals
 from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard
 from pdejax.networks import nested_jet
 from pdejax.solvers import Truth, solve_truth
@@ -65,7 +60,7 @@ def solved(problem, function=None, factor=1.0, found=None):
 
 
 def evaluated(model, truth, **options):
-    return evaluate_field(model, truth, points=2000, **options)
+    return evaluate(model, truth, points=2000, **options)
 
 
 @pytest.fixture
@@ -81,12 +76,12 @@ def truth(problem):
 def test_an_exact_field_has_neither_residual_nor_error(problem, truth):
     evaluation = evaluated(solved(problem), truth)
     for name in ("equation", "start", "walls"):
-        entry = evaluation.residuals()[name]
+        entry = residuals(evaluation.document)[name]
         assert entry["rms"] < 1e-14
         assert entry["largest"] < 1e-13
         assert entry["relative"] < 1e-14
-    assert evaluation.error()["value"] < 1e-15
-    assert not evaluation.error()["censored"]  # the truth is exact: its floor is zero
+    assert evaluation.metric("relative_l2")["value"] < 1e-15
+    assert not evaluation.metric("relative_l2")["censored"]  # the truth is exact: its floor is zero
     assert evaluation.document["model"]["precision"] == "float64"
 
 
@@ -95,16 +90,16 @@ def test_a_known_perturbation_has_the_known_error_and_residual(problem, truth):
     eps = 1e-3
     bump = lambda p: problem.exact(p) + eps * (p[:, :1] * p[:, 1:])
     evaluation = evaluated(solved(problem, bump), truth, chunk=301)
-    equation = evaluation.residuals()["equation"]
+    equation = residuals(evaluation.document)["equation"]
     assert equation["rms"] == pytest.approx(eps / 3**0.5, rel=1e-2)
     assert equation["largest"] == pytest.approx(eps, rel=1e-2)
     assert abs(equation["at"]["x"]) > 0.99
-    walls = evaluation.residuals()["walls"]
+    walls = residuals(evaluation.document)["walls"]
     assert walls["rms"] == pytest.approx(eps / 3**0.5, rel=1e-2)
-    assert evaluation.residuals()["start"]["rms"] < 1e-14
+    assert residuals(evaluation.document)["start"]["rms"] < 1e-14
     t, x = np.meshgrid(*truth.axes, indexing="ij")
     expected = np.linalg.norm(eps * t * x) / np.linalg.norm(truth.values)
-    assert evaluation.error()["value"] == pytest.approx(expected, rel=1e-9)
+    assert evaluation.metric("relative_l2")["value"] == pytest.approx(expected, rel=1e-9)
     largest = evaluation.document["error"]["fields"]["u"]["largest"]
     assert largest["value"] == pytest.approx(eps, rel=1e-9)
     assert largest["at"]["t"] == 1
@@ -118,15 +113,15 @@ def test_sizes_are_those_of_the_residuals_parts(problem, truth):
     t, x = (np.linspace(a, b, 400) for a, b in problem.box)
     u = 1.01 * np.exp(-NU * np.pi**2 * t)[:, None] * np.sin(np.pi * x)[None]
     size = np.sqrt(np.mean(u**2))
-    assert evaluation.residuals()["equation"]["size"] == pytest.approx(2 * NU * np.pi**2 * size, rel=5e-3)
-    assert evaluation.residuals()["walls"]["size"] == pytest.approx(size, rel=5e-3)
-    start = evaluation.residuals()["start"]
+    assert residuals(evaluation.document)["equation"]["size"] == pytest.approx(2 * NU * np.pi**2 * size, rel=5e-3)
+    assert residuals(evaluation.document)["walls"]["size"] == pytest.approx(size, rel=5e-3)
+    start = residuals(evaluation.document)["start"]
     assert start["relative"] == pytest.approx(0.01 * 0.5**0.5 / size, rel=2e-2)
 
 
 def test_a_residual_without_derivatives_has_no_relative_one(problem):
     evaluation = evaluated(solved(problem, factor=0.0), None)
-    entry = evaluation.residuals()["equation"]
+    entry = residuals(evaluation.document)["equation"]
     assert entry["relative"] is None
     assert entry["reason"] == "no derivative takes part in it"
 
@@ -134,7 +129,7 @@ def test_a_residual_without_derivatives_has_no_relative_one(problem):
 def test_nothing_is_claimed_below_three_floors(problem, truth):
     coarse = Truth(truth.axes, truth.values, 1e-3, {"kind": "spectral", "floors": {"u": 1e-3}})
     evaluation = evaluated(solved(problem, factor=1.002), coarse)
-    entry = evaluation.error("u")
+    entry = evaluation.metric("relative_l2")
     assert entry["value"] == pytest.approx(3e-3)
     assert entry["raw"] == pytest.approx(2e-3)
     assert entry["censored"]
@@ -142,8 +137,8 @@ def test_nothing_is_claimed_below_three_floors(problem, truth):
     largest = evaluation.document["error"]["fields"]["u"]["largest"]
     assert largest["value"] is None
     assert largest["raw"] == pytest.approx(2e-3)
-    assert "< 0.003" in field_table(evaluation)
-    above = evaluated(solved(problem, factor=1.004), coarse).error("u")
+    assert "< 0.003" in str(evaluation)
+    above = evaluated(solved(problem, factor=1.004), coarse).metric("relative_l2")
     assert above["value"] == above["raw"] == pytest.approx(4e-3)
     assert not above["censored"]
 
@@ -161,7 +156,7 @@ def test_errors_per_time_add_up_to_the_whole(problem, truth):
     np.testing.assert_allclose(times, truth.axes[0])
     size = np.sqrt(np.mean(truth.values**2))
     np.testing.assert_allclose(error, 1e-2 * times**2 / size, atol=1e-14)
-    assert np.sqrt(np.mean(error**2)) == pytest.approx(evaluation.error()["raw"], rel=1e-9)
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(evaluation.metric("relative_l2")["raw"], rel=1e-9)
     np.testing.assert_allclose(evaluation.arrays["error/all"], error)
 
 
@@ -172,16 +167,15 @@ def test_found_parameters_beside_their_true_values(x64):
     assert (entry["value"], entry["guess"], entry["truth"]) == (0.06, 0.1, NU)
     assert entry["relative_error"] == pytest.approx(0.2)
     expected = 0.01 * np.pi**2 * np.sqrt(np.mean(solve_truth(problem).values ** 2))
-    assert evaluation.residuals()["equation"]["rms"] == pytest.approx(expected, rel=0.05)
-    assert "nu         0.06   0.05  0.2" in field_table(evaluation)
+    assert residuals(evaluation.document)["equation"]["rms"] == pytest.approx(expected, rel=0.05)
+    assert "nu         0.06   0.05  0.2" in str(evaluation)
 
 
 def test_a_problem_without_a_known_solution(problem):
     evaluation = evaluated(solved(problem, problem.exact), None)
     assert evaluation.document["error"] is None
-    with pytest.raises(ValueError, match="does not say how its solution is known"):
-        evaluation.error()
-    assert "error: not measured" in field_table(evaluation)
+    assert "does not say how its solution is known" in evaluation.metric("relative_l2")["reason"]
+    assert "error: not measured" in str(evaluation)
     assert "plot/truth" not in evaluation.arrays
 
 
@@ -198,46 +192,44 @@ def test_several_fields_and_a_pressure_that_is_free(x64):
     shifted = lambda p: problem.exact(p) + jnp.asarray([[0.0, 0.25]])
     evaluation = evaluated(solved(problem, shifted), solve_truth(problem))
     assert evaluation.document["problem"]["undetermined"] == ["p"]
-    assert set(evaluation.residuals()) == {"equation 1", "equation 2", "walls"}
-    assert evaluation.error("u")["value"] < 1e-15
-    assert evaluation.error("p")["value"] > 0.5
-    with pytest.raises(ValueError, match="unknown field 'q'"):
-        evaluation.error("q")
+    assert set(residuals(evaluation.document)) == {"equation 1", "equation 2", "walls"}
+    assert evaluation.metric("relative_l2 u")["value"] < 1e-15
+    assert evaluation.metric("relative_l2 p")["value"] > 0.5
+    with pytest.raises(ValueError, match="unknown metric 'relative_l2 q'"):
+        evaluation.metric("relative_l2 q")
 
 
 def test_save_and_load(problem, truth, tmp_path):
     evaluation = evaluated(solved(problem), truth)
     assert evaluation.save(tmp_path) == tmp_path / "evaluation.json"
-    again = FieldEvaluation.load(tmp_path)
+    again = Result.load(tmp_path)
     assert again.document == evaluation.document
     assert set(again.arrays) == set(evaluation.arrays)
     for name, values in evaluation.arrays.items():
         np.testing.assert_array_equal(again.arrays[name], values)
     for name in again.document:
-        assert name in FIELD_SCHEMA_DOCUMENTATION
+        assert name in LAYOUT
 
 
 def test_files_of_another_kind_are_refused(problem, truth, tmp_path):
     with pytest.raises(FileNotFoundError, match="evaluate the run first"):
-        FieldEvaluation.load(tmp_path)
+        Result.load(tmp_path)
     path = evaluated(solved(problem), truth).save(tmp_path)
     document = json.loads(path.read_text())
-    with pytest.raises(ValueError, match="schema"):
-        Evaluation.load(tmp_path)
     path.write_text(json.dumps(document | {"schema": 99}))
-    with pytest.raises(ValueError, match="schema 99"):
-        FieldEvaluation.load(tmp_path)
-    path.write_text(json.dumps({"schema": 2}))
-    with pytest.raises(ValueError, match="no evaluation of a field"):
-        FieldEvaluation.load(tmp_path)
+    with pytest.raises(ValueError, match="schema 99, this pdejax reads 2: evaluate the run again"):
+        Result.load(tmp_path)
+    path.write_text(json.dumps(document | {"kind": "coordinat"}))
+    with pytest.raises(ValueError, match=r"unknown kind of result 'coordinat'\. Did you mean 'coordinate'\?"):
+        Result.load(tmp_path)
 
 
 def test_a_field_that_is_not_finite_is_reported(problem, truth, tmp_path):
     broken = lambda p: problem.exact(p) / jnp.where(p[:, :1] > 0.9, 0.0, 1.0)
     evaluation = evaluated(solved(problem, broken), truth)
-    assert evaluation.error()["value"] is None
-    assert evaluation.error()["reason"] == "the field is not finite everywhere"
-    assert evaluation.residuals()["equation"]["reason"].startswith("not finite at ")
+    assert evaluation.metric("relative_l2")["value"] is None
+    assert evaluation.metric("relative_l2")["reason"] == "the field is not finite everywhere"
+    assert residuals(evaluation.document)["equation"]["reason"].startswith("not finite at ")
     evaluation.save(tmp_path)  # JSON holds nothing that is not finite
 
 
@@ -252,7 +244,7 @@ def test_a_model_in_single_precision_is_measured_in_it(key):
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda x: x.astype(np.float64) if eqx.is_inexact_array(x) else x, model)
     with pytest.raises(ValueError, match="enable_x64"):
-        evaluate_field(wide, None)
+        evaluate(wide, None)
 
 
 def test_covariances_of_dense_gaussians(key, x64):
@@ -272,10 +264,10 @@ def test_the_truth_must_be_one_of_the_problem(problem, truth):
 
 
 def test_the_error_during_training(problem, truth):
-    measure = FieldError(truth)
+    measure = CoordinateValidation(truth)
     assert measure(solved(problem))["valid/relative_l2"] < 1e-15
     assert measure(solved(problem, factor=1.01))["valid/relative_l2"] == pytest.approx(0.01, rel=1e-9)
-    thin = FieldError(truth, limit=100)
+    thin = CoordinateValidation(truth, limit=100)
     assert thin(solved(problem, factor=1.01))["valid/relative_l2"] == pytest.approx(0.01, rel=1e-9)
 
 
@@ -286,7 +278,7 @@ def test_the_error_is_compiled_once(problem, truth):
         traced.append(points)
         return problem.exact(points)
 
-    measure = FieldError(truth)
+    measure = CoordinateValidation(truth)
     for factor in (1.0, 1.1, 1.2):
         measure(solved(problem, function, factor))
     assert len(traced) == 1

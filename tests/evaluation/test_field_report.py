@@ -10,17 +10,11 @@ import pytest
 from matplotlib.text import Text
 
 from pdejax.equations import BoundaryValueProblem
-from pdejax.evaluation import evaluate_field, field_table, write_field_report
-from pdejax.evaluation.coordinate.figures import (
-    field_figure,
-    field_training_figure,
-    found_figure,
-    gaussians_figure,
-    time_figure,
-)
-from pdejax.evaluation.coordinate.page import _stages
+from pdejax.evaluation import Result, evaluate
+from pdejax.evaluation.coordinate.sections import field_figure, made_of_figure, panels_of, time_figure
+from pdejax.evaluation.page.record import stages_of
 from pdejax.methods import PhysicsInformed, ProblemCard
-from pdejax.plot import settle, style
+from pdejax.plot import settle, style, training_figure
 from pdejax.solvers import Truth, solve_truth
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -79,7 +73,7 @@ def evaluated():
         model = PhysicsInformed().build(spec, ProblemCard(problem), key=jax.random.key(0))
         exact = solve_truth(problem)
         truth = Truth(exact.axes, exact.values, 0.5, {"kind": "spectral", "floors": {"u": 0.5}, "points": [8, 4]})
-        return evaluate_field(model, truth, points=300)
+        return evaluate(model, truth, points=300)
 
     return make
 
@@ -115,7 +109,7 @@ def page(evaluated, tmp_path_factory):
     (folder / "stages" / "00-adam").mkdir(parents=True)
     (folder / "stages" / "00-adam" / "metrics.jsonl").write_text(lines(100, learning_rate=1e-3))
     (folder / "metrics.jsonl").write_text(lines(40, **{"valid/relative_l2": 0.1}) + '{"step": 50, "lo')
-    assert write_field_report(folder) == folder / "report.html"
+    assert Result.load(folder).write_page(folder) == folder / "report.html"
     return folder
 
 
@@ -148,11 +142,11 @@ def test_pictures_are_saved(page):
 
 
 def test_stages_follow_each_other(page, evaluated):
-    stages = _stages(page)
+    stages = stages_of(page)
     assert [(name, len(record)) for name, record in stages] == [("adam", 11), ("last", 5)]
     with style():
-        training = field_training_figure(stages, ["equation", "walls"])
-        found = found_figure(evaluated("tx", "few"), stages)
+        training = training_figure(stages, panels_of(evaluated("tx", "few").document))
+        found = training_figure(stages, {"nu": ["found_nu"]}, {"nu": 0.05})
         assert not overlapping(training)
         assert not overlapping(found)
     labels = [ax.get_ylabel() for ax in training.axes]
@@ -174,7 +168,7 @@ def test_stages_follow_each_other(page, evaluated):
 def test_pictures_of_every_kind(evaluated, axes, network, panels):
     evaluation = evaluated(axes, network)
     with style():
-        field, gaussians, time = field_figure(evaluation), gaussians_figure(evaluation), time_figure(evaluation)
+        field, gaussians, time = field_figure(evaluation), made_of_figure(evaluation), time_figure(evaluation)
         for made in filter(None, (field, gaussians, time)):
             assert not overlapping(made)
     pictures = sum(len(ax.get_images()) for ax in field.axes)
@@ -197,7 +191,7 @@ def test_pictures_hold_the_numbers(evaluated):
 
 def test_slabs_are_parted(evaluated):
     with style():
-        made = gaussians_figure(evaluated("tx", "slabs"))
+        made = made_of_figure(evaluated("tx", "slabs"))
     lines = [line.get_xdata()[0] for line in made.axes[0].get_lines()]
     np.testing.assert_allclose(lines, [0, 1 / 3, 2 / 3, 1], atol=1e-6)
 
@@ -205,9 +199,8 @@ def test_slabs_are_parted(evaluated):
 def test_a_run_without_truth_and_training_has_a_report(evaluated, tmp_path):
     problem = dataclasses.replace(a_problem("tx"), spec={**a_problem("tx").spec, "truth": None})
     model = PhysicsInformed().build({"kind": "mlp"}, ProblemCard(problem), key=jax.random.key(0))
-    evaluation = evaluate_field(model, None, points=300)
-    evaluation.save(tmp_path)
-    text = write_field_report(tmp_path).read_text(encoding="utf-8")
+    evaluation = evaluate(model, None, points=300)
+    text = evaluation.write_page(tmp_path).read_text(encoding="utf-8")
     assert "does not say how its solution is known" in text
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"field"}
-    assert "error: not measured" in field_table(evaluation)
+    assert "error: not measured" in str(evaluation)

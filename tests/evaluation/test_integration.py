@@ -9,7 +9,7 @@ import pytest
 from pdejax.core import StepperPredictor
 from pdejax.data import Dataset, Split, SplitSize, generate
 from pdejax.equations import EQUATIONS, Problem
-from pdejax.evaluation import RolloutValidation, build_baselines, evaluate, moments, rollout
+from pdejax.evaluation import BASELINES, RolloutValidation, build_baselines, evaluate, moments, rollout
 from pdejax.evaluation.page.html import formula
 from pdejax.solvers import problem_stepper
 
@@ -51,7 +51,7 @@ def test_the_solver_is_ranked_by_its_resolution(evaluation):
 
 
 def test_solver_baselines_compute_as_the_generator_does(burgers):
-    split, baselines = burgers.split("test"), build_baselines(burgers, ["solver"])[0]
+    split, baselines = burgers.split("test"), build_baselines(BASELINES, burgers, ["solver"])[0]
     assert baselines["solver"].double
     result = rollout(
         baselines["solver"].predictor,

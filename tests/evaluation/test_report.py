@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor
-from pdejax.evaluation import evaluate, write_report
+from pdejax.evaluation import Result, evaluate
 from pdejax.evaluation.page.html import formula, interval, number, seconds, words
-from pdejax.evaluation.rollouts.figures import training_figure
-from pdejax.evaluation.rollouts.pictures import rollout_figure
+from pdejax.evaluation.page.record import PANELS
+from pdejax.evaluation.rollouts.sections import sections
+from pdejax.plot import training_figure
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -42,7 +43,7 @@ def page(evaluated, tmp_path_factory):
     lines = [{"step": s, "loss": 1 / s, "learning_rate": 1e-3, "grad_norm": 1.0, "time": s} for s in (1, 2, 3)]
     lines += [{"step": 4, "loss": None, "valid/loss": 0.5, "time": 4.0}]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 5, "lo')
-    assert write_report(folder) == folder / "report.html"
+    assert Result.load(folder).write_page(folder) == folder / "report.html"
     return folder
 
 
@@ -79,20 +80,21 @@ def test_pictures_are_saved(page):
 
 
 def test_a_run_without_a_record_of_its_training_has_no_such_picture():
-    assert training_figure([]) is None
-    assert training_figure([{"step": 1, "loss": None}]) is None
-    counts = [{"step": i, "nfe": 13.0 + i, "valid/nfe": 14.0} for i in range(3)]
-    (axes,) = training_figure(counts).axes
+    drawn = lambda lines: training_figure([("", lines)], PANELS)
+    assert drawn([]) is None
+    assert drawn([{"step": 1, "loss": None}]) is None
+    (axes,) = drawn([{"step": i, "nfe": 13.0 + i, "valid/nfe": 14.0} for i in range(3)]).axes
     assert (axes.get_ylabel(), axes.get_yscale()) == ("evaluations of a solve", "linear")
-    assert training_figure([{"step": 1, "nfe": -1.0}]) is None  # the solver does not tell
+    assert drawn([{"step": 1, "nfe": -1.0}]) is None  # the solver does not tell
 
 
 @pytest.mark.parametrize("shape", [(8, 12), (6, 8, 10)])
-def test_frames_in_two_and_slices_in_three_dimensions(evaluated, shape):
+def test_frames_in_two_and_slices_in_three_dimensions(evaluated, shape, tmp_path):
     evaluation = evaluated(shape)
+    rollouts = next(one for one in sections(evaluation, tmp_path).sections if one.title == "Rollouts")
     truth = evaluation.arrays["example/truth"]
     assert truth.shape == (6, 2, *shape[:2], 1)
-    axes = [ax for ax in rollout_figure(evaluation).axes if ax.get_images()]
+    axes = [ax for ax in rollouts.parts[0].figure.axes if ax.get_images()]
     assert len(axes) == 3 * 6
     np.testing.assert_allclose(axes[0].get_images()[0].get_array(), truth[0, 0, :, :, 0].T)
     difference = axes[-1].get_images()[0].get_array()
@@ -101,7 +103,7 @@ def test_frames_in_two_and_slices_in_three_dimensions(evaluated, shape):
 
 def test_a_run_that_was_not_evaluated_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no evaluation\.json: evaluate the run first"):
-        write_report(tmp_path)
+        Result.load(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import build
-from pdejax.evaluation import Accounted, compare_runs, ensemble, evaluate, solve_counts, solve_rows, stability
+from pdejax.evaluation import Accounted, compare, ensemble, evaluate, solve_counts, solve_rows, stability
 from pdejax.evaluation.reference import select
 from pdejax.evaluation.rollouts.solves import calls_per_step
 from pdejax.methods import DataCard
@@ -109,7 +109,7 @@ def test_other_predictors_have_no_solves(diffusion):
 @pytest.mark.slow
 def test_comparison_and_ensembles(make):
     (noisy, dataset), (heat, _) = make(NOISY), make(HEAT | {"solver": {"fixed_steps": 4}})
-    document = compare_runs({"noisy": noisy, "heat": heat}, dataset, steps=3, members=3, frontier=False).document
+    document = compare({"noisy": noisy, "heat": heat}, dataset, steps=3, members=3, frontier=False).document
     systems = document["systems"]
     assert systems["heat"]["calls"] == (1 + 6 * 4 * 3) / 3  # Tsit5 keeps its last slope
     assert systems["solver"]["calls"] is None

@@ -6,7 +6,7 @@ import pytest
 
 from pdejax.data import Dataset, SplitSize, generate
 from pdejax.equations import SteadyProblem
-from pdejax.evaluation import METRICS, RolloutValidation, evaluate, write_report
+from pdejax.evaluation import METRICS, RolloutValidation, evaluate
 from pdejax.solvers import solve_problem
 
 SPEC = {
@@ -77,8 +77,7 @@ def test_validation_during_training_measures_the_same(dataset, evaluation):
 
 
 def test_the_report_shows_solutions_instead_of_rollouts(evaluation, tmp_path):
-    evaluation.save(tmp_path)
-    page = write_report(tmp_path).read_text()
+    page = evaluation.write_page(tmp_path).read_text()
     main = page[page.index("<h2>Model and baselines") : page.index("<details")]
     rows = [row.count("<td") + row.count("<th") for row in main.split("<tr")[1:]]
     assert len(set(rows)) == 1

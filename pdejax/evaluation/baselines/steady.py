@@ -6,14 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pdejax.evaluation.baselines.baseline import Baseline
+from pdejax.evaluation.baselines.baseline import Baseline, Maker, problem_of
 from pdejax.evaluation.predictor import FieldMap
 from pdejax.solvers import solve_problem
 
 
 def solver(dataset: Any, start: int = 0) -> Baseline:
     """The solver that made the data, on the grid the data are stored on."""
-    problem, fine = dataset.problem, " x ".join(map(str, dataset.problem.solve_grid.shape))
+    problem = problem_of(dataset)
+    fine = " x ".join(map(str, problem.solve_grid.shape))
     make = lambda parameters: lambda inputs: solve_problem(problem, inputs, parameters).u[..., None]
     meaning = f"the solver on the stored grid; the data were solved on {fine} points"
     return Baseline("solver, stored grid", meaning, FieldMap(make), double=True)
@@ -21,7 +22,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The solver on every second point of the stored grid, interpolated linearly."""
-    problem, shape = dataset.problem, dataset.domain.shape
+    problem, shape = problem_of(dataset), dataset.domain.shape
     if any(n % 2 == 0 for n in shape):
         raise ValueError("every second point of an even number of points misses the boundary")
     coarse = tuple((n + 1) // 2 for n in shape)
@@ -52,7 +53,7 @@ def mean(dataset: Any, start: int = 0) -> Baseline:
     return Baseline("mean solution", "the mean of the training solutions, whatever the input", FieldMap(make))
 
 
-STEADY_BASELINES: dict[str, Callable[[Any, int], Baseline]] = {
+BASELINES: dict[str, Maker] = {
     "solver": solver,
     "solver_coarse_grid": solver_coarse_grid,
     "mean": mean,

@@ -1,14 +1,13 @@
 """What every result table holds beside the model: what is gained over doing little, and over computing coarsely."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 
-from pdejax.core import Key, State, TimedStepper, hashed_by_identity, known, resample
-from pdejax.evaluation.baselines.baseline import Baseline
+from pdejax.core import Key, State, TimedStepper, hashed_by_identity, resample
+from pdejax.evaluation.baselines.baseline import Baseline, Maker, problem_of
 from pdejax.evaluation.baselines.linear import fit_linear_propagator
-from pdejax.evaluation.baselines.steady import STEADY_BASELINES
 from pdejax.evaluation.predictor import BoundStepper, as_predictor
 from pdejax.solvers import problem_stepper
 
@@ -57,22 +56,22 @@ class OnGrid(eqx.Module):
 def persistence(dataset: Any, start: int = 0) -> Baseline:
     """The last known frame, forever."""
     meaning = "the last known frame, kept"
-    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.problem))
+    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.step))
 
 
 def linear(dataset: Any, start: int = 0) -> Baseline:
     """The best translation-equivariant linear map, fitted to the training split; see `fit_linear_propagator`."""
-    if not dataset.domain.periodic:
+    if not getattr(dataset.domain, "periodic", False):
         raise ValueError("the linear propagator needs a periodic grid")
     stepper = fit_linear_propagator(dataset.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
-    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.problem))
+    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.step))
 
 
 def _solver(
     dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int, double: bool = True
 ) -> Baseline:
-    problem = dataset.problem
+    problem = problem_of(dataset)
     outer, elapsed = tuple(dataset.domain.shape), problem.burn_in + start
 
     def make(parameters: Mapping[str, Any]) -> OnGrid:
@@ -87,15 +86,15 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
     It computes in float64 like the generator: in a chaotic system the rounding of the stored frame to float32 alone
     ends the agreement at some time.
     """
-    problem = dataset.problem
+    problem = problem_of(dataset)
     meaning = "the solver that made the data, restarted from the stored float32 frame: what is attainable"
     return _solver(dataset, start, "solver as generated", meaning, tuple(problem.solve_grid.shape), problem.substeps)
 
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
-    problem = dataset.problem
-    if not dataset.domain.periodic:
+    problem = problem_of(dataset)
+    if not getattr(dataset.domain, "periodic", False):
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     shape = tuple(max(n // COARSER_GRID, 4) for n in problem.solve_grid.shape)
     grid = " x ".join(map(str, shape))
@@ -105,7 +104,7 @@ def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
 
 def solver_large_step(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with a quarter of its steps."""
-    problem = dataset.problem
+    problem = problem_of(dataset)
     if problem.substeps < 2:
         raise ValueError("the solver already takes a single step per frame")
     substeps = max(1, problem.substeps // LARGER_STEP)
@@ -119,7 +118,7 @@ def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *
 
     **Raises:** `ValueError` if the grid is not periodic and `shape` is another one.
     """
-    if shape != tuple(dataset.domain.shape) and not dataset.domain.periodic:
+    if shape != tuple(dataset.domain.shape) and not getattr(dataset.domain, "periodic", False):
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     grid, precision = " x ".join(map(str, shape)), "float64" if double else "float32"
     label = f"solver, {grid} points, {substeps} step{'s' if substeps > 1 else ''}"
@@ -130,9 +129,10 @@ def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *
 def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     """Grids and steps per frame that span what the solver can trade: the data's grid and its own, whole and three,
     two and one quarter of it, each with all, a quarter and one of its steps."""
-    problem, whole = dataset.problem, tuple(dataset.problem.solve_grid.shape)
+    problem = problem_of(dataset)
+    whole = tuple(problem.solve_grid.shape)
     shapes = [whole, tuple(dataset.domain.shape)]
-    if dataset.domain.periodic:
+    if getattr(dataset.domain, "periodic", False):
         even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
         shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
     substeps = [problem.substeps, max(1, problem.substeps // LARGER_STEP), 1]
@@ -140,7 +140,7 @@ def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     return [(shape, count) for shape in finest_first for count in dict.fromkeys(substeps)]
 
 
-BASELINES: dict[str, Callable[[Any, int], Baseline]] = {
+BASELINES: dict[str, Maker] = {
     "solver": solver,
     "solver_coarse_grid": solver_coarse_grid,
     "solver_large_step": solver_large_step,
@@ -148,28 +148,3 @@ BASELINES: dict[str, Callable[[Any, int], Baseline]] = {
     "persistence": persistence,
 }
 """Baselines by their key in `evaluation.json`, in the order of the table; each takes the data set and first frame."""
-
-
-def build_baselines(
-    dataset: Any, which: bool | Sequence[str] = True, start: int = 0
-) -> tuple[dict[str, Baseline], dict[str, str]]:
-    """The baselines of a data set.
-
-    **Arguments:** `dataset`; `which`: all, none, or names of `BASELINES`, for a steady problem of
-    `STEADY_BASELINES`; `start`: number of the first frame.
-
-    **Returns:** the baselines by name, and why others could not be made.
-
-    **Raises:** `ValueError` for an unknown name.
-    """
-    table = STEADY_BASELINES if dataset.problem.steady else BASELINES
-    names = (list(table) if which else []) if isinstance(which, bool) else list(which)
-    made, skipped = {}, {}
-    for name in names:
-        if name not in table:
-            raise ValueError(known("baseline", name, table))
-        try:
-            made[name] = table[name](dataset, start)
-        except ValueError as reason:
-            skipped[name] = str(reason)
-    return made, skipped

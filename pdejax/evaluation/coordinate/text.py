@@ -1,9 +1,11 @@
-"""The evaluation of a field as text, for the command line."""
+"""The result of a network of coordinates for the command line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from pdejax.evaluation.coordinate.measure import FieldEvaluation
+from pdejax.evaluation.coordinate.rows import residuals
+from pdejax.evaluation.result import Result
+from pdejax.evaluation.tables import aligned, evaluator_lines
 
 
 def _number(value: float | None) -> str:
@@ -18,30 +20,25 @@ def _place(at: Mapping[str, float] | None) -> str:
     return ", ".join(f"{axis}={x:.3g}" for axis, x in at.items()) if at else ""
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _errors(evaluation: FieldEvaluation) -> list[str]:
-    given = evaluation.document["error"]
+def _errors(document: Mapping[str, Any]) -> list[str]:
+    given = document["error"]
     if given is None:
-        return [f"error: not measured, {evaluation.document['no_error']}"]
+        return [f"error: not measured, {document['no_error']}"]
     named = {**given["fields"], "all fields": given["all"]} if len(given["fields"]) > 1 else given["fields"]
     rows = [["error", "relative L2", "floor of truth", "largest", "at"]]
     for name, entry in named.items():
         relative, most = entry["relative_l2"], entry["largest"]
         rows.append([name, _claim(relative), _number(relative["floor"]), _number(most["value"]), _place(most["at"])])
     reasons = dict.fromkeys(e["relative_l2"]["reason"] for e in named.values() if e["relative_l2"]["reason"])
-    return [*_aligned(rows), *(f"  {reason}" for reason in reasons)]
+    return [*aligned(rows), *(f"  {reason}" for reason in reasons)]
 
 
-def _residuals(evaluation: FieldEvaluation) -> list[str]:
+def _residuals(document: Mapping[str, Any]) -> list[str]:
     rows = [["residual", "relative", "rms", "largest", "at"]]
-    for name, entry in evaluation.residuals().items():
+    for name, entry in residuals(document).items():
         numbers = [_number(entry[key]) for key in ("relative", "rms", "largest")]
         rows.append([name, *numbers, _place(entry["at"]) or entry["reason"] or ""])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _found(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -49,21 +46,19 @@ def _found(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for name, entry in found.items():
         digits = "n/a" if entry["value"] is None else f"{entry['value']:.6g}"
         rows.append([name, digits, _number(entry["truth"]), _number(entry["relative_error"])])
-    return _aligned(rows)
+    return aligned(rows)
 
 
-def field_table(evaluation: FieldEvaluation) -> str:
-    """Errors, residuals and found parameters of a field, a line each, and what it is made of.
+def text(result: Result) -> str:
+    """Errors, residuals and found parameters, a line each, and what the model is made of.
 
-    **Arguments:** `evaluation`.
-
-    **Returns:** several lines of text. `<` marks an error of which only a bound may be claimed.
+    `<` marks an error of which only a bound may be claimed.
     """
-    document = evaluation.document
+    document = result.document
     model = document["model"]
     gaussians = f"{model['gaussians']} Gaussians, " if model["gaussians"] else ""
     size = f"{model['field']}: {gaussians}{model['parameters']} parameters, {model['precision']}, "
-    parts = [_errors(evaluation), _residuals(evaluation)]
+    parts = [_errors(document), _residuals(document)]
     parts += [_found(document["found"])] if document["found"] else []
-    parts.append([size + f"{document['cost']['seconds']:.2g} s for 10,000 points"])
+    parts += [[size + f"{document['cost']['seconds']:.2g} s for 10,000 points", *evaluator_lines(document)]]
     return "\n\n".join("\n".join(part) for part in parts)
