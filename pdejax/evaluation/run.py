@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pdejax.core import build, known
-from pdejax.data import open_data, stored_truth
+from pdejax.data import open_data
 from pdejax.evaluation.result import KINDS, Result
 from pdejax.methods import PhysicsField, load_model
+from pdejax.solvers import Truth, solve_truth
 
 Evaluator = Callable[[Any], Mapping[str, float]]
 """Of a model to numbers by name, as during training."""
@@ -83,10 +84,19 @@ def opened(folder: Path) -> tuple[Any, Any]:
     model, record = load_model(folder / "model"), folder / "data.json"
     root = Path(json.loads(record.read_text(encoding="utf-8"))["root"]) if record.exists() else None
     if isinstance(model, PhysicsField):
-        return model, None if model.problem.spec["truth"] is None else stored_truth(model.problem, root or folder)
+        return model, _solution(model.problem, folder)
     if root is None:
         raise FileNotFoundError(f"{folder} holds no data.json, which says on what it was trained: give the data too")
     return model, open_data(root)
+
+
+def _solution(problem: Any, folder: Path) -> Truth | None:
+    """The known solution of a problem stated by its conditions, where it is a formula; none if there is none."""
+    if problem.spec["truth"] is None:
+        return None
+    if problem.exact is None:
+        raise FileNotFoundError(f"{folder}: the solution of {problem.name!r} is no formula: give the solved one too")
+    return solve_truth(problem)
 
 
 def _numbers(evaluators: Iterable[Evaluator], model: Any, taken: Iterable[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def images(figure):
     return [(a.get_xlabel(), np.asarray(i.get_array()), i.get_clim(), i.get_extent()) for a, i in found]
 
 
-def test_space_time_diagrams_show_the_states():
+def test_space_time_diagram_shows_the_states():
     three = [drawn((5,), seed=i) for i in range(4)]
     figure = trajectories_figure(three, "data, train")
     shown = images(figure)

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from pdejax.data import examples, overview, progress_bar
+from pdejax.plot import Drawn, trajectories_figure
 
 
 def printed(path):
@@ -123,12 +124,22 @@ def test_examples_are_the_states(burgers_set, plane_set, tmp_path):
     np.testing.assert_array_equal(first.constant["a"], states[0, 0, :, 0])
 
 
-def test_examples_of_a_foreign_file_have_vector_components(foreign):
-    _, (one, _) = examples(foreign)
-    assert list(one.fields) == ["velocity_x", "velocity_y"]
+@pytest.mark.parametrize("which", ["burgers_set", "plane_set"])
+def test_pictures_are_written(which, request, tmp_path):
+    title, found = examples(request.getfixturevalue(which).root)
+    trajectories_figure([Drawn(*one) for one in found], title).savefig(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_examples_that_are_not_there_are_refused(burgers_root):
+def test_picture_of_a_foreign_file_shows_vector_components(foreign):
+    title, found = examples(foreign)
+    assert list(found[0].fields) == ["velocity_x", "velocity_y"]
+    figure = trajectories_figure([Drawn(*one) for one in found], title)
+    images = [image for axes in figure.axes for image in axes.get_images()]
+    np.testing.assert_array_equal(images[0].get_array(), found[0].fields["velocity_x"][0].T)
+
+
+def test_pictures_of_what_is_not_there_are_refused(burgers_root):
     with pytest.raises(ValueError, match=r"unknown split 'test'\. Known: train, valid"):
         examples(burgers_root, split="test")
     with pytest.raises(ValueError, match="has the trajectories 0 to 3, got 4"):

@@ -236,6 +236,11 @@ def test_the_result_and_its_page(comparison, tmp_path):
     assert pictures == expected
 
 
+def test_a_page_needs_a_comparison(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no evaluation\.json: .* \(nor a comparison\.json\)"):
+        Result.load(tmp_path)
+
+
 def test_one_diverging_system_leaves_only_finite_numbers(dataset, tmp_path):
     compared = compare({"wild": stepping(dataset.step, Scale(5e6))}, dataset, frontier=False, long_steps=10)
     assert compared.system("wild")["diverged"]["count"] == 6
