@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from pdejax.core import Count, Given, Key, Of, TensorGrid, Whole
 from pdejax.data.feeds.points import PointBatch, PointFeed
@@ -18,6 +18,13 @@ from pdejax.equations import BoundaryValueProblem
 SCATTERED = QuasiRandomPoints()
 
 
+class Chosen(eqx.Module):
+    """What the feed keeps on the device: the points of each set, and how often they were drawn."""
+
+    points: Float[Array, "sample point axis"]
+    epoch: Int[Array, ""]
+
+
 class AdaptivePointFeed:
     """Sets of points of which those inside the box are chosen by the residual and kept on the device.
 
@@ -25,7 +32,7 @@ class AdaptivePointFeed:
     model is there; points of faces and measured ones are those of the other feed. The model has
     `residual(points) -> (point, equation)`.
 
-    **Arguments:** `points`: the feed whose sampler draws the candidates; `adaptive`: which of them are taken.
+    **Arguments:** `points`: the feed whose points inside are the candidates; `adaptive`: which of them are taken.
 
     **Raises:** `ValueError` for points that form a grid, or are never drawn anew.
     """
@@ -52,25 +59,23 @@ class AdaptivePointFeed:
         """The feed whose items hold these rows of every batch only."""
         return AdaptivePointFeed(self._points.local_rows(rows), self.adaptive)
 
-    def state(self) -> Float[Array, "sample point axis"]:
+    def state(self) -> Chosen:
         """No points yet."""
-        return jnp.zeros(self._shape)
+        return Chosen(jnp.zeros(self._shape), jnp.zeros((), jnp.int32))
 
-    def refresh(self, state: Any, model: Any, key: Key) -> Float[Array, "sample point axis"]:
+    def refresh(self, state: Any, model: Any, key: Key) -> Chosen:
         """The chosen points of each set."""
 
-        def choose(key: Key) -> Array:
-            draw, select = jax.random.split(key)
-            candidates: Any = self._points.sampler.draw(self._points.problem.box, draw)
-            candidates = candidates.astype(state.dtype)
-            return self.adaptive.select(model.residual(candidates), candidates, select)
+        def choose(place: Array) -> Array:
+            candidates = self._points.interior(state.epoch, place).astype(state.points.dtype)
+            return self.adaptive.select(model.residual(candidates), candidates, jax.random.fold_in(key, place))
 
-        return jax.vmap(choose)(jax.random.split(key, self.batch_size))
+        return Chosen(jax.vmap(choose)(jnp.arange(self.batch_size, dtype=jnp.int32)), state.epoch + 1)
 
     def fetch(self, arrays: Any, item: Any, state: Any) -> PointBatch:
         """Draws points of faces, and takes the chosen ones inside."""
         batch = self._points.fetch(arrays, item)
-        return eqx.tree_at(lambda b: b.interior, batch, state[item % self.batch_size])
+        return eqx.tree_at(lambda b: b.interior, batch, state.points[item % self.batch_size])
 
 
 def point_feed(

@@ -89,11 +89,20 @@ class PointFeed:
         cast = lambda tree: jax.tree.map(lambda x: x.astype(real), tree)
         return PointBatch(cast(interior), cast(faces), cast(points), cast(values), item, jnp.ones(item.shape[0], real))
 
+    def interior(self, epoch: Array, place: Array) -> Any:
+        """Points inside the box.
+
+        **Arguments:** `epoch`: how often points were drawn anew before; `place`: of the set in its batch.
+        """
+        return self.sampler.draw(self.problem.box, jax.random.fold_in(self._key(epoch, place), 0))
+
+    def _key(self, epoch: Array, place: Array) -> Key:
+        return jax.random.fold_in(jax.random.fold_in(jax.random.key(self.seed), epoch), place)
+
     def _set(self, arrays: Any, row: Array) -> Any:
         step, place = row // self.batch_size, row % self.batch_size
         epoch = step // self.redraw if self.redraw else jnp.zeros_like(step)
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(self.seed), epoch), place)
-        interior = self.sampler.draw(self.problem.box, jax.random.fold_in(key, 0))
+        key, interior = self._key(epoch, place), self.interior(epoch, place)
         faces = {}
         for number, condition in enumerate(self.problem.conditions, 1):
             branch = jax.random.fold_in(key, number)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from annotated_types import Interval
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, NotNegative
+from pdejax.core import Key, NotNegative, check_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +24,7 @@ class AdaptivePoints:
     offset: NotNegative = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise ValueError(f"share should be above 0 and at most 1, got {self.share}")
-        for name in ("power", "offset"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} should not be negative, got {getattr(self, name)}")
+        check_options(self)
 
     def kept(self, count: int) -> int:
         """How many of `count` points are taken."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Counts, Key, PerAxis, TensorGrid, register
+from pdejax.core import Count, Counts, Key, PerAxis, TensorGrid, check_options, register
 
 Box = Sequence[tuple[float, float]]
 Points = Float[Array, "point axis"] | TensorGrid
@@ -39,7 +39,7 @@ class GridPoints:
     jitter: bool = True
 
     def __post_init__(self) -> None:
-        _check_counts(counts=min(self.counts, default=0))
+        check_options(self)
 
     def draw(self, box: Box, key: Key) -> TensorGrid:
         """The grid of a box.
@@ -70,7 +70,7 @@ class UniformPoints:
     face_count: Count = 256
 
     def __post_init__(self) -> None:
-        _check_counts(count=self.count, face_count=self.face_count)
+        check_options(self)
 
     def draw(self, box: Box, key: Key) -> Float[Array, "point axis"]:
         """Points of a box."""
@@ -91,7 +91,7 @@ class QuasiRandomPoints:
     face_count: Count = 256
 
     def __post_init__(self) -> None:
-        _check_counts(count=self.count, face_count=self.face_count)
+        check_options(self)
 
     def draw(self, box: Box, key: Key) -> Float[Array, "point axis"]:
         """Points of a box."""
@@ -113,9 +113,3 @@ def _roberts(ndim: int) -> np.ndarray:
 def _count(sampler: Any, box: Box) -> int:
     free = sum(low < high for low, high in box)
     return 1 if free == 0 else sampler.count if free == len(box) else sampler.face_count
-
-
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} should be 1 or more, got {count}")

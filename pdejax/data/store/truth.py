@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from pdejax.data.store.files import exclusive, replacing, sweep, to_json
-from pdejax.equations._boundary_value import BoundaryValueProblem
+from pdejax.equations import BoundaryValueProblem
 from pdejax.solvers import Truth, solve_truth, truth_axes
 from pdejax.solvers._reference import Progress
 

@@ -67,6 +67,15 @@ def test_points_are_as_dense_as_the_residual_is_large(power, offset, key):
     assert np.all((x >= 0) & (x <= 2))
 
 
+def test_points_are_chosen_among_those_of_the_plain_feed(key):
+    feed = adaptive(batch_size=2, redraw=2, seed=5)
+    plain = PointFeed(BoundaryValueProblem.from_spec(SPEC), UniformPoints(4000, 5), 2, redraw=2, seed=5)
+    for step, batch in enumerate(run(feed, Wrong(jnp.asarray(1.0)), 4, key)):
+        candidates = jax.jit(plain.fetch)(plain.arrays, plain.next({"step": step})[1]).interior
+        for chosen, drawn in zip(batch.interior.tolist(), candidates.tolist(), strict=True):
+            assert set(map(tuple, chosen)) <= set(map(tuple, drawn))
+
+
 def test_points_are_kept_until_they_are_drawn_anew(key):
     feed = adaptive(redraw=3, batch_size=2)
     inside = [np.asarray(batch.interior) for batch in run(feed, Wrong(jnp.asarray(1.0)), 5, key)]
@@ -100,7 +109,7 @@ def test_what_adaptive_points_cannot_do_is_said():
         adaptive(sampler=GridPoints((4, 4)))
     with pytest.raises(ValueError, match="redraw should be 1 or more, got 0"):
         adaptive(redraw=0)
-    with pytest.raises(ValueError, match=r"share should be above 0 and at most 1, got 1\.5"):
+    with pytest.raises(ValueError, match=r"share should be less than or equal to 1, got 1\.5"):
         AdaptivePoints(share=1.5)
     assert isinstance(point_feed(BoundaryValueProblem.from_spec(SPEC)), PointFeed)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.data import DiskFeed, WindowFeed, WindowOrder, choose_feed
+from pdejax.data import Dataset, DiskFeed, WindowFeed, WindowOrder, choose_feed
 from pdejax.solvers import problem_stepper
 
 WINDOW, BATCH = 3, 7  # 10 trajectories of 6 windows: an epoch is 60 windows, not a multiple of 7
@@ -85,6 +85,16 @@ def test_batches_from_disk_are_those_from_memory(train, stream, threads):
     feed = DiskFeed(train, WINDOW, BATCH, seed=5, threads=threads)
     assert_equal(batches(feed, 0, 20), stream)
     assert_equal(batches(feed, 2, 4), stream[2:4])  # going back is allowed
+    feed.close()
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_few_files_are_kept_open(burgers_root, stream, threads, monkeypatch):
+    monkeypatch.setattr("pdejax.data.store.shards.MOST_OPEN", 2)  # of three
+    split = Dataset.open(burgers_root).split("train")
+    feed = DiskFeed(split, WINDOW, BATCH, seed=5, threads=threads)
+    assert_equal(batches(feed, 0, 5), stream[:5])
+    assert len(split._open._files) == 2
     feed.close()
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
-from pdejax.core import Boundary, register
+from pdejax.core import Boundary, Grid, register
 from pdejax.core._registry import _FACTORIES
-from pdejax.data import Arrays, Dataset, open_data
+from pdejax.data import Arrays, Dataset, DiskFeed, Split, Trajectories, Window, batches_of, open_data
 from pdejax.data.store import statistics
 
 RNG = np.random.default_rng(1)
@@ -187,3 +187,49 @@ def test_a_card_of_numbers_in_words_of_yaml(tmp_path):
     np.save(tmp_path / "heat.npy", STATES)
     (tmp_path / "heat.yml").write_text(yaml.safe_dump({"step": 1, "lengths": [0.5], "periodic": True}))
     assert open_data(tmp_path / "heat.npy").step == 1.0
+
+
+class Lines(Split):
+    """One trajectory a line of a text file, read when it is asked for."""
+
+    name, frames, inputs, parameters = "train", 3, np.zeros((4, 4, 0), np.float32), {}
+
+    def __init__(self, source, path):
+        self.source, self.path, self.lines_read = source, path, 0
+
+    def __len__(self):
+        return 4
+
+    def window(self, trajectory, start, frames):
+        self.lines_read += 1
+        row = np.loadtxt(self.path, skiprows=trajectory, max_rows=1, dtype=np.float32)
+        return Window(row.reshape(3, 4, 1)[start : start + frames], self.inputs[trajectory])
+
+    def read(self, trajectories, frames):
+        self.check_corner(trajectories, frames)
+        return np.stack([self.window(i, 0, frames).states for i in range(trajectories)])
+
+
+class TextFile(Trajectories):
+    name, fingerprint, step, domain, family, simulator = "text", "0", 0.1, Grid((4,), (1.0,)), None, None
+    field_names, input_names, parameter_names, split_names = ("u",), (), (), ("train",)
+
+    def __init__(self, path):
+        self._split = Lines(self, path)
+        self.statistics = statistics.statistics_of(self._split)
+
+    def split(self, name):
+        return self._split
+
+
+def test_a_reader_that_holds_nothing_in_memory(tmp_path):
+    rows = RNG.normal(size=(4, 12)).astype(np.float32)
+    np.savetxt(tmp_path / "heat.dat", rows)
+    data = open_data(tmp_path / "heat.dat", TextFile)
+    np.testing.assert_allclose(data.statistics["mean"], rows.mean(), rtol=1e-5)
+    split, held = data.split("train"), Arrays(rows.reshape(4, 3, 4, 1)).split("train")
+    before = split.lines_read
+    lazy, ready = (next(batches_of(DiskFeed(one, 2, 5, seed=1), 1)) for one in (split, held))
+    assert split.lines_read - before == 5
+    np.testing.assert_array_equal(lazy.states, ready.states)
+    assert (split.shape, split.nbytes) == (held.shape, held.nbytes)
