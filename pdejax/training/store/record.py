@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from tensorboardX import SummaryWriter
 
 from pdejax.core import write_text
 
@@ -64,6 +63,8 @@ class Record:
         path = folder / "metrics.jsonl"
         self.elapsed = _truncate(path, step)
         self._path, self._file = path, path.open("a", buffering=1)
+        from tensorboardX import SummaryWriter  # slow to import, and takes PyTorch along where that is
+
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
