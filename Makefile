@@ -1,4 +1,4 @@
-# `make demo` and `make test` each do everything on a machine with nothing but Python 3.11.
+# `make demo` and `make test` each do everything on a machine with nothing but a Python that pdejax is tested with.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,6 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/pdejax generate experiment=ks_demo
 	$(BIN)/pdejax train experiment=ks_demo
 	$(BIN)/pdejax evaluate runs/ks_demo
+	@echo 'To go on by hand: `source $(BIN)/activate`, then `pdejax list`.'
 
 test: check unit smoke
 
@@ -56,29 +57,43 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.gaussians
 	$(BIN)/python -m benchmarks.operators
 	$(BIN)/python -m pytest -n 0 benchmarks/parity
-	$(BIN)/python -m benchmarks.readme
+	$(BIN)/python -m experiments._kit.render
 
+.PHONY: results lock
+
+# what README and docs/results.md say, from the results files
+results: $(VENV)/installed
+	$(BIN)/python -m experiments._kit.render
+
+# the versions of everything, for each Python; `make lock UPGRADE=--upgrade` takes the newest
+lock: $(VENV)/installed
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras \
+	  $(UPGRADE) pyproject.toml -o constraints.txt
+
+# the interpreter asked for, from the path or from pyenv; another one only where none was asked for
+PYENV := $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/*/bin/$(PYTHON))
+CANDIDATES := $(PYTHON) $(lastword $(PYENV)) $(if $(filter file,$(origin PYTHON)),python3)
+MADE := $(VENV)/made-for-$(notdir $(PYTHON))
+
+$(MADE):
+	@for p in $(CANDIDATES); do \
+	  if $$p -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then python=$$p; break; fi; \
+	done; \
+	test -n "$$python" || { echo "no $(PYTHON) here: pdejax runs on Python 3.11, 3.12 and 3.13" >&2; exit 1; }; \
+	test "$$($(BIN)/python -V 2>/dev/null)" = "$$($$python -V)" || $$python -m venv --clear $(VENV)
+	@rm -f $(VENV)/made-for-*
+	@touch $@
+
+EXTRAS :=
 # uv is quick and comes from the same registry as everything else; without it pip does the same
-define install
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
-	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pdejax needs Python 3.11 or newer")'
+$(VENV)/installed-test: EXTRAS := [test]
+$(VENV)/installed-bench: EXTRAS := [test,bench,peer]
+$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-bench: $(MADE) pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
 	if $(BIN)/python -m uv --version >/dev/null 2>&1; \
-	then $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '$(1)'; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '$(1)'; fi
-endef
-
-$(VENV)/installed: pyproject.toml constraints.txt
-	$(call install,.)
-	touch $@
-
-$(VENV)/installed-test: pyproject.toml constraints.txt
-	$(call install,.[test])
-	touch $@ $(VENV)/installed
-
-$(VENV)/installed-bench: pyproject.toml constraints.txt
-	$(call install,.[test,bench,peer])
-	touch $@ $(VENV)/installed-test $(VENV)/installed
+	then $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.$(EXTRAS)'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.$(EXTRAS)'; fi
+	touch $@ $(VENV)/installed $(if $(findstring test,$(EXTRAS)),$(VENV)/installed-test)
 
 clean:
 	rm -rf $(VENV) runs

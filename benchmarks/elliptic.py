@@ -25,7 +25,7 @@ import pyamg
 import scipy.sparse as sparse
 from scipy.sparse.linalg import gmres, splu
 
-from benchmarks._results import row, study, write_benchmark
+from experiments._kit.results import record, row, write_benchmark
 from pdejax.core import Boundary, Grid
 from pdejax.equations import NeumannRandomField
 from pdejax.solvers import elliptic_operator, solve_elliptic
@@ -146,7 +146,7 @@ def measure(case: Case, repeats: int) -> list[dict[str, Any]]:
             run = lambda peer=peer, some=some: [peer.solve(matrix, f) for matrix in some]
             theirs[peer.name].append(cpu_seconds(run) / peer.systems)
     cost = statistics.median(mine)
-    rows = [row(case.name, "compilation, CPU seconds", round(compilation, 2), better="lower", goal=10.0)]
+    rows = [row(case.name, "CPU time of compilation", round(compilation, 2), better="lower", unit="s", goal=10.0)]
     for peer in case.peers:
         ratios = sorted(b / a for a, b in zip(mine, theirs[peer.name], strict=True))
         ratio, interval = statistics.median(ratios), [round(ratios[1], 2), round(ratios[-2], 2)]
@@ -154,8 +154,8 @@ def measure(case: Case, repeats: int) -> list[dict[str, Any]]:
         print(f"{case.name}: {1e3 * cost:.2f} ms, {peer.name} {1e3 * peer_cost:.1f} ms, ratio {ratio:.1f}", flush=True)
         further = {"better": "higher", "interval": interval, "reference": 1.0, "goal": peer.goal, "seconds": peer_cost}
         rows.append(row(case.name, f"times cheaper than {peer.name}", round(ratio, 2), **further))
-        per_system = {"better": "lower", "reference": round(1e3 * peer_cost, 3), "seconds": cost}
-        rows.append(row(case.name, f"CPU ms per system, beside {peer.name}", round(1e3 * cost, 3), **per_system))
+        per_system = {"better": "lower", "unit": "ms", "reference": round(1e3 * peer_cost, 3), "seconds": cost}
+        rows.append(row(case.name, f"CPU time per system, beside {peer.name}", round(1e3 * cost, 3), **per_system))
     return rows
 
 
@@ -174,7 +174,7 @@ def main() -> None:
         # the size at which the Fourier neural operator's data are solved; GMRES(40) would take minutes a system
         cases.append(Case(421, "a in {3, 12}", 4, tuple(peer for peer in PEERS if peer.solve is not _gmres)))
         rows = [r for case in cases for r in measure(case, 9)]
-    write_benchmark(study("elliptic", QUESTION, "python -m benchmarks.elliptic", "full", rows, ["scipy", "pyamg"]))
+    write_benchmark(record("elliptic", QUESTION, "python -m benchmarks.elliptic", "full", rows, ["scipy", "pyamg"]))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks._results import row, study, write_benchmark
+from experiments._kit.results import record, row, write_benchmark
 from pdejax.core import Points, TensorGrid
 from pdejax.networks import GaussianField
 
@@ -146,15 +146,16 @@ def measure(case: Case, repeats: int) -> list[dict[str, Any]]:
     rows = []
     for name in runs:
         seconds = statistics.median(times[name] for times in rounds)
-        rows.append(row(f"{case.name}, {name}", "CPU ms", round(1e3 * seconds, 2), better="lower", seconds=seconds))
-        rows.append(row(f"{case.name}, {name}", "temporary MiB", round(memory[name] / 2**20, 1), better="lower"))
+        label, mebibytes = f"{case.name}, {name}", round(memory[name] / 2**20, 1)
+        rows.append(row(label, "CPU time", round(1e3 * seconds, 2), better="lower", unit="ms", seconds=seconds))
+        rows.append(row(label, "temporary memory", mebibytes, better="lower", unit="MiB"))
         if name == PEER:
             continue
         ratios = sorted(times[PEER] / times[name] for times in rounds)
         speed, goal = statistics.median(ratios), GOALS.get(name)
         interval = [round(ratios[0], 1), round(ratios[-1], 1)]
         further = {"better": "higher", "reference": 1}
-        label, less = f"{case.name}, {name}", round(memory[PEER] / memory[name], 1)
+        less = round(memory[PEER] / memory[name], 1)
         rows.append(row(label, f"times faster than {PEER}", round(speed, 1), interval=interval, goal=goal, **further))
         rows.append(row(label, f"times less memory than {PEER}", less, **further))
         print(f"{label}: {speed:.1f} {interval} times faster, {less} times less memory", flush=True)
@@ -168,7 +169,7 @@ def main() -> None:
     smoke = parser.parse_args().smoke
     rows = measure(SMOKE if smoke else FULL, 5 if smoke else 15)
     if not smoke:
-        write_benchmark(study("gaussians", QUESTION, "python -m benchmarks.gaussians", "full", rows))
+        write_benchmark(record("gaussians", QUESTION, "python -m benchmarks.gaussians", "full", rows))
         return
     speed = next(r["value"] for r in rows if r["goal"] is not None)
     if speed < GOALS["separable"] / 2:

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 import optax
 
-from benchmarks._results import row, study, write_benchmark
+from experiments._kit.results import record, row, write_benchmark
 from pdejax.config import resolve
 from pdejax.data import Batch
 from pdejax.methods import DataCard, build_method
@@ -131,7 +131,7 @@ def main() -> None:
     print(f"loop / bare: {value:.3f} (median of {len(ratios)} interleaved pairs)")
     interval = [min(ratios), max(ratios)]
     rows = [row("ks_demo model", "time of an update, loop / bare", value, better="lower", interval=interval, goal=1.05)]
-    write_benchmark(study("loop", QUESTION, "python -m benchmarks.loop", "small", rows))
+    write_benchmark(record("loop", QUESTION, "python -m benchmarks.loop", "small", rows))
 
 
 if __name__ == "__main__":

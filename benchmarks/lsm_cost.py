@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks._results import row, study, write_benchmark
+from experiments._kit.results import record, row, write_benchmark
 from pdejax.networks import LSM
 
 QUESTION = "Does the cost of the latent spectral model grow linearly with the number of points?"
@@ -100,8 +100,8 @@ def measure(case: Case, repeats: int) -> list[dict[str, Any]]:
     rows = []
     for n, t, size in zip(case.sizes, seconds, memory, strict=True):
         name = f"{case.name} of width {case.width}, {n}x{n}"
-        rows.append(row(name, "microseconds per point", round(1e6 * t / n**2, 3), better="lower", seconds=t))
-        rows.append(row(name, "bytes per point", round(size / n**2, 1), better="lower"))
+        rows.append(row(name, "time per point", round(1e6 * t / n**2, 3), better="lower", unit="us", seconds=t))
+        rows.append(row(name, "memory per point", round(size / n**2, 1), better="lower", unit="B"))
     for metric, power in powers.items():
         interval = [round(spread[1], 3), round(spread[-2], 3)] if metric == "time" else None
         goal = None if case.all_to_all else GOALS[metric]
@@ -127,7 +127,7 @@ def main() -> None:
     smoke = parser.parse_args().smoke
     rows = [r for case in (SMOKE if smoke else CASES) for r in measure(case, 5 if smoke else 15)]
     if not smoke:
-        write_benchmark(study("lsm_cost", QUESTION, "python -m benchmarks.lsm_cost", "full", rows))
+        write_benchmark(record("lsm_cost", QUESTION, "python -m benchmarks.lsm_cost", "full", rows))
         return
     linear, quadratic = (r["value"] for r in rows if r["metric"] == "exponent of memory")
     if linear > GOALS["memory"] or quadratic < 1.5:

@@ -10,13 +10,11 @@ meets all of them.
 import argparse
 import dataclasses
 import functools
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -24,17 +22,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from benchmarks._results import RESULTS, row, study, write_benchmark
+from experiments._kit.results import record, row, write_benchmark
 from pdejax.config import options, packaged_folder, resolve
 from pdejax.config._yaml import read_yaml
 from pdejax.core import build, registered
 
 QUESTION = "How large is each network, how much memory does a train step of it take, and how much time?"
 COMMAND = "python -m benchmarks.networks"
-DOCUMENT = Path(__file__).parents[1] / "docs" / "networks.md"
-BEGIN, END = "<!-- table -->\n", "<!-- /table -->"
 LARGEST, SMALL = 60_000_000, 1_000_000  # parameters of networks that are run at all, and in the smoke form
-METRICS = ("parameters", "memory of a train step, MiB", "forward pass, ms", "train step, ms")
+METRICS = (("parameters", "1"), ("memory of a train step", "MiB"), ("forward pass", "ms"), ("train step", "ms"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +126,7 @@ def measure(case: Case, repeats: int, largest: int) -> list[dict[str, Any]]:
     rows = []
     for name in specs:
         of = lambda metric, value, name=name, **further: row(
-            f"{name}, {case.name}", metric, value, better="lower", **further
+            f"{name}, {case.name}", metric[0], value, better="lower", unit=metric[1], **further
         )
         rows.append(of(METRICS[0], sizes[name]))
         if name not in programs:
@@ -143,81 +139,31 @@ def measure(case: Case, repeats: int, largest: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _cell(metric: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    if metric != METRICS[0]:
-        return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
-    return f"{value / 1e6:.3g} M" if value >= 1e6 else f"{value / 1e3:.3g} k"
-
-
-def table(record: Mapping[str, Any]) -> str:
-    """The rows of a record as Markdown, one table for each case."""
-    cases: dict[str, dict[str, dict[str, float]]] = {}
-    for one in record["rows"]:
-        network, case = one["case"].split(", ", 1)
-        cases.setdefault(case, {}).setdefault(network, {})[one["metric"]] = one["value"]
-    head = f"| network | {' | '.join(METRICS)} |\n|---|{'---:|' * len(METRICS)}"
-    machine = record["machine"]
-    parts = [f"`{record['command']}`, {record['date']}, {machine['cores']} cores, jax {record['versions']['jax']}.\n"]
-    for case, networks in cases.items():
-        lines = [
-            f"| `{network}` | {' | '.join(_cell(m, values.get(m)) for m in METRICS)} |"
-            for network, values in networks.items()
-        ]
-        parts.append("\n".join([f"### {case}\n", head, *lines]) + "\n")
-    return "\n".join(parts)
-
-
-def filled(text: str, record: Mapping[str, Any]) -> str:
-    """A document with the table between its markers."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table(record)}\n{END}{rest.split(END)[1]}"
-
-
-def recorded() -> dict[str, Any]:
-    """The record that was written last.
-
-    **Raises:** `LookupError` if there is none.
-    """
-    for record in json.loads(RESULTS.read_text()):
-        if record["study"] == "networks":
-            return record
-    raise LookupError(f"no record of the networks yet: run {COMMAND}")
-
-
 def _check(rows: Sequence[Mapping[str, Any]]) -> None:
     """A train step holds a forward pass: anything else is a mistake of the measurement."""
     values = {(one["case"], one["metric"]): one["value"] for one in rows}
     for (case, metric), value in values.items():
-        if metric == METRICS[3] and value < values[case, METRICS[2]]:
+        if metric == "train step" and value < values[case, "forward pass"]:
             raise SystemExit(f"{case}: a train step took {value} ms, less than its forward pass")
 
 
 def main() -> None:
-    """Measures all networks on all cases and writes record and document."""
+    """Measures all networks on all cases and writes them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="small networks on a small grid, printed and not written")
-    parser.add_argument("--render", action="store_true", help="only write the table of the recorded results again")
     parser.add_argument("--dimensions", type=int, nargs="+", default=[1, 2, 3], help="of the cases to measure")
     parser.add_argument("--largest", type=int, default=LARGEST, help="parameters of networks that are timed")
     parser.add_argument("--repeats", type=int, default=9, help="of every timing")
     chosen = parser.parse_args()
-    text = DOCUMENT.read_text()
-    if chosen.render:
-        DOCUMENT.write_text(filled(text, recorded()))
-        return
     wanted = tuple(case for case in CASES if len(case.shape) in chosen.dimensions)
     cases, repeats, largest = (SMOKE, 3, SMALL) if chosen.smoke else (wanted, chosen.repeats, chosen.largest)
     rows = [r for case in cases for r in measure(case, repeats, largest)]
     _check(rows)
     command = " ".join([COMMAND, *sys.argv[1:]])
-    record = study("networks", QUESTION, command, "smoke" if chosen.smoke else "full", rows, ["optax"])
     if chosen.smoke:
-        print(filled(text, record))
+        print("\n".join(f"{r['case']}, {r['metric']}: {r['value']} {r['unit']}" for r in rows))
         return
-    write_benchmark(record)
-    DOCUMENT.write_text(filled(text, record))
+    write_benchmark(record("networks", QUESTION, command, "full", rows, ["optax"]))
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from benchmarks._results import row, study, write_benchmark
 from benchmarks._roofline import bounds, machine_rates, stages
 from benchmarks._serve import Side, alternate, peak, serve
+from experiments._kit.results import Row, record, row, write_benchmark
 from pdejax.networks import FNO, FNOBlock
 
 QUESTION = "How fast does the FNO train, and in how much memory, relative to neuraloperator's of the same size?"
@@ -146,8 +146,8 @@ def answer(case: Case, devices: int) -> None:
     serve(runs, UPDATES, parameters=parameters, before=before, compilation=compilation)
 
 
-def ratio_row(name: str, what: str, pairs: Sequence[Sequence[tuple[float, float]]]) -> dict[str, Any]:
-    """Our median milliseconds beside the peer's; the interval is that of the ratios of neighbouring runs."""
+def timed_rows(name: str, what: str, pairs: Sequence[Sequence[tuple[float, float]]]) -> list[Row]:
+    """Our median time over the peer's, the interval being that of the ratios of neighbouring runs, and both times."""
     ours, theirs = (statistics.median(wall for wall, _ in side) for side in pairs)
     ratios = sorted(a[0] / b[0] for a, b in zip(*pairs, strict=True))
     cpu = statistics.median(a[1] for a in pairs[0]) / statistics.median(b[1] for b in pairs[1])
@@ -157,12 +157,16 @@ def ratio_row(name: str, what: str, pairs: Sequence[Sequence[tuple[float, float]
         flush=True,
     )
     value, interval = round(statistics.median(ratios), 3), [round(ratios[1], 3), round(ratios[-2], 3)]
-    further = {"reference": round(1e3 * theirs, 1), "seconds": round(ours, 5), "interval": interval}
+    times = {"unit": "ms", "reference": round(1e3 * theirs, 1), "seconds": round(ours, 5)}
     goal = 0.5 if what == "step" else None
-    return row(name, f"{what}, time over the peer's", value, better="lower", goal=goal, **further)
+    ratio = {"interval": interval, "reference": 1.0, "seconds": round(ours, 5), "goal": goal}
+    return [
+        row(name, f"{what}, time over the peer's", value, better="lower", **ratio),
+        row(name, f"{what}, time", round(1e3 * ours, 2), better="lower", **times),
+    ]
 
 
-def roofline_rows(case: Case, rates: dict[str, float], seconds: float) -> list[dict[str, Any]]:
+def roofline_rows(case: Case, rates: dict[str, float], seconds: float) -> list[Row]:
     """What the machine's rates leave of the time of a step: each stage's least time, and the step over their sum."""
     work = stages(case.shape, [case.modes(i) for i in range(4)], case.width, case.batch)
     least = bounds(work, rates)
@@ -174,12 +178,13 @@ def roofline_rows(case: Case, rates: dict[str, float], seconds: float) -> list[d
     total = sum(least.values())
     print(f"  at least {1e3 * total:.1f} ms in all, took {1e3 * seconds:.1f}", flush=True)
     parts = [
-        row(case.name, f"least ms of a step: {name}", round(1e3 * s, 2), better="lower") for name, s in least.items()
+        row(case.name, f"least time of a step: {name}", round(1e3 * s, 2), better="lower", unit="ms")
+        for name, s in least.items()
     ]
     return [*parts, row(case.name, "step over its least time", round(seconds / total, 2), better="lower", goal=None)]
 
 
-def measure(case: Case, peer: str, rounds: int, devices: int) -> list[dict[str, Any]]:
+def measure(case: Case, peer: str, rounds: int, devices: int) -> list[Row]:
     """Rows of one case."""
     description = json.dumps(dataclasses.asdict(case))
     sides = (
@@ -190,7 +195,9 @@ def measure(case: Case, peer: str, rounds: int, devices: int) -> list[dict[str, 
     if ours != theirs:
         raise SystemExit(f"{case.name}: {ours} parameters, the peer has {theirs}")
     print(f"{case.name}: {ours} parameters, compiled in {sides[0].facts['compilation']:.1f} s", flush=True)
-    rows = [ratio_row(case.name, what, alternate(sides, what, rounds, (1, 4))) for what in ("step", "forward")]
+    rows = [
+        r for what in ("step", "forward") for r in timed_rows(case.name, what, alternate(sides, what, rounds, (1, 4)))
+    ]
     memory = [side.peak - side.facts["before"] for side in sides]
     rates = sides[0].result("rates")
     print(f"{case.name}: {memory[0]:.0f} MiB, peer {memory[1]:.0f} MiB", flush=True)
@@ -200,7 +207,8 @@ def measure(case: Case, peer: str, rounds: int, devices: int) -> list[dict[str, 
     return [
         *rows,
         row(case.name, "peak memory over the peer's", round(memory[0] / memory[1], 3), better="lower",
-            reference=round(memory[1]), goal=0.7),
+            reference=1.0, goal=0.7),
+        row(f"{case.name}, neuraloperator", "peak memory", round(memory[1]), better="lower", unit="MiB"),
     ]  # fmt: skip
 
 
@@ -225,7 +233,7 @@ def main() -> None:
         return
     rows = [r for case in CASES for r in measure(case, options.peer, options.rounds, options.devices)]
     command = "python -m benchmarks.operators --peer PYTHON"
-    write_benchmark(study("operators", QUESTION, command, "full", rows, ["equinox", "optax"]))
+    write_benchmark(record("operators", QUESTION, command, "full", rows, ["equinox", "optax"]))
 
 
 if __name__ == "__main__":

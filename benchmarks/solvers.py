@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks._results import row, study, write_benchmark
+from experiments._kit.results import record, row, write_benchmark
 from pdejax.core import Grid
 from pdejax.equations import EQUATIONS, build_initial
 from pdejax.solvers import spectral_stepper
@@ -97,7 +97,15 @@ def measure(case: Case, order: int, double: bool, repeats: int) -> list[dict[str
     peer = round(steps / statistics.median(a for a, _ in pairs), 1)
     return [
         row(name, "speed ratio", value, better="higher", interval=interval, reference=1.0, goal=case.goal),
-        row(name, "steps per CPU second", round(steps / seconds, 1), better="higher", reference=peer, seconds=seconds),
+        row(
+            name,
+            "steps per CPU time",
+            round(steps / seconds, 1),
+            better="higher",
+            unit="1/s",
+            reference=peer,
+            seconds=seconds,
+        ),
     ]
 
 
@@ -137,7 +145,7 @@ def main() -> None:
         return
     rows = [r for case in CASES for order in (2, 4) for x64 in (False, True) for r in measure(case, order, x64, 15)]
     rows.append(soliton_row())
-    write_benchmark(study("solvers", QUESTION, "python -m benchmarks.solvers", "full", rows, ["exponax"]))
+    write_benchmark(record("solvers", QUESTION, "python -m benchmarks.solvers", "full", rows, ["exponax"]))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from benchmarks._results import row, study, write_benchmark
+from experiments._kit.results import record, row, write_benchmark
 from pdejax.networks import SpectralConv, choose_kernel
 from pdejax.networks.spectral.kernel import dft_operations
 
@@ -121,7 +121,7 @@ def main() -> None:
             raise SystemExit(f"the truncated DFT should be 1.5 times as fast as the FFT here, got {ratio}")
         return
     rows = [r for case in CASES for r in measure(case, 9)]
-    write_benchmark(study("spectral_kernel", QUESTION, "python -m benchmarks.spectral_kernel", "full", rows))
+    write_benchmark(record("spectral_kernel", QUESTION, "python -m benchmarks.spectral_kernel", "full", rows))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
 """Configurations of published size: built, shape-checked, and one update taken, without their data."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
+import numpy as np
 
 from pdejax.config import resolve
 from pdejax.core import Boundary
 from pdejax.data import Batch
 from pdejax.equations import build_problem
 from pdejax.methods import DataCard, build_method
+from pdejax.training import TrainSettings, advance, start
 
 
 def card_of(config: Any) -> DataCard:
@@ -66,23 +68,29 @@ def check(experiment: str, *, update: bool) -> dict[str, Any]:
     return found | (_update(method, build(key), _batch(card, method.window, 1, key), key) if update else {})
 
 
+class _OneBatch:
+    """A feed that gives the same batch for ever."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.arrays, self.batch_size = batch, len(batch.row)
+
+    def init(self) -> dict[str, int]:
+        return {"step": 0}
+
+    def next(self, state: Mapping[str, int]) -> tuple[dict[str, int], np.ndarray]:
+        return {"step": state["step"] + 1}, np.arange(self.batch_size)
+
+    def fetch(self, arrays: Batch, item: Any) -> Batch:
+        return jax.tree.map(lambda x: x[item], arrays)
+
+
 def _update(method: Any, model: Any, batch: Batch, key: Any) -> dict[str, Any]:
-    parameters, frozen = eqx.partition(model, method.trainable(model))
-    optimiser = optax.adamw(1e-3)
-
-    @jax.jit
-    def step(parameters: Any, state: Any) -> Any:
-        loss = lambda p: jnp.mean(method.loss(eqx.combine(p, frozen), batch, jax.random.split(key, 1))[0])
-        value, gradient = jax.value_and_grad(loss)(parameters)
-        updates, state = optimiser.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, updates), state, value
-
-    state = optimiser.init(parameters)
-    compiled = step.lower(parameters, state).compile()
+    settings = TrainSettings(2, 1e-3, "constant", clip=None, devices=1)
+    training = start(method, model, _OneBatch(batch), settings, key=key)
+    first = float(advance(training, 1)["loss"][0])
     started = time.perf_counter()
-    first = jax.block_until_ready(compiled(parameters, state))
+    second = float(advance(training, 1)["loss"][0])
     seconds = time.perf_counter() - started
-    second = compiled(*first[:2])
-    if not second[2] < first[2]:
-        raise ValueError(f"an update did not lower the loss: {float(first[2])}, then {float(second[2])}")
-    return {"seconds": seconds, "loss": float(first[2])}
+    if not second < first:
+        raise ValueError(f"an update did not lower the loss: {first}, then {second}")
+    return {"seconds": seconds, "loss": first}

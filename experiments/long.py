@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._results import machine, versions
+
 from experiments.smoke import LONG, run
 
 ROOT = Path(__file__).parent.parent

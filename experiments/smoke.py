@@ -52,7 +52,7 @@ LONG: Mapping[str, tuple[str, ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a form of a study ended: what it printed, or its traceback; seconds by the clock and of CPU."""
+    """How a form of a study ended: what it printed, with an error's traceback, and seconds by the clock and of CPU."""
 
     name: str
     passed: bool

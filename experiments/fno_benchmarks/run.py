@@ -9,13 +9,12 @@ PYTHON is an interpreter with torch and neuraloperator (`pip install torch==2.13
 
 import argparse
 import shutil
-import tempfile
 from pathlib import Path
 
-from benchmarks._results import study, write_study
-from experiments._operators import PEER, Case, Study, draw_errors, splits
-from experiments._paper import check
-from experiments._runs import run_jobs, systems
+from experiments._kit.operators import PEER, Benchmarks, Case, draw_errors, splits
+from experiments._kit.results import Record, Row
+from experiments._kit.study import Options, Study
+from experiments._runs import systems
 
 HERE = Path(__file__).parent
 QUESTION = "Does the FNO reach the peer's accuracy on the same arrays and updates, and keep it on finer grids?"
@@ -105,8 +104,13 @@ SMOKE = {
 }
 
 
-def _assert_direction(made: Study) -> None:
+def _made(options: Options, base: Path) -> Benchmarks:
+    return Benchmarks(SMOKE if options.preset == "smoke" else SMALL, base, options.preset, "fno")
+
+
+def _check(options: Options, base: Path) -> None:
     """The operator beats what learns nothing of the input, and keeps most of its accuracy on a finer grid."""
+    made = _made(options, base)
     for name, case in made.cases.items():
         found = systems(made.run(name, "FNO", 0))
         error = {key: s["metrics"]["relative_l2"]["value"] for key, s in found.items()}
@@ -117,37 +121,34 @@ def _assert_direction(made: Study) -> None:
     print("smoke: better than mean and persistence, on a finer grid too")
 
 
-def main() -> None:
-    """Runs a preset and writes its results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=("small", "smoke", "paper"), default="small")
-    parser.add_argument("--peer", help="an interpreter with torch and neuraloperator")
-    parser.add_argument("--collect", action="store_true", help="only gather what finished runs hold")
-    options = parser.parse_args()
-    if options.preset == "paper":
-        for name in PAPER:
-            print(name, check(name, update=True), flush=True)
-        return
-    if options.preset == "smoke":
-        with tempfile.TemporaryDirectory() as scratch:
-            made = Study(SMOKE, Path(scratch), "smoke", "fno")
-            made.generate()
-            run_jobs(made.jobs(options.peer))
-            _assert_direction(made)
-        return
-    made = Study(SMALL, Path(), "small", "fno")
-    if not options.collect:
-        made.generate()
-        run_jobs(made.jobs(options.peer))
+def _rows(options: Options, base: Path) -> list[Row]:
+    made = _made(options, base)
     peers = {case: made.peer_errors(case) for case in made.cases}
-    goals = {case: sum(found[0]) / len(found[0]) for case, found in peers.items() if found}
-    words = "python -m experiments.fno_benchmarks.run --preset small --peer PYTHON"
-    record = study("fno_benchmarks", QUESTION, words, "small", made.rows(goals))
-    write_study(HERE, record)
+    return made.rows({case: sum(found[0]) / len(found[0]) for case, found in peers.items() if found})
+
+
+def _draw(options: Options, base: Path, record: Record) -> None:
+    made = _made(options, base)
     draw_errors(HERE / "figures" / "errors.png", record, made.cases, ["FNO", PEER])
     for case, picture in (("darcy", "solution"), ("navier_stokes_1e-4", "rollout")):
         shutil.copy(made.run(case, "FNO", 0) / "figures" / f"{picture}.png", HERE / "figures" / f"{case}.png")
 
 
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--peer", help="an interpreter with torch and neuraloperator")
+
+
+STUDY = Study(
+    HERE,
+    QUESTION,
+    run=lambda options, base: _made(options, base).train(options.peer),
+    check=_check,
+    rows=_rows,
+    draw=_draw,
+    published=PAPER,
+    arguments=_arguments,
+    words=lambda options: " --peer PYTHON",
+)
+
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -7,15 +7,13 @@
 Data, updates, batches, optimiser and schedule are the same for all four networks.
 """
 
-import argparse
 import shutil
-import tempfile
 from pathlib import Path
 
-from benchmarks._results import study, write_study
-from experiments._operators import Case, Study, draw_errors, splits
-from experiments._paper import check
-from experiments._runs import run_jobs, systems
+from experiments._kit.operators import Benchmarks, Case, draw_errors, splits
+from experiments._kit.results import Record, Row
+from experiments._kit.study import Options, Study
+from experiments._runs import systems
 
 HERE = Path(__file__).parent
 QUESTION = "Is the latent spectral model better than the 2020 FNO, than a present one, and than its own U-Net?"
@@ -95,43 +93,41 @@ SMOKE = {
 }
 
 
-def _assert_direction(made: Study) -> None:
+def _made(options: Options, base: Path) -> Benchmarks:
+    return Benchmarks(SMOKE if options.preset == "smoke" else SMALL, base, options.preset, "lsm")
+
+
+def _check(options: Options, base: Path) -> None:
     """The network beats the mean of the training solutions."""
-    error = {k: s["metrics"]["relative_l2"]["value"] for k, s in systems(made.run("darcy", "LSM", 0)).items()}
+    found = systems(_made(options, base).run("darcy", "LSM", 0))
+    error = {k: s["metrics"]["relative_l2"]["value"] for k, s in found.items()}
     if not error["model"] < 0.6 * error["mean"]:
         raise SystemExit(f"darcy: {error}")
     print("smoke: better than the mean solution")
 
 
-def main() -> None:
-    """Runs a preset and writes its results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=("small", "smoke", "paper"), default="small")
-    parser.add_argument("--collect", action="store_true", help="only gather what finished runs hold")
-    options = parser.parse_args()
-    if options.preset == "paper":
-        for name in PAPER:
-            print(name, check(name, update=True), flush=True)
-        return
-    if options.preset == "smoke":
-        with tempfile.TemporaryDirectory() as scratch:
-            made = Study(SMOKE, Path(scratch), "smoke", "lsm")
-            made.generate()
-            run_jobs(made.jobs(None))
-            _assert_direction(made)
-        return
-    made = Study(SMALL, Path(), "small", "lsm")
-    if not options.collect:
-        made.generate()
-        run_jobs(made.jobs(None))
-    goals = {case: sum(found) / len(found) for case in made.cases if (found := made.errors(case, "FNO 2020"))}
-    words = "python -m experiments.lsm_benchmarks.run --preset small"
-    record = study("lsm_benchmarks", QUESTION, words, "small", made.rows(goals))
-    write_study(HERE, record)
+def _rows(options: Options, base: Path) -> list[Row]:
+    made = _made(options, base)
+    rivals = {case: made.errors(case, "FNO 2020") for case in made.cases}
+    return made.rows({case: sum(found) / len(found) for case, found in rivals.items()})
+
+
+def _draw(options: Options, base: Path, record: Record) -> None:
+    made = _made(options, base)
     draw_errors(HERE / "figures" / "errors.png", record, made.cases, list(SMALL["darcy"].arms))
     for case, picture in (("darcy", "solution"), ("navier_stokes_1e-5", "rollout")):
         shutil.copy(made.run(case, "LSM", 0) / "figures" / f"{picture}.png", HERE / "figures" / f"{case}.png")
 
 
+STUDY = Study(
+    HERE,
+    QUESTION,
+    run=lambda options, base: _made(options, base).train(),
+    check=_check,
+    rows=_rows,
+    draw=_draw,
+    published=PAPER,
+)
+
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -4,8 +4,6 @@ Only the initial and the final field are given, so that between them the latent 
 solve (latent space of 16 numbers; nu = 0.02, two random modes on 64 points).
 """
 
-import tempfile
-from collections.abc import Mapping
 from typing import Any
 
 import diffrax
@@ -14,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.neural_ode.arms import PLAIN, Comparison, Goal
-from pdejax.data import Dataset, SplitSize, WindowFeed, generate
-from pdejax.equations import Problem
+from experiments.neural_ode.data import data_in_memory
+from pdejax.data import SplitSize, WindowFeed
 from pdejax.methods import (
     AbstractMethod,
     ContinuousOperator,
@@ -40,16 +38,6 @@ PROBLEM = {
     "time": {"step": 1.0, "substeps": 200},
 }
 TRAIN, HELD_OUT = 2048, 256
-
-
-def data_in_memory(problem: Mapping[str, Any], sizes: Mapping[str, SplitSize]) -> Dataset:
-    """A generated data set whose states are in memory and whose files are gone."""
-    with tempfile.TemporaryDirectory() as folder:
-        dataset = Dataset.open(generate(Problem.from_spec(problem), folder, sizes, batch_size=128))
-        for name in sizes:
-            _ = dataset.split(name).states
-        _ = dataset.statistics
-    return dataset
 
 
 class Burgers(Comparison):

@@ -111,11 +111,11 @@ class Digits(Comparison):
         return {
             "nfe": account.evaluations,
             "steps": account.accepted,
-            "accuracy [%]": 100 * jnp.mean(right.astype(float)),
+            "accuracy": 100 * jnp.mean(right.astype(float)),
         }
 
 
-QUALITY, POLICY, DIFFERENCE = "accuracy [%]", "whole interval", True
+QUALITY, UNIT, POLICY, DIFFERENCE = "accuracy", "%", "whole interval", True
 GOALS = {
     "local": Goal(nfe=0.57, quality=-0.5, speed=1.8, training=1.25),
     "global": Goal(training=1.5),

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks._results import row
+from experiments._kit.results import Row, row
 from experiments.neural_ode.arms import PLAIN, Comparison, Goal
-from experiments.neural_ode.burgers import data_in_memory
+from experiments.neural_ode.data import data_in_memory
 from pdejax.data import SplitSize, WindowFeed
 from pdejax.methods import AbstractMethod, ContinuousOperator, DataCard, NeuralODE, SolverRegularization
 from pdejax.solvers import Integrator, integrate
@@ -75,7 +75,7 @@ class Reaction(Comparison):
         error = jnp.linalg.norm((states - truth).ravel()) / jnp.linalg.norm(truth.ravel())
         return {"nfe": account.evaluations, "steps": account.accepted, QUALITY: error}
 
-    def extra_rows(self, found: Any, seeds: list[int]) -> list[dict]:
+    def extra_rows(self, found: Any, seeds: list[int]) -> list[Row]:
         """What the declared right-hand side needs at the same tolerance."""
         equation, grid, std = self.data.problem.equation, self.data.domain, float(self.data.statistics["std"][0])
         rate = lambda t, z, args: equation.rhs(z * std, grid, dealias=2 / 3) / std

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.neural_ode.arms import PLAIN, Comparison, Goal, SampleFeed, Solving
-from experiments.neural_ode.burgers import data_in_memory
+from experiments.neural_ode.data import data_in_memory
 from pdejax.data import SplitSize
 from pdejax.methods import AbstractMethod, AbstractRegularization, SolverRegularization, solve
 from pdejax.networks import Perceptron

@@ -11,13 +11,13 @@ import argparse
 import dataclasses
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks._results import row, study, write_study
+from experiments._kit.results import Record, Row, over_seeds, row
+from experiments._kit.study import Options, Study, picture
 from experiments._runs import pdejax
 
 HERE = Path(__file__).parent
@@ -109,30 +109,34 @@ def _residual(folder: Path) -> float:
     return max(entry["relative"] for entry in equations)
 
 
-def _rows(case: Case, runs: Path) -> list[dict]:
+def _rows(case: Case, runs: Path) -> list[Row]:
     """Error, floor of the truth and residual of a case: the mean over seeds with their range."""
     folders = [runs / _name(case, seed) for seed in case.seeds]
     found = [_error(folder, case.fields) for folder in folders]
     values = [entry["value"] for entry in found]
-    spread = [min(values), max(values)] if len(values) > 1 else None
     seconds = float(np.mean([_seconds(folder) for folder in folders]))
-    own = {"seeds": list(case.seeds), "seconds": seconds, "interval": spread}
+    mean = over_seeds(values, case.seeds)
     reference = case.published if case.published is not None else case.best
-    mean = float(np.mean(values))
     # below three floors of the truth only the bound is known
     label = f"{case.label}, bound by the truth" if any(entry["censored"] for entry in found) else case.label
-    rows = [row(label, METRIC, mean, better="lower", reference=reference, goal=case.goal, **own)]
+    rows = [row(label, METRIC, better="lower", reference=reference, goal=case.goal, seconds=seconds, **mean)]
     if case.stretch is not None:
-        rows.append(row(label, f"{METRIC}, stretch", mean, better="lower", reference=case.best, goal=case.stretch))
+        stretch = {"reference": case.best, "goal": case.stretch}
+        rows.append(row(label, f"{METRIC}, stretch", mean["value"], better="lower", **stretch))
     rows.append(row(case.label, "floor of the truth", found[0]["floor"], better="lower"))
     residual = float(np.mean([_residual(folder) for folder in folders]))
     rows.append(row(case.label, "relative residual", residual, better="lower", seeds=list(case.seeds)))
     return rows
 
 
-def _assert_goals(cases: Sequence[Case], runs: Path) -> None:
-    for case in cases:
-        worst = max(_error(runs / _name(case, seed), case.fields)["value"] for seed in case.seeds)
+def _chosen(options: Options) -> list[Case]:
+    cases = SMOKE if options.preset == "smoke" else CASES
+    return [case for case in cases if not options.only or case.experiment in options.only]
+
+
+def _check(options: Options, base: Path) -> None:
+    for case in _chosen(options):
+        worst = max(_error(base / "runs" / _name(case, seed), case.fields)["value"] for seed in case.seeds)
         if not worst <= case.goal:
             raise SystemExit(f"{case.label}: relative L2 error {worst:.3g}, above {case.goal:g}")
         print(f"smoke: {case.label}: relative L2 error {worst:.3g} <= {case.goal:g}")
@@ -148,7 +152,7 @@ PICTURES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _pictures(runs: Path) -> None:
+def _copy_pictures(runs: Path) -> None:
     """Copies what the reports drew."""
     (HERE / "figures").mkdir(exist_ok=True)
     for name, figures in PICTURES.items():
@@ -157,50 +161,39 @@ def _pictures(runs: Path) -> None:
             shutil.copy(source, HERE / "figures" / f"{name.removeprefix('pig_')}_{figure}.png")
 
 
-def _draw(rows: Sequence[Mapping]) -> None:
+def _draw(options: Options, base: Path, record: Record) -> None:
     """Errors beside those of the paper and the goals."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    shown = [r for r in rows if r["metric"] == METRIC][::-1]
-    figure, axes = plt.subplots(figsize=(9, 4.2), layout="constrained")
-    for place, one in enumerate(shown):
-        axes.plot(one["value"], place, "o", color="#0072b2", label="pdejax" if place == 0 else None)
-        axes.plot(one["goal"], place, "|", color="#d55e00", ms=14, mew=2, label="goal" if place == 0 else None)
-    known = [(r["reference"], place) for place, r in enumerate(shown) if r["reference"] is not None]
-    axes.plot(*zip(*known, strict=True), "s", color="0.55", label="published")
-    axes.set_yticks(range(len(shown)), [r["case"] for r in shown])
-    axes.set_xscale("log")
-    axes.set_xlabel("relative L2 error")
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    figure.savefig(HERE / "figures" / "errors.png", dpi=140)
+    _copy_pictures(base / "runs")
+    shown = [r for r in record["rows"] if r["metric"] == METRIC][::-1]
+    with picture(HERE / "figures" / "errors.png", figsize=(9, 4.2), dpi=140) as (_, axes):
+        for place, one in enumerate(shown):
+            axes.plot(one["value"], place, "o", color="#0072b2", label="pdejax" if place == 0 else None)
+            axes.plot(one["goal"], place, "|", color="#d55e00", ms=14, mew=2, label="goal" if place == 0 else None)
+        known = [(r["reference"], place) for place, r in enumerate(shown) if r["reference"] is not None]
+        axes.plot(*zip(*known, strict=True), "s", color="0.55", label="published")
+        axes.set_yticks(range(len(shown)), [r["case"] for r in shown])
+        axes.set_xscale("log")
+        axes.set_xlabel("relative L2 error")
+        axes.grid(axis="x", alpha=0.3)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
-def main() -> None:
-    """Runs a preset and writes its results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=("small", "smoke"), default="small")
+def _run(options: Options, base: Path) -> None:
+    for case in _chosen(options):
+        _solve(case, base)
+
+
+def _finished_rows(options: Options, base: Path) -> list[Row]:
+    runs = base / "runs"
+    done = [c for c in CASES if all((runs / _name(c, seed) / "evaluation.json").exists() for seed in c.seeds)]
+    return [one for case in done for one in _rows(case, runs)]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="*", help="run these experiments; the results hold what all finished runs hold")
-    parser.add_argument("--collect", action="store_true", help="only gather what finished runs hold")
-    options = parser.parse_args()
-    if options.preset == "smoke":
-        with tempfile.TemporaryDirectory() as scratch:
-            for case in SMOKE:
-                _solve(case, Path(scratch))
-            _assert_goals(SMOKE, Path(scratch) / "runs")
-        return
-    for case in CASES:
-        if not options.collect and (not options.only or case.experiment in options.only):
-            _solve(case, Path())
-    done = [c for c in CASES if all((Path("runs") / _name(c, s) / "evaluation.json").exists() for s in c.seeds)]
-    rows = [one for case in done for one in _rows(case, Path("runs"))]
-    write_study(HERE, study("pig", QUESTION, "python -m experiments.pig.run --preset small", options.preset, rows))
-    _pictures(Path("runs"))
-    _draw(rows)
 
+
+STUDY = Study(HERE, QUESTION, _run, _check, _finished_rows, _draw, arguments=_arguments)
 
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -4,7 +4,6 @@ python -m experiments.refiner_ks.run --preset small     # hours on two cores; wr
 python -m experiments.refiner_ks.run --preset smoke     # a minute; asserts the direction of the claims
 """
 
-import argparse
 import dataclasses
 import shutil
 import tempfile
@@ -16,8 +15,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from benchmarks._results import row, study, write_study
-from experiments._runs import pdejax, run_jobs, train_and_evaluate, training_seconds
+from experiments._kit.results import Record, Row, row
+from experiments._kit.rollouts import measured
+from experiments._kit.study import Options, Study, train_arms
+from experiments._runs import training_seconds
 from pdejax import load
 from pdejax.core import Alternating, Average, hashed_by_identity
 from pdejax.data import Dataset
@@ -31,13 +32,17 @@ ONE_STEP, REFINER = "one step", "refiner as published"
 TWICE = f"{REFINER}, second level twice"
 GOAL = 0.0  # of the gain in correlation time: the acceptance is an interval above zero
 PUBLISHED_GAIN = 75.3 / 52.8 - 1  # Lippe et al. (2023), a tenth of the data
-METRICS = {  # key of comparison.json: (name in results.json, better)
-    "correlation_time_0.8": ("high-correlation time at 0.8 (batch mean) [s]", "higher"),
-    "correlation_time_0.9": ("high-correlation time at 0.9 (batch mean) [s]", "higher"),
-    "correlation_time_0.8_each": ("high-correlation time at 0.8 (mean over trajectories) [s]", "higher"),
-    "one_step_nrmse": ("one-step nRMSE", "lower"),
-    "one_step_nrmse_high": ("one-step nRMSE of wavenumbers from 13", "lower"),
-    "spectrum_log_distance": ("spectrum log-distance", "lower"),
+METRICS = (
+    "correlation_time_0.8",
+    "correlation_time_0.9",
+    "correlation_time_0.8_each",
+    "one_step_nrmse",
+    "one_step_nrmse_high",
+    "spectrum_log_distance",
+)
+GAINS = {
+    "correlation_time_0.8": "gain in high-correlation time at 0.8 (batch mean)",
+    "correlation_time_0.8_each": "gain in high-correlation time at 0.8 (mean over trajectories)",
 }
 PICTURES = {"arms": ("gains", "curves", "mode_errors", "spectra"), "long": ("stability", "spread", "alarm")}
 
@@ -160,16 +165,14 @@ def _systems(part: str, preset: Preset, base: Path, seed: int, dataset: Any) -> 
     }
 
 
-def _train(preset: Preset, base: Path) -> None:
-    where = (f"data_dir={base / 'data'}", f"runs_dir={base / 'runs'}")
-    words = ("experiment=refiner_ks_small", *preset.words, *where, "evaluation.baselines=false")
-    pdejax("generate", *words)
-    jobs = []
-    for arm, one in preset.arms.items():
-        for seed in one.seeds:
-            folder = preset.run(base, arm, seed)
-            jobs.append(train_and_evaluate((*words, *one.words, f"seed={seed}", f"name={folder.name}"), folder))
-    run_jobs(jobs)
+def _run(options: Options, base: Path) -> None:
+    preset = PRESETS[options.preset]
+    arms = {
+        preset.run(base, arm, seed).name: (*one.words, f"seed={seed}")
+        for arm, one in preset.arms.items()
+        for seed in one.seeds
+    }
+    train_arms(("experiment=refiner_ks_small", *preset.words, "evaluation.baselines=false"), arms, base)
 
 
 def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -> dict[str, Comparison]:
@@ -202,9 +205,9 @@ def _seconds(folder: Path) -> float:
     return training_seconds(folder) + (training_seconds(first) if first.exists() else 0.0)
 
 
-def _rows(preset: Preset, base: Path, seed: int, part: str, comparison: Comparison) -> list[dict]:
+def _rows_of(preset: Preset, base: Path, seed: int, part: str, comparison: Comparison) -> list[Row]:
     """A row for every metric of every system, each of one seed."""
-    rows: list[dict] = []
+    rows: list[Row] = []
     for name in comparison.models():
         one = comparison.system(name)
         case = f"{name}, seed {seed}"
@@ -212,32 +215,26 @@ def _rows(preset: Preset, base: Path, seed: int, part: str, comparison: Comparis
             metric = f"share of trajectories bounded after {preset.long_steps} steps"
             rows.append(row(case, metric, one["stability"]["bounded"], better="higher", seeds=[seed]))
             rows += _ensemble_rows(case, comparison.document["ensembles"][name], {"seeds": [seed]})
-            continue
-        if name == ONE_STEP and part != "arms":
-            continue
-        trained = name in preset.arms
-        further: dict[str, Any] = {"seeds": [seed]}
-        further["seconds"] = _seconds(preset.run(base, name, seed)) if trained else None
-        for key, (metric, better) in METRICS.items():
-            entry = one["metrics"].get(key)
-            if entry is not None and entry["value"] is not None:
-                rows.append(row(case, metric, entry["value"], better=better, interval=entry["interval"], **further))
-        rows.append(row(case, "network calls per step", one["calls"], better="lower", **further))
-        gains = one["against_reference"]
-        if gains is not None:
-            for key, metric in (
-                ("correlation_time_0.8", "gain in high-correlation time at 0.8 (batch mean)"),
-                ("correlation_time_0.8_each", "gain in high-correlation time at 0.8 (mean over trajectories)"),
-            ):
-                goal = {"goal": GOAL, "reference": PUBLISHED_GAIN} if name in (REFINER, TWICE) else {}
-                interval = gains[key]["gain_interval"]
-                rows.append(
-                    row(case, metric, gains[key]["gain"], better="higher", interval=interval, **goal, **further)
-                )
+        elif name != ONE_STEP or part == "arms":
+            seconds = _seconds(preset.run(base, name, seed)) if name in preset.arms else None
+            rows += _system_rows(case, one, name in (REFINER, TWICE), {"seeds": [seed], "seconds": seconds})
     return rows
 
 
-def _ensemble_rows(case: str, ensemble: Mapping[str, Any], further: Mapping[str, Any]) -> list[dict]:
+def _system_rows(case: str, one: Mapping[str, Any], claimed: bool, further: Mapping[str, Any]) -> list[Row]:
+    """Metrics, cost, and gains over one-step training; `claimed`: whether the gains have a goal."""
+    there = [key for key in METRICS if one["metrics"].get(key) and one["metrics"][key]["value"] is not None]
+    rows = [measured(case, key, one["metrics"], **further) for key in there]
+    rows.append(row(case, "network calls per step", one["calls"], better="lower", **further))
+    goal = {"goal": GOAL, "reference": PUBLISHED_GAIN} if claimed else {}
+    for key, metric in GAINS.items() if one["against_reference"] is not None else ():
+        gain = one["against_reference"][key]
+        own = {"interval": gain["gain_interval"], **goal, **further}
+        rows.append(row(case, metric, gain["gain"], better="higher", **own))
+    return rows
+
+
+def _ensemble_rows(case: str, ensemble: Mapping[str, Any], further: Mapping[str, Any]) -> list[Row]:
     if ensemble.get("reason") or ensemble["spread_over_error"]["one_step"] is None:
         return []
     alarm = ensemble["alarm"]["0.8"]
@@ -252,8 +249,9 @@ def _ensemble_rows(case: str, ensemble: Mapping[str, Any], further: Mapping[str,
     return rows
 
 
-def _assert_direction(found: Mapping[str, Comparison]) -> None:
+def _check(options: Options, base: Path) -> None:
     """Refinement stays on the attractor, costs what it says, and removes error where there is little signal."""
+    found = _comparisons(PRESETS[options.preset], base, 0)
     refined, first = found["arms"].system(REFINER), found["variants"].system(f"{REFINER}, first call alone")
     if (refined["calls"], found["arms"].system(TWICE)["calls"], first["calls"]) != (4, 5, 1):
         raise SystemExit(f"network calls: {refined['calls']} and {first['calls']}")
@@ -267,28 +265,19 @@ def _assert_direction(found: Mapping[str, Comparison]) -> None:
     print("smoke: refinement lowers the error of high wavenumbers and stays bounded")
 
 
-def main() -> None:
-    """Runs a preset and writes its results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=PRESETS, default="small")
-    parser.add_argument("--collect", action="store_true", help="only compare the finished runs")
-    options = parser.parse_args()
-    preset = PRESETS[options.preset]
-    if options.preset == "smoke":
-        with tempfile.TemporaryDirectory() as scratch:
-            _train(preset, Path(scratch))
-            _assert_direction(_comparisons(preset, Path(scratch), 0))
-        return
-    if not options.collect:
-        _train(preset, Path())
-    rows: list[dict] = []
+def _rows(options: Options, base: Path) -> list[Row]:
+    """All seeds and parts; the pictures are drawn from the same comparisons."""
+    preset, rows = PRESETS[options.preset], []
     for seed in preset.arms[REFINER].seeds:
-        for part, comparison in _comparisons(preset, Path(), seed, again=not options.collect).items():
-            rows += _rows(preset, Path(), seed, part, comparison)
-            if seed == 0 and part in PICTURES:
-                _keep_pictures(comparison, PICTURES[part])
-    command = f"python -m experiments.refiner_ks.run --preset {options.preset}"
-    write_study(HERE, study("refiner_ks", QUESTION, command, options.preset, rows))
+        for part, comparison in _comparisons(preset, base, seed, again=not options.collect).items():
+            rows += _rows_of(preset, base, seed, part, comparison)
+    return rows
+
+
+def _draw(options: Options, base: Path, record: Record) -> None:
+    for part, comparison in _comparisons(PRESETS[options.preset], base, 0, again=False).items():
+        if part in PICTURES:
+            _keep_pictures(comparison, PICTURES[part])
 
 
 def _keep_pictures(comparison: Comparison, names: Sequence[str]) -> None:
@@ -300,5 +289,7 @@ def _keep_pictures(comparison: Comparison, names: Sequence[str]) -> None:
             shutil.copy(Path(scratch) / "figures" / f"{name}.png", HERE / "figures" / f"{name}.png")
 
 
+STUDY = Study(HERE, QUESTION, _run, _check, _rows, _draw)
+
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -4,19 +4,17 @@ python -m experiments.refiner_spectrum.run --preset small     # minutes on two c
 python -m experiments.refiner_spectrum.run --preset smoke     # under a minute; asserts the staircase
 """
 
-import argparse
-import dataclasses
-import tempfile
+import functools
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks._results import row, study, write_study
-from experiments._runs import pdejax, run_jobs, train_and_evaluate
+from experiments._kit.refinement import REFINER, train_toys, with_refinements
+from experiments._kit.results import Record, Row, row
+from experiments._kit.study import Options, Study, picture
 from pdejax import load
 from pdejax.data import Dataset
 from pdejax.evaluation import energy_spectrum, stability
@@ -25,7 +23,6 @@ HERE = Path(__file__).parent
 QUESTION = "What does each refinement step do to the error at each wavenumber?"
 BANDS = {"wavenumbers 2 to 5": (2, 5), "wavenumbers 8 to 10": (8, 10), "wavenumbers 13 to 15": (13, 15)}
 FREE = "wavenumbers 13 to 15"  # hardly any signal in the data
-REFINER = ("method=refiner", "method.noise.min_noise_var=1e-6")  # standard deviations 0.1, 0.01, 0.001
 ARMS = {"one_step": ("method=one_step",), "refiner": REFINER}
 SMOKE = (
     "problem.name=ks_toy_smoke",
@@ -38,25 +35,6 @@ SMOKE = (
 )
 PRESETS = {"small": ((), 2000, "refiner_toy"), "smoke": (SMOKE, 200, "refiner_toy_smoke")}
 MEMBERS = 8
-
-
-def train(base: Path, words: tuple[str, ...], prefix: str, arms: dict[str, tuple[str, ...]]) -> None:
-    """Makes the data and the runs, one process a core."""
-    where = (f"data_dir={base / 'data'}", f"runs_dir={base / 'runs'}")
-    shared = ("experiment=refiner_toy", *words, *where, "evaluation.baselines=false")
-    pdejax("generate", *shared)
-    run_jobs(
-        [
-            train_and_evaluate((*shared, *own, f"name={prefix}_{arm}"), base / "runs" / f"{prefix}_{arm}")
-            for arm, own in arms.items()
-        ]
-    )
-
-
-def with_refinements(operator: Any, count: int) -> Any:
-    """The operator that stops after some of its refinements."""
-    network = dataclasses.replace(operator.network, levels=operator.network.levels[: count + 1], refine=count > 0)
-    return eqx.tree_at(lambda o: o.network, operator, network)
 
 
 def pairs(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -95,8 +73,10 @@ def band(spectrum: np.ndarray, ends: tuple[int, int]) -> float:
     return float(np.sqrt(spectrum[ends[0] : ends[1] + 1].sum()))
 
 
-def measure(base: Path, words: tuple[str, ...], prefix: str, long_steps: int) -> dict[str, Any]:
+@functools.cache  # rows and picture are of the same measurement
+def measure(base: Path, preset: str) -> dict[str, Any]:
     """Error spectra by number of refinements, the spread of samples, and a long rollout."""
+    words, long_steps, prefix = PRESETS[preset]
     dataset = Dataset.open(base / "data" / ("ks_toy_smoke" if words else "ks_toy"))
     refiner, one_step = (load(base / "runs" / f"{prefix}_{arm}") for arm in ("refiner", "one_step"))
     given, target = pairs(dataset)
@@ -115,8 +95,9 @@ def measure(base: Path, words: tuple[str, ...], prefix: str, long_steps: int) ->
     }
 
 
-def rows_of(found: dict[str, Any], long_steps: int) -> list[dict]:
+def _rows(options: Options, base: Path) -> list[Row]:
     """Errors by band, what refinement changes in them, spread, stability."""
+    found, long_steps = measure(base, options.preset), PRESETS[options.preset][1]
     rows = []
     for name in ("one step", *(f"{k} refinements" for k in range(4))):
         for label, ends in BANDS.items():
@@ -147,8 +128,9 @@ def rows_of(found: dict[str, Any], long_steps: int) -> list[dict]:
     return rows
 
 
-def _assert_staircase(found: dict[str, Any]) -> None:
+def _check(options: Options, base: Path) -> None:
     """Every refinement lowers the error of the weakest wavenumbers, and the large waves do not suffer much."""
+    found = measure(base, options.preset)
     free = [band(found[f"{k} refinements"], BANDS[FREE]) for k in range(4)]
     if not (free[0] > free[1] > free[2] > free[3] and free[0] > 10 * free[3]):
         raise SystemExit(f"no staircase at {FREE}: {free}")
@@ -160,45 +142,26 @@ def _assert_staircase(found: dict[str, Any]) -> None:
     print(f"smoke: three refinements lower the error of the weakest wavenumbers {free[0] / free[3]:.0f} times")
 
 
-def _draw(found: dict[str, Any]) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
-    axes.semilogy(np.sqrt(found["truth"])[1:], color="0.6", lw=3, label="data")
-    axes.semilogy(np.sqrt(found["one step"])[1:], color="black", ls="--", lw=1.4, label="error, one-step training")
-    for k, colour in enumerate(("#fdae61", "#f46d43", "#d53e4f", "#5e4fa2")):
-        label = "error, first prediction" if k == 0 else f"after {k} refinement{'s' if k > 1 else ''}"
-        axes.semilogy(np.sqrt(found[f"{k} refinements"])[1:], color=colour, lw=1.6, label=label)
-    axes.semilogy(np.sqrt(found["spread"])[1:], color="#5e4fa2", ls=":", lw=1.6, label="spread of samples")
-    axes.set(xlabel="wavenumber index", ylabel="amplitude (root of energy)")
-    axes.set_xticks(range(0, 16, 3), [str(k + 1) for k in range(0, 16, 3)])
-    axes.legend(frameon=False, fontsize=8)
-    (HERE / "figures").mkdir(exist_ok=True)
-    figure.savefig(HERE / "figures" / "staircase.png", dpi=140)
+def _draw(options: Options, base: Path, record: Record) -> None:
+    found = measure(base, options.preset)
+    with picture(HERE / "figures" / "staircase.png", figsize=(6.4, 4), dpi=140) as (_, axes):
+        axes.semilogy(np.sqrt(found["truth"])[1:], color="0.6", lw=3, label="data")
+        axes.semilogy(np.sqrt(found["one step"])[1:], color="black", ls="--", lw=1.4, label="error, one-step training")
+        for k, colour in enumerate(("#fdae61", "#f46d43", "#d53e4f", "#5e4fa2")):
+            label = "error, first prediction" if k == 0 else f"after {k} refinement{'s' if k > 1 else ''}"
+            axes.semilogy(np.sqrt(found[f"{k} refinements"])[1:], color=colour, lw=1.6, label=label)
+        axes.semilogy(np.sqrt(found["spread"])[1:], color="#5e4fa2", ls=":", lw=1.6, label="spread of samples")
+        axes.set(xlabel="wavenumber index", ylabel="amplitude (root of energy)")
+        axes.set_xticks(range(0, 16, 3), [str(k + 1) for k in range(0, 16, 3)])
+        axes.legend(frameon=False, fontsize=8)
 
 
-def main() -> None:
-    """Runs a preset and writes its results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=PRESETS, default="small")
-    parser.add_argument("--collect", action="store_true", help="only measure the finished runs")
-    options = parser.parse_args()
-    words, long_steps, prefix = PRESETS[options.preset]
-    if options.preset == "smoke":
-        with tempfile.TemporaryDirectory() as scratch:
-            train(Path(scratch), words, prefix, ARMS)
-            _assert_staircase(measure(Path(scratch), words, prefix, long_steps))
-        return
-    if not options.collect:
-        train(Path(), words, prefix, ARMS)
-    found = measure(Path(), words, prefix, long_steps)
-    command = f"python -m experiments.refiner_spectrum.run --preset {options.preset}"
-    write_study(HERE, study("refiner_spectrum", QUESTION, command, options.preset, rows_of(found, long_steps)))
-    _draw(found)
+def _run(options: Options, base: Path) -> None:
+    words, _, prefix = PRESETS[options.preset]
+    train_toys(words, prefix, ARMS, base)
 
+
+STUDY = Study(HERE, QUESTION, _run, _check, _rows, _draw)
 
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -7,14 +7,14 @@ python -m experiments.refiner_table.run --preset smoke                   # a few
 
 import argparse
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from benchmarks._results import row, study, write_study
-from experiments._runs import pdejax, run_jobs, train_and_evaluate
+from experiments._kit.results import Row, row
+from experiments._kit.rollouts import measured
+from experiments._kit.study import Options, Study, train_arms
 from pdejax import load
 from pdejax.config import resolve
 from pdejax.core import Average
@@ -90,9 +90,8 @@ class Table:
     def words(self) -> tuple[str, ...]:
         """Words of all runs; a network other than the experiment's own has its default size."""
         network = () if self.network is None else (f"network={self.network}",)
-        where = (f"data_dir={self.base / 'data'}", f"runs_dir={self.base / 'runs'}", "evaluation.baselines=false")
         experiment, *others = PRESETS[self.preset].words
-        return (experiment, *network, *others, *where)
+        return (experiment, *network, *others, "evaluation.baselines=false")
 
     def run(self, arm: str, seed: int) -> Path:
         """Folder of a run."""
@@ -101,68 +100,58 @@ class Table:
 
     def train(self) -> None:
         """Makes the data and all runs, one process a core; one-step training several times, for its ensemble."""
-        pdejax("generate", *self.words)
-        jobs = []
-        for arm in PRESETS[self.preset].arms:
-            for seed in range(PRESETS[self.preset].seeds if arm == ONE_STEP else 1):
-                folder = self.run(arm, seed)
-                words = (*self.words, *ARMS[arm], f"seed={seed}", f"name={folder.name}")
-                jobs.append(train_and_evaluate(words, folder))
-        run_jobs(jobs)
+        preset = PRESETS[self.preset]
+        arms = {
+            self.run(arm, seed).name: (*ARMS[arm], f"seed={seed}")
+            for arm in preset.arms
+            for seed in range(preset.seeds if arm == ONE_STEP else 1)
+        }
+        train_arms(self.words, arms, self.base)
 
     def compare(self) -> Comparison:
         """All arms on the same truth."""
         preset = PRESETS[self.preset]
         models: dict[str, Any] = {arm: load(self.run(arm, 0)) for arm in preset.arms}
         models[ENSEMBLE] = Average(tuple(load(self.run(ONE_STEP, seed)) for seed in range(preset.seeds)))
-        dataset = Dataset.open(resolve(list(self.words)).data_folder)
+        dataset = Dataset.open(resolve([*self.words, f"data_dir={self.base / 'data'}"]).data_folder)
         return compare_runs(models, dataset, reference=ONE_STEP, frontier=False, key=jax.random.key(0))
 
 
-def _rows(comparison: Comparison) -> list[dict]:
-    rows = []
+def _rows(options: Options, base: Path) -> list[Row]:
+    comparison, rows = Table(options.preset, options.network, base).compare(), []
     for name in comparison.models():
         one = comparison.system(name)
-        for key, metric in (
-            ("correlation_time_0.8", "high-correlation time at 0.8 (batch mean) [s]"),
-            ("correlation_time_0.9", "high-correlation time at 0.9 (batch mean) [s]"),
-            ("one_step_nrmse", "one-step nRMSE"),
-        ):
-            entry, better = one["metrics"][key], "lower" if key.startswith("one") else "higher"
+        for key in ("correlation_time_0.8", "correlation_time_0.9", "one_step_nrmse"):
             reference = PUBLISHED.get(name) if key == "correlation_time_0.8" else None
-            rows.append(row(name, metric, entry["value"], better=better, interval=entry["interval"], seeds=[0],
-                            reference=reference))  # fmt: skip
+            rows.append(measured(name, key, one["metrics"], seeds=[0], reference=reference))
         if (gain := one["against_reference"]) is not None:
             gain = gain["correlation_time_0.8"]
-            rows.append(row(name, "gain in high-correlation time at 0.8 (batch mean)", gain["gain"], better="higher",
-                            interval=gain["gain_interval"], seeds=[0]))  # fmt: skip
+            own = {"better": "higher", "interval": gain["gain_interval"], "seeds": [0]}
+            rows.append(row(name, "gain in high-correlation time at 0.8 (batch mean)", gain["gain"], **own))
     return rows
 
 
-def main() -> None:
-    """Runs a preset and writes its results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=PRESETS, default="small")
-    parser.add_argument("--network", help="of configs/network; the experiment's own when omitted")
-    parser.add_argument("--collect", action="store_true", help="only compare the finished runs")
-    options = parser.parse_args()
-    if options.preset == "smoke":
-        with tempfile.TemporaryDirectory() as scratch:
-            table = Table("smoke", options.network, Path(scratch))
-            table.train()
-            rows = _rows(table.compare())
-            found = {one["case"] for one in rows}
-            if found != {*PRESETS["smoke"].arms, ENSEMBLE}:
-                raise SystemExit(f"arms are missing: {found}")
-            print(f"smoke: {len(found)} arms trained and compared")
-        return
-    table = Table(options.preset, options.network, Path())
-    if not options.collect:
-        table.train()
-    command = f"python -m experiments.refiner_table.run --preset {options.preset}"
-    command += f" --network {options.network}" if options.network else ""
-    write_study(HERE, study("refiner_table", QUESTION, command, options.preset, _rows(table.compare())))
+def _check(options: Options, base: Path) -> None:
+    found = {one["case"] for one in _rows(options, base)}
+    if found != {*PRESETS["smoke"].arms, ENSEMBLE}:
+        raise SystemExit(f"arms are missing: {found}")
+    print(f"smoke: {len(found)} arms trained and compared")
 
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--network", help="of configs/network; the experiment's own when omitted")
+
+
+STUDY = Study(
+    HERE,
+    QUESTION,
+    run=lambda options, base: Table(options.preset, options.network, base).train(),
+    check=_check,
+    rows=_rows,
+    presets=tuple(PRESETS),
+    arguments=_arguments,
+    words=lambda options: f" --network {options.network}" if options.network else "",
+)
 
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

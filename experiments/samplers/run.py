@@ -6,8 +6,8 @@ First on fields whose denoiser is known exactly, with a spectrum like that of a 
     python -m experiments.samplers.run --preset smoke     # seconds, the exact part alone; asserts the orders
 """
 
-import argparse
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks._results import row, study, write_study
-from experiments.refiner_spectrum.run import REFINER, train, with_refinements
+from experiments._kit.refinement import REFINER, train_toys, with_refinements
+from experiments._kit.results import Record, Row, row
+from experiments._kit.rollouts import measured
+from experiments._kit.study import Options, Study, picture
 from pdejax import load
 from pdejax.data import Dataset
 from pdejax.evaluation import evaluate
@@ -36,7 +38,7 @@ SAMPLERS: Mapping[str, tuple[dict[str, Any], int]] = {  # with the order each sh
     "DPM-Solver++(3M)": ({"kind": "dpm_solver_pp", "order": 3}, 3),
 }
 GRIDS = {"uniform in time": "trained", "uniform in log-SNR": "log_snr", "as EDM": "karras"}
-TRAINED = ("refiner", "acdm")
+PREFIX, TRAINED = "refiner_toy", ("refiner", "acdm")
 ARMS = {"one_step": ("method=one_step",), "refiner": REFINER, "acdm": ("method=acdm",)}
 
 
@@ -108,7 +110,8 @@ def tail_energy(name: str, smallest: float | None, last: bool) -> float:
     return float(power[TAIL].sum() / np.asarray(variances())[TAIL, 0].sum())
 
 
-def exact_rows() -> tuple[list[dict], dict[str, dict[str, list[float]]]]:
+@functools.cache  # rows and picture are of the same measurement
+def exact_rows() -> tuple[list[Row], dict[str, dict[str, list[float]]]]:
     """Errors, orders and energies of the exact part."""
     rows, curves = [], {}
     with jax.enable_x64(True):
@@ -132,11 +135,11 @@ def exact_rows() -> tuple[list[dict], dict[str, dict[str, list[float]]]]:
     return rows, curves
 
 
-def trained_rows(base: Path, prefix: str) -> list[dict]:
+def trained_rows(base: Path) -> list[Row]:
     """Error after one step and correlation time of trained models by network calls."""
     dataset = Dataset.open(base / "data" / "ks_toy")
-    models: dict[str, Any] = {"one step": load(base / "runs" / f"{prefix}_one_step")}
-    refiner, acdm = (load(base / "runs" / f"{prefix}_{name}") for name in TRAINED)
+    models: dict[str, Any] = {"one step": load(base / "runs" / f"{PREFIX}_one_step")}
+    refiner, acdm = (load(base / "runs" / f"{PREFIX}_{name}") for name in TRAINED)
     models |= {f"refiner, {k} refinements": with_refinements(refiner, k) for k in range(4)}
     for label, spec in (
         ("ancestral", {"kind": "ancestral"}),
@@ -153,17 +156,13 @@ def trained_rows(base: Path, prefix: str) -> list[dict]:
             case = f"{name}, {model.calls} call{'s' if model.calls > 1 else ''}"
             found = evaluate(model, dataset, steps=200, baselines=False, key=jax.random.key(0))
             metrics = found.document["systems"]["model"]["metrics"]
-            for key, metric, better in (
-                ("one_step_nrmse", "one-step nRMSE", "lower"),
-                ("correlation_time_0.8", "high-correlation time at 0.8 (batch mean) [s]", "higher"),
-            ):
-                entry = metrics[key]
-                rows.append(row(case, metric, entry["value"], better=better, interval=entry["interval"], seeds=[0]))
+            rows += [measured(case, key, metrics, seeds=[0]) for key in ("one_step_nrmse", "correlation_time_0.8")]
     return rows
 
 
-def _assert_orders(rows: list[dict]) -> None:
+def _check(options: Options, base: Path) -> None:
     """Methods have their order, and log-SNR is the better grid for the fast one."""
+    rows, _ = exact_rows()
     for one in rows:
         if one["metric"] == "observed order" and one["value"] < one["reference"] - 0.3:
             raise SystemExit(f"{one['case']}: order {one['value']:.2f}, not {one['reference']:g}")
@@ -174,44 +173,31 @@ def _assert_orders(rows: list[dict]) -> None:
     print(f"orders hold; DPM-Solver++(2M) with 10 calls: {good:.2g} in log-SNR, {bad:.2g} in time")
 
 
-def _draw(curves: Mapping[str, Mapping[str, list[float]]]) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(GRIDS), figsize=(11, 3.4), layout="constrained", sharey=True)
-    for label, one in zip(GRIDS, axes, strict=True):
-        for (name, found), colour in zip(
-            curves.items(), ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7"), strict=True
-        ):
-            one.loglog((4, 6, 8, 10, 15, 20, 40), found[label], "o-", ms=3, lw=1.3, color=colour, label=name)
-        one.set(title=label, xlabel="network calls")
-        one.set_xticks([4, 6, 10, 20, 40], ["4", "6", "10", "20", "40"], minor=False)
-        one.minorticks_off()
-    axes[0].set_ylabel("relative error to the exact flow")
-    axes[-1].legend(frameon=False, fontsize=8)
-    (HERE / "figures").mkdir(exist_ok=True)
-    figure.savefig(HERE / "figures" / "errors.png", dpi=140)
+def _run(options: Options, base: Path) -> None:
+    if options.preset != "smoke":
+        train_toys((), PREFIX, ARMS, base)
 
 
-def main() -> None:
-    """Runs a preset and writes its results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=("small", "smoke"), default="small")
-    parser.add_argument("--collect", action="store_true", help="only measure the finished runs")
-    options = parser.parse_args()
-    rows, curves = exact_rows()
-    _assert_orders(rows)
-    if options.preset == "smoke":
-        return
-    if not options.collect:
-        train(Path(), (), "refiner_toy", ARMS)
-    rows += trained_rows(Path(), "refiner_toy")
-    command = f"python -m experiments.samplers.run --preset {options.preset}"
-    write_study(HERE, study("samplers", QUESTION, command, options.preset, rows))
-    _draw(curves)
+def _rows(options: Options, base: Path) -> list[Row]:
+    _check(options, base)
+    return [*exact_rows()[0], *trained_rows(base)]
 
+
+def _draw(options: Options, base: Path, record: Record) -> None:
+    colours = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7")
+    shape = {"figsize": (11, 3.4), "sharey": True}
+    with picture(HERE / "figures" / "errors.png", 1, len(GRIDS), dpi=140, **shape) as (_, axes):
+        for label, one in zip(GRIDS, axes, strict=True):
+            for (name, found), colour in zip(exact_rows()[1].items(), colours, strict=True):
+                one.loglog((4, 6, 8, 10, 15, 20, 40), found[label], "o-", ms=3, lw=1.3, color=colour, label=name)
+            one.set(title=label, xlabel="network calls")
+            one.set_xticks([4, 6, 10, 20, 40], ["4", "6", "10", "20", "40"], minor=False)
+            one.minorticks_off()
+        axes[0].set_ylabel("relative error to the exact flow")
+        axes[-1].legend(frameon=False, fontsize=8)
+
+
+STUDY = Study(HERE, QUESTION, _run, _check, _rows, _draw)
 
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -6,6 +6,8 @@ import os
 import platform
 
 PACKAGES = ("pdejax", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint")
+# Python and the jax that constraints.txt gives it: what tests were run on
+TESTED = {"3.11": "0.10.1", "3.12": "0.12.0.1", "3.13": "0.12.0.1"}
 # jaxlib 0.10.2 is wrong by 1e-3 or more; a sound compiler differs by the order of its sums
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
@@ -46,6 +48,13 @@ def facts() -> dict[str, str]:
     }
 
 
+def tested() -> str:
+    """Which interpreters tests were run on, each with which jax, and whether this is one of them."""
+    here = ".".join(platform.python_version_tuple()[:2]), _version("jax")
+    each = ", ".join(f"Python {python} with jax {jax}" for python, jax in TESTED.items())
+    return f"{each}: {'as here' if here in TESTED.items() else 'not what is here'}"
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Prints the facts and the compiler's self-check; 1 if the compiler computes wrong numbers."""
     from pdejax.cli._runtime import start
@@ -54,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     start()
     for name, value in facts().items():
         print(f"{name:18} {value}")
+    print(f"{'tested':18} {tested()}")
     errors = compiler_self_check()
     for name, error in errors.items():
         print(f"{'self-check':18} {name}: compiled and uncompiled differ by {error:.1e}")

@@ -58,9 +58,9 @@ def _field(folder: Path, config: RunConfig) -> int:
     """Evaluates a field: residuals, and errors where the solution is known."""
     import jax
 
+    from pdejax.cli._assemble import wide
     from pdejax.cli._build import problem_of, truth_of
     from pdejax.cli._runtime import start
-    from pdejax.cli._train_field import wide
     from pdejax.embedding import load
     from pdejax.evaluation import evaluate_field, field_table, write_field_report
 

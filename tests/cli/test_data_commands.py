@@ -91,6 +91,7 @@ def test_doctor(here, capsys, monkeypatch):
     assert main(["doctor"]) == 0
     shown = capsys.readouterr().out
     assert re.search(r"^jaxlib +\d", shown, re.M)
+    assert re.search(r"^tested +Python 3.11 with jax .*: as here$", shown, re.M)
     assert "computes right numbers here." in shown
 
 

@@ -46,9 +46,8 @@ from pdejax.solvers import fitting, goes_back, stage_pair
 from pdejax.solvers._reference import _COMMON as COMMON_TRUTH
 from pdejax.solvers._reference import _ENTRIES as TRUTHS
 from pdejax.solvers.ode.fit import missing_tolerances
+from pdejax.training import Balance as Balancing
 from pdejax.training import TrainSettings
-from pdejax.training.optimisers.balance import Balanced
-from pdejax.training.optimisers.build import GRADIENT, STEPS
 
 ABSENT = object()
 
@@ -262,8 +261,8 @@ def test_losses():
 
 def test_train_settings():
     ours, theirs = defaults(TrainConfig), {f.name: f.default for f in dataclasses.fields(TrainSettings)}
-    own = {"batch_size", "feed", "devices", "distributed", "stages"}
-    made = {"options", "rates"}  # a new dictionary each
+    own = {"batch_size", "feed", "devices", "distributed", "stages", "options", "frozen"}
+    made = {"rates"}  # a new dictionary each
     shared = {name: value for name, value in theirs.items() if name not in own and value is not dataclasses.MISSING}
     assert set(ours) - own == set(theirs) - own
     assert {name: ours[name] for name in shared} == shared
@@ -275,9 +274,9 @@ def test_stages_change_what_training_has():
     assert all(field.default is None for field in Stage.model_fields.values())
     ours, theirs = defaults(Adaptation), arguments(adapt_field, "model", "key")
     assert ours == theirs
-    ours, theirs = defaults(Balance), arguments(Balanced, "inner", "names", "kind")
+    ours, theirs = defaults(Balance), arguments(Balancing, "kind")
     assert ours == theirs
-    assert choices(TrainConfig, "optimiser") == {*GRADIENT, *STEPS}
+    assert choices(TrainConfig, "optimiser") == {*registered("optimiser")}
 
 
 @pytest.mark.parametrize("name", options("problem", [packaged_folder()]))

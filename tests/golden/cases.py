@@ -155,7 +155,7 @@ TRAINING: Mapping[str, Training] = {
     # ---- fields of coordinates, and optimisers
     "gaussians": _field(*_POINTS, *_GAUSSIANS),
     "gaussians_released": _field(*_POINTS, "network=gaussians_released", "network.count=9"),
-    "gaussians_dense": _field(*_POINTS, *_GAUSSIANS, "network.covariance=dense", problem="pig_burgers"),
+    "gaussians_dense": _field(*_POINTS, *_GAUSSIANS, "network.covariance=dense"),
     "mlp": _field(*_POINTS, "network=mlp", "network.width=4", "network.depth=2", problem="pig_burgers"),
     "siren": _field(*_POINTS, "network=siren", "network.width=4", "network.depth=2", "train.optimiser=lion"),
     "piratenet": _field(*_POINTS, "network=piratenet", "network.width=4", "network.depth=1", "train.optimiser=soap"),
@@ -165,7 +165,7 @@ TRAINING: Mapping[str, Training] = {
     "balanced_ntk": _field(*_POINTS, *_GAUSSIANS, "train.balance={kind: ntk, every: 5}"),
     "lbfgs": _field(*_GRID, *_GAUSSIANS, "train.optimiser=lbfgs"),
     "ssbroyden": _field(*_GRID, *_GAUSSIANS, "train.optimiser=ssbroyden"),
-    "gauss_newton": _field(*_GRID, *_LINEAR, "train.optimiser=gauss_newton"),
+    "gauss_newton": _field(*_GRID, *_LINEAR, "train.optimiser=gauss_newton", "train.only=[weights]"),
     "levenberg_marquardt": _field(*_GRID, *_LINEAR, "train.optimiser=levenberg_marquardt"),
     "sketched_gauss_newton": _field(*_GRID, *_LINEAR, "train.optimiser=sketched_gauss_newton"),
     "lattice_newton": _field("network=gaussian_lattice", "network.counts=[6,6]", "train=lattice", "train.steps=2",

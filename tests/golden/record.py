@@ -29,6 +29,7 @@ from tests.golden.cases import DATA, FORMER, TRAINING
 VALUES = Path(__file__).with_name("values.json")
 # groups of a file that hold what was computed, not how
 _COMPUTED = ("t0_fields", "scalars", "dimensions", "axes", "fields")
+INTERRUPTED = 75  # what a training that was stopped by a signal returns
 _OF_THE_CLOCK = ("time", "samples_per_second")
 
 
@@ -140,6 +141,8 @@ class Recorder:
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             code = main([command, *self.words(name), *more])
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         if code:
             raise RuntimeError(f"{name}: pdejax {command} gave {code}: {said.getvalue().strip()}")
 

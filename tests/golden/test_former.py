@@ -19,7 +19,13 @@ DATA = tuple(sorted(path.name for path in (FORMER / "data").iterdir()))
 REFUSED: Mapping[str, str] = {}
 
 # the words each data set was made with, and a small training on it
-_LOOP = ("train.steps=2", "train.updates_per_dispatch=1", "train.evaluate_every=2", "train.checkpoint_every=2")
+_LOOP = (
+    "train.devices=1",
+    "train.steps=2",
+    "train.updates_per_dispatch=1",
+    "train.evaluate_every=2",
+    "train.checkpoint_every=2",
+)
 _OPERATOR = ("train=smoke", "train.warmup=0", "train.batch_size=2", "network=fno", "network.width=4", "network.modes=4",
              "network.depth=1", "evaluation.valid_steps=2", *_LOOP)  # fmt: skip
 BURGERS = ("problem=burgers", "problem.domain.shape=[16]", "problem.parameters.nu=0.05",
@@ -81,8 +87,9 @@ def test_a_run_is_inspected_evaluated_and_reported(here, run, name):
 
 @pytest.mark.parametrize("name", DATA)
 def test_a_data_set_is_inspected_and_trained_on(here, run, name):
-    shown = run(name, "inspect", f"data/{name}" + ("/truth.h5" if name.startswith("pig_") else ""))
-    assert shown is None or "u" in shown
+    if not (here / "data" / name / "truth.h5").exists():  # of which inspect knows nothing yet
+        shown = run(name, "inspect", f"data/{name}")
+        assert shown is None or "all files intact" in shown
     files = {path: path.read_bytes() for path in (here / "data").rglob("*.h*5")}
     run(name, "train", *TRAINABLE[name], "name=new")
     assert name in REFUSED or (here / "runs/new/model/weights.safetensors").exists()

@@ -30,7 +30,8 @@ card = DataCard((16,), (1.0,), 0.1, ("u",), (), statistics)
 spec = {"kind": "supervised"}
 method = build_method(spec)
 model = method.build(NETWORK, card, key=jax.random.key(1))
-settings = TrainSettings(steps=20, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10, ema=0.5)
+settings = TrainSettings(steps=20, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10, ema=0.5,
+                         schedule="constant")
 folder = Path(sys.argv[1])
 best = lambda m, s: save_model(folder / "model", m, method=spec, network=NETWORK, card=card, metadata={})
 for steps in (10, 20):  # the second call continues from the checkpoint of the first

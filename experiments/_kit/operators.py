@@ -1,4 +1,4 @@
-"""Studies of operators on published benchmarks: data, trainings of several networks, a peer, finer grids, a table."""
+"""Operators on published benchmarks: data, trainings of several networks, a peer, finer grids, a table."""
 
 import dataclasses
 import json
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._results import row
-from experiments._runs import Job, command, pdejax, systems, train_and_evaluate, training_seconds
+from experiments._kit.results import Record, Row, over_seeds, row
+from experiments._kit.study import picture
+from experiments._runs import Job, command, pdejax, run_jobs, systems, train_and_evaluate, training_seconds
 
-PEER_SCRIPT = Path(__file__).parent / "fno_benchmarks" / "peer.py"
+PEER_SCRIPT = Path(__file__).parents[1] / "fno_benchmarks" / "peer.py"
 PEER = "neuraloperator"
 METRIC = "relative L2 error"
 
@@ -38,7 +39,7 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True)
-class Study:
+class Benchmarks:
     """The runs of a preset: `data/` and `runs/` below `base`, whose names begin with `preset` and `name`."""
 
     cases: Mapping[str, Case]
@@ -62,7 +63,12 @@ class Study:
         one = self.cases[case]
         return (f"experiment={one.experiment}", *one.data, f"problem.name={self.problem(case)}", *where)
 
-    def generate(self) -> None:
+    def train(self, peer: str | None = None) -> None:
+        """Makes the data and all runs."""
+        self._generate()
+        run_jobs(self._jobs(peer))
+
+    def _generate(self) -> None:
         """Writes the data to train on, and the same test samples on finer grids."""
         for name, case in self.cases.items():
             first = next(iter(case.arms.values()))
@@ -76,7 +82,7 @@ class Study:
                 words = (*self._words(name), *first, grid, size, f"problem.name={self.problem(name, points)}")
                 pdejax("generate", *words)
 
-    def jobs(self, peer: str | None) -> list[Job]:
+    def _jobs(self, peer: str | None) -> list[Job]:
         """Trainings of all cases, networks and seeds, and the peer's of the first network's size."""
         jobs: list[Job] = []
         for name, case in self.cases.items():
@@ -144,27 +150,25 @@ class Study:
         made = [evaluate(load(run), dataset, baselines=False) for run in runs]
         return [one.metric("relative_l2")["value"] for one in made]
 
-    def rows(self, goals: Mapping[str, float]) -> list[dict]:
+    def rows(self, goals: Mapping[str, float]) -> list[Row]:
         """The table: networks, the peer, finer grids, baselines.
 
         **Arguments:** `goals`: case to the error that its first network is to reach.
         """
         return [line for case in self.cases for line in self._rows_of(case, goals.get(case))]
 
-    def _rows_of(self, name: str, goal: float | None) -> list[dict]:
+    def _rows_of(self, name: str, goal: float | None) -> list[Row]:
         case, out = self.cases[name], []
-        seeds = {"better": "lower", "seeds": list(case.seeds)}
+        mean = lambda values: over_seeds(values, case.seeds)
         for number, arm in enumerate(case.arms):
-            values = self.errors(name, arm)
             spent = float(np.mean([training_seconds(self.run(name, arm, seed)) for seed in case.seeds]))
-            further = {"seconds": spent, "reference": None if number else goal, "goal": None if number else goal}
-            out.append(row(f"{name}, {arm}", METRIC, **_over(values), **seeds, **further))
+            own = {"seconds": spent, "reference": None if number else goal, "goal": None if number else goal}
+            out.append(row(f"{name}, {arm}", METRIC, better="lower", **mean(self.errors(name, arm)), **own))
             for points in case.finer:
                 what = f"{METRIC} on {points} points an axis, untrained"
-                on = _over(self.errors_on(name, arm, points))
-                out.append(row(f"{name}, {arm}", what, **on, **seeds))
+                out.append(row(f"{name}, {arm}", what, better="lower", **mean(self.errors_on(name, arm, points))))
         if theirs := self.peer_errors(name):
-            out.append(row(f"{name}, {PEER}", METRIC, **_over(theirs[0]), **seeds, seconds=theirs[1]))
+            out.append(row(f"{name}, {PEER}", METRIC, better="lower", **mean(theirs[0]), seconds=theirs[1]))
         first = next(iter(case.arms))
         for key, system in systems(self.run(name, first, case.seeds[0])).items():
             if key != "model":
@@ -174,39 +178,27 @@ class Study:
         return out
 
 
-def _over(values: list[float]) -> dict:
-    """Mean over seeds and their range."""
-    return {"value": float(np.mean(values)), "interval": [min(values), max(values)] if len(values) > 1 else None}
-
-
-def draw_errors(path: Path, record: Mapping, cases: Mapping[str, Case], labels: list[str]) -> None:
+def draw_errors(path: Path, record: Record, cases: Mapping[str, Case], labels: list[str]) -> None:
     """Errors of networks by case, with the range of seeds.
 
     **Arguments:** `path` of the picture; `record`: of the study; `cases`; `labels`: networks, in the legend's order.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
     colours, markers = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"), "osD^v"
     found = {(r["case"], r["metric"]): r for r in record["rows"]}
-    for number, label in enumerate(labels):
-        shift, shown = 0.12 * (number - (len(labels) - 1) / 2), label
-        for place, name in enumerate(cases):
-            one = found.get((f"{name}, {label}", METRIC))
-            if one is None:
-                continue
-            low, high = one["interval"] or (one["value"],) * 2
-            ends = [[max(one["value"] - low, 0)], [max(high - one["value"], 0)]]
-            style = {"fmt": markers[number], "color": colours[number], "capsize": 3}
-            ax.errorbar(place + shift, one["value"], ends, label=shown, **style)
-            shown = None
-    ax.set_yscale("log")
-    ax.set_xticks(range(len(cases)), [name.replace("navier_stokes", "Navier-Stokes") for name in cases])
-    ax.set_ylabel("relative L2 error, test")
-    ax.grid(axis="y", which="both", color="0.9")
-    ax.legend(frameon=False, fontsize=8)
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=130)
+    with picture(path, figsize=(7.5, 3.4)) as (_, ax):
+        for number, label in enumerate(labels):
+            shift, shown = 0.12 * (number - (len(labels) - 1) / 2), label
+            for place, name in enumerate(cases):
+                one = found.get((f"{name}, {label}", METRIC))
+                if one is None:
+                    continue
+                low, high = one["interval"] or (one["value"],) * 2
+                ends = [[max(one["value"] - low, 0)], [max(high - one["value"], 0)]]
+                style = {"fmt": markers[number], "color": colours[number], "capsize": 3}
+                ax.errorbar(place + shift, one["value"], ends, label=shown, **style)
+                shown = None
+        ax.set_yscale("log")
+        ax.set_xticks(range(len(cases)), [name.replace("navier_stokes", "Navier-Stokes") for name in cases])
+        ax.set_ylabel("relative L2 error, test")
+        ax.grid(axis="y", which="both", color="0.9")
+        ax.legend(frameon=False, fontsize=8)
