@@ -114,7 +114,7 @@ def run(forms: Mapping[str, Sequence[str]]) -> list[Outcome]:
             outcomes.append(one)
             claim = one.said.strip().splitlines()[-1:]
             told = " ".join(claim) if one.passed else one.said
-            print(f"{'ok' if one.passed else 'FAILED'} {one.name} ({one.seconds:.0f} s): {told}", flush=True)
+            print(f"{'ok' if one.passed else 'FAILED'} {one.name} ({one.seconds:.0f} s, {one.cpu:.0f} of CPU): {told}", flush=True)
     return outcomes
 
 
