@@ -16,6 +16,8 @@ import pdejax
 from pdejax import load
 from tests._command import kill, run, saved
 
+pytestmark = pytest.mark.slow  # what the fixture trains is needed by all
+
 ROOT = Path(__file__).parent.parent
 WORDS = (
     "problem=ks",
