@@ -145,7 +145,9 @@ def _of_trajectories(config: RunConfig) -> Run:
     dataset, method = dataset_of(config), method_of(config)
     size, kind = config.train.batch_size, config.train.feed
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
-    rollout = _validation(config, dataset, method)
+    history = getattr(method, "history", 1)
+    (count, steps), key = config.valid_rollout(history), jax.random.key(config.seed)
+    rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
     feed = lambda method, seed: choose_feed(dataset.split("train"), method.window, size, seed=seed, kind=kind)
     evaluators = lambda method: [ValidationLoss(method, valid, batches=VALID_BATCHES), rollout]
 
@@ -165,14 +167,6 @@ def _of_trajectories(config: RunConfig) -> Run:
     model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
     data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
     return _run(config, Plan(tuple(stages)), model, data)
-
-
-def _validation(config: RunConfig, dataset: Any, method: Any) -> RolloutValidation:
-    """The rollout measured during training: as wished, as far as the split goes."""
-    wanted, split, history = config.evaluation, dataset.split("valid"), getattr(method, "history", 1)
-    count, steps = min(wanted.valid_trajectories, len(split)), min(wanted.valid_steps, split.frames - history)
-    key = jax.random.key(config.seed)
-    return RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
 
 
 # ---- fields that learn from an equation and its conditions
