@@ -42,7 +42,7 @@ class Terms(Section):
         tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), AfterValidator(_some)
     ]
     parameters: dict[str, Real] = Field(default={})
-    ndim: Annotated[int, Field(ge=1, le=3), Strict()] = 1
+    ndim: Annotated[int, Field(ge=1, le=3), Strict()] | None = None
 
 
 Equation = Annotated[
@@ -179,7 +179,7 @@ class ProblemConfig(Section):
     def _ndim_and_parameters(self) -> tuple[int, tuple[str, ...]]:
         if isinstance(self.equation, str):
             return CATALOGUE[self.equation]
-        return self.equation.ndim, tuple(self.equation.parameters)
+        return self.equation.ndim or len(self.domain.shape), tuple(self.equation.parameters)
 
     @model_validator(mode="after")
     def _equation_fits(self) -> "ProblemConfig":

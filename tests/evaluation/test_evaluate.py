@@ -12,8 +12,8 @@ from pdejax.evaluation.predictor import BoundStepper
 
 TOP = ["dataset", "environment", "protocol", "schema", "skipped", "systems", "times"]
 DATASET = [
-    "available", "check", "equation", "fields", "fingerprint", "frames", "inputs", "latex", "lengths", "name",
-    "parameters", "periodic", "problem", "recipe", "rejects", "self_difference", "shape", "split", "steady", "step",
+    "available", "check", "equation", "family", "fields", "fingerprint", "frames", "inputs", "latex", "lengths", "name",
+    "parameters", "periodic", "recipe", "rejects", "self_difference", "shape", "simulator", "split", "steady", "step",
     "trajectories", "versions",
 ]  # fmt: skip
 PROTOCOL = [

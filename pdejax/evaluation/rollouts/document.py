@@ -19,8 +19,8 @@ evaluation.json (schema 2); every number is finite, an unavailable one is null w
 
 schema        version of this layout
 dataset       name, fingerprint (sha256 of the manifest), split, trajectories (evaluated), available (in the split),
-              frames, step, shape, lengths, periodic, steady, fields, inputs, parameters (names that vary), problem
-              (the specification the data were generated from), equation (terms), latex, check (what self_difference
+              frames, step, shape, lengths, periodic, steady, fields, inputs, parameters (names that vary), family
+              and simulator (what the data were generated from, as `describe` gives it), equation (terms), latex, check (what self_difference
               measures); from the manifest: recipe (splits, seed, ...), self_difference, rejects (their number),
               versions
 protocol      start_frame (newest known frame, -1 for a steady problem), steps, horizon (time of the last frame),
