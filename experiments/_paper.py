@@ -1,34 +1,19 @@
 """Configurations of published size: built, shape-checked, and one update taken, without their data."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
+import numpy as np
 
 from pdejax.config import resolve
+from pdejax.core import build
 from pdejax.data import Batch, Recipe
-from pdejax.methods import DataCard, build_method
-
-
-def card_of(config: Any) -> DataCard:
-    """The card of a data set that was not generated, all moments being those of standard normal numbers."""
-    family = Recipe.of(config.problem.model_dump(mode="json")).family
-    fields, inputs, parameters, grid = family.fields, family.inputs, family.parameter_names, family.domain
-    count = {"mean": fields, "std": fields, "rms_delta": fields, "input_mean": inputs, "input_std": inputs}
-    count |= {"parameter_mean": parameters, "parameter_std": parameters}
-    return DataCard(
-        shape=grid.shape,
-        lengths=grid.lengths,
-        step=family.step,
-        field_names=tuple(fields),
-        parameter_names=tuple(parameters),
-        statistics={k: [0.0 if k.endswith("mean") else 1.0] * len(names) for k, names in count.items()},
-        input_names=tuple(inputs),
-        periodic=grid.periodic_axes,
-    )
+from pdejax.methods import DataCard
+from pdejax.training import TrainSettings, advance, start
 
 
 def _batch(card: DataCard, window: int, size: int, key: Any) -> Batch:
@@ -50,37 +35,43 @@ def check(experiment: str, *, update: bool) -> dict[str, Any]:
     **Returns:** `parameters`, and with an update its `seconds` without compilation and the `loss`.
     """
     config = resolve([f"experiment={experiment}"])
-    card, method = card_of(config), build_method(config.method.spec())
-    build = lambda key: method.build(config.network.spec(), card, key=key)
+    card, method = DataCard.sketch(Recipe.of(config.problem.spec()).family), build("method", config.method.spec())
+    build_model = lambda key: method.build(config.network.spec(), card, key=key)
     key = jax.random.key(config.seed)
-    skeleton = eqx.filter_eval_shape(build, key)
+    skeleton = eqx.filter_eval_shape(build_model, key)
     size = config.train.batch_size
     whole = eqx.filter_eval_shape(lambda k: _batch(card, method.window, size, k), key)
     losses, _ = eqx.filter_eval_shape(method.loss, skeleton, whole, jax.random.split(key, size))
     if losses.shape != (size,):
         raise ValueError(f"{experiment}: the loss has shape {losses.shape}, not one number for each of {size} samples")
-    weights = eqx.filter_eval_shape(lambda k: (lambda m: eqx.filter(m, method.trainable(m)))(build(k)), key)
+    weights = eqx.filter_eval_shape(lambda k: (lambda m: eqx.filter(m, method.trainable(m)))(build_model(k)), key)
     found: dict[str, Any] = {"parameters": sum(x.size for x in jax.tree.leaves(weights))}
-    return found | (_update(method, build(key), _batch(card, method.window, 1, key), key) if update else {})
+    return found | (_update(method, build_model(key), _batch(card, method.window, 1, key), key) if update else {})
+
+
+class _OneBatch:
+    """A feed that gives the same batch for ever."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.arrays, self.batch_size = batch, len(batch.row)
+
+    def init(self) -> dict[str, int]:
+        return {"step": 0}
+
+    def next(self, state: Mapping[str, int]) -> tuple[dict[str, int], np.ndarray]:
+        return {"step": state["step"] + 1}, np.arange(self.batch_size)
+
+    def fetch(self, arrays: Batch, item: Any) -> Batch:
+        return jax.tree.map(lambda x: x[item], arrays)
 
 
 def _update(method: Any, model: Any, batch: Batch, key: Any) -> dict[str, Any]:
-    parameters, frozen = eqx.partition(model, method.trainable(model))
-    optimiser = optax.adamw(1e-3)
-
-    @jax.jit
-    def step(parameters: Any, state: Any) -> Any:
-        loss = lambda p: jnp.mean(method.loss(eqx.combine(p, frozen), batch, jax.random.split(key, 1))[0])
-        value, gradient = jax.value_and_grad(loss)(parameters)
-        updates, state = optimiser.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, updates), state, value
-
-    state = optimiser.init(parameters)
-    compiled = step.lower(parameters, state).compile()
+    settings = TrainSettings(2, 1e-3, "constant", clip=None, devices=1)
+    training = start(method, model, _OneBatch(batch), settings, key=key)
+    first = float(advance(training, 1)["loss"][0])
     started = time.perf_counter()
-    first = jax.block_until_ready(compiled(parameters, state))
+    second = float(advance(training, 1)["loss"][0])
     seconds = time.perf_counter() - started
-    second = compiled(*first[:2])
-    if not second[2] < first[2]:
-        raise ValueError(f"an update did not lower the loss: {float(first[2])}, then {float(second[2])}")
-    return {"seconds": seconds, "loss": float(first[2])}
+    if not second < first:
+        raise ValueError(f"an update did not lower the loss: {first}, then {second}")
+    return {"seconds": seconds, "loss": first}

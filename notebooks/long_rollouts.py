@@ -33,7 +33,7 @@ from pdejax.data import Dataset
 from pdejax.evaluation import (
     METRICS,
     coefficient_of_determination,
-    compare_runs,
+    compare,
     correlation,
     cross_correlation,
     cross_correlation_time,
@@ -47,7 +47,6 @@ from pdejax.evaluation import (
     rollout,
     spread,
     spread_spectrum,
-    write_comparison,
 )
 
 if Path.cwd().name == "notebooks":
@@ -172,9 +171,9 @@ plt.show()
 # One call measures everything that follows; `comparison.html` in the same folder holds it for colleagues.
 
 # %%
-comparison = compare_runs(operators, dataset, trajectories=len(states), long_steps=LONG_STEPS, frontier=False, key=KEY)
+comparison = compare(operators, dataset, trajectories=len(states), long_steps=LONG_STEPS, frontier=False, key=KEY)
 comparison.save(INTO)
-print(write_comparison(INTO))
+print(comparison.write_page(INTO))
 
 
 def picture(name):

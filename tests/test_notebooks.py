@@ -8,7 +8,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from pdejax.evaluation import Comparison
+from pdejax.evaluation import Result
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SOURCES = sorted(NOTEBOOKS.glob("*.py"))
@@ -69,7 +69,7 @@ def test_every_section_has_its_picture(executed):
 @pytest.mark.slow
 def test_its_numbers_are_those_of_a_chaotic_truth_and_of_trained_operators(executed):
     folder, notebook = executed
-    comparison = Comparison.load(folder / "runs/rollouts_short_comparison")
+    comparison = Result.load(folder / "runs/rollouts_short_comparison")
     assert comparison.models() == ["one_step", "refiner_small"]
     # 0.081 with a standard error of 0.001 over 12 states, solved on 64 points; this has fewer states
     assert 0.06 < comparison.document["lyapunov"]["exponent"] < 0.11

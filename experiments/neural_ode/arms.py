@@ -16,16 +16,7 @@ from experiments._kit.results import Row, over_seeds, row
 from pdejax.data import WindowOrder
 from pdejax.methods import AbstractMethod, AbstractRegularization, Regularized
 from pdejax.solvers import Integrator
-from pdejax.training import (
-    TrainSettings,
-    TrainState,
-    build_optimiser,
-    build_schedule,
-    data_mesh,
-    make_update,
-    replicate,
-    shard_batches,
-)
+from pdejax.training import TrainSettings, advance, start
 
 PLAIN = "unregularised"
 REPEATS = 15
@@ -93,7 +84,7 @@ class Solving(AbstractMethod):
 
     def penalised(self, losses: Any, solved: Regularized, **measured: Any) -> tuple[Any, dict[str, Any]]:
         """Losses `(batch,)` with the penalty, and for every sample what the solve took and what was measured."""
-        weight = jnp.zeros(()) if self.regularization is None else self.regularization.weight
+        weight = jnp.zeros(()) if self.regularization is None else self.regularization.factor
         record = {**solved.account.measures(), "penalty": solved.penalty, **measured}
         return losses + weight * solved.penalty, {k: jnp.broadcast_to(v, losses.shape) for k, v in record.items()}
 
@@ -136,55 +127,30 @@ class Trained:
 
 
 class _Arm:
-    """A method with its compiled update."""
+    """A method and its training: a new one for each seed, all with the update that was compiled for the first."""
 
     def __init__(self, task: Comparison, method: AbstractMethod) -> None:
-        self.task, self.method, self.mesh = task, method, data_mesh(1)
-        s = task.settings
-        schedule = build_schedule(
-            s.schedule, s.steps, learning_rate=s.learning_rate, warmup=s.warmup,
-            final_learning_rate=s.final_learning_rate,
-        )  # fmt: skip
-        self.optimiser = build_optimiser(
-            schedule, kind=s.optimiser, weight_decay=s.weight_decay, clip=s.clip, rates=s.rates, options=s.options
-        )
-        self.update: Callable | None = None
+        self.task, self.method, self.training = task, method, None
 
     def start(self, seed: int) -> None:
-        """A new model and feed; the program of an earlier seed is used again."""
-        model, self.feed = self.task.model(self.method, seed), self.task.feed(seed)
-        arrays, self.static = eqx.partition(model, eqx.is_array)
-        params, self.frozen = eqx.partition(arrays, self.method.trainable(model))
-        if self.update is None:
-            steps, ema = self.task.settings.steps, self.task.settings.ema
-            self.update = make_update(
-                self.method, self.feed.fetch, self.static, self.optimiser, self.mesh, steps=steps, ema_decay=ema
-            )
-        self.state = replicate(TrainState.create(params, self.optimiser), self.mesh)
-        self.constants = replicate((self.frozen, self.feed.arrays), self.mesh)
-        self.key = replicate(jax.random.key_data(jax.random.key(seed + 1)), self.mesh)
-        self.position, self.seconds, self.record = self.feed.init(), [], []
+        """A new model and feed."""
+        model, feed = self.task.model(self.method, seed), self.task.feed(seed)
+        settings = dataclasses.replace(self.task.settings, devices=1)
+        key = jax.random.key(seed + 1)
+        self.training: Any = start(self.method, model, feed, settings, key=key, like=self.training)
+        self.seconds, self.record = [], []
 
     def advance(self, updates: int) -> None:
         """Several updates in one dispatch."""
-        items = []
-        for _ in range(updates):
-            self.position, item = self.feed.next(self.position)
-            items.append(item)
-        placed = shard_batches(np.stack(items), self.mesh)
         clock = time.perf_counter()
-        assert self.update is not None
-        self.state, metrics = jax.block_until_ready(self.update(self.state, self.constants, self.key, placed))
+        metrics = jax.block_until_ready(advance(self.training, updates))
         self.seconds.append((time.perf_counter() - clock) / updates)
         self.record.append({name: float(np.mean(x)) for name, x in metrics.items()})
 
     @property
     def model(self) -> Any:
         """The model with averaged parameters, on the default device."""
-        return jax.tree.map(
-            lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x,
-            eqx.combine(jax.device_get(self.state.ema), jax.device_get(self.frozen), self.static),
-        )
+        return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, self.training.model)
 
 
 def compare(task: Comparison, seeds: Sequence[int], *, show: bool = True) -> dict[str, list[Trained]]:

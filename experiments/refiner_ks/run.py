@@ -22,7 +22,7 @@ from experiments._runs import training_seconds
 from pdejax import load
 from pdejax.core import Alternating, Average, hashed_by_identity
 from pdejax.data import Dataset
-from pdejax.evaluation import Comparison, build_baselines, compare_runs, write_comparison
+from pdejax.evaluation import BASELINES, Result, build_baselines, compare
 
 HERE = Path(__file__).parent
 QUESTION = (
@@ -146,7 +146,7 @@ def _systems(part: str, preset: Preset, base: Path, seed: int, dataset: Any) -> 
         trained = [arm for arm, one in preset.arms.items() if seed in one.seeds]
         return {**{arm: get(arm) for arm in trained}, TWICE: _network(refiner, passes=(1, 2, 1))}
     if part == "oracles":
-        solver = build_baselines(dataset, ["solver"])[0]["solver"].predictor.bind({}).stepper
+        solver = build_baselines(BASELINES, dataset, ["solver"])[0]["solver"].predictor.bind({}).stepper
         exact = {f"{ONE_STEP}, exact from wavenumber {k}": Corrected(one_step, solver, k) for k in (16, 8)}
         return {ONE_STEP: one_step, **exact}
     first = _network(refiner, refine=False)
@@ -175,7 +175,7 @@ def _run(options: Options, base: Path) -> None:
     train_arms(("experiment=refiner_ks_small", *preset.words, "evaluation.baselines=false"), arms, base)
 
 
-def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -> dict[str, Comparison]:
+def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -> dict[str, Result]:
     """The comparison of each part; `again`: also if an earlier one of the same names is there."""
     dataset, made = Dataset.open(base / "data" / ("ks_low_data_smoke" if preset.words else "ks_low_data")), {}
     more = (*(("oracles",) if preset.variants else ()), *(("long",) if seed == 0 else ()))
@@ -183,10 +183,10 @@ def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -
         systems = _systems(part, preset, base, seed, dataset)
         folder = base / "runs" / f"{preset.prefix}_comparison_{part}_{seed}"
         if not again and (folder / "comparison.json").exists():
-            made[part] = Comparison.load(folder)
+            made[part] = Result.load(folder)
             if set(made[part].models()) == set(systems):
                 continue
-        made[part] = compare_runs(
+        made[part] = compare(
             systems,
             dataset,
             reference=ONE_STEP,
@@ -205,7 +205,7 @@ def _seconds(folder: Path) -> float:
     return training_seconds(folder) + (training_seconds(first) if first.exists() else 0.0)
 
 
-def _rows_of(preset: Preset, base: Path, seed: int, part: str, comparison: Comparison) -> list[Row]:
+def _rows_of(preset: Preset, base: Path, seed: int, part: str, comparison: Result) -> list[Row]:
     """A row for every metric of every system, each of one seed."""
     rows: list[Row] = []
     for name in comparison.models():
@@ -280,10 +280,9 @@ def _draw(options: Options, base: Path, record: Record) -> None:
             _keep_pictures(comparison, PICTURES[part])
 
 
-def _keep_pictures(comparison: Comparison, names: Sequence[str]) -> None:
+def _keep_pictures(comparison: Result, names: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        comparison.save(scratch)
-        write_comparison(scratch)
+        comparison.write_page(scratch)
         (HERE / "figures").mkdir(exist_ok=True)
         for name in names:
             shutil.copy(Path(scratch) / "figures" / f"{name}.png", HERE / "figures" / f"{name}.png")

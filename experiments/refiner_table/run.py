@@ -19,7 +19,7 @@ from pdejax import load
 from pdejax.config import resolve
 from pdejax.core import Average
 from pdejax.data import Dataset
-from pdejax.evaluation import Comparison, compare_runs
+from pdejax.evaluation import Result, compare
 
 HERE = Path(__file__).parent
 QUESTION = "How do PDE-Refiner and its rivals compare at equal updates, on one network?"
@@ -30,7 +30,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "unrolled 2": ("method=unrolled", "method.unroll=2"),
     "unrolled 4": ("method=unrolled",),
     "pushforward": ("method=pushforward",),
-    "Sobolev, order 0": ("method=sobolev", "method.loss.order=0.0"),
+    "Sobolev, order 0": ("method=sobolev", "method.error.order=0.0"),
     "Sobolev, order 1": ("method=sobolev",),
     "input noise": ("method=input_noise",),
     "error prediction": ("method=error_prediction",),
@@ -108,13 +108,13 @@ class Table:
         }
         train_arms(self.words, arms, self.base)
 
-    def compare(self) -> Comparison:
+    def compare(self) -> Result:
         """All arms on the same truth."""
         preset = PRESETS[self.preset]
         models: dict[str, Any] = {arm: load(self.run(arm, 0)) for arm in preset.arms}
         models[ENSEMBLE] = Average(tuple(load(self.run(ONE_STEP, seed)) for seed in range(preset.seeds)))
         dataset = Dataset.open(resolve([*self.words, f"data_dir={self.base / 'data'}"]).data_folder)
-        return compare_runs(models, dataset, reference=ONE_STEP, frontier=False, key=jax.random.key(0))
+        return compare(models, dataset, reference=ONE_STEP, frontier=False, key=jax.random.key(0))
 
 
 def _rows(options: Options, base: Path) -> list[Row]:

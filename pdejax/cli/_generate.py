@@ -12,14 +12,14 @@ def run(arguments: argparse.Namespace) -> int:
     if printed(arguments, configs):
         return 0
     for config in configs:
-        (_truth if config.problem.stated else _generate)(config)
+        (_truth if config.stated else _generate)(config)
     return 0
 
 
 def _truth(config: RunConfig) -> None:
     """Solves a problem that is stated by its conditions, as its `truth` says."""
-    from pdejax.cli._build import problem_of, truth_of
     from pdejax.cli._runtime import start
+    from pdejax.config._assemble import problem_of, truth_of
 
     start()
     truth = truth_of(config, problem_of(config))
@@ -29,12 +29,12 @@ def _truth(config: RunConfig) -> None:
 
 
 def _generate(config: RunConfig) -> None:
-    from pdejax.cli._build import dataset_root, recipe_of
     from pdejax.cli._runtime import start
+    from pdejax.config._assemble import recipe_of
     from pdejax.data import Dataset, generate, progress_bar
 
     start()
-    recipe, root = recipe_of(config), dataset_root(config)
+    recipe, root = recipe_of(config), config.data_folder
     with progress_bar(f"generating {config.problem.name}") as progress:
         generate(
             recipe.family,

@@ -10,10 +10,13 @@ from pdejax.config import read_run
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Describes a run, a released model or a data set."""
+    """Describes a run, a released model or a data set, or draws the latter."""
     path = Path(arguments.path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
+    described = ("config.yaml", "model.json", "truth.h5")
+    if arguments.picture and any((path / name).exists() for name in described):
+        raise ValueError(f"--picture draws data sets, {path} is none")
     if (path / "config.yaml").exists():
         _run(path)
     elif (path / "model.json").exists():
@@ -21,13 +24,14 @@ def run(arguments: argparse.Namespace) -> int:
     elif (path / "truth.h5").exists():
         _truth(path / "truth.h5")
     else:
-        _data(path)
+        _data(path, arguments)
     return 0
 
 
 def _run(path: Path) -> None:
     config = read_run(path / "config.yaml")
-    print(f"{path}: {run_state(path, config.train.steps)}\n")
+    train: Any = config.train
+    print(f"{path}: {run_state(path, train.steps)}\n")
     for name, value in last_metrics(path).items():
         print(f"  {name}: {value:.6g}" if isinstance(value, int | float) else f"  {name}: not finite")
     print(f"\n{config.to_yaml()}", end="")
@@ -73,14 +77,29 @@ def _operator_facts(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _data(path: Path) -> None:
+def _data(path: Path, arguments: argparse.Namespace) -> None:
     from rich.console import Console, Group
     from rich.text import Text
 
     from pdejax.data import overview
 
+    if arguments.picture:
+        print(_drawn(path, arguments))
+        return
+
     first, *others = overview(path)
     Console(soft_wrap=True).print(Group(Text(first.title, style="bold underline"), *map(_shown, others)))
+
+
+def _drawn(path: Path, arguments: argparse.Namespace) -> Path:
+    """Writes a picture of a data set; its ending tells the format."""
+    from pdejax.data import examples
+    from pdejax.plot import Drawn, trajectories_figure
+
+    title, found = examples(path, split=arguments.split, trajectory=arguments.trajectory)
+    out = Path(arguments.picture)
+    trajectories_figure([Drawn(*one) for one in found], title).savefig(out, dpi=120)
+    return out
 
 
 def _shown(section: Any) -> Any:

@@ -30,11 +30,11 @@ COMMANDS: Mapping[str, Command] = {
     "generate": Command("solve a problem for many initial states and store the data set", "_generate", ("config",)),
     "inspect": Command("what a data set, a run or a released model holds", "_inspect", ("path",)),
     "train": Command("train a network by a method on a problem's data set", "_train", ("config",)),
-    "evaluate": Command("roll a trained model and the baselines out, write the table and the report", "_evaluate",
+    "evaluate": Command("measure a trained model beside the baselines, write the table and the report", "_evaluate",
                         ("run", "words")),
-    "compare": Command("compare runs on the same truth: times, spectra, cost, stability, ensembles", "_compare",
+    "compare": Command("compare runs on the same truth: errors, times, spectra, cost, stability, seeds", "_compare",
                        ("runs",)),
-    "report": Command("write the report of an evaluated run again", "_report", ("run",)),
+    "report": Command("write the page of an evaluated run or of a comparison again", "_report", ("run",)),
     "doctor": Command("versions, devices, and whether the compiler computes right numbers", "_doctor"),
 }  # fmt: skip
 
@@ -69,12 +69,13 @@ def _overview() -> str:
 
 
 def _comparison_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs, and changes for all of them such as "
-                        "evaluation.steps=100")  # fmt: skip
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs, or quoted patterns of such, and "
+                        "changes for all of them such as evaluation.steps=100")  # fmt: skip
     parser.add_argument("--reference", metavar="RUN", help="the run that gains are measured against (default: first)")
     parser.add_argument("--members", type=int, default=0, metavar="N", help="of the ensemble of every stochastic run")
-    parser.add_argument("--together", action="append", default=[], metavar="RUN,RUN", help="take runs that differ by "
-                        "their seed as one ensemble; may be given again")  # fmt: skip
+    parser.add_argument("--together", action="append", default=[], metavar="RUN,RUN", help="runs that differ by their "
+                        "seed: mean and spread, of trajectories also an ensemble; may be given again; a quoted "
+                        "pattern such as 'runs/ks_*' says the same")  # fmt: skip
     parser.add_argument("--long", type=int, default=0, metavar="STEPS", help="steps of a rollout far beyond the data")
     parser.add_argument("--no-frontier", action="store_true", help="leave the solver's other resolutions out")
     parser.add_argument("--seed", type=int, default=0, help="of stochastic runs (default: 0)")
@@ -94,7 +95,10 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     if {"folders", "config"} & set(command.arguments):
         parser.add_argument("--config-dir", metavar="DIR", help="a folder of configurations to search first")
     if "path" in command.arguments:
-        parser.add_argument("path", help="folder of a data set, a run or a model; or an HDF5 file")
+        parser.add_argument("path", help="folder of a data set, a run or a model; or a file of data")
+        parser.add_argument("--picture", metavar="FILE", help="draw trajectories of a data set into this picture")
+        parser.add_argument("--split", help="which split to draw (default: train)")
+        parser.add_argument("--trajectory", type=int, default=0, metavar="N", help="the first one to draw (default: 0)")
     if "run" in command.arguments:
         parser.add_argument("run", help="folder of a run, e.g. runs/ks_demo")
     if "runs" in command.arguments:

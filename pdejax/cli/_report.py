@@ -5,11 +5,11 @@ from pathlib import Path
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Writes the report of an evaluated run."""
-    from pdejax.evaluation import write_report
-
+    """Writes the page of a result that was saved: of an evaluated run, or of a comparison."""
     folder = Path(arguments.run)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} does not exist")
-    print(write_report(folder))
+    from pdejax.evaluation import Result
+
+    print(Result.load(folder).write_page(folder))
     return 0

@@ -1,6 +1,5 @@
 """Where batches come from: generation, storage in The Well's layout, feeds and a look at what is there."""
 
-from pdejax.data._draw import draw as draw
 from pdejax.data.feeds.adaptive import AdaptivePointFeed as AdaptivePointFeed
 from pdejax.data.feeds.adaptive import point_feed as point_feed
 from pdejax.data.feeds.arrays import ArrayFeed as ArrayFeed
@@ -30,6 +29,8 @@ from pdejax.data.points.samplers import PointSampler as PointSampler
 from pdejax.data.points.samplers import QuasiRandomPoints as QuasiRandomPoints
 from pdejax.data.points.samplers import UniformPoints as UniformPoints
 from pdejax.data.store.dataset import Dataset as Dataset
+from pdejax.data.store.examples import Example as Example
+from pdejax.data.store.examples import examples as examples
 from pdejax.data.store.memory import Arrays as Arrays
 from pdejax.data.store.npz import read_npz as read_npz
 from pdejax.data.store.open import open_data as open_data

@@ -1,20 +1,13 @@
 """How good a predictor is, and how long: rollouts, metrics, baselines, spectra and the report."""
 
+from pdejax.evaluation.baselines.baseline import build_baselines as build_baselines
 from pdejax.evaluation.baselines.linear import LinearPropagator as LinearPropagator
 from pdejax.evaluation.baselines.linear import fit_linear_propagator as fit_linear_propagator
 from pdejax.evaluation.baselines.stepping import BASELINES as BASELINES
 from pdejax.evaluation.baselines.stepping import Baseline as Baseline
-from pdejax.evaluation.baselines.stepping import build_baselines as build_baselines
-from pdejax.evaluation.comparison.measure import COMPARISON_DOCUMENTATION as COMPARISON_DOCUMENTATION
-from pdejax.evaluation.comparison.measure import Comparison as Comparison
-from pdejax.evaluation.comparison.measure import compare_runs as compare_runs
-from pdejax.evaluation.comparison.page import write_comparison as write_comparison
-from pdejax.evaluation.coordinate.errors import FieldError as FieldError
-from pdejax.evaluation.coordinate.measure import FIELD_SCHEMA_DOCUMENTATION as FIELD_SCHEMA_DOCUMENTATION
-from pdejax.evaluation.coordinate.measure import FieldEvaluation as FieldEvaluation
-from pdejax.evaluation.coordinate.measure import evaluate_field as evaluate_field
-from pdejax.evaluation.coordinate.page import write_field_report as write_field_report
-from pdejax.evaluation.coordinate.table import field_table as field_table
+from pdejax.evaluation.comparison.compare import compare as compare
+from pdejax.evaluation.comparison.seeds import summarise as summarise
+from pdejax.evaluation.coordinate.validation import CoordinateValidation as CoordinateValidation
 from pdejax.evaluation.metrics.bootstrap import bootstrap_interval as bootstrap_interval
 from pdejax.evaluation.metrics.divergence import diverged_from as diverged_from
 from pdejax.evaluation.metrics.divergence import without_divergence as without_divergence
@@ -46,13 +39,10 @@ from pdejax.evaluation.metrics.spectra import band_error as band_error
 from pdejax.evaluation.metrics.spectra import energy_spectrum as energy_spectrum
 from pdejax.evaluation.metrics.spectra import spectrum_log_distance as spectrum_log_distance
 from pdejax.evaluation.metrics.table import METRICS as METRICS
-from pdejax.evaluation.page.write import write_report as write_report
-from pdejax.evaluation.rollouts.document import SCHEMA_DOCUMENTATION as SCHEMA_DOCUMENTATION
-from pdejax.evaluation.rollouts.document import Evaluation as Evaluation
-from pdejax.evaluation.rollouts.document import compare as compare
+from pdejax.evaluation.result import KINDS as KINDS
+from pdejax.evaluation.result import Result as Result
 from pdejax.evaluation.rollouts.ensemble import EnsemblePredictor as EnsemblePredictor
 from pdejax.evaluation.rollouts.ensemble import ensemble as ensemble
-from pdejax.evaluation.rollouts.measure import evaluate as evaluate
 from pdejax.evaluation.rollouts.rollout import Rollout as Rollout
 from pdejax.evaluation.rollouts.rollout import rollout as rollout
 from pdejax.evaluation.rollouts.solves import Accounted as Accounted
@@ -61,3 +51,5 @@ from pdejax.evaluation.rollouts.solves import solve_rows as solve_rows
 from pdejax.evaluation.rollouts.stability import Stability as Stability
 from pdejax.evaluation.rollouts.stability import stability as stability
 from pdejax.evaluation.rollouts.validation import RolloutValidation as RolloutValidation
+from pdejax.evaluation.run import evaluate as evaluate
+from pdejax.evaluation.run import kind_for as kind_for

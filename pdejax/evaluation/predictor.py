@@ -49,9 +49,11 @@ class FieldMap(eqx.Module):
         return self.solve(initial)[None]
 
 
-def as_predictor(one: Any, problem: Any) -> Any:
-    """A predictor as it is; a Stepper, whose call covers a frame, as the predictor that repeats it; a function of
-    the input fields of a steady problem as the predictor that calls it.
+def as_predictor(one: Any, step: float | None) -> Any:
+    """A predictor as it is; a Stepper, whose call covers a frame, as the predictor that repeats it.
+
+    **Arguments:** `one`; `step`: time between two frames; without one the problem is steady, and a function of its
+    input fields becomes the predictor that calls it.
 
     **Raises:** `ValueError` for what is neither.
     """
@@ -59,7 +61,7 @@ def as_predictor(one: Any, problem: Any) -> Any:
         return one
     if not callable(one):
         raise ValueError(f"expected a predictor with `predict` or a Stepper to call, got {type(one).__name__}")
-    return FieldMap(lambda parameters: one) if problem.steady else BoundStepper(lambda parameters: one, problem.step)
+    return BoundStepper(lambda parameters: one, step) if step else FieldMap(lambda parameters: one)
 
 
 def bound(predictor: Any, parameters: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The part of a data set that a predictor is measured against."""
+"""The part of the data that a predictor is measured against."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from pdejax.core import Grid
+
 EXAMPLE_FRAMES = {1: 256, 2: 6, 3: 6}
 
 
 @dataclasses.dataclass(frozen=True)
-class Truth:
+class Reference:
     """The selected part of a split.
 
     **Arguments:** `states`: `(trajectory, time, *space, channel)`; `inputs`: `(trajectory, *space, input)`;
-    `parameters`: name to `(trajectory,)`; `start`: number of the newest known frame, -1 where none is known; `times`:
-    of the frames after it; `periodic`: whether spectra make sense.
+    `parameters`: name to `(trajectory,)`; `start`: number of the newest known frame, -1 where none is known, as of a
+    steady problem; `times`: of the frames after it; `periodic`: whether spectra make sense; `weights`: of the points
+    in means over space, `(*space,)` of mean one, none where all are alike.
     """
 
     states: np.ndarray
@@ -24,6 +27,7 @@ class Truth:
     start: int
     times: np.ndarray
     periodic: bool
+    weights: np.ndarray | None = None
 
     @property
     def frames(self) -> np.ndarray:
@@ -32,22 +36,23 @@ class Truth:
 
     @property
     def ndim(self) -> int:
-        """Number of space axes."""
+        """Number of space axes of the arrays."""
         return self.states.ndim - 3
 
-    @property
-    def steady(self) -> bool:
-        """Whether there is no known frame: the solution follows from the inputs alone."""
-        return self.start < 0
+    def sizes(self, precision: Any = np.float64) -> np.ndarray:
+        """Mean square over space of a true frame, which tells how large fields are, `(trajectory, channel)`."""
+        squares = np.square(self.first(), dtype=precision)
+        weighted = squares if self.weights is None else squares * self.weights.astype(precision)[None, ..., None]
+        return weighted.mean(tuple(range(1, self.ndim + 1)))
 
-    def reference(self) -> np.ndarray:
-        """A true frame that tells how large fields are, `(trajectory, *space, channel)`."""
+    def first(self) -> np.ndarray:
+        """The newest known frame, of a steady problem the solution, `(trajectory, *space, channel)`."""
         return self.states[:, max(self.start, 0)]
 
     def initial(self, history: int) -> np.ndarray:
         """What a predictor starts from: the newest known frame with its history in the channels, oldest first, or
-        the inputs of a steady problem."""
-        if self.steady:
+        the inputs where no frame is known."""
+        if self.start < 0:
             return self.inputs
         known = self.states[:, self.start - history + 1 : self.start + 1]
         return np.concatenate(list(np.moveaxis(known, 1, 0)), axis=-1)
@@ -58,13 +63,29 @@ class Truth:
         return np.unique(np.rint(np.linspace(0, len(self.times) - 1, count)).astype(int))
 
 
-def select(dataset: Any, split: str, trajectories: int | None, steps: int | None, history: int) -> Truth:
+def weights_of(domain: Any) -> np.ndarray | None:
+    """Weights of the points in means over space, `(*shape,)` of mean one; none where all points are alike.
+
+    Points of a uniform grid all count once, also its ends, as in the losses and as errors are published.
+
+    **Arguments:** `domain`: whose `measure()` are the weights of its quadrature.
+    """
+    if isinstance(domain, Grid) or not hasattr(domain, "measure"):
+        return None
+    weights = np.broadcast_to(np.asarray(domain.measure(), np.float64), domain.shape)
+    return None if np.ptp(weights) <= 1e-12 * weights.max() else weights / weights.mean()
+
+
+def select(data: Any, split: str, trajectories: int | None, steps: int | None, history: int) -> Reference:
     """The first `trajectories` and `steps` after the first `history` frames; all of them when they are `None`.
+
+    **Arguments:** `data`: trajectories; without a `step` they are of a steady problem, all of whose frames are
+    predicted.
 
     **Raises:** `ValueError` if the split is smaller.
     """
-    part, steady = dataset.split(split), dataset.steady
-    history = 0 if steady else history
+    part, domain = data.split(split), data.domain
+    history = history if data.step else 0
     available, frames = len(part), part.frames - history
     count = available if trajectories is None else trajectories
     length = frames if steps is None else steps
@@ -75,13 +96,13 @@ def select(dataset: Any, split: str, trajectories: int | None, steps: int | None
             f"split {split!r} has {part.frames} frames, so {history} known frame(s) leave {frames} to predict, "
             f"not {length}"
         )
-    return Truth(
+    moments = [float(f"{data.step * i:.12g}") for i in range(1, length + 1)] if data.step else [0.0]
+    return Reference(
         states=part.read(count, history + length),
         inputs=part.inputs[:count],
         parameters={name: values[:count] for name, values in part.parameters.items()},
         start=history - 1,
-        times=np.array([float(f"{dataset.step * i:.12g}") for i in range(1, length + 1)])
-        if not steady
-        else np.zeros(1),
-        periodic=dataset.domain.periodic,
+        times=np.array(moments),
+        periodic=getattr(domain, "periodic", False),
+        weights=weights_of(domain),
     )

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.data import Dataset
-from pdejax.equations import BoundaryValueProblem
+from pdejax.data import Arrays, Trajectories
+from pdejax.equations import BoundaryValueProblem, Family
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,20 +30,49 @@ class DataCard:
     periodic: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "DataCard":
-        """The card of a generated data set."""
+    def of(cls, data: Trajectories) -> "DataCard":
+        """The card of a data set, wherever it comes from."""
+        domain: Any = data.domain
         return cls(
-            shape=dataset.domain.shape,
-            lengths=dataset.domain.lengths,
-            step=dataset.step,
-            field_names=tuple(dataset.field_names),
-            parameter_names=tuple(dataset.parameter_names),
-            statistics={name: [float(v) for v in values] for name, values in dataset.statistics.items()},
-            equation=tuple(dataset.family.equation.terms) if dataset.family else (),
-            fingerprint=dataset.fingerprint,
-            input_names=tuple(dataset.input_names),
-            periodic=dataset.domain.periodic_axes,
+            shape=tuple(domain.shape),
+            lengths=tuple(domain.lengths),
+            step=data.step,
+            field_names=tuple(data.field_names),
+            parameter_names=tuple(data.parameter_names),
+            statistics={name: [float(v) for v in values] for name, values in data.statistics.items()},
+            equation=tuple(data.family.equation.terms) if data.family else (),
+            fingerprint=data.fingerprint,
+            input_names=tuple(data.input_names),
+            periodic=tuple(domain.periodic_axes),
         )
+
+    @classmethod
+    def sketch(cls, family: Family) -> "DataCard":
+        """The card of data that are not there yet, all moments being those of standard normal numbers."""
+        fields, inputs, parameters = family.fields, family.inputs, family.parameter_names
+        named = {"mean": fields, "std": fields, "rms_delta": fields, "input_mean": inputs, "input_std": inputs}
+        named |= {"parameter_mean": parameters, "parameter_std": parameters}
+        domain: Any = family.domain
+        return cls(
+            shape=domain.shape,
+            lengths=domain.lengths,
+            step=family.step,
+            field_names=fields,
+            parameter_names=parameters,
+            statistics={k: [0.0 if k.endswith("mean") else 1.0] * len(names) for k, names in named.items()},
+            equation=tuple(family.equation.terms),
+            input_names=inputs,
+            periodic=domain.periodic_axes,
+        )
+
+    @classmethod
+    def from_arrays(cls, states: Any, **options: Any) -> "DataCard":
+        """The card of trajectories in memory.
+
+        **Arguments:** `states`: `(trajectory, time, *space, channel)`; `options`: as of `pdejax.data.Arrays`, such as
+        `step`, `lengths`, `periodic` and `parameters`.
+        """
+        return cls.of(Arrays(states, **options))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` reads."""

@@ -1,5 +1,35 @@
-"""Figures of arrays: what results and data look like."""
+"""Figures of arrays: what results and data look like. Nothing here knows where its arrays are from."""
 
+from pdejax.plot.curves import Band as Band
+from pdejax.plot.curves import System as System
+from pdejax.plot.curves import distribution_figure as distribution_figure
+from pdejax.plot.curves import error_figure as error_figure
+from pdejax.plot.curves import error_in_time_figure as error_in_time_figure
+from pdejax.plot.ensembles import Alarm as Alarm
+from pdejax.plot.ensembles import LongRun as LongRun
+from pdejax.plot.ensembles import Spread as Spread
+from pdejax.plot.ensembles import alarm_figure as alarm_figure
+from pdejax.plot.ensembles import ranks_figure as ranks_figure
+from pdejax.plot.ensembles import spread_figure as spread_figure
+from pdejax.plot.ensembles import stability_figure as stability_figure
+from pdejax.plot.gains import Gain as Gain
+from pdejax.plot.gains import Priced as Priced
+from pdejax.plot.gains import frontier_figure as frontier_figure
+from pdejax.plot.gains import gains_figure as gains_figure
+from pdejax.plot.gaussians import Box as Box
+from pdejax.plot.gaussians import Gaussians as Gaussians
+from pdejax.plot.gaussians import Plane as Plane
+from pdejax.plot.gaussians import gaussians_figure as gaussians_figure
+from pdejax.plot.maps import Panel as Panel
+from pdejax.plot.maps import maps_figure as maps_figure
+from pdejax.plot.rollouts import Mark as Mark
+from pdejax.plot.rollouts import frames_figure as frames_figure
+from pdejax.plot.rollouts import solutions_figure as solutions_figure
+from pdejax.plot.rollouts import space_time_figure as space_time_figure
+from pdejax.plot.spectra import shell_error_figure as shell_error_figure
+from pdejax.plot.spectra import shell_errors as shell_errors
+from pdejax.plot.spectra import spectra_figure as spectra_figure
+from pdejax.plot.spectra import spectrum_figure as spectrum_figure
 from pdejax.plot.style import DIFFERENCE as DIFFERENCE
 from pdejax.plot.style import DIVERGING as DIVERGING
 from pdejax.plot.style import FAINT as FAINT
@@ -9,8 +39,18 @@ from pdejax.plot.style import SEQUENTIAL as SEQUENTIAL
 from pdejax.plot.style import STRONG as STRONG
 from pdejax.plot.style import SYSTEM_COLOURS as SYSTEM_COLOURS
 from pdejax.plot.style import SYSTEM_LINES as SYSTEM_LINES
+from pdejax.plot.style import Look as Look
 from pdejax.plot.style import figure as figure
 from pdejax.plot.style import inline_svg as inline_svg
+from pdejax.plot.style import legend_above as legend_above
+from pdejax.plot.style import limits as limits
+from pdejax.plot.style import look_of as look_of
+from pdejax.plot.style import looks_of as looks_of
 from pdejax.plot.style import png as png
 from pdejax.plot.style import settle as settle
 from pdejax.plot.style import style as style
+from pdejax.plot.training import Stage as Stage
+from pdejax.plot.training import recorded as recorded
+from pdejax.plot.training import training_figure as training_figure
+from pdejax.plot.trajectories import Drawn as Drawn
+from pdejax.plot.trajectories import trajectories_figure as trajectories_figure

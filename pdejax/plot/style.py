@@ -2,13 +2,15 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 # replaced by CSS variables in inline SVG; STRONG is not quite black because SVG leaves black out as its default
 INK, FAINT, STRONG = "#1b1f24", "#d0d7de", "#010101"
@@ -108,3 +110,54 @@ def inline_svg(made: Figure, prefix: str, alternative: str) -> str:
     text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', opening, text, count=1)
     text = re.sub(r"\s*<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
     return text.replace(INK, "var(--ink)").replace(FAINT, "var(--faint)").replace(STRONG, "var(--strong)")
+
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8a8f98")
+LINES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (6, 1.5, 1, 1.5)),
+    (0, (1, 1.2)),
+    (0, (3, 1.5, 1, 1.5, 1, 1.5)),
+    (0, (2, 2)),
+    (0, (1, 3)),
+)
+
+
+class Look(NamedTuple):
+    """How a curve is drawn: its colour and line style."""
+
+    colour: str
+    line: Any = "-"
+
+
+def look_of(system: str) -> Look:
+    """The look of a model or of one of its baselines."""
+    return Look(SYSTEM_COLOURS.get(system, INK), SYSTEM_LINES.get(system, "-"))
+
+
+def looks_of(names: Iterable[str]) -> dict[str, Look]:
+    """Looks that tell several systems apart, in their order."""
+    return {n: Look(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]) for i, n in enumerate(dict.fromkeys(names))}
+
+
+def limits(values: np.ndarray) -> tuple[str, float, float]:
+    """Colour map and range of a field: symmetric about zero if the field changes sign."""
+    low, high = np.quantile(values, [0.001, 0.999]).astype(float)
+    if low < -0.1 * high and high > -0.1 * low:
+        bound = max(abs(low), abs(high))
+        return DIVERGING, -bound, bound
+    return SEQUENTIAL, low, max(high, low + 1e-12)
+
+
+def legend_above(made: Figure, ax: Any, columns: int = 3) -> None:
+    """One legend for all axes, above them."""
+    made.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=columns, handlelength=3)
+
+
+def mode_axis(ax: Any) -> None:
+    """A logarithmic axis of mode numbers, labelled at 1, 2, 5, 10, ..."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.xaxis.set_minor_formatter(NullFormatter())

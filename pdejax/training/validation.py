@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from pdejax.data import Feed
+from pdejax.data import keeps_state
 from pdejax.methods import AbstractMethod
 
 
@@ -17,13 +17,14 @@ class ValidationLoss:
     **Arguments:** `method`; `feed`: of the validation split; `batches`: how many to average.
     """
 
-    def __init__(self, method: AbstractMethod, feed: Feed, batches: int) -> None:
+    def __init__(self, method: AbstractMethod, feed: Any, batches: int) -> None:
         self._feed, self._batches = feed, batches
         self._arrays = jax.tree.map(jnp.asarray, feed.arrays)
 
         @eqx.filter_jit
         def mean(model: Any, arrays: Any, item: Any) -> Mapping[str, Any]:
-            batch = feed.fetch(arrays, item)
+            further = (feed.refresh(feed.state(), model, jax.random.key(0)),) if keeps_state(feed) else ()
+            batch = feed.fetch(arrays, item, *further)
             keys = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(0), row))(batch.row)
             losses, metrics = method.loss(model, batch, keys)
             mean_of = lambda x: jnp.sum(jnp.where(batch.mask > 0, x, 0)) / jnp.sum(batch.mask)

@@ -7,9 +7,9 @@ import jax
 import pytest
 
 from pdejax.cli import main
-from pdejax.cli._build import dataset_of, method_of
-from pdejax.cli._compare import groups, name_of, named, split_words
+from pdejax.cli._runs import groups, name_of, named, patterns, split_words
 from pdejax.config import resolve
+from pdejax.config._assemble import dataset_of, method_of
 from pdejax.methods import DataCard, save_model
 
 NETWORK = ["network.width=4", "network.modes=4", "network.depth=1"]
@@ -24,10 +24,7 @@ def make_run(words, name, seed=0):
     save_model(
         config.run_folder / "model",
         method.build(config.network.spec(), card, key=jax.random.key(seed)),
-        method=config.method.spec(),
-        network=config.network.spec(),
-        card=card,
-        metadata={"step": 0},
+        {"step": 0},
     )
     return str(config.run_folder)
 
@@ -53,6 +50,8 @@ def test_compare(two, capsys):
     assert list(document["systems"]) == ["first", "second", "solver"]
     assert document["systems"]["first"]["stability"]["steps"] == 20
     assert document["ensembles"]["first+second"]["members"] == 2
+    seeds = document["seeds"]["first+second"]["one_step_nrmse"]
+    assert (seeds["count"], "mean +- spread" in shown.out) == (2, True)
     entry = document["systems"]["first"]["against_reference"]["one_step_nrmse"]
     low, high = entry["gain_interval"]
     assert "change against second" in shown.out
@@ -61,6 +60,9 @@ def test_compare(two, capsys):
     assert entry["gain"] == pytest.approx(own[0] / own[1] - 1)
     assert document["systems"]["solver"]["metrics"]["one_step_nrmse"]["value"] < own[0]
     assert (folder / "figures/curves.png").exists()
+    (folder / "comparison.html").unlink()
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "comparison.html").exists()
 
 
 def test_other_data_are_refused(two, small, capsys):
@@ -94,6 +96,17 @@ def test_names_tell_runs_apart(tmp_path):
     assert name_of(str(folders[1]), runs) == "b-one"
     assert name_of("a-one", runs) == "a-one"
     assert groups(["a-one,b-one"], runs) == {"a-one+b-one": ["a-one", "b-one"]}
+
+
+def test_a_pattern_names_runs_and_their_group(here):
+    for name in ("ks_0", "ks_1", "other"):
+        (here / "runs" / name).mkdir(parents=True)
+        (here / "runs" / name / "config.yaml").write_text("")
+    folders, swept = patterns([Path("runs/ks_*"), Path("runs/other")])
+    assert list(map(str, folders)) == ["runs/ks_0", "runs/ks_1", "runs/other"]
+    assert groups(swept, named(folders)) == {"ks_0+ks_1": ["ks_0", "ks_1"]}
+    with pytest.raises(ValueError, match=r"no run is called runs/kx_\*"):
+        patterns([Path("runs/kx_*")])
 
 
 def test_a_folder_may_have_an_equal_sign(here):

@@ -6,8 +6,8 @@ import pytest
 
 import pdejax.core
 from pdejax.cli import main
-from pdejax.cli._build import dataset_of
 from pdejax.config import resolve
+from pdejax.config._assemble import dataset_of
 
 
 def test_generate_makes_what_the_configuration_says(here, small, capsys):

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import pytest
 
 from pdejax.cli import main
-from pdejax.cli._build import dataset_of, method_of
 from pdejax.config import read_run, resolve
+from pdejax.config._assemble import dataset_of, method_of
 from pdejax.embedding import load
+from pdejax.evaluation import evaluate
 from pdejax.methods import DataCard, save_model
 
 
@@ -26,10 +27,7 @@ def untrained(here, small):
     save_model(
         config.run_folder / "model",
         method.build(config.network.spec(), card, key=jax.random.key(0)),
-        method=config.method.spec(),
-        network=config.network.spec(),
-        card=card,
-        metadata={"step": 0},
+        {"step": 0},
     )
     return config.run_folder
 
@@ -84,6 +82,9 @@ def test_train_leaves_a_run_that_can_be_loaded_and_continued(here, small, capsys
     states = jnp.asarray(dataset_of(resolve(words)).split("test").states)
     weights = (here / "runs/mine/model/weights.safetensors").read_bytes()
     assert load("runs/mine")(states[:, 0]).shape == states[:, 0].shape
+    alone = evaluate("runs/mine", steps=2, baselines=False)
+    given = evaluate(load("runs/mine"), dataset_of(resolve(words)), steps=2, baselines=False)
+    assert alone.metric("relative_l2") == given.metric("relative_l2")
     capsys.readouterr()
     assert main(["train", *words, "network.width=8"]) == 2
     assert "runs/mine is a run with another network.width" in capsys.readouterr().err

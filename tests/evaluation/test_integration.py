@@ -11,7 +11,7 @@ import pytest
 from pdejax.core import StepperPredictor
 from pdejax.data import Dataset, Split, SplitSize, generate, read_problem
 from pdejax.equations import EQUATIONS
-from pdejax.evaluation import RolloutValidation, build_baselines, evaluate, moments, rollout
+from pdejax.evaluation import BASELINES, RolloutValidation, build_baselines, evaluate, moments, rollout
 from pdejax.evaluation.page.html import formula
 
 
@@ -53,7 +53,7 @@ def test_the_solver_is_ranked_by_its_resolution(evaluation):
 
 
 def test_solver_baselines_compute_as_the_generator_does(burgers):
-    split, baselines = burgers.split("test"), build_baselines(burgers, ["solver"])[0]
+    split, baselines = burgers.split("test"), build_baselines(BASELINES, burgers, ["solver"])[0]
     assert baselines["solver"].double
     result = rollout(
         baselines["solver"].predictor,

@@ -154,6 +154,7 @@ def test_iterations_do_not_grow_with_the_grid(x64):
     assert np.all(counts[2][:2] <= counts[0][:2] + 1)
 
 
+@pytest.mark.optimised  # whether a residual is just below the tolerance is a matter of rounding
 def test_samples_do_not_change_each_other(x64):
     grid = box(18, 23)
     a = np.stack([rough(grid, spread=0.1), rough(grid, spread=3.0), rough(grid, spread=1.0)])

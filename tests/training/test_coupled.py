@@ -19,10 +19,17 @@ from jaxtyping import Array
 
 from pdejax.data import Batch
 from pdejax.methods import AbstractMethod, Coupled, Scheduled
-from pdejax.training import Interrupted, TrainSettings, TrainState, data_mesh, make_update, shard_batches, train
-from pdejax.training.optimisers.build import build_optimiser
+from pdejax.training import (
+    Interrupted,
+    Layout,
+    TrainSettings,
+    TrainState,
+    build_optimiser,
+    data_mesh,
+    make_update,
+    train,
+)
 from pdejax.training.optimisers.gradient import GradientDescent
-from pdejax.training.sharding import replicate
 
 BATCH, INITIAL, FINAL = 24, 1e-1, 1e-3
 STEPS = 8
@@ -121,18 +128,18 @@ def model(method, key, x64):
 
 def start(method, model, devices, optimiser=None, accumulate=1):
     """The compiled update, and its arguments: state, constants, key."""
-    mesh, feed = data_mesh(devices), FlowFeed()
+    layout, feed = Layout.over(devices), FlowFeed()
     optimiser = optimiser or GradientDescent(optax.adamw(1e-2))
     params, static = eqx.partition(model, eqx.is_inexact_array)
-    update = make_update(method, feed.fetch, static, optimiser, mesh, steps=STEPS, accumulate=accumulate)
+    update = make_update(method, feed, static, optimiser, layout, steps=STEPS, accumulate=accumulate)
     frozen = jax.tree.map(lambda _: None, params)
     arguments = TrainState.create(params, optimiser), (frozen, feed.arrays), jax.random.key_data(jax.random.key(7))
-    return update, [replicate(x, mesh) for x in arguments]
+    return update, [layout.replicate(x) for x in arguments]
 
 
 def items(devices, first, count):
     found = [FlowFeed().next({"step": step})[1] for step in range(first, first + count)]
-    return shard_batches(np.stack(found), data_mesh(devices))
+    return Layout.over(devices).divide(np.stack(found))
 
 
 def run(*args, devices=2, updates=4, **kwargs):
@@ -161,7 +168,7 @@ def test_protocols_are_told_by_what_a_method_has(method):
 
 @pytest.mark.parametrize("optimiser", ["adamw", "soap", "lbfgs"])
 def test_one_and_two_devices_train_the_same(method, model, optimiser):
-    make = lambda: build_optimiser(lambda step: 1e-2, kind=optimiser)
+    make = lambda: build_optimiser(TrainSettings(STEPS, 1e-2, "constant", optimiser=optimiser, clip=None))
     both = [run(method, model, devices=n, updates=3, optimiser=make()) for n in (1, 2)]
     (one, metrics_one), (two, metrics_two) = both
     assert np.ptp(np.asarray(metrics_one["loss"])) > 0
@@ -252,7 +259,7 @@ def test_a_weight_follows_its_schedule_in_one_program(method, model):
 def test_the_scheduled_weight_is_the_one_that_trains(method, model):
     """At the sixth of eight updates the gradient is that of the loss with the weight of that moment."""
     update, (state, *rest) = start(method, model, 2, GradientDescent(optax.sgd(1.0)))
-    state = eqx.tree_at(lambda s: s.step, state, replicate(np.int32(5), data_mesh(2)))
+    state = eqx.tree_at(lambda s: s.step, state, Layout.over(2).replicate(np.int32(5)))
     after, _ = update(state, *rest, items(2, 0, 1))
     fixed = FlowMethod(weight=expected_weights([5])[0])
     close(after.params, jax.tree.map(jnp.subtract, model, gradient(fixed, model, *first_batch())), 1e-10)

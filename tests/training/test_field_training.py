@@ -17,14 +17,21 @@ from jax.sharding import PartitionSpec as P
 
 from pdejax.data import PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsInformed, ProblemCard, build_method
-from pdejax.training import Interrupted, NonFiniteLoss, TrainSettings, TrainState, data_mesh, make_update, train
-from pdejax.training.optimisers.balance import Balanced, build_balance
+from pdejax.methods import PhysicsInformed, ProblemCard, Supervised
+from pdejax.training import (
+    Balance,
+    Interrupted,
+    Layout,
+    NonFiniteLoss,
+    TrainSettings,
+    TrainState,
+    build_optimiser,
+    data_mesh,
+    make_update,
+    train,
+)
 from pdejax.training.optimisers.batch_objective import AXIS, BatchObjective
-from pdejax.training.optimisers.build import build_optimiser
-from pdejax.training.optimisers.gradient import GradientDescent
 from pdejax.training.optimisers.groups import chosen_leaves
-from pdejax.training.sharding import replicate, shard_batches
 
 HEAT = {
     "equation": {"terms": "u_t = nu*u_xx", "parameters": {"nu": 0.1}},
@@ -171,7 +178,7 @@ def first_step(balance, devices, method, model, feed):
 @pytest.mark.parametrize("devices", [1, 2])
 def test_terms_are_weighted_by_the_norms_of_their_gradients(devices, method, build, feed, x64):
     model, draws = build(), feed(2)
-    balance = build_balance(method, model, build_optimiser(lambda step: 1e-3), {})
+    balance = Balance().around(_adam(), method, model)
     metrics = first_step(balance, devices, method, model, draws)
     batch = draws.fetch(draws.arrays, jnp.arange(2, dtype=jnp.int32))
     terms, slopes = gradients_by_hand(method, model, batch, jax.random.split(jax.random.key(0), 2))
@@ -187,7 +194,7 @@ def test_terms_are_weighted_by_the_norms_of_their_gradients(devices, method, bui
 
 def test_weights_by_the_tangent_kernel_are_close_to_its_trace(method, build, feed, x64):
     model, draws = build(), feed(2)
-    balance = Balanced(GradientDescent(_adam()), method.term_names(model), "ntk", probes=1000)
+    balance = Balance("ntk", probes=1000).around(_adam(), method, model)
     metrics = first_step(balance, 2, method, model, draws)
     params, static = eqx.partition(model, eqx.is_inexact_array)
     x, unravel = ravel_pytree(params)
@@ -203,13 +210,13 @@ def test_weights_by_the_tangent_kernel_are_close_to_its_trace(method, build, fee
     np.testing.assert_allclose(found, traces.mean() / traces, rtol=0.15)
 
 
-def _adam():
-    return build_optimiser(lambda step: 1e-3).transformation
+def _adam(rate=1e-3, **further):
+    return build_optimiser(TrainSettings(10, rate, "constant", clip=None, **further))
 
 
 def test_weights_change_when_they_are_due(method, build, feed, x64):
     model, draws = build(), feed(1)
-    balance = build_balance(method, model, build_optimiser(lambda step: 1e-2), {"every": 2, "decay": 0.5})
+    balance = Balance(every=2, decay=0.5).around(_adam(1e-2), method, model)
 
     def steps(objective, params):
         def one(carry, _):
@@ -225,15 +232,14 @@ def test_weights_change_when_they_are_due(method, build, feed, x64):
 
 
 def test_balance_that_cannot_be_is_refused(method, build):
-    gradients = build_optimiser(lambda step: 1e-3)
     with pytest.raises(ValueError, match=r"unknown train.balance.kind 'gradients'. Did you mean 'gradient'"):
-        build_balance(method, build(), gradients, {"kind": "gradients"})
+        _adam(balance={"kind": "gradients"})
     with pytest.raises(ValueError, match=r"unknown option of train.balance: 'evry'. Did you mean 'every'"):
-        build_balance(method, build(), gradients, {"evry": 3})
+        _adam(balance={"evry": 3})
     with pytest.raises(ValueError, match="needs an optimiser of gradients such as adamw"):
-        build_balance(method, build(), build_optimiser(lambda step: 1e-3, kind="lbfgs"), {})
+        Balance().around(_adam(optimiser="lbfgs"), method, build())
     with pytest.raises(ValueError, match="needs a loss that is a sum of terms"):
-        build_balance(build_method({"kind": "supervised"}), build(), gradients, {})
+        Balance().around(_adam(), Supervised(), build())
 
 
 # the loop
@@ -328,18 +334,18 @@ def test_one_and_two_devices_give_the_same_field(method, build, feed, tmp_path, 
 
 
 def test_the_compiled_step_gathers_nothing(method, build, feed):
-    mesh, draws, model = data_mesh(2), feed(2), build()
+    layout, draws, model = Layout.over(2), feed(2), build()
     params, static = eqx.partition(model, eqx.is_inexact_array)
-    optimiser = build_balance(method, model, build_optimiser(lambda step: 1e-3), {})
-    update = make_update(method, draws.fetch, static, optimiser, mesh, steps=1)
+    optimiser = Balance().around(_adam(), method, model)
+    update = make_update(method, draws, static, optimiser, layout, steps=1)
     _, item = draws.next(draws.init())
     frozen = jax.tree.map(lambda _: None, params)
     text = (
         update.lower(
-            replicate(TrainState.create(params, optimiser), mesh),
-            replicate((frozen, draws.arrays), mesh),
-            replicate(jax.random.key_data(jax.random.key(7)), mesh),
-            shard_batches(item[None], mesh),
+            layout.place(TrainState.create(params, optimiser)),
+            layout.replicate((frozen, draws.arrays)),
+            layout.replicate(jax.random.key_data(jax.random.key(7))),
+            layout.divide(item[None]),
         )
         .compile()
         .as_text()
@@ -366,4 +372,4 @@ def test_a_loss_that_is_not_finite_is_explained(method, build, feed, tmp_path):
 )
 def test_unknown_options_are_named(kind, options, words):
     with pytest.raises(ValueError, match=words):
-        build_optimiser(lambda step: 1e-3, kind=kind, options=options)
+        _adam(optimiser={"kind": kind, **options})

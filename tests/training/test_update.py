@@ -5,28 +5,26 @@ import numpy as np
 import optax
 import pytest
 
-from pdejax.training import TrainState, data_mesh, make_update, shard_batches
+from pdejax.training import Layout, TrainState, make_update
 from pdejax.training.optimisers.gradient import GradientDescent
-from pdejax.training.sharding import replicate
+from pdejax.training.state import kept
 
 
-def _run(method, model, feed, devices, *, updates=3, accumulate=1, optimiser=None, ema=0.5):
+def _run(method, model, feed, devices, *, updates=3, accumulate=1, optimiser=None, ema=0.5, layout=None):
     optimiser = GradientDescent(optimiser or optax.adamw(1e-2))
-    mesh = data_mesh(devices)
+    layout = layout or Layout.over(devices)
     arrays, static = eqx.partition(model, eqx.is_array)
     params, frozen = eqx.partition(arrays, method.trainable(model))
-    update = make_update(
-        method, feed.fetch, static, optimiser, mesh, steps=updates, ema_decay=ema, accumulate=accumulate
-    )
+    update = make_update(method, feed, static, optimiser, layout, steps=updates, ema_decay=ema, accumulate=accumulate)
     state, items = feed.init(), []
     for _ in range(updates):
         state, item = feed.next(state)
         items.append(item)
-    stacked = shard_batches(jax.tree.map(lambda *x: np.stack(x), *items), mesh)
+    stacked = layout.divide(jax.tree.map(lambda *x: np.stack(x), *items))
     args = (
-        replicate(TrainState.create(params, optimiser), mesh),
-        replicate((frozen, feed.arrays), mesh),
-        replicate(jax.random.key_data(jax.random.key(7)), mesh),
+        layout.place(TrainState.create(params, optimiser, kept(feed))),
+        layout.replicate((frozen, feed.arrays)),
+        layout.replicate(jax.random.key_data(jax.random.key(7))),
         stacked,
     )
     text = update.lower(*args).compile().as_text()

@@ -84,5 +84,4 @@ def _times(section: Mapping[str, Any], evolves: bool) -> Times | None:
 
 
 def _simulator(given: Any, kind: str) -> Simulator:
-    named = isinstance(given, str) or not isinstance(given, Mapping) or "kind" in given
-    return as_simulator(given if named else {"kind": kind, **given})
+    return as_simulator({"kind": kind, **given} if isinstance(given, Mapping) else given)

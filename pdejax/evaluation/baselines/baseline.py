@@ -1,7 +1,10 @@
 """A predictor that a model is compared with."""
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from pdejax.core import known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,3 +19,31 @@ class Baseline:
     meaning: str
     predictor: Any
     double: bool = False
+
+
+Maker = Callable[[Any, int], Baseline]
+"""From the data and the number of the first frame to a baseline; a `ValueError` says why there is none."""
+
+
+def build_baselines(
+    table: Mapping[str, Maker], data: Any, which: bool | Sequence[str] = True, start: int = 0
+) -> tuple[dict[str, Baseline], dict[str, str]]:
+    """The baselines that can be made for some data.
+
+    **Arguments:** `table`: all there are; `data`; `which`: all, none, or names of the table; `start`: number of the
+    first frame.
+
+    **Returns:** the baselines by name, and why others could not be made.
+
+    **Raises:** `ValueError` for an unknown name.
+    """
+    names = (list(table) if which else []) if isinstance(which, bool) else list(which)
+    made, skipped = {}, {}
+    for name in names:
+        if name not in table:
+            raise ValueError(known("baseline", name, table))
+        try:
+            made[name] = table[name](data, start)
+        except ValueError as reason:
+            skipped[name] = str(reason)
+    return made, skipped

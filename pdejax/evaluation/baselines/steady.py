@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pdejax.evaluation.baselines.baseline import Baseline
+from pdejax.evaluation.baselines.baseline import Baseline, Maker
 from pdejax.evaluation.predictor import FieldMap
 
 
@@ -57,7 +57,7 @@ def mean(dataset: Any, start: int = 0) -> Baseline:
     return Baseline("mean solution", "the mean of the training solutions, whatever the input", FieldMap(make))
 
 
-STEADY_BASELINES: dict[str, Callable[[Any, int], Baseline]] = {
+BASELINES: dict[str, Maker] = {
     "solver": solver,
     "solver_coarse_grid": solver_coarse_grid,
     "mean": mean,

@@ -1,16 +1,15 @@
 """What every result table holds beside the model: what is gained over doing little, and over computing coarsely."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 
-from pdejax.core import Key, State, TimedStepper, hashed_by_identity, known, resample
+from pdejax.core import Key, State, TimedStepper, hashed_by_identity, resample
 from pdejax.equations import Family
-from pdejax.evaluation.baselines.baseline import Baseline
+from pdejax.evaluation.baselines.baseline import Baseline, Maker
 from pdejax.evaluation.baselines.linear import fit_linear_propagator
-from pdejax.evaluation.baselines.steady import STEADY_BASELINES
 from pdejax.evaluation.predictor import BoundStepper, as_predictor
 from pdejax.solvers import ETDRK
 
@@ -59,16 +58,16 @@ class OnGrid(eqx.Module):
 def persistence(dataset: Any, start: int = 0) -> Baseline:
     """The last known frame, forever."""
     meaning = "the last known frame, kept"
-    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.family))
+    return Baseline("persistence", meaning, as_predictor(Persistence(), dataset.step))
 
 
 def linear(dataset: Any, start: int = 0) -> Baseline:
     """The best translation-equivariant linear map, fitted to the training split; see `fit_linear_propagator`."""
-    if not dataset.domain.periodic:
+    if not getattr(dataset.domain, "periodic", False):
         raise ValueError("the linear propagator needs a periodic grid")
     stepper = fit_linear_propagator(dataset.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
-    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.family))
+    return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.step))
 
 
 def generator_of(dataset: Any) -> tuple[Family, ETDRK]:
@@ -108,7 +107,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
     family, made = generator_of(dataset)
-    if not dataset.domain.periodic:
+    if not getattr(dataset.domain, "periodic", False):
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     shape = made.domain(family, coarser=COARSER_GRID).shape
     grid = " x ".join(map(str, shape))
@@ -132,7 +131,7 @@ def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *
 
     **Raises:** `ValueError` if the grid is not periodic and `shape` is another one.
     """
-    if shape != tuple(dataset.domain.shape) and not dataset.domain.periodic:
+    if shape != tuple(dataset.domain.shape) and not getattr(dataset.domain, "periodic", False):
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
     grid, precision = " x ".join(map(str, shape)), "float64" if double else "float32"
     label = f"solver, {grid} points, {substeps} step{'s' if substeps > 1 else ''}"
@@ -146,7 +145,7 @@ def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     family, made = generator_of(dataset)
     whole = made.domain(family).shape
     shapes = [whole, tuple(dataset.domain.shape)]
-    if dataset.domain.periodic:
+    if getattr(dataset.domain, "periodic", False):
         even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
         shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
     substeps = [made.substeps, max(1, made.substeps // LARGER_STEP), 1]
@@ -154,7 +153,7 @@ def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     return [(shape, count) for shape in finest_first for count in dict.fromkeys(substeps)]
 
 
-BASELINES: dict[str, Callable[[Any, int], Baseline]] = {
+BASELINES: dict[str, Maker] = {
     "solver": solver,
     "solver_coarse_grid": solver_coarse_grid,
     "solver_large_step": solver_large_step,
@@ -162,28 +161,3 @@ BASELINES: dict[str, Callable[[Any, int], Baseline]] = {
     "persistence": persistence,
 }
 """Baselines by their key in `evaluation.json`, in the order of the table; each takes the data set and first frame."""
-
-
-def build_baselines(
-    dataset: Any, which: bool | Sequence[str] = True, start: int = 0
-) -> tuple[dict[str, Baseline], dict[str, str]]:
-    """The baselines of a data set.
-
-    **Arguments:** `dataset`; `which`: all, none, or names of `BASELINES`, for a steady problem of
-    `STEADY_BASELINES`; `start`: number of the first frame.
-
-    **Returns:** the baselines by name, and why others could not be made.
-
-    **Raises:** `ValueError` for an unknown name.
-    """
-    table = STEADY_BASELINES if dataset.steady else BASELINES
-    names = (list(table) if which else []) if isinstance(which, bool) else list(which)
-    made, skipped = {}, {}
-    for name in names:
-        if name not in table:
-            raise ValueError(known("baseline", name, table))
-        try:
-            made[name] = table[name](dataset, start)
-        except ValueError as reason:
-            skipped[name] = str(reason)
-    return made, skipped

@@ -12,12 +12,14 @@ import numpy as np
 
 from pdejax.core import Key
 from pdejax.evaluation.predictor import bound
-from pdejax.evaluation.reference import Truth
+from pdejax.evaluation.reference import Reference
 
 BATCH, STEPS, REPEATS = 16, 20, 5
 
 
-def _prepared(predictor: Any, history: int, double: bool, truth: Truth, count: int, times: Any, key: Key | None) -> Any:
+def _prepared(
+    predictor: Any, history: int, double: bool, truth: Reference, count: int, times: Any, key: Key | None
+) -> Any:
     """A call of the compiled rollout, run once already."""
     mode = lambda: jax.enable_x64(True) if double else contextlib.nullcontext()
     cast = lambda x: jnp.asarray(np.asarray(x[:count], np.float64) if double else x[:count])
@@ -39,7 +41,7 @@ def _prepared(predictor: Any, history: int, double: bool, truth: Truth, count: i
 
 
 def step_costs(
-    systems: Mapping[str, tuple[Any, int, bool]], truth: Truth, step: float, key: Key | None
+    systems: Mapping[str, tuple[Any, int, bool]], truth: Reference, step: float, key: Key | None
 ) -> dict[str, dict[str, Any]]:
     """Seconds of one step and of one unit of simulated time, of one trajectory in a batch.
 

@@ -23,12 +23,12 @@ from pdejax.evaluation.metrics.errors import correlation
 from pdejax.evaluation.metrics.horizon import THRESHOLDS, first_crossing
 from pdejax.evaluation.metrics.spectra import energy_spectrum
 from pdejax.evaluation.metrics.table import finite_or_none
-from pdejax.evaluation.reference import Truth
+from pdejax.evaluation.reference import Reference
 from pdejax.evaluation.rollouts.ensemble import MEMBER_AXIS, ensemble_rollout
 from pdejax.evaluation.rollouts.rollout import rollout
 
 
-def _scores(prediction: Any, frames: Any, truth: Truth, key: Key) -> dict[str, Any]:
+def _scores(prediction: Any, frames: Any, truth: Reference, key: Key) -> dict[str, Any]:
     """The traced reduction of one chunk; every leaf is (time, trajectory, ...)."""
     samples = jnp.moveaxis(prediction, MEMBER_AXIS, 0)[..., -frames.shape[-1] :].astype(frames.dtype)
     histogram = lambda s, u: rank_histogram(s, u, key=key)
@@ -50,7 +50,7 @@ def _scores(prediction: Any, frames: Any, truth: Truth, key: Key) -> dict[str, A
     return out
 
 
-def draws_differ(predictor: Any, truth: Truth, history: int, key: Key) -> bool:
+def draws_differ(predictor: Any, truth: Reference, history: int, key: Key) -> bool:
     """Whether one step from the first state depends on the key."""
     parameters = {name: values[:1] for name, values in truth.parameters.items()}
     first = truth.initial(history)[:1]
@@ -113,7 +113,7 @@ def _document(values: dict[str, np.ndarray], times: np.ndarray, members: int, lo
 
 
 def ensemble_section(
-    predictor: Any, truth: Truth, history: int, members: int, chunk: int | None, key: Key
+    predictor: Any, truth: Reference, history: int, members: int, chunk: int | None, key: Key
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Scores of an ensemble, of one predictor or of a sequence of them (then `members` is their number).
 

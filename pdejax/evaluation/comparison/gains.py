@@ -1,5 +1,6 @@
 """How much one system gains over another on the same trajectories, with paired intervals."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,3 +45,15 @@ def gain_entry(metric: Metric, curves: Curves, reference: Curves) -> dict[str, A
     if metric.censored:
         entry["bound"] = bool(metric.censored(curves) or metric.censored(reference))
     return entry
+
+
+def plain_gain(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """As `gain_entry`, of two numbers that are no means: without intervals."""
+    entry: dict[str, Any] = dict.fromkeys(
+        ("difference", "difference_interval", "gain", "gain_interval", "better", "reason")
+    )
+    entry["bound"] = bool(mine.get("censored") or other.get("censored"))
+    a, b = mine["value"], other["value"]
+    if a is None or b is None:
+        return entry | {"reason": mine.get("reason") or other.get("reason")}
+    return entry | {"difference": a - b, "gain": None if b == 0 else a / b - 1}

@@ -1,36 +1,33 @@
-"""Comparison of any number of predictors on the same truth, beside the classical solver at several resolutions."""
+"""Any number of predictors measured together on the same truth, beside the classical solver at several resolutions."""
 
-import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from pdejax.core import Key, known
-from pdejax.evaluation.baselines.baseline import Baseline
-from pdejax.evaluation.baselines.stepping import generator_of, solver, solver_at, solver_resolutions
 from pdejax.evaluation.comparison.cost import step_costs
 from pdejax.evaluation.comparison.ensembles import ensemble_section
 from pdejax.evaluation.comparison.gains import gain_entry
+from pdejax.evaluation.comparison.participants import SOLVER, Participant, models_of, solvers_of
 from pdejax.evaluation.comparison.parts import frontiers, long_section, lyapunov_section, with_lyapunov
-from pdejax.evaluation.metrics.table import METRICS
-from pdejax.evaluation.predictor import as_predictor
-from pdejax.evaluation.reference import Truth, select
-from pdejax.evaluation.result import save_result
+from pdejax.evaluation.metrics.table import METRICS, metric_entry
+from pdejax.evaluation.reference import Reference, select
 from pdejax.evaluation.rollouts.curves import curves_of, measure_of
-from pdejax.evaluation.rollouts.measure import dataset_section, protocol_section, system_section
 from pdejax.evaluation.rollouts.rollout import chunk_size, rollout
 from pdejax.evaluation.rollouts.solves import calls_per_step, solve_counts
+from pdejax.evaluation.systems import dataset_section, protocol_section, single_precision, system_section
 from pdejax.training import environment
 
-SCHEMA = 1
-SOLVER = "solver"  # the generating solver, in float64
+LAYOUT = """\
+comparison.json (schema 2, kind "comparison"); every number is finite, an unavailable one is null with its reason beside
+it. Rollouts that were measured together have all of this, results that were compared afterwards have `of` to `systems`
+and `seeds`.
 
-COMPARISON_DOCUMENTATION = """\
-comparison.json (schema 1); every number is finite, an unavailable one is null with its reason beside it.
+of            the kind of the compared results
+seeds         by name of a group of models that differ by their seed: by metric count, mean, spread (standard deviation
+              of the models, n - 1), low and high (the extreme ones), unit, better
 
 dataset, protocol, times, environment   as in evaluation.json; protocol also has reference (name), members, long_steps,
               chunk; start_frame is the newest known frame of the longest history
@@ -72,86 +69,6 @@ _mean_error_spectrum, _truth_spectrum (time, shell).
 Progress = Callable[[str], None]
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """How several predictors compare on the same trajectories.
-
-    **Arguments:** `document`: JSON-able, see `COMPARISON_DOCUMENTATION`; `arrays`: curves, by `SYSTEM/name`.
-    """
-
-    document: dict[str, Any]
-    arrays: Mapping[str, np.ndarray]
-
-    def system(self, name: str) -> dict[str, Any]:
-        """What is known of one system.
-
-        **Raises:** `ValueError` for an unknown one.
-        """
-        if name not in self.document["systems"]:
-            raise ValueError(known("system", name, self.document["systems"]))
-        return self.document["systems"][name]
-
-    def models(self) -> list[str]:
-        """Names of the compared predictors, in their order."""
-        return [name for name, one in self.document["systems"].items() if one["kind"] == "model"]
-
-    def save(self, folder: str | Path) -> Path:
-        """Writes `comparison.npz`, then `comparison.json`; returns the path of the latter."""
-        return save_result(folder, "comparison", self.document, self.arrays)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "Comparison":
-        """The comparison that `save` wrote.
-
-        **Raises:** `FileNotFoundError` if there is none; `ValueError` if another version wrote it.
-        """
-        path = Path(folder) / "comparison.json"
-        if not path.exists():
-            raise FileNotFoundError(f"{folder} holds no comparison.json: compare some runs first")
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"{path} has schema {document['schema']}, this pdejax reads {SCHEMA}")
-        with np.load(path.with_suffix(".npz")) as arrays:
-            return cls(document, dict(arrays))
-
-
-@dataclasses.dataclass(frozen=True)
-class _System:
-    one: Baseline
-    kind: str
-    history: int
-    calls: float | None
-    resolution: dict[str, Any] | None = None
-
-
-def _models(predictors: Mapping[str, Any], problem: Any) -> dict[str, _System]:
-    return {
-        name: _System(
-            Baseline(name, "a compared predictor", as_predictor(one, problem)),
-            "model",
-            getattr(one, "history", 1),
-            getattr(one, "calls", 1),
-        )
-        for name, one in predictors.items()
-    }
-
-
-def _resolution(shape: tuple[int, ...], substeps: int, precision: str) -> dict[str, Any]:
-    return {"shape": list(shape), "substeps": substeps, "precision": precision}
-
-
-def _solvers(dataset: Any, start: int, frontier: bool) -> dict[str, _System]:
-    """The generating solver in float64, and the coarser ones of the frontier in float32."""
-    family, made = generator_of(dataset)
-    whole = _resolution(made.domain(family).shape, made.substeps, "float64")
-    made = {SOLVER: _System(solver(dataset, start), "solver", 1, None, whole)}
-    for shape, substeps in solver_resolutions(dataset) if frontier else ():
-        one = solver_at(dataset, start, shape, substeps)
-        coarse = _resolution(shape, substeps, "float32")
-        made[f"{SOLVER}_{'x'.join(map(str, shape))}_{substeps}"] = _System(one, "solver", 1, None, coarse)
-    return made
-
-
 def _check(predictors: Mapping[str, Any], dataset: Any, reference: str | None, members: int) -> str:
     """The reference's name.
 
@@ -159,8 +76,6 @@ def _check(predictors: Mapping[str, Any], dataset: Any, reference: str | None, m
     """
     if not predictors:
         raise ValueError("a comparison needs at least one predictor")
-    if dataset.steady:
-        raise ValueError(f"data set {dataset.name!r} is of a steady problem: rollouts are compared, it has none")
     taken = [name for name in predictors if name in (SOLVER, "truth") or name.startswith(f"{SOLVER}_") or "/" in name]
     if taken:
         raise ValueError(
@@ -174,7 +89,7 @@ def _check(predictors: Mapping[str, Any], dataset: Any, reference: str | None, m
 
 
 def _roll(
-    rows: Mapping[str, _System], truth: Truth, chunk: int, key: Key, tell: Progress
+    rows: Mapping[str, Participant], truth: Reference, chunk: int, key: Key, tell: Progress
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any]]:
     """Sections, arrays and curves of all systems."""
     systems, arrays, curves = {}, {"times": truth.times}, {}
@@ -192,7 +107,8 @@ def _roll(
             double=row.one.double,
         )
         curves[name] = curves_of(result, truth)
-        section = system_section(row.one.label, row.one.meaning, row.kind, result, curves[name], False)
+        metrics = {m: metric_entry(metric, curves[name]) for m, metric in METRICS.items()}
+        section = system_section(row.one.label, row.one.meaning, row.kind, result, curves[name], metrics)
         systems[name] = section | {"history": row.history, "calls": row.calls, "resolution": row.resolution}
         arrays |= {f"{name}/{k}": v for k, v in curves[name].items() if k != "times"}
         if truth.periodic and "truth/spectrum" not in arrays:
@@ -201,7 +117,7 @@ def _roll(
 
 
 def _ensembles(
-    models: Mapping[str, _System], members: int, together: Mapping[str, Sequence[str]] | None
+    models: Mapping[str, Participant], members: int, together: Mapping[str, Sequence[str]] | None
 ) -> dict[str, tuple[Any, int, int]]:
     """Predictor or predictors, history and number of members of every ensemble.
 
@@ -229,11 +145,11 @@ def _gains(curves: Mapping[str, Any], name: str, base: str) -> dict[str, Any] | 
     return {metric: gain_entry(one, curves[name], curves[base]) for metric, one in METRICS.items()}
 
 
-def _costs(rows: Mapping[str, _System], truth: Truth, step: float, key: Key) -> dict[str, dict[str, Any]]:
+def _costs(rows: Mapping[str, Participant], truth: Reference, step: float, key: Key) -> dict[str, dict[str, Any]]:
     return step_costs({n: (r.one.predictor, r.history, r.one.double) for n, r in rows.items()}, truth, step, key)
 
 
-def compare_runs(
+def measure(
     predictors: Mapping[str, Any],
     dataset: Any,
     *,
@@ -248,7 +164,7 @@ def compare_runs(
     chunk: int | None = None,
     key: Key | None = None,
     progress: Progress | None = None,
-) -> Comparison:
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Rolls several predictors out from the same true frames and tells how they compare.
 
     All start from the newest frame of the longest history, see the same trajectories in the same chunks and draw by
@@ -258,7 +174,8 @@ def compare_runs(
     **Arguments:**
 
     - `predictors`: by name; each as in `evaluate`, with `calls` where one step calls its network several times.
-    - `dataset`: a `pdejax.data.Dataset`; `split`, `trajectories`, `steps`: as in `evaluate`.
+    - `dataset`: trajectories; without a family there are no classical solvers beside.
+    - `split`, `trajectories`, `steps`: as in `evaluate`.
     - `reference`: the name that differences and gains are measured against, the first one when omitted.
     - `members`: of the ensemble of every stochastic predictor; 0 for none.
     - `together`: further ensembles by name, each of the predictors named, which were trained independently.
@@ -267,19 +184,20 @@ def compare_runs(
     - `chunk`: trajectories at once; `key`: of stochastic predictors, `jax.random.key(0)` when omitted.
     - `progress`: called with a word on what is done next.
 
-    **Returns:** a `Comparison`, see `COMPARISON_DOCUMENTATION`.
+    **Returns:** document (see `LAYOUT`) and arrays.
 
-    **Raises:** `ValueError` for a steady data set, an unknown or taken name, an ensemble that cannot be made, or more
+    **Raises:** `ValueError` for an unknown or taken name, an ensemble that cannot be made, or more
     than the split holds.
     """
     base = _check(predictors, dataset, reference, members)
     key = jax.random.key(0) if key is None else key
     tell = progress or (lambda text: None)
-    models = _models(predictors, dataset.family)
+    models = models_of(predictors, dataset.step)
     wanted = _ensembles(models, members, together)
     longest = max(one.history for one in models.values())
     truth = select(dataset, split, trajectories, steps, longest)
-    rows = models | _solvers(dataset, truth.start, frontier)
+    solvers, skipped = solvers_of(dataset, truth.start, frontier)
+    rows = models | solvers
     size = chunk or chunk_size((*truth.states[:, 0].shape[:-1], longest * truth.states.shape[-1]), len(truth.times), 8)
     tell("Lyapunov exponent")
     exponent, lyapunov = lyapunov_section(dataset, truth)
@@ -305,17 +223,16 @@ def compare_runs(
         ensembles[name], more = ensemble_section(one, truth, history, count, max(1, size // count), key)
         arrays |= {f"{name}/ensemble_{k}": v for k, v in more.items()}
     document = {
-        "schema": SCHEMA,
         "dataset": dataset_section(dataset, split, len(truth.states)),
         "protocol": protocol_section(truth, longest, key)
         | {"reference": base, "members": members, "long_steps": long_steps, "chunk": size},
         "lyapunov": lyapunov,
         "times": [float(t) for t in truth.times],
         "systems": systems,
+        "skipped": skipped,
         "ensembles": ensembles,
         "frontier": frontiers(systems),
         "solver_frontier": frontiers({n: one for n, one in systems.items() if one["kind"] == "solver"}),
         "environment": environment(),
     }
-    smaller = lambda x: x.astype(np.float32) if np.issubdtype(x.dtype, np.floating) else x
-    return Comparison(document, {name: smaller(np.asarray(x)) for name, x in arrays.items()})
+    return document, single_precision(arrays)

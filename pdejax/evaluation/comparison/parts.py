@@ -7,7 +7,7 @@ import numpy as np
 
 from pdejax.core import Key
 from pdejax.evaluation.metrics.lyapunov import LyapunovExponent, in_lyapunov_times, largest_lyapunov_exponent
-from pdejax.evaluation.reference import Truth
+from pdejax.evaluation.reference import Reference
 from pdejax.evaluation.rollouts.stability import stability
 
 LYAPUNOV_STATES, LYAPUNOV_STEPS = 16, 500
@@ -15,20 +15,22 @@ LONG_TRAJECTORIES = 16
 FRONTIERS = {"one_step_nrmse": "lower", "correlation_time_0.8": "higher"}
 
 
-def _exponent(dataset: Any, truth: Truth) -> LyapunovExponent:
+def _exponent(dataset: Any, truth: Reference) -> LyapunovExponent:
     count = max(2, min(LYAPUNOV_STATES, len(truth.states)))
     rows = np.arange(count) % len(truth.states)
     parameters = {name: values[rows] for name, values in truth.parameters.items()}
     return largest_lyapunov_exponent(
-        dataset.family, dataset.simulator, truth.reference()[rows], parameters=parameters, steps=LYAPUNOV_STEPS
+        dataset.family, dataset.simulator, truth.first()[rows], parameters=parameters, steps=LYAPUNOV_STEPS
     )
 
 
-def lyapunov_section(dataset: Any, truth: Truth) -> tuple[LyapunovExponent | None, dict[str, Any]]:
+def lyapunov_section(dataset: Any, truth: Reference) -> tuple[LyapunovExponent | None, dict[str, Any]]:
     """The exponent and its section of the document."""
     entry: dict[str, Any] = dict.fromkeys(("exponent", "standard_error", "time", "states", "duration", "reason"))
-    if not dataset.domain.periodic:
+    if not truth.periodic:
         return None, entry | {"reason": "the solver that measures it needs a periodic grid"}
+    if dataset.family is None:
+        return None, entry | {"reason": "the data do not say which equation they solve"}
     exponent = _exponent(dataset, truth)
     if not np.isfinite(exponent.each).all():
         return None, entry | {"reason": "the solver diverged"}
@@ -71,7 +73,7 @@ def frontiers(systems: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def long_section(
-    predictor: Any, history: int, truth: Truth, steps: int, key: Key | None
+    predictor: Any, history: int, truth: Reference, steps: int, key: Key | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The section and arrays of a long rollout; a predictor that does not step has a reason instead."""
     count = min(LONG_TRAJECTORIES, len(truth.states))

@@ -1,4 +1,4 @@
-"""How far a field is from the known solution: at the end with what may be claimed, and during training."""
+"""How far a network of coordinates is from the known solution, with what may be claimed."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -126,29 +126,3 @@ def errors_in_time(problem: BoundaryValueProblem, truth: Truth, values: np.ndarr
     size = lambda x: np.sqrt(np.mean(np.square(x))) or 1.0
     at = lambda e: np.sqrt(np.mean(np.square(e), axis=(*rest, e.ndim - 1)))
     return {"error/times": truth.axes[0], **{name: at(e) / size(u) for name, (e, u) in parts.items()}}
-
-
-# ---- during training
-
-
-class FieldError:
-    """An evaluator for the training loop: the distance of a field to the known solution.
-
-    It is the bare distance, which says nothing below the floor of the truth: claims are those of `evaluate_field`.
-
-    **Arguments:** `truth`; `limit`: points of its grid that are used at most: axes are thinned; `chunk`: points
-    computed at once.
-    """
-
-    def __init__(self, truth: Truth, *, limit: int = 100_000, chunk: int = CHUNK) -> None:
-        axes, values = truth.axes, truth.values
-        while np.prod([len(x) for x in axes], dtype=np.int64) > limit:
-            longest = int(np.argmax([len(x) for x in axes]))
-            axes = tuple(x[::2] if i == longest else x for i, x in enumerate(axes))
-            values = values[(slice(None),) * longest + (slice(None, None, 2),)]
-        self._axes, self._values, self._chunk = axes, values, chunk
-
-    def __call__(self, model: Any) -> Mapping[str, float]:
-        """`valid/relative_l2`: norm of the error over norm of the solution, over all points and fields."""
-        found = on_axes(values_at, model, self._axes, self._chunk)
-        return {"valid/relative_l2": relative_l2(found - self._values, self._values)}

@@ -17,6 +17,13 @@ def _over_space(u: AnyArray) -> tuple[int, ...]:
     return tuple(range(2, u.ndim - 1))
 
 
+def _weighted(u: AnyArray, weights: AnyArray | None) -> AnyArray:
+    """Values times the weights of their points, `(*space,)` of mean one; the values themselves where all are alike."""
+    if weights is None:
+        return u
+    return u * namespace(u).asarray(weights, u.dtype).reshape(1, 1, *weights.shape, 1)
+
+
 class ErrorMoments(eqx.Module):
     """What every pointwise metric is made of, per step, trajectory and channel.
 
@@ -63,20 +70,23 @@ def _ratio(above: AnyArray, below: AnyArray) -> AnyArray:
 def moments(
     prediction: Float[AnyArray, "time trajectory *space channel"],
     truth: Float[AnyArray, "time trajectory *space channel"],
+    weights: Float[AnyArray, "*space"] | None = None,
 ) -> ErrorMoments:
     """The moments of a predicted trajectory against the true one.
 
-    **Arguments:** `prediction`, `truth`: same shape and type, physical units.
+    **Arguments:** `prediction`, `truth`: same shape and type, physical units; `weights`: of the points in means over
+    space, of mean one, such as those of a quadrature; all alike when omitted.
     """
     space = _over_space(truth)
     points = np.prod([truth.shape[a] for a in space]).item()
-    centred = truth - truth.mean(space, keepdims=True)
+    mean = lambda u: _weighted(u, weights).mean(space)
+    centred = truth - _weighted(truth, weights).mean(space, keepdims=True)
     return ErrorMoments(
-        error=((prediction - truth) ** 2).mean(space),
-        truth=(truth**2).mean(space),
-        prediction=(prediction**2).mean(space),
-        variance=(centred**2).sum(space) / max(points - 1, 1),
-        correlation=correlation(prediction, truth),
+        error=mean((prediction - truth) ** 2),
+        truth=mean(truth**2),
+        prediction=mean(prediction**2),
+        variance=_weighted(centred**2, weights).sum(space) / max(points - 1, 1),
+        correlation=correlation(prediction, truth, weights),
     )
 
 
@@ -115,19 +125,21 @@ def vrmse(
 def correlation(
     prediction: Float[AnyArray, "time trajectory *space channel"],
     truth: Float[AnyArray, "time trajectory *space channel"],
+    weights: Float[AnyArray, "*space"] | None = None,
 ) -> Float[AnyArray, "time trajectory"]:
     """Pearson correlation over space and channels, per step and trajectory.
 
     The spatial mean of every channel is removed first, so that neither an offset nor channels of different level
     look like agreement; it is 0 where a field has no spatial variation.
+
+    **Arguments:** `prediction`, `truth`; `weights`: of the points, as of `moments`.
     """
     space = _over_space(truth)
-    a = prediction - prediction.mean(space, keepdims=True)
-    b = truth - truth.mean(space, keepdims=True)
-    everything = (*space, truth.ndim - 1)
-    norms = jnp.sqrt((a * a).sum(everything)) * jnp.sqrt((b * b).sum(everything))
+    a, b = (u - _weighted(u, weights).mean(space, keepdims=True) for u in (prediction, truth))
+    total = lambda u: _weighted(u, weights).sum((*space, truth.ndim - 1))
+    norms = jnp.sqrt(total(a * a)) * jnp.sqrt(total(b * b))
     safe = jnp.where(norms > 0, norms, jnp.ones_like(norms))
-    return jnp.where(norms > 0, jnp.clip((a * b).sum(everything) / safe, -1, 1), jnp.zeros_like(norms))
+    return jnp.where(norms > 0, jnp.clip(total(a * b) / safe, -1, 1), jnp.zeros_like(norms))
 
 
 def geometric_mean(

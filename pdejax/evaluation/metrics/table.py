@@ -133,18 +133,33 @@ def finite_or_none(value: Any) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def metric_entry(metric: Metric, curves: Curves, steady: bool = False) -> dict[str, Any]:
-    """Value, interval and, where there is no value, the reason; `steady`: whether the problem has no time."""
-    entry: dict[str, Any] = {
+def own_metric(name: str) -> Metric:
+    """A metric that was brought from outside, the mean over all steps of the curve of its name."""
+    return _lower(
+        name.replace("_", " "), "", "a metric of your own, averaged over all steps", lambda c: c[name].mean(0)
+    )
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of a key in `evaluation.json`, one of your own where it is none of ours."""
+    return METRICS[name] if name in METRICS else own_metric(name)
+
+
+def no_entry(metric: Metric, reason: str) -> dict[str, Any]:
+    """What is recorded of a metric that has no value."""
+    return {
         "value": None,
         "interval": None,
         "unit": metric.unit,
         "better": metric.better,
         "censored": None,
-        "reason": None,
+        "reason": reason,
     }
-    if metric.timed and steady:
-        return entry | {"reason": "a steady problem has no time"}
+
+
+def metric_entry(metric: Metric, curves: Curves) -> dict[str, Any]:
+    """Value, interval and, where there is no value, the reason."""
+    entry = no_entry(metric, "") | {"reason": None}
     try:
         samples = np.asarray(metric.samples(curves), np.float64)
     except KeyError:
@@ -158,12 +173,3 @@ def metric_entry(metric: Metric, curves: Curves, steady: bool = False) -> dict[s
         low, high = bootstrap_interval(samples, lambda means: metric.statistic(means, curves["times"]))
         entry["interval"] = [float(low), float(high)]
     return entry
-
-
-def compare_entry(metric: Metric, first: Curves, second: Curves) -> dict[str, Any]:
-    """Difference first minus second of a metric on the same trajectories, with its paired interval."""
-    a, b = (np.asarray(metric.samples(c), np.float64) for c in (first, second))
-    statistic = lambda means: metric.statistic(means, first["times"])
-    low, high = bootstrap_interval(a, statistic, minus=b)
-    value = statistic(a.mean(0, keepdims=True))[0] - statistic(b.mean(0, keepdims=True))[0]
-    return {"difference": float(value), "interval": [float(low), float(high)]}

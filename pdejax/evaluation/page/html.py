@@ -136,6 +136,30 @@ def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def card(value: str, text: str) -> str:
+    """A number that is seen first, with what it is; both HTML."""
+    return f'<div class="card"><b>{value}</b><span>{text}</span></div>'
+
+
+def cards(each: Iterable[str]) -> str:
+    """Several of them in a row."""
+    return f'<div class="cards">{"".join(each)}</div>'
+
+
+def notes(each: Iterable[str]) -> str:
+    """A list of sentences, HTML."""
+    return "<ul>" + "".join(f"<li>{note}</li>" for note in each) + "</ul>"
+
+
+def formulas(latex: Sequence[str], terms: Sequence[str], name: str, longest: int = 10_000) -> str:
+    """Terms as formulas; as they were written where one is longer or matplotlib does not know a command."""
+    short = latex and all(len(line) <= longest for line in latex)
+    shown = [formula(line, f"{name}{i}") for i, line in enumerate(latex)] if short else [None]
+    if None in shown:
+        return "".join(f"<p><code>{escape(term)}</code></p>" for term in terms)
+    return "".join(map(str, shown))
+
+
 def picture(made: Figure, name: str, caption: str) -> str:
     """A figure as inline SVG; `caption` is HTML, `name` labels it."""
     image = inline_svg(made, name, escape(name.replace("_", " ")))

@@ -8,7 +8,7 @@ import numpy as np
 from pdejax.evaluation.metrics.divergence import first_diverged, without_divergence
 from pdejax.evaluation.metrics.errors import moments
 from pdejax.evaluation.metrics.spectra import BANDS, FLOOR, band_error, energy_spectrum, spectrum_log_distance
-from pdejax.evaluation.reference import Truth
+from pdejax.evaluation.reference import Reference
 from pdejax.evaluation.rollouts.rollout import Rollout
 
 
@@ -16,13 +16,21 @@ def middle_slice(u: Any, ndim: int) -> Any:
     return u[..., u.shape[-2] // 2, :] if ndim == 3 else u
 
 
-def measure_of(truth: Truth) -> Callable[[Any, Any], dict[str, Any]]:
-    """The traced reduction of one chunk: moments and spectra per frame, and a thinned copy for pictures."""
+OwnMetric = Callable[[Any, Any], Any]
+"""Of the prediction and the truth, `(time, trajectory, *space, channel)`, to numbers `(time, trajectory)`; traced."""
+
+
+def measure_of(truth: Reference, own: Mapping[str, OwnMetric] | None = None) -> Callable[[Any, Any], dict[str, Any]]:
+    """The traced reduction of one chunk: moments and spectra per frame, and a thinned copy for pictures.
+
+    **Arguments:** `truth`; `own`: further metrics by name.
+    """
     ndim, shown = truth.ndim, truth.example_frames()
 
     def measure(prediction: Any, frames: Any) -> dict[str, Any]:
         newest = prediction[..., -frames.shape[-1] :].astype(frames.dtype)
-        out = {"moments": moments(newest, frames), "frames": middle_slice(newest[shown], ndim)}
+        out = {"moments": moments(newest, frames, truth.weights), "frames": middle_slice(newest[shown], ndim)}
+        out["own"] = {name: metric(newest, frames) for name, metric in (own or {}).items()}
         if truth.periodic:
             spectra = {"prediction": newest, "truth": frames, "error": newest - frames}
             out["spectra"] = {name: energy_spectrum(u, ndim) for name, u in spectra.items()}
@@ -52,10 +60,9 @@ def _spectral_curves(spectra: Mapping[str, np.ndarray], nrmse: np.ndarray, diver
     }
 
 
-def curves_of(result: Rollout, truth: Truth) -> dict[str, np.ndarray]:
+def curves_of(result: Rollout, truth: Reference) -> dict[str, np.ndarray]:
     """Everything kept of one system, without a number that is not finite (but for a truth that is zero)."""
-    first = np.square(truth.reference(), dtype=np.float64).mean(tuple(range(1, truth.ndim + 1)))
-    kept, diverged = without_divergence(result.values["moments"], first)
+    kept, diverged = without_divergence(result.values["moments"], truth.sizes())
     curves = {
         "nrmse": kept.nrmse(),
         "mse": kept.mse(),
@@ -63,6 +70,7 @@ def curves_of(result: Rollout, truth: Truth) -> dict[str, np.ndarray]:
         "vrmse": kept.vrmse(),
         "correlation": kept.correlation,
         "diverged_step": first_diverged(diverged),
+        **result.values["own"],
     }
     if truth.periodic:
         curves |= _spectral_curves(result.values["spectra"], curves["nrmse"], diverged)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from pdejax.core import Key
 from pdejax.evaluation.predictor import bound
-from pdejax.evaluation.reference import Truth
+from pdejax.evaluation.reference import Reference
 from pdejax.solvers import Account, Integrator
 
 AUTOMATIC = "automatic"
@@ -45,7 +45,7 @@ def _policies(predictor: Accounted) -> Iterator[Any]:
 
 
 def solve_counts(
-    predictor: Any, truth: Truth, history: int, *, trajectories: int, key: Key | None
+    predictor: Any, truth: Reference, history: int, *, trajectories: int, key: Key | None
 ) -> list[dict[str, Any]]:
     """What one solve takes, over one step of the data and over all of them, by its first step.
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
+from pdejax.core import register
 from pdejax.evaluation.metrics.divergence import without_divergence
 from pdejax.evaluation.metrics.errors import geometric_mean, moments
 from pdejax.evaluation.metrics.horizon import correlation_time_of_mean
@@ -14,16 +16,18 @@ from pdejax.evaluation.reference import select
 from pdejax.evaluation.rollouts.rollout import chunk_size
 
 
+@register("evaluator", "rollout")
 class RolloutValidation:
     """An evaluator for the training loop: one batch of rollouts from a split's first frames.
 
-    **Arguments:** `dataset`; `split`; `trajectories`: how many, as far as they fit into memory at once; `steps`: how
-    far, to the end when omitted; `history`: frames the model wants; `key`: of a stochastic model, the same each time.
+    **Arguments:** `data`: trajectories; `split`; `trajectories`: how many, as far as they fit into memory at once;
+    `steps`: how far, to the end when omitted; `history`: frames the model wants; `key`: of a stochastic model, the
+    same each time.
     """
 
     def __init__(
         self,
-        dataset: Any,
+        data: Any,
         split: str = "valid",
         *,
         trajectories: int = 16,
@@ -31,27 +35,26 @@ class RolloutValidation:
         history: int = 1,
         key: Any = None,
     ) -> None:
-        part = dataset.split(split)
-        shape = (min(trajectories, len(part)), *dataset.domain.shape, len(dataset.field_names))
-        frames = part.frames if dataset.steady else part.frames - history
+        part = data.split(split)
+        shape = (min(trajectories, len(part)), *data.domain.shape, len(data.field_names))
+        frames = part.frames - history if data.step else part.frames
         fitting = chunk_size(shape, frames if steps is None else min(steps, frames))
-        self._truth = truth = select(dataset, split, fitting, steps, history)
-        self._first = truth.reference()
+        self._truth = truth = select(data, split, fitting, steps, history)
         self._parameters = {name: jnp.asarray(values) for name, values in truth.parameters.items()}
         self._arrays = jnp.asarray(truth.initial(history)), jnp.asarray(truth.frames), key
 
         @eqx.filter_jit
         def measure(predictor: Any, initial: Any, frames: Any, key: Any) -> Any:
             prediction = predictor.predict(initial, truth.times, key=key)
-            return moments(prediction[..., -frames.shape[-1] :].astype(frames.dtype), frames)
+            return moments(prediction[..., -frames.shape[-1] :].astype(frames.dtype), frames, truth.weights)
 
         self._measure = measure
 
     def __call__(self, model: Any) -> Mapping[str, float]:
         """`valid/one_step_nrmse`, `valid/rollout_nrmse` (geometric mean over steps, the smaller the better),
         `valid/correlation_time_0.8` and `valid/diverged` (share of the trajectories)."""
-        first = (self._first**2).mean(tuple(range(1, self._truth.ndim + 1)))
-        kept, diverged = without_divergence(self._measure(bound(model, self._parameters), *self._arrays), first)
+        found = self._measure(bound(model, self._parameters), *self._arrays)
+        kept, diverged = without_divergence(found, self._truth.sizes(np.float32))
         return {
             "valid/one_step_nrmse": float(kept.nrmse()[0].mean()),
             "valid/rollout_nrmse": float(geometric_mean(kept.nrmse())),

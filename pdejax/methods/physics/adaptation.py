@@ -1,14 +1,13 @@
 """Changing the Gaussians of a field where the residual asks for it: fewer, more, smaller, elsewhere."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pdejax.core import Key
+from pdejax.core import Count, Given, Key, NotNegative, Whole
 from pdejax.data import QuasiRandomPoints
 from pdejax.methods.operators.coordinate import PhysicsField
 from pdejax.networks import GaussianField, GaussianLattice
@@ -16,23 +15,22 @@ from pdejax.networks import GaussianField, GaussianLattice
 SHRINK = 1.6  # by which halves of a Gaussian are narrower (Kerbl et al. 2023, arXiv 2308.04079, section 5.2)
 
 
-def field_spec(spec: Mapping[str, Any], model: PhysicsField) -> dict[str, Any]:
-    """The specification of a model's network with the numbers of Gaussians and slabs that it has by now."""
-    field = model.field
+def sizes_of(field: Any) -> dict[str, Any]:
+    """The options of a field that training may change: how many Gaussians and slabs it has by now."""
     if isinstance(field, GaussianLattice):
-        return {**spec, "slabs": field.slabs, "wide": field.wide}
-    return {**spec, "count": field.centres.shape[1]} if isinstance(field, GaussianField) else dict(spec)
+        return {"slabs": field.slabs, "wide": field.wide}
+    return {"count": field.centres.shape[1]} if isinstance(field, GaussianField) else {}
 
 
 def adapt_field(
-    model: PhysicsField,
+    model: Annotated[PhysicsField, Given()],
     *,
-    prune: float = 0.0,
-    split: int = 0,
-    add: int = 0,
-    move: int = 0,
-    candidates: int = 4096,
-    key: Key,
+    prune: NotNegative = 0.0,
+    split: Whole = 0,
+    add: Whole = 0,
+    move: Whole = 0,
+    candidates: Count = 4096,
+    key: Annotated[Key, Given()],
 ) -> PhysicsField:
     """The model with other Gaussians: first weak ones leave, then strong ones split, then new ones come.
 

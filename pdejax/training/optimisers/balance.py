@@ -1,7 +1,6 @@
 """Weights of a loss's terms that follow their gradients, around any optimiser of gradients."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int
 
-from pdejax.core import Scalar, known
+from pdejax.core import Count, Fraction, Scalar
 from pdejax.methods import Composite
 from pdejax.training.optimisers.batch_objective import BatchObjective
 from pdejax.training.optimisers.gradient import GradientDescent
@@ -44,26 +43,50 @@ class _Weighted:
 
 
 @dataclasses.dataclass(frozen=True)
-class Balanced:
-    """Gives each term of a loss a factor, beside the weight it has, so that none drowns the others.
+class Balance:
+    """How the terms of a loss get factors, beside the weights they have, so that none drowns the others.
 
     **Arguments:**
 
-    - `inner`: the optimiser, which must ask for nothing but values and gradients.
-    - `names`: of the terms.
     - `kind`: `gradient`: mean norm of all terms' gradients over the term's own (Wang et al. 2021, arXiv 2001.04536,
       with the norms of Wang et al. 2023, arXiv 2308.08468, eq. 12); `ntk`: the same of the traces of the tangent
       kernels, the mean squares of the gradients of single residuals (Wang et al. 2022, arXiv 2007.14527, eq. 6.5),
       estimated by `probes` random signs, a gradient each (Hutchinson).
-    - `every`: updates between new weights; `decay`: of their moving average.
+    - `every`: updates between new factors; `decay`: of their moving average.
+    """
+
+    kind: Literal["gradient", "ntk"] = "gradient"
+    every: Count = 1000
+    decay: Fraction = 0.9
+    probes: Count = 4
+
+    def around(self, inner: Optimiser, method: Any, model: Any) -> "Balanced":
+        """The optimiser with balanced terms.
+
+        **Raises:** `ValueError` for a method whose loss has no terms, or an optimiser that needs more than gradients.
+        """
+        if not isinstance(method, Composite):
+            raise ValueError("train.balance needs a loss that is a sum of terms: method=physics_informed")
+        if not isinstance(inner, GradientDescent):
+            raise ValueError("train.balance needs an optimiser of gradients such as adamw or soap")
+        return Balanced(inner, method.term_names(model), self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Balanced:
+    """An optimiser of a loss whose terms have factors that follow their gradients.
+
+    **Arguments:** `inner`: the optimiser, which must ask for nothing but values and gradients; `names`: of the terms;
+    `rule`: how the factors follow.
     """
 
     inner: Optimiser
     names: tuple[str, ...]
-    kind: Literal["gradient", "ntk"] = "gradient"
-    every: int = 1000
-    decay: float = 0.9
-    probes: int = 4
+    rule: Balance
+
+    def check(self, method: Any, model: Any) -> None:
+        """See `Optimiser`."""
+        self.inner.check(method, model)
 
     def init(self, params: Any) -> BalanceState:
         """Equal weights."""
@@ -74,46 +97,31 @@ class Balanced:
     def step(self, objective: Objective, params: Any, state: BalanceState) -> tuple[Any, BalanceState, Metrics]:
         """See `Optimiser`."""
         batch = cast(BatchObjective, objective)
-        due = state.count % self.every == 0
+        due = state.count % self.rule.every == 0
         weights = lax.cond(due, lambda: self._update(batch, params, state), lambda: state.weights)
         weighted: Any = _Weighted(batch, weights)
         params, inner, metrics = self.inner.step(weighted, params, state.inner)
         metrics |= {f"weight_{name}": value for name, value in weights.items()}
         return params, BalanceState(weights, state.count + 1, inner), metrics
 
+    def finish(self, model: Any) -> Any:
+        """See `Optimiser`."""
+        return self.inner.finish(model)
+
     def _update(self, objective: BatchObjective, params: Any, state: BalanceState) -> dict[str, Scalar]:
         sizes = jnp.stack([self._size(objective, params, state, i) for i in range(len(self.names))])
         target = jnp.mean(sizes) / (sizes + 1e-5 * jnp.mean(sizes))
         old = jnp.stack([state.weights[name] for name in self.names])
-        new = jnp.where(state.count == 0, target, self.decay * old + (1 - self.decay) * target)
+        new = jnp.where(state.count == 0, target, self.rule.decay * old + (1 - self.rule.decay) * target)
         return {name: new[i] for i, name in enumerate(self.names)}
 
     def _size(self, objective: BatchObjective, params: Any, state: BalanceState, number: int) -> Scalar:
-        if self.kind == "gradient":
+        if self.rule.kind == "gradient":
             return jnp.sqrt(_square(jax.grad(lambda p: objective.terms(p)[self.names[number]])(params)))
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), state.count), number)
         probe = lambda key: _square(jax.grad(objective.probe)(params, number, key))
-        return jnp.mean(lax.map(probe, jax.random.split(key, self.probes)))
+        return jnp.mean(lax.map(probe, jax.random.split(key, self.rule.probes)))
 
 
 def _square(tree: Any) -> Scalar:
     return jnp.sum(jnp.stack([jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)]))
-
-
-def build_balance(method: Any, model: Any, inner: Optimiser, options: Mapping[str, Any]) -> Balanced:
-    """Balanced weights for a composite method around an optimiser of gradients.
-
-    **Raises:** `ValueError` for a method whose loss has no terms, an optimiser that needs more than gradients, or an
-    unknown option.
-    """
-    if not isinstance(method, Composite):
-        raise ValueError("train.balance needs a loss that is a sum of terms: method=physics_informed")
-    if not isinstance(inner, GradientDescent):
-        raise ValueError("train.balance needs an optimiser of gradients such as adamw or soap")
-    kinds, names = ("gradient", "ntk"), ("kind", "every", "decay", "probes")
-    for name in options:
-        if name not in names:
-            raise ValueError(known("option of train.balance:", name, names))
-    if options.get("kind", "gradient") not in kinds:
-        raise ValueError(known("train.balance.kind", options["kind"], kinds))
-    return Balanced(inner, method.term_names(model), **options)

@@ -11,7 +11,7 @@ from pdejax.core import known
 REST = "rest"
 
 
-def _place(path: Any) -> str:
+def place_of(path: Any) -> str:
     """`.encoder.weights.` of a leaf: field names, keys and indices between dots."""
     return f".{jax.tree_util.keystr(path, simple=True, separator='.')}."
 
@@ -24,13 +24,13 @@ def group_labels(params: Any, names: Iterable[str]) -> Any:
     **Raises:** `ValueError` for a name that no leaf has.
     """
     names = [name for name in names if name != REST]
-    places = [_place(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    places = [place_of(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     for name in names:
         if not any(f".{name}." in place for place in places):
             raise ValueError(
                 known("parameter group", name, sorted({part for p in places for part in p.strip(".").split(".")}))
             )
-    label = lambda path, _: next((name for name in names if f".{name}." in _place(path)), REST)
+    label = lambda path, _: next((name for name in names if f".{name}." in place_of(path)), REST)
     return jax.tree_util.tree_map_with_path(label, params)
 
 
@@ -52,12 +52,17 @@ def grouped(
     return optax.partition(transforms, lambda params: group_labels(params, rates))
 
 
-def chosen_leaves(mask: Any, names: Iterable[str]) -> Any:
-    """A tree of booleans, true only where a leaf also belongs to one of the named groups; `mask` without names.
+def chosen_leaves(mask: Any, only: Iterable[str] = (), frozen: Iterable[str] = ()) -> Any:
+    """A tree of booleans, true where a leaf of `mask` is trained.
+
+    **Arguments:** `only`: groups outside of which nothing is, see `group_labels`; all are inside when empty;
+    `frozen`: groups that are not.
 
     **Raises:** `ValueError` for a name that no leaf has.
     """
-    names = tuple(names)
-    if not names:
-        return mask
-    return jax.tree.map(lambda label, wanted: wanted and label != REST, group_labels(mask, names), mask)
+    only, frozen = tuple(only), tuple(frozen)
+    if only:
+        mask = jax.tree.map(lambda label, wanted: wanted and label != REST, group_labels(mask, only), mask)
+    if frozen:
+        mask = jax.tree.map(lambda label, wanted: wanted and label == REST, group_labels(mask, frozen), mask)
+    return mask

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,8 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.linalg import cho_factor, cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
-from pdejax.core import Scalar, known
-from pdejax.training.optimisers.objective import Metrics, Objective, product
+from pdejax.core import Count, Fraction, NotNegative, Positive, Scalar, known, register
+from pdejax.training.optimisers.objective import Metrics, Objective, check_squares, product
 
 
 def _lengths(objective: Objective, jacobian: Array, least: float) -> Array:
@@ -27,6 +27,7 @@ def _report(objective: Objective, rows: Array, jacobian: Array) -> Metrics:
     return {"loss": loss, "grad_norm": jnp.linalg.norm(gradient)}
 
 
+@register("optimiser", "gauss_newton")
 @dataclasses.dataclass(frozen=True)
 class GaussNewton:
     """Solves the linearised problem by QR: exact in one step for residuals that are linear in the parameters.
@@ -40,11 +41,15 @@ class GaussNewton:
     **Raises:** `ValueError` if `ridge` is negative.
     """
 
-    ridge: float = 0.0
+    ridge: NotNegative = 0.0
 
     def __post_init__(self) -> None:
         if self.ridge < 0:
             raise ValueError(f"ridge is at least 0, got {self.ridge:g}")
+
+    def check(self, method: Any, model: Any) -> None:
+        """See `Optimiser`; the loss must be a sum of squares."""
+        check_squares("gauss_newton", method)
 
     def init(self, params: Any) -> tuple[()]:
         """See `Optimiser`; there is no state."""
@@ -61,6 +66,10 @@ class GaussNewton:
         step = -solve_triangular(factor[: x.size, :-1], factor[: x.size, -1]) / lengths
         metrics = {**_report(objective, rows, jacobian), "step_norm": jnp.linalg.norm(step)}
         return unravel(x + step), state, metrics
+
+    def finish(self, model: Any) -> Any:
+        """See `Optimiser`."""
+        return model
 
 
 # the step -(JᵀJ + λD)⁻¹ Jᵀf, as a function of λ and this device's rows f
@@ -110,6 +119,7 @@ class _Trial(NamedTuple):
     step: Float[Array, " parameter"]
 
 
+@register("optimiser", "levenberg_marquardt")
 @dataclasses.dataclass(frozen=True)
 class LevenbergMarquardt:
     """Damped Gauss–Newton with Marquardt's scaling: damping grows until the true loss falls (J. SIAM 11, 431, 1963).
@@ -127,13 +137,13 @@ class LevenbergMarquardt:
     **Raises:** `ValueError` for an unknown form or factors that cannot work.
     """
 
-    damping: float = 1e-3
-    shrink: float = 0.25
-    grow: float = 5.0
-    tries: int = 10
-    form: str = "auto"
-    momentum: float = 0.0
-    acceleration: float = 0.0
+    damping: Positive = 1e-3
+    shrink: Fraction = 0.25
+    grow: Positive = 5.0
+    tries: Count = 10
+    form: Literal["auto", "primal", "dual"] = "auto"
+    momentum: Fraction = 0.0
+    acceleration: NotNegative = 0.0
 
     def __post_init__(self) -> None:
         if self.form != "auto" and self.form not in _FORMS:
@@ -142,6 +152,10 @@ class LevenbergMarquardt:
             raise ValueError(f"damping > 0, 0 < shrink < 1 < grow and tries >= 1 are needed, got {self}")
         if not (0 <= self.momentum < 1 and self.acceleration >= 0):
             raise ValueError(f"0 <= momentum < 1 and acceleration >= 0 are needed, got {self}")
+
+    def check(self, method: Any, model: Any) -> None:
+        """See `Optimiser`; the loss must be a sum of squares."""
+        check_squares("levenberg_marquardt", method)
 
     def init(self, params: Any) -> MarquardtState:
         """See `Optimiser`."""
@@ -174,6 +188,10 @@ class LevenbergMarquardt:
         state = MarquardtState(jnp.clip(end.damping, precision, 1 / precision), step)
         metrics = {**report, "damping": state.damping, "tries": end.tries, "step_norm": jnp.linalg.norm(step)}
         return unravel(x + step), state, metrics
+
+    def finish(self, model: Any) -> Any:
+        """See `Optimiser`."""
+        return model
 
     def _build(self, objective: Objective, rows: Array, x: Array) -> Callable[[Objective, Array, Array], _Solve]:
         if self.form != "auto":

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from pdejax.core import Scalar
+from pdejax.methods import LeastSquares
 from pdejax.training.optimisers import collectives
 
 Metrics = dict[str, Array]
@@ -69,6 +70,10 @@ class Optimiser(Protocol):
     Decisions are made of totals only, so that all devices make the same ones.
     """
 
+    def check(self, method: Any, model: Any) -> None:
+        """**Raises:** `ValueError` for a method or model it cannot work on, in one sentence that says why."""
+        ...
+
     def init(self, params: Any) -> Any:
         """The state before the first step, a pytree of arrays."""
         ...
@@ -76,6 +81,22 @@ class Optimiser(Protocol):
     def step(self, objective: Objective, params: Any, state: Any) -> tuple[Any, Any, Metrics]:
         """The next parameters and state, and scalars to record: the `loss` before the step among them."""
         ...
+
+    def finish(self, model: Any) -> Any:
+        """The model after the last step, without what served the steps alone.
+
+        **Raises:** `RuntimeError` if the steps did not come to their end.
+        """
+        ...
+
+
+def check_squares(name: str, method: Any) -> None:
+    """**Raises:** `ValueError` for a method whose loss is no sum of squares."""
+    if not isinstance(method, LeastSquares):
+        raise ValueError(
+            f"optimiser {name!r} needs a loss that is a sum of squares, which {type(method).__name__} does not give: "
+            "take method=physics_informed, or an optimiser of gradients such as adamw"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,9 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from pdejax.training.optimisers.objective import Metrics, Objective, product
+from pdejax.core import Count, Fraction, register
+from pdejax.training.optimisers.gradient import GradientDescent
+from pdejax.training.optimisers.objective import Metrics, Objective, SmoothObjective, product
 
 
 def _line_search(tries: int, curvature: float) -> optax.GradientTransformationExtraArgs:
@@ -24,6 +26,7 @@ def _check(tries: int, curvature: float) -> None:
         raise ValueError(f"tries >= 1 and 0 < curvature < 1 are needed, got tries={tries}, curvature={curvature:g}")
 
 
+@register("optimiser", "lbfgs")
 @dataclasses.dataclass(frozen=True)
 class LBFGS:
     """Limited-memory BFGS of optax with a zoom line search, for a loss on the same points in every step.
@@ -36,34 +39,33 @@ class LBFGS:
     **Raises:** `ValueError` for numbers that cannot work.
     """
 
-    memory: int = 10
-    tries: int = 20
-    curvature: float = 0.9
+    memory: Count = 10
+    tries: Count = 20
+    curvature: Fraction = 0.9
 
     def __post_init__(self) -> None:
         _check(self.tries, self.curvature)
         if self.memory < 1:
             raise ValueError(f"memory is at least 1, got {self.memory}")
 
-    def _transformation(self) -> optax.GradientTransformationExtraArgs:
-        return optax.lbfgs(memory_size=self.memory, linesearch=_line_search(self.tries, self.curvature))
+    def _descent(self) -> GradientDescent:
+        search = _line_search(self.tries, self.curvature)
+        return GradientDescent(optax.lbfgs(memory_size=self.memory, linesearch=search))
+
+    def check(self, method: Any, model: Any) -> None:
+        """See `Optimiser`; every loss has a gradient."""
 
     def init(self, params: Any) -> Any:
         """See `Optimiser`."""
-        return self._transformation().init(params)
+        return self._descent().init(params)
 
-    def step(self, objective: Objective, params: Any, state: Any) -> tuple[Any, Any, Metrics]:
+    def step(self, objective: SmoothObjective, params: Any, state: Any) -> tuple[Any, Any, Metrics]:
         """See `Optimiser`."""
-        (value, metrics), grads = objective.value_and_grad(params)
-        with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
-            updates, state = self._transformation().update(
-                grads, state, params, value=value, grad=grads, value_fn=objective.value
-            )
-        return (
-            optax.apply_updates(params, updates),
-            state,
-            {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics},
-        )
+        return self._descent().step(objective, params, state)
+
+    def finish(self, model: Any) -> Any:
+        """See `Optimiser`."""
+        return model
 
 
 def _broyden(inverse: Array, step: Array, change: Array, slope: Array) -> Array:
@@ -100,6 +102,7 @@ class BroydenState(NamedTuple):
     search: Any
 
 
+@register("optimiser", "ssbroyden")
 @dataclasses.dataclass(frozen=True)
 class SSBroyden:
     """Self-scaled Broyden method with a dense inverse Hessian, for up to some thousand parameters in double precision.
@@ -111,11 +114,14 @@ class SSBroyden:
     **Raises:** `ValueError` for numbers that cannot work.
     """
 
-    tries: int = 20
-    curvature: float = 0.9
+    tries: Count = 20
+    curvature: Fraction = 0.9
 
     def __post_init__(self) -> None:
         _check(self.tries, self.curvature)
+
+    def check(self, method: Any, model: Any) -> None:
+        """See `Optimiser`; every loss has a gradient."""
 
     def init(self, params: Any) -> BroydenState:
         """See `Optimiser`."""
@@ -137,6 +143,10 @@ class SSBroyden:
         inverse = jnp.where(accepted, learned, unit)
         metrics = {"loss": value, "grad_norm": jnp.linalg.norm(gradient), "rate": search.learning_rate, **metrics}
         return unravel(x + step), BroydenState(inverse, search), metrics
+
+    def finish(self, model: Any) -> Any:
+        """See `Optimiser`."""
+        return model
 
     def _search(
         self, loss: Callable[[Array], Array], x: Array, inverse: Array, value: Array, gradient: Array, state: Any

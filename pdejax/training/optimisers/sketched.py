@@ -10,8 +10,8 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy import fft
 from jaxtyping import Array, Float, Int
 
-from pdejax.core import Key, Scalar
-from pdejax.training.optimisers.objective import Metrics, Objective, product
+from pdejax.core import Count, Fraction, Key, Positive, Scalar, Whole, register
+from pdejax.training.optimisers.objective import Metrics, Objective, check_squares, product
 
 # Newton's method on the secular equation converges from one side; the worst spectra need about thirty steps
 _SECULAR_STEPS = 60
@@ -98,6 +98,7 @@ class SketchState(NamedTuple):
     count: Int[Array, ""]
 
 
+@register("optimiser", "sketched_gauss_newton")
 @dataclasses.dataclass(frozen=True)
 class SketchedGaussNewton:
     """Trust-region Gauss–Newton in a random subspace, its radius chosen by trying many (DSGNAR, arXiv 2607.02194).
@@ -117,20 +118,24 @@ class SketchedGaussNewton:
     **Raises:** `ValueError` for sizes that cannot work.
     """
 
-    columns: int = 800
-    rows: int = 1600
-    hashes: int = 4
-    radii: int = 24
-    spread: float = 3.0
-    target: float = 0.075
-    radius: float = 1.0
-    seed: int = 0
+    columns: Count = 800
+    rows: Count = 1600
+    hashes: Count = 4
+    radii: Count = 24
+    spread: Positive = 3.0
+    target: Fraction = 0.075
+    radius: Positive = 1.0
+    seed: Whole = 0
 
     def __post_init__(self) -> None:
         if min(self.columns, self.rows, self.hashes, self.radii) < 1:
             raise ValueError(f"columns, rows, hashes and radii are at least 1, got {self}")
         if not (self.spread > 1 and 0 < self.target < 1 and self.radius > 0):
             raise ValueError(f"spread > 1, 0 < target < 1 and radius > 0 are needed, got {self}")
+
+    def check(self, method: Any, model: Any) -> None:
+        """See `Optimiser`; the loss must be a sum of squares."""
+        check_squares("sketched_gauss_newton", method)
 
     def init(self, params: Any) -> SketchState:
         """See `Optimiser`."""
@@ -164,6 +169,10 @@ class SketchedGaussNewton:
         metrics = {"loss": loss, "grad_norm": jnp.linalg.norm(gradient), "radius": radius, "ratio": ratio[best]}
         metrics["step_norm"] = jnp.linalg.norm(step)
         return unravel(x + step), SketchState(radius, state.count + 1), metrics
+
+    def finish(self, model: Any) -> Any:
+        """See `Optimiser`."""
+        return model
 
 
 def _ratios(objective: Objective, actual: Array, change: Float[Array, "row probe"], rows: Array) -> Array:

@@ -139,17 +139,3 @@ def scale_by_soap(
         return jax.tree.unflatten(structure, directions), state
 
     return optax.GradientTransformation(init, update)
-
-
-def soap(
-    learning_rate: optax.ScalarOrSchedule = 3e-3, *, weight_decay: float = 0.0, mask: Any = None, **settings: Any
-) -> optax.GradientTransformation:
-    """The optimiser SOAP (arXiv 2409.11321) with decoupled weight decay.
-
-    **Arguments:** `mask`: which leaves decay, see `optax.adamw`; `settings`: see `scale_by_soap`.
-    """
-    return optax.chain(
-        scale_by_soap(**settings),
-        optax.add_decayed_weights(weight_decay, mask),
-        optax.scale_by_learning_rate(learning_rate),
-    )

@@ -9,8 +9,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding
 from orbax.checkpoint import v1 as ocp
+
+from pdejax.training.state import TrainState
 
 _keep = ocp.training.preservation_policies
 
@@ -30,6 +31,40 @@ def _precision_of_all_threads() -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_enable_x64", before)
+
+
+def _stored(state: TrainState) -> dict[str, Any]:
+    """By name, without what is empty: a feed that keeps nothing leaves no trace."""
+    return {name: part for name, part in vars(state).items() if name != "feed" or jax.tree.leaves(part)}
+
+
+def _is_stored(x: Any) -> bool:
+    return hasattr(x, "storage_metadata")
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    """The arrays of a tree by their places: which parts of it are empty plays no part."""
+    return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _filled(like: TrainState, stored: Any) -> dict[str, Any]:
+    """A state with the arrays that were stored."""
+    arrays = _named(stored)
+    return jax.tree_util.tree_map_with_path(lambda path, _: arrays[_name(path)], _stored(like))
+
+
+def _abstract(metadata: Any, wanted: Mapping[str, Any], shardings: Mapping[str, Any]) -> dict[str, Any]:
+    """What to load: the tree that is stored, with the types of a state and where its arrays go."""
+
+    def like(path: Any, stored: Any) -> jax.ShapeDtypeStruct:
+        name = _name(path)
+        return jax.ShapeDtypeStruct(tuple(stored.shape), wanted[name].dtype, sharding=shardings[name])
+
+    return {"state": jax.tree_util.tree_map_with_path(like, metadata, is_leaf=_is_stored), "feed": None}
 
 
 class Checkpoints:
@@ -63,54 +98,57 @@ class Checkpoints:
         """The last step of which saving was started; it is complete once `close` returned."""
         return max([*self.steps(), *self._started], default=None)
 
-    def save(self, step: int, state: Any, feed: Mapping[str, int], metrics: Mapping[str, float]) -> None:
+    def save(self, step: int, state: TrainState, feed: Mapping[str, int], metrics: Mapping[str, float]) -> None:
         """Starts saving in the background; the arrays may be donated afterwards.
 
         **Raises:** `RuntimeError` if nothing was started, so that no step is lost unnoticed.
         """
         value = metrics.get(self._monitor, math.nan)
         chosen: Any = {self._monitor: float(value)} if math.isfinite(value) else None
-        content = {"state": state, "feed": dict(feed)}
+        content = {"state": _stored(state), "feed": dict(feed)}
         # a step that a kill left unreadable is written anew
         response = self._checkpointer.save_checkpointables_async(step, content, metrics=chosen, overwrite=True)
         if response is None:
             raise RuntimeError(f"checkpoint {step} was not written")
         self._started = [step]
 
-    def restore(self, like: Any, sharding: NamedSharding) -> tuple[Any, dict[str, int]] | None:
+    def restore(self, like: TrainState, shardings: Any) -> tuple[TrainState, dict[str, int]] | None:
         """The newest complete checkpoint as `(state, feed state)`, or None.
 
-        **Arguments:** `like`: a state of the right structure, arrays or shapes; `sharding`: where its arrays go.
+        **Arguments:** `like`: a state of the right structure, arrays or shapes; `shardings`: where each array goes.
         A checkpoint that a kill left incomplete is passed over.
 
         **Raises:** `ValueError` if a checkpoint belongs to another model, or all are damaged.
         """
-        shape = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
-        abstract = {"state": jax.tree.map(shape, like), "feed": None}
+        wanted = _named(_stored(like)), _named(_stored(shardings))
         for step in reversed(self.steps()):
             try:
-                self._check_shapes(step, like)
+                metadata = self._check_shapes(step, like)
                 with _precision_of_all_threads():
-                    content = self._checkpointer.load_checkpointables(step, abstract)
+                    content = self._checkpointer.load_checkpointables(step, _abstract(metadata, *wanted))
             except (FileNotFoundError, KeyError) as broken:  # Orbax's NoEntryError is a KeyError
                 # deletion of old steps is not atomic: a kill may leave one half deleted and still listed
                 if step == self.steps()[0]:
                     raise ValueError(f"all checkpoints are damaged; of step {step} Orbax says: {broken}") from broken
                 continue
-            return content["state"], dict(content["feed"])
+            return TrainState(**{"feed": like.feed, **_filled(like, content["state"])}), dict(content["feed"])
         return None
 
-    def _check_shapes(self, step: int, like: Any) -> None:
-        """Compares before loading: what Orbax says of a mismatch does not help, and it leaves loose threads."""
+    def _check_shapes(self, step: int, like: TrainState) -> Any:
+        """Compares before loading: what Orbax says of a mismatch does not help, and it leaves loose threads.
+
+        **Returns:** what is stored, a tree of metadata.
+        """
         stored = ocp.checkpointables_metadata(str(self._folder / str(step))).metadata["state"]
         shapes = lambda tree, leaf: sorted(tuple(x.shape) for x in jax.tree.leaves(tree, is_leaf=leaf))
-        found, wanted = shapes(stored, lambda x: hasattr(x, "storage_metadata")), shapes(like, None)
+        found, wanted = shapes(stored, _is_stored), shapes(_stored(like), None)
         if found != wanted:
             odd = next(iter(set(found) ^ set(wanted)), f"{len(found)} arrays, not {len(wanted)}")
             raise ValueError(
                 f"checkpoint {step} does not fit this model and optimiser (differing: {odd}): "
                 "did the network, the method or the optimiser change?"
             )
+        return stored
 
     def close(self) -> None:
         """Returns when everything started is on disk; nothing can be saved afterwards."""

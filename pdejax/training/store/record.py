@@ -1,4 +1,4 @@
-"""What a run leaves behind to read: metrics as JSON lines and TensorBoard, and the environment."""
+"""What a run leaves behind to read: metrics as JSON lines, and the environment."""
 
 import datetime
 import importlib.metadata
@@ -6,12 +6,11 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-from tensorboardX import SummaryWriter
 
 from pdejax.core import write_text
 
@@ -36,50 +35,32 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _truncate(path: Path, step: int) -> float:
-    """Drops lines after `step` (a resumed run writes them again); returns the time of the last one kept."""
+def kept_lines(path: Path, step: int) -> list[dict[str, Any]]:
+    """The lines of a record of metrics, after those behind `step` were dropped: a resumed run writes them again."""
     if not path.exists():
-        return 0.0
-    kept, elapsed = [], 0.0
-    for line in path.read_text().splitlines():
+        return []
+    kept: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:  # the line a kill cut short
             break
         if entry["step"] <= step:
-            kept.append(line)
-            elapsed = entry.get("time", elapsed)
-    write_text(path, "".join(line + "\n" for line in kept))
-    return elapsed
+            kept.append(entry)
+    write_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+    return kept
 
 
-class Record:
-    """Appends metrics to `metrics.jsonl` and to TensorBoard files of a run folder.
+def plain(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers as JSON has them: those that are not finite become null."""
+    return {name: float(v) if math.isfinite(v) else None for name, v in values.items()}
 
-    **Arguments:** `folder`: of the run; `step`: where the run continues, -1 for a new one.
-    """
 
-    def __init__(self, folder: Path, step: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "metrics.jsonl"
-        self.elapsed = _truncate(path, step)
-        self._path, self._file = path, path.open("a", buffering=1)
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+def best_of(lines: Sequence[Mapping[str, Any]], name: str, sign: float = 1.0) -> float:
+    """The smallest value of `sign` times a metric of trained models so far; infinity if there is none."""
+    return min((sign * e[name] for e in lines if e["step"] and e.get(name) is not None), default=math.inf)
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """One line of finite numbers; others are left out of TensorBoard and written as null."""
-        plain = {k: (float(v) if math.isfinite(v) else None) for k, v in values.items()}
-        self._file.write(json.dumps({"step": step, **plain}) + "\n")
-        for name, value in plain.items():
-            if value is not None and name != "time":
-                self._board.add_scalar(name if "/" in name else f"train/{name}", value, step)
 
-    def best(self, name: str, sign: float = 1.0) -> float:
-        """The smallest value of `sign` times a metric of trained models so far; infinity if there is none."""
-        entries = (json.loads(line) for line in self._path.read_text().splitlines())
-        return min((sign * e[name] for e in entries if e["step"] and e.get(name) is not None), default=math.inf)
-
-    def close(self) -> None:
-        """Flushes and closes."""
-        self._file.close()
-        self._board.close()
+def begun(folder: Path | None) -> bool:
+    """Whether anything was trained in a folder that could be mixed up."""
+    return folder is not None and any(any(folder.glob(f"{below}checkpoints/*")) for below in ("", "*/", "stages/*/"))

@@ -4,11 +4,10 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from rich.console import Console
 
-from pdejax.data import _draw as drawing
-from pdejax.data import draw, overview, progress_bar
+from pdejax.data import examples, overview, progress_bar
+from pdejax.plot import Drawn, trajectories_figure
 
 
 def printed(path):
@@ -105,53 +104,46 @@ def test_description_of_what_a_reader_opens(tmp_path):
     assert "nu 0.25 to 0.5 differs by trajectory" in text
 
 
-def shown(figure: Figure):
-    """The images of a figure with their arrays, colour limits and edges."""
-    images = [(axes, image) for axes in figure.axes for image in axes.get_images()]
-    return [(a.get_xlabel(), np.asarray(i.get_array()), i.get_clim(), i.get_extent()) for a, i in images]
-
-
-def test_space_time_diagram_shows_the_states(burgers_set):
+def test_examples_are_the_states(burgers_set, plane_set, tmp_path):
     split = burgers_set.split("train")
-    with h5py.File(split.shards[0].path) as file:
-        images = shown(drawing._space_time(file, [1, 2]))
-    for number, (label, array, limits, extent) in zip([1, 2], images, strict=True):
-        np.testing.assert_array_equal(array, split.states[number, ..., 0])
+    title, found = examples(burgers_set.root, trajectory=1, most=2)
+    assert (title, [one.title for one in found]) == ("burgers, train", ["trajectory 1", "trajectory 2"])
+    for number, one in zip((1, 2), found, strict=True):
+        np.testing.assert_array_equal(one.fields["u"], split.states[number, ..., 0])
         length, step = (split.parameters[name][number] for name in ("length", "step"))
-        half = length / 32
-        np.testing.assert_allclose(extent[:2], (-half, 2 * length - half), rtol=1e-5)
-        np.testing.assert_allclose(extent[2:], (1.5 * step * 0.1, 9.5 * step * 0.1), rtol=1e-5)
-        assert label == "x"
-        assert limits[0] == -limits[1]
-
-
-def test_frames_show_the_states(plane_set):
-    split = plane_set.split("train")
-    with h5py.File(split.shards[0].path) as file:
-        images = shown(drawing._frames(file, 1))
-    assert len(images) == 2 * 5
-    for number, (_, array, _, _) in enumerate(images):
-        channel, frame = divmod(number, 5)
-        np.testing.assert_array_equal(array, split.states[1, frame, ..., channel].T)
+        np.testing.assert_allclose(one.axes["x"], 2 * length * np.arange(32) / 32, rtol=1e-5)
+        np.testing.assert_allclose(np.diff(one.times), 0.1 * step, rtol=1e-4)
+    _, (one, *_) = examples(plane_set.root)
+    assert list(one.axes) == ["x", "y"]
+    for channel, values in enumerate(one.fields.values()):
+        np.testing.assert_array_equal(values, plane_set.split("train").states[0, ..., channel])
+    states = np.arange(2 * 3 * 4.0).reshape(2, 3, 4, 1)
+    np.savez(tmp_path / "heat.npz", train=states, train_a=states[:, 0, :, 0])
+    title, (first, second) = examples(tmp_path / "heat.npz")
+    np.testing.assert_array_equal(second.fields["u"], states[1, ..., 0])
+    np.testing.assert_array_equal(first.constant["a"], states[0, 0, :, 0])
 
 
 @pytest.mark.parametrize("which", ["burgers_set", "plane_set"])
 def test_pictures_are_written(which, request, tmp_path):
-    out = draw(request.getfixturevalue(which).root, tmp_path / "picture.png")
-    assert out.read_bytes()[:4] == b"\x89PNG"
+    title, found = examples(request.getfixturevalue(which).root)
+    trajectories_figure([Drawn(*one) for one in found], title).savefig(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_picture_of_a_foreign_file_shows_vector_components(foreign, tmp_path):
-    with h5py.File(foreign) as file:
-        assert list(drawing._components(file, 0)) == ["velocity_x", "velocity_y"]
-    assert draw(foreign, tmp_path / "picture.png").exists()
+def test_picture_of_a_foreign_file_shows_vector_components(foreign):
+    title, found = examples(foreign)
+    assert list(found[0].fields) == ["velocity_x", "velocity_y"]
+    figure = trajectories_figure([Drawn(*one) for one in found], title)
+    images = [image for axes in figure.axes for image in axes.get_images()]
+    np.testing.assert_array_equal(images[0].get_array(), found[0].fields["velocity_x"][0].T)
 
 
-def test_pictures_of_what_is_not_there_are_refused(burgers_root, tmp_path):
-    with pytest.raises(ValueError, match="has no split 'test', it has train, valid"):
-        draw(burgers_root, tmp_path / "picture.png", split="test")
+def test_pictures_of_what_is_not_there_are_refused(burgers_root):
+    with pytest.raises(ValueError, match=r"unknown split 'test'\. Known: train, valid"):
+        examples(burgers_root, split="test")
     with pytest.raises(ValueError, match="has the trajectories 0 to 3, got 4"):
-        draw(burgers_root, tmp_path / "picture.png", trajectory=4)
+        examples(burgers_root, trajectory=4)
 
 
 def test_progress_bar_reaches_the_end():

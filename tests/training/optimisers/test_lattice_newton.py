@@ -9,8 +9,9 @@ import pytest
 from pdejax.core import TensorGrid
 from pdejax.data import PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsInformed, ProblemCard, field_spec
-from pdejax.training import TrainSettings, finished, train
+from pdejax.methods import PhysicsInformed, ProblemCard
+from pdejax.methods.physics.adaptation import sizes_of
+from pdejax.training import LatticeNewton, TrainSettings, train
 
 
 def problem_of(terms, domain, conditions, *, exact=None, fields=("u",), **further):
@@ -31,8 +32,7 @@ def solve(tmp_path):
         sampler = UniformPoints(8, 1)
         settings = TrainSettings(
             steps,
-            optimiser="lattice_newton",
-            options=options,
+            optimiser={"kind": "lattice_newton", **options},
             updates_per_dispatch=1,
             log_every=1,
             evaluate_every=10**6,
@@ -298,13 +298,13 @@ def test_unused_slabs_leave_and_an_unfinished_march_is_told(key, x64):
     ends = jnp.array([0.0, 0.5, 1.0, 1.0, 1.0])
     model = eqx.tree_at(lambda m: m.field.edges, model, ends)
     points = jax.random.uniform(key, (20, 2))
-    short = finished(model)
+    short = LatticeNewton().finish(model)
     assert short.field.slabs == 2
-    assert field_spec(spec, short) == {**spec, "slabs": 2, "wide": True}
+    assert sizes_of(short.field) == {"slabs": 2, "wide": True}
     np.testing.assert_array_equal(short(points), model(points))
     cut = eqx.tree_at(lambda m: m.field.weights, model, model.field.weights.at[1:].set(0))
     with pytest.raises(RuntimeError, match=r"came to t = 0.5 of 1 with network.slabs=4"):
-        finished(cut)
+        LatticeNewton().finish(cut)
 
 
 def test_single_precision_is_refused(solve):

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
-from pdejax.core import Scalar, known
+from pdejax.core import Count, Fraction, NotNegative, Positive, Scalar, known, register
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import PhysicsField
 from pdejax.networks import GaussianLattice
@@ -37,6 +37,7 @@ class March(NamedTuple):
     done: Bool[Array, ""]
 
 
+@register("optimiser", "lattice_newton")
 @dataclasses.dataclass(frozen=True)
 class LatticeNewton:
     """The optimiser of a `GaussianLattice` in a `PhysicsInformed` model, to be used in float64.
@@ -62,26 +63,26 @@ class LatticeNewton:
     - `steps`, `tolerance`, `inner`, `inner_tolerance`, `ridge`: see `TensorNewton`.
     """
 
-    passes: int = 1
-    group: int = 1
-    error: float | None = None
-    first: float = 1e-2
-    shortest: float = 1e-4
-    longest: float = 0.1
+    passes: Count = 1
+    group: Count = 1
+    error: Positive | None = None
+    first: Positive = 1e-2
+    shortest: Positive = 1e-4
+    longest: Positive = 0.1
     oversampling: float | tuple[float, ...] = 1.5
-    condition_weight: float = 10.0
+    condition_weight: Positive = 10.0
     adaptive: str = ""
-    floor: float = 1.0
-    grading: float = 0.12
-    smallest: float = 1e-4
-    fine: int = 4001
+    floor: Positive = 1.0
+    grading: Positive = 0.12
+    smallest: Positive = 1e-4
+    fine: Count = 4001
     cluster: float | tuple[float, ...] = 0.0
-    cutoff: float = 1e-12
-    steps: int = 12
-    tolerance: float = 1e-9
-    inner: int = 40
-    inner_tolerance: float = 1e-2
-    ridge: float = 1e-14
+    cutoff: Fraction = 1e-12
+    steps: Count = 12
+    tolerance: Positive = 1e-9
+    inner: Count = 40
+    inner_tolerance: Positive = 1e-2
+    ridge: NotNegative = 1e-14
 
     def __post_init__(self) -> None:
         if min(self.passes, self.group, self.steps, self.inner) < 1:
@@ -92,12 +93,13 @@ class LatticeNewton:
         if np.max(self.cluster) >= 1:
             raise ValueError(f"train.options.cluster is below 1, got {self.cluster}")
 
+    def check(self, method: Any, model: Any) -> None:
+        """See `Optimiser`; the model must be a plain lattice in double precision."""
+        check_lattice(self, model)
+
     def init(self, params: Any) -> March:
         """See `Optimiser`."""
-        check_field(params)
         edges = params.field.edges
-        if edges.dtype != np.float64:
-            raise ValueError("optimiser lattice_newton squares condition numbers: set train.precision=float64")
         length = edges[1] - edges[0] if self.error is None else self.first * (edges[-1] - edges[0])
         zero, number = jnp.zeros((), edges.dtype), jnp.zeros((), jnp.int32)
         return March(number, number, length, (zero, zero), zero, zero, zero, jnp.zeros((), bool))
@@ -105,7 +107,6 @@ class LatticeNewton:
     def step(self, objective: Any, params: Any, state: March) -> tuple[Any, March, dict[str, Array]]:
         """See `Optimiser`."""
         model = objective.assemble(params)
-        check_lattice(self, model)
         real = model.field.edges.dtype
         size = model.field.weights[0].size
         carry = (model.field, state, no_factor(size, real) if self.group > 1 else None, jnp.zeros((), bool))
@@ -116,6 +117,10 @@ class LatticeNewton:
         metrics = {"loss": state.loss, "error": state.error, "slab": state.slab.astype(real)}
         # the last slab has none behind it that its end is the start of
         return params, state, {**metrics, "reached": lattice.edges[state.slab + state.done.astype(jnp.int32)]}
+
+    def finish(self, model: PhysicsField) -> PhysicsField:
+        """See `Optimiser`: the model without slabs that the march had no use for."""
+        return _without_rest(model)
 
     def _unless_done(
         self, model: PhysicsField, lattice: GaussianLattice, state: March, factor: Factor | None, known: Array
@@ -180,15 +185,12 @@ class LatticeNewton:
         return choose(bad, choose(idle, held, again), good)
 
 
-def check_field(model: Any) -> None:
-    """**Raises:** `ValueError` for a model of another network."""
-    if not isinstance(getattr(model, "field", None), GaussianLattice):
-        raise ValueError("optimiser lattice_newton finds the weights of a lattice: take network=gaussian_lattice")
-
-
 def check_lattice(settings: LatticeNewton, model: Any) -> None:
     """**Raises:** `ValueError` for a model that is no plain lattice, or settings that do not fit it."""
-    check_field(model)
+    if not isinstance(getattr(model, "field", None), GaussianLattice):
+        raise ValueError("optimiser lattice_newton finds the weights of a lattice: take network=gaussian_lattice")
+    if model.field.edges.dtype != np.float64:
+        raise ValueError("optimiser lattice_newton squares condition numbers: set train.precision=float64")
     if model.found or model.problem.spec["observations"]:
         raise ValueError("optimiser lattice_newton knows no unknown parameters or observations: take another, such as "
                          "levenberg_marquardt")  # fmt: skip
@@ -215,12 +217,12 @@ def _check_start(problem: BoundaryValueProblem) -> None:
                              f"not tell the initial state: write it as FIELD = ...")  # fmt: skip
 
 
-def finished(model: PhysicsField) -> PhysicsField:
+def _without_rest(model: PhysicsField) -> PhysicsField:
     """The model without slabs that the march had no use for; itself if its field is no lattice.
 
     **Raises:** `RuntimeError` if the march did not come to the end of the time.
     """
-    field = model.field
+    field: Any = model.field
     if not isinstance(field, GaussianLattice) or field.slabs == 1 or not model.problem.timed:
         return model
     edges, end = np.asarray(field.edges), model.problem.box[0][1]

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -33,9 +33,6 @@ from pdejax.training.optimisers.lattice.tensor_basis import (
 from pdejax.training.optimisers.lattice.tensor_newton import Factor, TensorNewton
 from pdejax.training.optimisers.lattice.tensor_rows import RowSet
 
-if TYPE_CHECKING:
-    from pdejax.training.optimisers.lattice.newton import LatticeNewton
-
 SNAPSHOTS = 2  # times of a slab, its end among them, at which the solution's derivatives are looked at
 ROUNDING = 8.5  # widths from its centre where a Gaussian is below double rounding
 COARSE = 17  # places on the axes beside the one that is looked at
@@ -55,10 +52,11 @@ class Passed(NamedTuple):
 class LatticePass:
     """A pass over the slab `number` of the model's lattice.
 
-    **Arguments:** `settings`; `model`; `number`: may be traced; `first`: whether the slab has no solution of its own.
+    **Arguments:** `settings`: a `LatticeNewton`; `model`; `number`: may be traced; `first`: whether the slab has no
+    solution of its own.
     """
 
-    settings: "LatticeNewton"
+    settings: Any
     model: PhysicsField
     number: Any
     first: Any

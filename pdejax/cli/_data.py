@@ -1,0 +1,52 @@
+"""Runs by their folders, and the data that they are measured on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pdejax.config import RunConfig, read_run
+
+
+def run_config(folder: Path, words: list[str]) -> RunConfig:
+    """The configuration of a run.
+
+    **Raises:** `FileNotFoundError` if the folder holds none, with the nearest name beside it.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        from pdejax.core import suggestion
+
+        beside = [p.parent.name for p in folder.parent.glob("*/config.yaml")] if folder.parent.is_dir() else []
+        raise FileNotFoundError(f"{folder} is not a run: it holds no config.yaml.{suggestion(folder.name, beside)}")
+    return read_run(path, words)
+
+
+def data_of(config: RunConfig) -> Any:
+    """What a run's model is measured on: its data set, or the known solution of a problem stated by its conditions."""
+    from pdejax.config._assemble import dataset_of, problem_of, truth_of
+
+    return truth_of(config, problem_of(config)) if config.stated else dataset_of(config)
+
+
+def common_data(configs: Mapping[str, RunConfig]) -> Any:
+    """The data of all runs.
+
+    **Raises:** `ValueError` that names the run whose data are others, and what differs.
+    """
+    from pdejax.config._assemble import first_difference, problem_of
+
+    (first, config), *others = configs.items()
+    data = data_of(config)
+    for name, other in others:
+        if config.stated or other.stated:
+            if key := first_difference(problem_of(other).spec, problem_of(config).spec):
+                raise ValueError(f"run {name!r} solves another problem than run {first!r}: they differ in {key}")
+            continue
+        mine = data_of(other)
+        if mine.fingerprint != data.fingerprint:
+            key = first_difference(mine.manifest, data.manifest) or "manifest"
+            raise ValueError(
+                f"runs are compared on the same truth, but run {name!r} has the data set {mine.root} and run "
+                f"{first!r} has {data.root}: they differ in {key}"
+            )
+    return data

@@ -1,0 +1,36 @@
+"""The numbers of a rollout's result, and what two of them must have in common to be compared."""
+
+from typing import Any
+
+from pdejax.evaluation.result import Result, Row
+
+MAIN = (
+    "relative_l2",
+    "correlation_time_0.8",
+    "correlation_time_0.9",
+    "correlation_time_0.8_each",
+    "one_step_nrmse",
+    "nrmse_gmean",
+    "spectrum_log_distance",
+)
+"""The metrics that are shown first."""
+
+
+def rows(result: Result) -> list[Row]:
+    """Every metric of every system, the share of diverged trajectories, and the cost."""
+    listed: list[Row] = []
+    for name, one in result.document["systems"].items():
+        listed += [{"system": name, "metric": metric, **entry} for metric, entry in one["metrics"].items()]
+        plain = {"system": name, "interval": None, "better": "lower", "censored": None, "reason": None}
+        share = one["diverged"]["count"] / one["diverged"]["of"]
+        listed.append({**plain, "metric": "diverged", "value": share, "unit": ""})
+        listed.append({**plain, "metric": "seconds", "value": one["cost"]["seconds"], "unit": "s"})
+    return listed
+
+
+def subject(result: Result) -> dict[str, Any]:
+    """What was predicted."""
+    dataset, protocol = result.document["dataset"], result.document["protocol"]
+    return {k: dataset[k] for k in ("fingerprint", "split", "trajectories")} | {
+        k: protocol[k] for k in ("start_frame", "steps")
+    }

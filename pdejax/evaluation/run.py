@@ -1,0 +1,113 @@
+"""From a model and its data, or from the folder of a run, to a result."""
+
+import inspect
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pdejax.core import build, known
+from pdejax.data import open_data
+from pdejax.evaluation.result import KINDS, Result
+from pdejax.methods import PhysicsField, load_model
+from pdejax.solvers import Truth, solve_truth
+
+Evaluator = Callable[[Any], Mapping[str, float]]
+"""Of a model to numbers by name, as during training."""
+
+
+def evaluate(model: Any, data: Any = None, *, evaluators: Sequence[Any] = (), **options: Any) -> Result:
+    """Measures how good a model is, beside what it is to be compared with.
+
+    A predictor of trajectories is rolled out, an operator of a steady problem applied to its inputs, both beside
+    baselines; a network of coordinates that was fitted to an equation is measured by its residuals, and by its error
+    where the solution is known.
+
+    **Arguments:**
+
+    - `model`: a predictor, a Stepper whose call covers one frame, a function from input fields to the solution, or a
+        `PhysicsField`; or the folder of a run, then without `data`.
+    - `data`: trajectories; of a network of coordinates the known solution, or none.
+    - `evaluators`: further numbers of the model: callables from the model to numbers by name; or registered ones by
+        name, or by a mapping with their `kind` and options, made with `data` if they take it.
+    - `options`: of trajectories `split`, `trajectories`, `steps`, `baselines`, `metrics`, `chunk`, `key`, `progress`
+        (without `steps` where there is no time); of a network of coordinates `seed`, `points`, `chunk`. See `measure`
+        in the folder of the kind.
+
+    **Returns:** a `Result`.
+
+    **Raises:** `ValueError` for an option that the kind of result does not have, or what it refuses.
+    """
+    if data is None and isinstance(model, str | Path):
+        model, data = opened(Path(model))
+    kind = kind_for(model, data)
+    measure = KINDS[kind].function("measure")
+    checked_options(f"{kind} evaluation", options, measure)
+    made: list[Evaluator] = [build("evaluator", one, data=data) for one in evaluators]
+    document, arrays = measure(model, data, **options)
+    taken = [*document.get("systems", {}).get("model", {}).get("metrics", ())]
+    return Result(kind, {**document, "evaluators": _numbers(made, model, taken)}, arrays)
+
+
+def kind_for(model: Any, data: Any) -> str:
+    """The kind of result that a model has on its data.
+
+    **Raises:** `ValueError` for a model that needs data without them.
+    """
+    if isinstance(model, PhysicsField):
+        return "coordinate"
+    if data is None:
+        raise ValueError(f"an evaluation of a {type(model).__name__} needs data: evaluate(model, data)")
+    return "rollout" if data.step else "steady"
+
+
+def checked_options(what: str, options: Mapping[str, Any], taker: Callable[..., Any] | Iterable[str]) -> None:
+    """Refuses options that are not read.
+
+    **Raises:** `ValueError` that names the first one, with the nearest spelling.
+    """
+    if callable(taker):
+        kinds = inspect.signature(taker).parameters.values()
+        taker = [one.name for one in kinds if one.kind is one.KEYWORD_ONLY]
+    names = list(taker)
+    for name in options:
+        if name not in names:
+            raise ValueError(known(f"option of a {what}:", name, names))
+
+
+def opened(folder: Path) -> tuple[Any, Any]:
+    """The model of a run and what it is measured on.
+
+    **Raises:** `FileNotFoundError` if there is no model, or no record of its data.
+    """
+    model, record = load_model(folder / "model"), folder / "data.json"
+    root = Path(json.loads(record.read_text(encoding="utf-8"))["root"]) if record.exists() else None
+    if isinstance(model, PhysicsField):
+        return model, _solution(model.problem, folder)
+    if root is None:
+        raise FileNotFoundError(f"{folder} holds no data.json, which says on what it was trained: give the data too")
+    return model, open_data(root)
+
+
+def _solution(problem: Any, folder: Path) -> Truth | None:
+    """The known solution of a problem stated by its conditions, where it is a formula; none if there is none."""
+    if problem.spec["truth"] is None:
+        return None
+    if problem.exact is None:
+        raise FileNotFoundError(f"{folder}: the solution of {problem.name!r} is no formula: give the solved one too")
+    return solve_truth(problem)
+
+
+def _numbers(evaluators: Iterable[Evaluator], model: Any, taken: Iterable[str]) -> dict[str, Any]:
+    """What evaluators say, each number once."""
+    found: dict[str, Any] = {}
+    for one in evaluators:
+        for name, number in one(model).items():
+            if name in found or name in taken:
+                raise ValueError(f"there are two numbers {name!r}: rename that of evaluator {one!r}")
+            value = float(number)
+            reason = None if math.isfinite(value) else "not finite"
+            plain = {"interval": None, "unit": "", "better": None, "censored": None, "reason": reason}
+            found[name] = {"value": value if reason is None else None, **plain}
+    return found

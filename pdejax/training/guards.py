@@ -1,0 +1,92 @@
+"""What the loop watches for: signals, numbers that are not finite, and a run that is to be longer than it was begun."""
+
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pdejax.core import write_text
+from pdejax.methods import AbstractMethod, Scheduled
+from pdejax.training.optimisers.choose import ends
+from pdejax.training.settings import TrainSettings
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss became infinite or not a number; the message names the update and the last good checkpoint."""
+
+
+class Interrupted(RuntimeError):
+    """A signal asked for an end; the state was saved and the same command continues the run."""
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[Callable[[], str | None]]:
+    """Turns SIGTERM and SIGINT into a question that the loop asks between dispatches."""
+    caught: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    previous: dict[Any, Any] = {}
+
+    def remember(number: int, _: Any) -> None:
+        caught.append(signal.Signals(number).name)
+        signal.signal(number, previous[signal.Signals(number)])  # the same signal again ends the process at once
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous[number] = signal.signal(number, remember)
+    try:
+        yield lambda: caught[0] if caught else None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def in_precision(settings: TrainSettings, model: Any) -> Iterator[Any]:
+    """The model in the precision of the settings, which is that of everything inside."""
+    real = np.dtype(settings.precision)
+    with jax.enable_x64(real == np.float64):
+        other = lambda x: eqx.is_array(x) and x.dtype != real and x.dtype in (np.float32, np.float64)
+        yield jax.tree.map(lambda x: x.astype(real) if other(x) else x, model)
+
+
+def check_finite(step: int, metrics: Mapping[str, np.ndarray], settings: TrainSettings, saved: int | None) -> None:
+    bad = ~(np.isfinite(metrics["loss"]) & np.isfinite(metrics.get("grad_norm", 0.0)))
+    if not bad.any():
+        return
+    update = step - len(bad) + 1 + int(np.argmax(bad))
+    name = "loss" if not np.isfinite(metrics["loss"][np.argmax(bad)]) else "gradient"
+    kept = f"the last good checkpoint is step {saved}" if saved else "no checkpoint had been written yet"
+    raise NonFiniteLoss(
+        f"the {name} is not finite at update {update}; {kept}. Try a smaller train.learning_rate "
+        f"(now {settings.learning_rate:g}), a longer train.warmup or train.clip"
+    )
+
+
+def check_length(folder: Path, method: AbstractMethod, settings: TrainSettings, last: bool) -> None:
+    """Notes how long a training is to be; refuses another length where the first one determined what was done.
+
+    **Raises:** `ValueError` with the reason.
+    """
+    path, steps = folder / "training.json", settings.steps
+    begun = json.loads(path.read_text(encoding="utf-8"))["steps"] if path.exists() else steps
+    if begun != steps:
+        why = None
+        if not last:
+            why = "what follows began where it ended"
+        elif ends(settings):
+            why = f"schedule {settings.schedule!r} has made its course over them; a constant one can go on"
+        elif isinstance(method, Scheduled) and not eqx.tree_equal(method.at(jnp.zeros(())), method.at(jnp.ones(()))):
+            why = "the method's weights have made their course over them"
+        if why is not None:
+            raise ValueError(f"{folder} was begun with train.steps={begun} and cannot go on to {steps}: {why}. Begin "
+                             "a new run from its model instead (initial=, from=)")  # fmt: skip
+    write_text(path, json.dumps({"steps": steps}) + "\n")

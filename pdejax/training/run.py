@@ -1,0 +1,112 @@
+"""A run: the folder that one training owns, what it was begun with, and the way through its plan."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
+
+from pdejax.core import write_text
+from pdejax.data import first_difference
+from pdejax.training.plan import Plan, Save
+from pdejax.training.store.record import begun, environment
+from pdejax.training.warm_start import warm_start
+
+# where things lie and how a finished run is judged may change; what determines the weights may not
+FREE = ("data_dir", "runs_dir", "evaluation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A training in a folder of its own, which only its own words continue.
+
+    **Arguments:**
+
+    - `folder`: of the run.
+    - `plan`: what is trained; `model`: untrained.
+    - `words`: the whole configuration as plain values, and `text`: the same as its file has it.
+    - `earlier`: reads the words of such a file, those of former versions too.
+    - `save`: writes a model below a folder, see `Plan.train`.
+    - `data`: `root` and `fingerprint` of the data, none where there are none.
+    - `initial`: a model or the folder of one that a new run begins with, see `warm_start`.
+    """
+
+    folder: Path
+    plan: Plan
+    model: Any
+    words: Mapping[str, Any]
+    text: str
+    earlier: Callable[[Path], Mapping[str, Any]]
+    save: Save
+    data: Mapping[str, str] | None = None
+    initial: Any = None
+
+    def train(self, *, show: bool = True) -> Path:
+        """Trains what was asked for; continues if the folder holds checkpoints.
+
+        **Returns:** the folder: `config.yaml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`,
+        `checkpoints/`, and the model in `model/`; stages but the last one have folders of their own below it.
+
+        **Raises:** `ValueError` if the folder holds a run with other words or data, or what is asked for does not fit.
+        """
+        model = self.model if self.initial is None or begun(self.folder) else self._begun_warm(show)
+        self.plan.check(model)
+        # everything fits together: only now the run gets its folder
+        if jax.process_index() == 0:
+            self._claim()
+            self._provenance()
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it
+        self.plan.train(model, self.folder, self.save, show=show)
+        return self.folder
+
+    def _begun_warm(self, show: bool) -> Any:
+        first = self.plan.stages[0]
+        model, missed = warm_start(self.model, self.initial, first.method.trainable(self.model))
+        for line in missed if show and jax.process_index() == 0 else ():
+            print(f"not loaded: {line}")
+        return model
+
+    def _claim(self) -> None:
+        """Writes the configuration, or checks that the run to continue has the same one."""
+        path = self.folder / "config.yaml"
+        if path.exists() and begun(self.folder):
+            wanted, found = _determining(self.words), _determining(self.earlier(path))
+            if key := first_difference({"run": found}, {"run": wanted}):
+                key = key.removeprefix("run.")
+                raise ValueError(
+                    f"{self.folder} is a run with another {key}: continue it with the words it was started with, "
+                    "or choose another name=..."
+                )
+        write_text(path, self.text)
+
+    def _provenance(self) -> None:
+        """Notes which data and which environment a run began with; refuses to continue on other data."""
+        if self.data is not None:
+            path, data = self.folder / "data.json", self.data
+            known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else data
+            if known["fingerprint"] != data["fingerprint"] and begun(self.folder):
+                raise ValueError(
+                    f"{self.folder} was trained on a data set of fingerprint {known['fingerprint'][:12]}, "
+                    f"{data['root']} now holds {data['fingerprint'][:12]}: generate the old one again, or choose "
+                    "another name=..."
+                )
+            write_text(path, json.dumps(data, indent=1) + "\n")
+        history = self.folder / "environment.json"
+        before = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
+        now = environment()
+        if not before or before[-1] != now:
+            write_text(history, json.dumps([*before, now], indent=1) + "\n")
+
+
+def _determining(words: Mapping[str, Any]) -> dict[str, Any]:
+    """The words that determine the weights. How long the last stage is does too, but the loop itself knows whether
+    it can be longer; see `check_length`.
+    """
+    kept = json.loads(json.dumps({name: value for name, value in words.items() if name not in FREE}))
+    last = (kept["train"].get("stages") or [kept["train"]])[-1]
+    last.pop("steps", None)
+    return kept

@@ -1,0 +1,310 @@
+"""One result for every kind: rows, files, pages, comparisons, seeds, and what is brought from outside."""
+
+import dataclasses
+import json
+import sys
+import types
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import StepperPredictor, register
+from pdejax.data import Arrays
+from pdejax.equations import BoundaryValueProblem
+from pdejax.evaluation import Result, compare, evaluate, moments, summarise
+from pdejax.evaluation.reference import weights_of
+from pdejax.methods import PhysicsInformed, ProblemCard
+from pdejax.solvers import solve_truth
+
+
+class Scale(eqx.Module):
+    factor: float = eqx.field(static=True)
+
+    def __call__(self, u, *, key=None):
+        return self.factor * u
+
+
+def scaled(data, factor):
+    return StepperPredictor(lambda p: Scale(factor), data.step)
+
+
+@pytest.fixture(scope="module")
+def data(diffusion):
+    return diffusion()
+
+
+@pytest.fixture(scope="module")
+def result(data):
+    return evaluate(scaled(data, 0.9), data, baselines=["persistence"])
+
+
+@pytest.fixture(scope="module")
+def steady(diffusion):
+    """Samples whose solution is twice their input."""
+    states = diffusion((9,), trajectories=6, frames=1).split("test").states
+    return Arrays(
+        {"train": states, "test": states}, inputs={n: {"f": states[:, 0, :, 0] / 2} for n in ("train", "test")}
+    )
+
+
+def fitted(scale):
+    problem = BoundaryValueProblem.from_spec(
+        {
+            "name": "heat",
+            "equation": {"terms": ["u_t = nu*u_xx"], "parameters": {"nu": 0.05}},
+            "domain": {"t": [0, 1], "x": [-1, 1]},
+            "conditions": {"walls": {"at": "boundary", "terms": "u = 0"}},
+            "truth": {"kind": "exact", "fields": {"u": "exp(-0.05*pi**2*t)*sin(pi*x)"}, "shape": [9, 17]},
+        }
+    )
+    spec = {"kind": "gaussians", "count": 8, "scale": scale}
+    model = PhysicsInformed().build(spec, ProblemCard(problem), key=jax.random.key(0))
+    return evaluate(model, solve_truth(problem), points=200)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return {"narrow": fitted(0.1), "wide": fitted(0.4)}
+
+
+# ---- rows
+
+
+def test_rows_are_the_numbers_of_the_document(result):
+    rows = {(row["system"], row["metric"]): row for row in result.rows()}
+    for system, section in result.document["systems"].items():
+        for metric, entry in section["metrics"].items():
+            assert {k: rows[system, metric][k] for k in entry} == entry
+        assert rows[system, "seconds"]["value"] == section["cost"]["seconds"]
+    assert result.metric("mse", "persistence") == rows["persistence", "mse"]
+
+
+def test_a_table_has_the_rows_with_both_ends_of_intervals(result, monkeypatch):
+    pandas = types.ModuleType("pandas")
+    pandas.DataFrame = list
+    monkeypatch.setitem(sys.modules, "pandas", pandas)
+    table = result.to_pandas()
+    assert [row["metric"] for row in table] == [row["metric"] for row in result.rows()]
+    first, entry = table[0], result.rows()[0]
+    assert [first["low"], first["high"]] == entry["interval"]
+    assert "interval" not in first
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'pdejax\[pandas\]'"):
+        result.to_pandas()
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("kind", ["rollout", "coordinate", "comparison"])
+def test_results_survive_the_disk_and_have_a_page(kind, result, pair, tmp_path):
+    made = {"rollout": result, "coordinate": pair["wide"], "comparison": compare({"a": result, "b": result})}[kind]
+    made.save(tmp_path)
+    again = Result.load(tmp_path)
+    assert (again.kind, again.document) == (kind, json.loads(json.dumps(made.document)))
+    assert str(again) == str(made)
+    assert again.rows() == json.loads(json.dumps(made.rows()))
+    page = again.write_page(tmp_path).read_text(encoding="utf-8")
+    assert page.endswith("</html>\n")
+    assert "<script" not in page
+
+
+def test_former_files_are_read(result, pair, tmp_path):
+    former = {
+        "rollout": (result, {"schema": 2}, {"steady": False}),
+        "coordinate": (pair["wide"], {"schema": 1, "kind": "field"}, {}),
+    }
+    for kind, (one, heading, dataset) in former.items():
+        path = one.save(tmp_path / kind)
+        document = json.loads(path.read_text())
+        document = heading | {k: v for k, v in document.items() if k not in ("schema", "kind", "evaluators")}
+        if dataset:
+            document["dataset"] |= dataset
+        path.write_text(json.dumps(document))
+        again = Result.load(tmp_path / kind)
+        assert again.kind == kind
+        assert again.rows() == json.loads(json.dumps(one.rows()))
+        assert again.write_page(tmp_path / kind).exists()
+
+
+def test_files_of_other_versions_are_refused(result, tmp_path):
+    path = result.save(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 1}))
+    with pytest.raises(ValueError, match="schema 1, this pdejax reads 3: evaluate the run again"):
+        Result.load(tmp_path)
+
+
+# ---- comparisons and seeds
+
+
+def test_networks_of_coordinates_are_compared(pair, tmp_path):
+    found = compare(pair, reference="narrow")
+    assert found.models() == ["narrow", "wide"]
+    mine, other = (pair[name].metric("relative_l2")["value"] for name in ("wide", "narrow"))
+    entry = found.system("wide")["against_reference"]["relative_l2"]
+    assert entry["gain"] == pytest.approx(mine / other - 1)
+    assert entry["gain_interval"] is None
+    found.save(tmp_path)
+    text = found.write_page(tmp_path).read_text(encoding="utf-8")
+    assert f"{100 * entry['gain']:+.1f} %".replace("-", "\N{MINUS SIGN}") in text
+    assert (tmp_path / "figures" / "errors.png").exists()
+
+
+def test_steady_operators_are_compared(steady, tmp_path):
+    models = {"half": lambda f: f, "most": lambda f: 1.9 * f}
+    found = compare(models, steady)
+    assert found.document["of"] == "steady"
+    assert found.metric("relative_l2", "half")["value"] == pytest.approx(0.5)
+    assert found.metric("relative_l2", "most")["value"] == pytest.approx(0.05, rel=1e-5)
+    entry = found.system("most")["against_reference"]["relative_l2"]
+    np.testing.assert_allclose(entry["gain_interval"], [-0.9, -0.9], rtol=1e-5)  # of every sample
+    assert "of the mean" not in found.write_page(tmp_path).read_text(encoding="utf-8")
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"distribution"}
+
+
+def test_results_of_other_problems_are_not_compared(result, pair):
+    with pytest.raises(ValueError, match="'b' is a coordinate result and 'a' a rollout one"):
+        compare({"a": result, "b": pair["wide"]})
+    document = pair["wide"].document
+    moved = dataclasses.replace(pair["wide"], document=document | {"problem": document["problem"] | {"name": "other"}})
+    with pytest.raises(ValueError, match=r"differ in problem\.name: other and heat"):
+        compare({"a": pair["wide"], "b": moved})
+
+
+def test_a_sweep_over_seeds_is_mean_and_spread(data, tmp_path):
+    each = {str(f): evaluate(scaled(data, f), data, baselines=False) for f in (0.7, 0.8, 0.9)}
+    rows = {row["metric"]: row for row in summarise(each)}
+    values = [one.metric("one_step_nrmse")["value"] for one in each.values()]
+    found = rows["one_step_nrmse"]
+    assert (found["count"], found["low"], found["high"]) == (3, min(values), max(values))
+    assert found["mean"] == pytest.approx(np.mean(values))
+    assert found["spread"] == pytest.approx(np.std(values, ddof=1))
+    together = compare(each, together={"seeds": ["0.7", "0.8", "0.9"]})
+    assert together.document["seeds"]["seeds"]["one_step_nrmse"] == {k: v for k, v in found.items() if k != "metric"}
+    assert f"{found['mean']:.4g} +- {found['spread']:.2g}" in str(together)
+    assert "<h2>Over seeds</h2>" in together.write_page(tmp_path).read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="got none"):
+        summarise([])
+    with pytest.raises(ValueError, match=r"unknown predictor '0\.6'"):
+        compare(each, together={"seeds": ["0.6", "0.7"]})
+
+
+# ---- brought from outside
+
+
+@register("evaluator", "largest_step")
+class LargestStep:
+    """How much a model changes the first frame at most."""
+
+    def __init__(self, data, power: int = 1):
+        self.data, self.power = data, power
+
+    def __call__(self, model):
+        u = jnp.asarray(self.data.split("test").states[:, 0])
+        after = model.predict(u, np.array([self.data.step]))[0]
+        return {"largest step": float(jnp.abs(after - u).max() ** self.power)}
+
+
+def test_evaluators_of_ones_own(data, tmp_path):
+    mine = lambda model: {"always": 3.0, "never": float("nan")}
+    kinds = ["largest_step", {"kind": "largest_step", "power": 2}]
+    once = evaluate(scaled(data, 0.9), data, baselines=False, evaluators=[mine, kinds[0]])
+    largest = 0.1 * np.abs(data.split("test").states[:, 0]).max()
+    assert once.metric("largest step")["value"] == pytest.approx(largest, rel=1e-5)
+    assert once.metric("always")["value"] == 3.0
+    assert (once.metric("never")["value"], once.metric("never")["reason"]) == (None, "not finite")
+    assert "always" in str(once)
+    once.save(tmp_path)
+    assert "<h2>Further numbers</h2>" in Result.load(tmp_path).write_page(tmp_path).read_text(encoding="utf-8")
+    squared = evaluate(scaled(data, 0.9), data, baselines=False, evaluators=kinds[1:])
+    assert squared.metric("largest step")["value"] == pytest.approx(largest**2, rel=1e-5)
+    with pytest.raises(ValueError, match="two numbers 'largest step'"):
+        evaluate(scaled(data, 0.9), data, baselines=False, evaluators=kinds)
+    with pytest.raises(ValueError, match=r"unknown evaluator 'largest_stp'\. Did you mean 'largest_step'\?"):
+        evaluate(scaled(data, 0.9), data, evaluators=["largest_stp"])
+
+
+def test_a_metric_of_ones_own_has_an_interval_and_stands_beside_every_system(data, tmp_path):
+    largest = lambda prediction, truth: jnp.abs(prediction - truth).max(tuple(range(2, truth.ndim)))
+    found = evaluate(scaled(data, 0.9), data, baselines=["persistence"], metrics={"largest": largest})
+    states = data.split("test").states
+    expected = np.abs(states[:, 1:] - states[:, :1]).max((2, 3)).mean(1)  # of persistence, mean over time
+    entry = found.metric("largest", "persistence")
+    assert entry["value"] == pytest.approx(expected.mean(), rel=1e-5)
+    assert entry["interval"][0] < entry["value"] < entry["interval"][1]
+    assert "a metric of your own" in found.write_page(tmp_path).read_text(encoding="utf-8")
+    other = evaluate(scaled(data, 0.8), data, baselines=False, metrics={"largest": largest})
+    gain = compare({"a": other, "b": found}).system("b")["against_reference"]["largest"]
+    assert gain["gain_interval"][0] <= gain["gain"] <= gain["gain_interval"][1]
+
+
+def test_options_that_nothing_reads_are_refused(data, steady, pair):
+    with pytest.raises(ValueError, match=r"unknown option of a rollout evaluation: 'stepps'\. Did you mean 'steps'\?"):
+        evaluate(scaled(data, 0.9), data, stepps=3)
+    with pytest.raises(ValueError, match="unknown option of a steady evaluation: 'steps'"):
+        evaluate(lambda f: f, steady, steps=1)
+    with pytest.raises(ValueError, match="unknown option of a comparison of results: 'chunk'"):
+        compare(pair, chunk=3)
+    with pytest.raises(ValueError, match="needs data"):
+        evaluate(scaled(data, 0.9))
+
+
+# ---- data that say nothing of their equation, and points that count by weights
+
+
+def test_data_without_a_family_have_no_solver_beside(data, tmp_path):
+    splits = {name: data.split(name).states for name in ("train", "test")}
+    bare = Arrays(splits, step=data.step, domain=data.domain)
+    found, known = (evaluate(scaled(data, 0.9), one) for one in (bare, data))
+    assert list(found.document["systems"]) == ["model", "linear", "persistence"]
+    assert set(found.document["skipped"]) == {"solver", "solver_coarse_grid", "solver_large_step"}
+    for name, values in found.arrays.items():
+        np.testing.assert_array_equal(values, known.arrays[name])
+    said = "the data do not say which equation they solve, so there is no solver to compare with"
+    assert f"without solver, solver_coarse_grid, solver_large_step: {said}" in str(found)
+    text = found.write_page(tmp_path).read_text(encoding="utf-8")
+    assert "the data do not say which equation they solve" in text
+    joint = compare({"a": scaled(data, 0.9), "b": scaled(data, 0.8)}, bare)
+    assert list(joint.document["systems"]) == ["a", "b"]
+    assert joint.document["lyapunov"]["reason"] == "the data do not say which equation they solve"
+    assert joint.write_page(tmp_path).exists()
+
+
+class Cloud:
+    """Points on a line that stand for pieces of different length."""
+
+    dimension, shape = 1, (16,)
+
+    def __init__(self, pieces):
+        self.pieces = pieces
+
+    def measure(self):
+        return self.pieces
+
+
+def test_means_over_space_are_weighted_by_the_domain(data, tmp_path):
+    pieces = np.random.default_rng(0).uniform(0.5, 2.0, 16)
+    splits = {name: data.split(name).states for name in ("train", "test")}
+    cloud = Arrays(splits, step=data.step, domain=Cloud(pieces))
+    found = evaluate(scaled(data, 0.9), cloud, baselines=["persistence", "linear"])
+    states = data.split("test").states.astype(np.float64)[..., 0]
+    norm = lambda u: np.sqrt((u**2 @ pieces) / pieces.sum())
+    expected = norm(states[:, 1:] - states[:, :1]) / norm(states[:, 1:])
+    np.testing.assert_allclose(found.arrays["persistence/nrmse"], expected.T, rtol=1e-4)
+    assert found.document["protocol"]["weighted"]
+    assert "periodic" in found.document["skipped"]["linear"]
+    assert "by the weights of their domain" in found.write_page(tmp_path).read_text(encoding="utf-8")
+
+
+def test_equal_weights_are_none():
+    assert weights_of(Cloud(np.full(16, 0.25))) is None
+    weights = weights_of(Cloud(np.arange(1.0, 17.0)))
+    assert weights.mean() == pytest.approx(1)
+    u, v = np.random.default_rng(1).normal(size=(2, 3, 4, 16, 1))
+    plain, weighted = moments(u, v), moments(u, v, np.ones(16))
+    for name in ("error", "truth", "prediction", "variance"):
+        np.testing.assert_allclose(getattr(weighted, name), getattr(plain, name))
+    np.testing.assert_allclose(weighted.correlation, plain.correlation, rtol=1e-5)

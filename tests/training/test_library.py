@@ -1,0 +1,168 @@
+"""`fit` as a function: objects instead of names, in memory or in a folder, begun warm, prolonged, ended early."""
+
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from pdejax.core import build
+from pdejax.training import EarlyStopping, TrainSettings, fit, train, warm_start
+from tests.training.toy import PointFeed, Regression, line
+
+METHOD = Regression()
+LOOP = {"updates_per_dispatch": 2, "log_every": 2, "evaluate_every": 2, "checkpoint_every": 2}
+CONSTANT = TrainSettings(6, 1e-2, "constant", **LOOP)
+
+
+def same(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+
+
+def lines(folder):
+    return [json.loads(text) for text in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+# ---- optimisers and settings
+
+
+def test_any_transformation_of_optax_trains_in_memory():
+    options = {"seed": 0, "show": False, "updates_per_dispatch": 2}
+    own = fit(METHOD, line(), PointFeed(), steps=6, optimiser=optax.sgd(1e-1), **options)
+    batches = [PointFeed().fetch((), jnp.arange(8 * i, 8 * i + 8, dtype=jnp.int32)) for i in range(6)]
+    loss = lambda m, b: jnp.mean(jnp.mean(jnp.square(m(b.x) - b.y), axis=-1))
+    model = line()
+    for batch in batches:
+        slopes = jax.grad(loss)(model, batch)
+        model = eqx.tree_at(
+            lambda m: (m.weight, m.bias), model, (model.weight - 0.1 * slopes.weight, model.bias - 0.1 * slopes.bias)
+        )
+    np.testing.assert_allclose(own.weight, model.weight, atol=1e-3)  # the method adds noise of this size
+    np.testing.assert_array_equal(own.scale, line().scale)
+
+
+def test_a_line_search_of_optax_sees_the_loss():
+    trained = fit(METHOD, line(), PointFeed(), steps=20, optimiser=optax.lbfgs(), show=False)
+    truth = PointFeed().fetch((), jnp.arange(100, 200, dtype=jnp.int32))
+    assert float(jnp.mean(jnp.square(trained(truth.x) - truth.y))) < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"optimiser": optax.adam(1e-3), "learning_rate": 1e-2}, "learning_rate has no effect, since the optimiser"),
+        ({"optimiser": optax.adam(1e-3), "clip": 1.0}, "clip has no effect, since the optimiser given as an object"),
+        ({"optimiser": "lbfgs", "warmup": 3}, "warmup has no effect, since optimiser 'lbfgs' does not read it"),
+        ({"schedule": "constant", "final_learning_rate": 0.1}, "final_learning_rate has no effect, since schedule 'c"),
+        ({"schedule": lambda step: 0.1, "learning_rate": 0.1}, "since the schedule given as an object does not read"),
+        ({"learning_rates": 1e-2}, "unknown setting 'learning_rates'. Did you mean 'learning_rate'"),
+        ({"optimiser": {"kind": "adamw", "b3": 0.9}}, "unknown option of optimiser 'adamw': 'b3'"),
+        ({"optimiser": 3}, "an optimiser is a name, a mapping with a 'kind', an optax.GradientTransformation"),
+        ({"optimiser": "gauss_newton"}, "'gauss_newton' needs a loss that is a sum of squares, which Regression"),
+        ({"optimiser": "lattice_newton"}, "take network=gaussian_lattice"),
+        ({"ema": 1.0}, "train.ema should be at least 0 and less than 1, got 1.0"),
+        ({"learning_rate": 0.0}, "train.learning_rate should be more than 0"),
+    ],
+)
+def test_what_has_no_effect_or_cannot_be_is_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        fit(METHOD, line(), PointFeed(), steps=10, **settings)
+
+
+def test_steps_below_one_and_descriptions_without_data_are_refused():
+    with pytest.raises(ValueError, match=r"train.steps should be at least 1, got 0"):
+        fit(METHOD, line(), PointFeed(), steps=0)
+    with pytest.raises(ValueError, match="PointFeed has no source"):
+        fit(METHOD, {"kind": "fno"}, PointFeed(), steps=1)
+
+
+# ---- warm starts
+
+
+def test_a_warm_start_takes_what_fits_and_lists_the_rest(capsys):
+    learned = line(seed=3)
+    wider, missed = warm_start(line(inputs=5), learned, METHOD.trainable(None))
+    assert missed == ["weight (5, 2): has shape (4, 2) in the model"]
+    same(wider.weight, line(inputs=5).weight)
+    same(wider.bias, learned.bias)
+    fit(METHOD, line(inputs=5), PointFeed(inputs=5), steps=1, initial=learned)
+    assert "not loaded: weight (5, 2): has shape (4, 2)" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no trained array of the model fits this model, the first: weight"):
+        warm_start(line(outputs=3), learned, METHOD.trainable(None))
+
+
+def test_a_warm_start_begins_where_the_other_ended():
+    learned = line(seed=3)
+    begun, missed = warm_start(eqx.tree_at(lambda m: m.scale, line(), jnp.full((), 9.0)), learned, METHOD.trainable(0))
+    assert missed == []
+    np.testing.assert_array_equal(begun.weight, learned.weight)
+    assert float(begun.scale) == 9.0  # measured on these data
+    more = fit(METHOD, line(), PointFeed(), steps=2, initial=learned, frozen=("weight",), show=False)
+    np.testing.assert_array_equal(more.weight, learned.weight)
+    assert not np.array_equal(more.bias, learned.bias)
+
+
+# ---- longer and shorter
+
+
+def test_a_constant_schedule_can_be_prolonged_bit_for_bit(tmp_path):
+    whole = train(METHOD, line(), PointFeed(), CONSTANT, tmp_path / "whole", show=False)
+    go = lambda steps: train(
+        METHOD, line(), PointFeed(), TrainSettings(steps, 1e-2, "constant", **LOOP), tmp_path / "parts", show=False
+    )
+    go(4)
+    same(whole, go(6))
+    assert [line["step"] for line in lines(tmp_path / "parts")] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "exponential"])
+def test_a_schedule_that_has_ended_cannot(schedule, tmp_path):
+    go = lambda steps: train(
+        METHOD, line(), PointFeed(), TrainSettings(steps, 1e-2, schedule, 0, 1e-4, **LOOP), tmp_path, show=False
+    )
+    go(4)
+    with pytest.raises(ValueError, match=f"begun with train.steps=4 and cannot go on to 6: schedule '{schedule}'"):
+        go(6)
+
+
+def test_training_ends_early_where_nothing_gets_better(tmp_path):
+    values = iter([5.0, 4.0, 3.0, 3.5, 3.2, 1.0])
+    stop = EarlyStopping(patience=2)
+    go = lambda evaluators: train(
+        METHOD, line(), PointFeed(), TrainSettings(20, **LOOP), tmp_path, evaluators=evaluators, callbacks=[stop],
+        show=False,
+    )  # fmt: skip
+    early = go([lambda model: {"valid/loss": next(values)}])
+    assert lines(tmp_path)[-1]["step"] == 8  # untrained, then after 2, 4, 6, 8 updates
+    again = go([])  # begun again, it knows that it has ended
+    same(early, again)
+    assert lines(tmp_path)[-1]["step"] == 8
+
+
+def test_early_stopping_follows_its_definition():
+    stop = lambda values, **options: EarlyStopping(**options)(None, [{"valid/loss": v, "step": 1} for v in values])
+    assert stop([3, 2, 1], patience=1) is None
+    assert stop([1, 2], patience=2) is None
+    assert "got no better 2 times, its best was 1" in stop([1, 2, 3], patience=2)
+    assert stop([1, None, 0.5], patience=2) is None
+    assert stop([1, 0.95, 0.92], patience=2, least=0.1) is not None
+    assert stop([1, 2, 3], patience=2, monitor="-valid/loss") is None
+    assert isinstance(build("callback", "early_stopping"), EarlyStopping)
+    with pytest.raises(ValueError, match="patience >= 1"):
+        EarlyStopping(patience=0)
+
+
+def test_a_callback_sees_the_training_and_all_lines(tmp_path):
+    seen = []
+
+    def look(training, lines):
+        seen.append((training.step, len(lines), float(jnp.sum(training.model.bias))))
+        return "seen enough" if training.step == 4 else None
+
+    trained = train(METHOD, line(), PointFeed(), CONSTANT, callbacks=[look], show=False)
+    assert [(step, count) for step, count, _ in seen] == [(2, 1), (4, 2)]
+    assert seen[-1][2] == pytest.approx(float(np.sum(trained.bias)))
