@@ -1,6 +1,5 @@
 """From a configuration to the objects it describes, and the run they make."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import jax
 
 from pdejax.config._resolve import read_run
 from pdejax.config._run import RunConfig
-from pdejax.config._train import TrainConfig
+from pdejax.config._train import TrainConfig, settings_of
 from pdejax.core import build
 from pdejax.data import (
     Dataset,
@@ -97,12 +96,6 @@ def method_of(config: RunConfig) -> Any:
 def wide(config: RunConfig) -> bool:
     """Whether some stage works in float64."""
     return any(settings_of(part).precision == "float64" for part in config.train.parts())
-
-
-def settings_of(section: TrainConfig) -> TrainSettings:
-    """The loop's settings, of the section `train` or of a stage."""
-    plain = section.model_dump()
-    return TrainSettings(**{field.name: plain[field.name] for field in dataclasses.fields(TrainSettings)})
 
 
 def run_of(config: RunConfig) -> Run:
