@@ -9,8 +9,7 @@ import jax
 
 from pdejax.cli._build import dataset_of, method_of, problem_of
 from pdejax.config import RunConfig, TrainConfig, read_run
-from pdejax.core import build
-from pdejax.data import PointFeed, batches_of, choose_feed, stored_truth
+from pdejax.data import batches_of, choose_feed, stored_truth
 from pdejax.evaluation import CoordinateValidation, RolloutValidation
 from pdejax.methods import DataCard, ProblemCard, adapt_field, save_model
 from pdejax.training import (
@@ -123,10 +122,10 @@ def _of_points(config: RunConfig) -> Run:
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = method.build(config.network.spec(), card, key=key)
     parts = config.train.parts()
-    feeds = [_points(config, problem, part, config.seed) for part in parts]
+    feeds = [method.feed(problem, part.batch_size, seed=config.seed) for part in parts]
 
     def measures(part: TrainConfig) -> Sequence[Any]:
-        held_out = _points(config, problem, part, config.seed + VALID_SEED)
+        held_out = method.feed(problem, part.batch_size, seed=config.seed + VALID_SEED)
         found: list[Any] = [ValidationLoss(method, held_out, batches=1)]
         if problem.exact is not None or (config.data_folder / "truth.h5").exists():
             found.append(CoordinateValidation(stored_truth(problem, config.data_folder)))
@@ -144,13 +143,6 @@ def _of_points(config: RunConfig) -> Run:
         save_model(folder / MODEL, model, {**_metadata(config), **facts})
 
     return _run(config, Plan(stages), model, save)
-
-
-def _points(config: RunConfig, problem: Any, part: TrainConfig, seed: int) -> Any:
-    method: Any = config.method
-    sampler = build("points", method.points.model_dump(mode="json"))
-    further = {"redraw": method.redraw, "observation_batch": method.observation_batch}
-    return PointFeed(problem, sampler, part.batch_size, seed=seed, **further)
 
 
 def _adapted(config: RunConfig, number: int, key: Any) -> Callable[[Any], Any]:
