@@ -56,6 +56,7 @@ def read_equation(
 
 def _with_kind(given: Mapping[str, Any]) -> dict[str, Any]:
     """Terms `FIELD_t = ...` are an evolution, others are steady."""
+    given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in ("terms", "parameters", "ndim"):
             raise ValueError(known("entry of section 'equation':", name, ("terms", "parameters", "ndim")))
