@@ -1,6 +1,5 @@
 """From a configuration to the objects it describes, and the run they make."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import jax
 
 from pdejax.config._resolve import read_run
 from pdejax.config._run import RunConfig
-from pdejax.config._train import TrainConfig
+from pdejax.config._train import TrainConfig, settings_of
 from pdejax.core import build
 from pdejax.data import (
     Dataset,
@@ -98,12 +97,6 @@ def wide(config: RunConfig) -> bool:
     return any(settings_of(part).precision == "float64" for part in config.train.parts())
 
 
-def settings_of(section: TrainConfig) -> TrainSettings:
-    """The loop's settings, of the section `train` or of a stage."""
-    plain = section.model_dump()
-    return TrainSettings(**{field.name: plain[field.name] for field in dataclasses.fields(TrainSettings)})
-
-
 def run_of(config: RunConfig) -> Run:
     """The run, its data opened and its model untrained, with nothing compiled or written.
 
@@ -144,7 +137,9 @@ def _of_trajectories(config: RunConfig) -> Run:
     dataset, method = dataset_of(config), method_of(config)
     size, kind = config.train.batch_size, config.train.feed
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
-    rollout = _validation(config, dataset, method)
+    history = getattr(method, "history", 1)
+    (count, steps), key = config.valid_rollout(history), jax.random.key(config.seed)
+    rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
     feed = lambda method, seed: choose_feed(dataset.split("train"), method.window, size, seed=seed, kind=kind)
     evaluators = lambda method: [ValidationLoss(method, valid, batches=VALID_BATCHES), rollout]
 
@@ -164,14 +159,6 @@ def _of_trajectories(config: RunConfig) -> Run:
     model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
     data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
     return _run(config, Plan(tuple(stages)), model, data)
-
-
-def _validation(config: RunConfig, dataset: Any, method: Any) -> RolloutValidation:
-    """The rollout measured during training: as wished, as far as the split goes."""
-    wanted, split, history = config.evaluation, dataset.split("valid"), getattr(method, "history", 1)
-    count, steps = min(wanted.valid_trajectories, len(split)), min(wanted.valid_steps, split.frames - history)
-    key = jax.random.key(config.seed)
-    return RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
 
 
 # ---- fields that learn from an equation and its conditions
