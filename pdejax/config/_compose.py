@@ -122,6 +122,9 @@ def _words(overrides: Sequence[Override], folders: Sequence[Path]) -> list[str]:
     words = [override.hydra for override in overrides if override.key in GROUPS]
     given = next((override for override in overrides if override.key == "data" and override.value), None)
     if given is not None:  # data of somebody else's: no problem of ours, and a name that is theirs
+        for override in overrides:
+            if override.path[0] == "problem":
+                raise ConfigError(f"{override.text}: no problem is read where {given.text} gives data: leave one out")
         words = ["~problem", *words]
         if not any(override.key == "name" for override in overrides):
             words.append(f"name={Path(str(given.value)).stem}_${{network.kind}}")
