@@ -21,8 +21,9 @@ import optax
 
 from experiments._kit.results import record, row, write_benchmark
 from pdejax.config import resolve
+from pdejax.core import build
 from pdejax.data import Batch
-from pdejax.methods import DataCard, build_method
+from pdejax.methods import DataCard
 from pdejax.training import TrainSettings, train
 
 QUESTION = "How much slower is the training loop than a bare jitted scan over the same updates?"
@@ -92,7 +93,7 @@ def main() -> None:
     shape, length = config.problem.domain.shape, config.problem.domain.lengths
     statistics_ = {"mean": [0.0], "std": [1.0], "rms_delta": [1.0], "parameter_mean": [], "parameter_std": []}
     card = DataCard(tuple(shape), tuple(length), 0.8, ("u",), (), statistics_)
-    method = build_method(config.method.spec())
+    method = build("method", config.method.spec())
     model = method.build(config.network.spec(), card, key=jax.random.key(0))
     feed = _RandomWindows(tuple(shape), config.train.batch_size)
     settings = TrainSettings(

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.config import resolve
-from pdejax.core import Boundary
+from pdejax.core import Boundary, build
 from pdejax.data import Batch
 from pdejax.equations import build_problem
-from pdejax.methods import DataCard, build_method
+from pdejax.methods import DataCard
 from pdejax.training import TrainSettings, advance, start
 
 
@@ -54,18 +54,18 @@ def check(experiment: str, *, update: bool) -> dict[str, Any]:
     **Returns:** `parameters`, and with an update its `seconds` without compilation and the `loss`.
     """
     config = resolve([f"experiment={experiment}"])
-    card, method = card_of(config), build_method(config.method.spec())
-    build = lambda key: method.build(config.network.spec(), card, key=key)
+    card, method = card_of(config), build("method", config.method.spec())
+    build_model = lambda key: method.build(config.network.spec(), card, key=key)
     key = jax.random.key(config.seed)
-    skeleton = eqx.filter_eval_shape(build, key)
+    skeleton = eqx.filter_eval_shape(build_model, key)
     size = config.train.batch_size
     whole = eqx.filter_eval_shape(lambda k: _batch(card, method.window, size, k), key)
     losses, _ = eqx.filter_eval_shape(method.loss, skeleton, whole, jax.random.split(key, size))
     if losses.shape != (size,):
         raise ValueError(f"{experiment}: the loss has shape {losses.shape}, not one number for each of {size} samples")
-    weights = eqx.filter_eval_shape(lambda k: (lambda m: eqx.filter(m, method.trainable(m)))(build(k)), key)
+    weights = eqx.filter_eval_shape(lambda k: (lambda m: eqx.filter(m, method.trainable(m)))(build_model(k)), key)
     found: dict[str, Any] = {"parameters": sum(x.size for x in jax.tree.leaves(weights))}
-    return found | (_update(method, build(key), _batch(card, method.window, 1, key), key) if update else {})
+    return found | (_update(method, build_model(key), _batch(card, method.window, 1, key), key) if update else {})
 
 
 class _OneBatch:

@@ -84,7 +84,7 @@ class Solving(AbstractMethod):
 
     def penalised(self, losses: Any, solved: Regularized, **measured: Any) -> tuple[Any, dict[str, Any]]:
         """Losses `(batch,)` with the penalty, and for every sample what the solve took and what was measured."""
-        weight = jnp.zeros(()) if self.regularization is None else self.regularization.weight
+        weight = jnp.zeros(()) if self.regularization is None else self.regularization.factor
         record = {**solved.account.measures(), "penalty": solved.penalty, **measured}
         return losses + weight * solved.penalty, {k: jnp.broadcast_to(v, losses.shape) for k, v in record.items()}
 

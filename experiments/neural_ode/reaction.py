@@ -59,7 +59,7 @@ class Reaction(Comparison):
         return Integrator(controller=controller, max_steps=limit, first_step=first_step)
 
     def _arm(self, regularization: Any = None) -> NeuralODE:
-        return NeuralODE(unroll=UNROLL, integrator=self._integrator(1.0, 128), regularization=regularization)
+        return NeuralODE(unroll=UNROLL, solver=self._integrator(1.0, 128), regularization=regularization)
 
     def model(self, method: AbstractMethod, seed: int) -> ContinuousOperator:
         return method.build(NETWORK, DataCard.of(self.data), key=jax.random.key(seed))

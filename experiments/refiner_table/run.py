@@ -30,7 +30,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "unrolled 2": ("method=unrolled", "method.unroll=2"),
     "unrolled 4": ("method=unrolled",),
     "pushforward": ("method=pushforward",),
-    "Sobolev, order 0": ("method=sobolev", "method.loss.order=0.0"),
+    "Sobolev, order 0": ("method=sobolev", "method.error.order=0.0"),
     "Sobolev, order 1": ("method=sobolev",),
     "input noise": ("method=input_noise",),
     "error prediction": ("method=error_prediction",),

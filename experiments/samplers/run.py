@@ -22,9 +22,10 @@ from experiments._kit.results import Record, Row, row
 from experiments._kit.rollouts import measured
 from experiments._kit.study import Options, Study, picture
 from pdejax import load
+from pdejax.core import build
 from pdejax.data import Dataset
 from pdejax.evaluation import evaluate
-from pdejax.methods import NoiseLevels, build_noise, build_sampler
+from pdejax.methods import LinearNoise, NoiseLevels
 
 HERE = Path(__file__).parent
 QUESTION = "Which sampler, on which noise levels, gives PDE fields with few network calls?"
@@ -69,7 +70,7 @@ def flown(levels: NoiseLevels, x: jax.Array) -> jax.Array:
 
 def _levels(smallest: float | None = None) -> NoiseLevels:
     """The thousand levels of DDPM in float64, or as many equally spaced in log-SNR down to a smaller noise."""
-    levels = build_noise({"kind": "linear"}).levels()
+    levels = LinearNoise().levels()
     levels = NoiseLevels(levels.alpha.astype(float), levels.sigma.astype(float), True)
     if smallest is None:
         return levels
@@ -89,7 +90,7 @@ def _count(sampler: Any, calls: int) -> int:
 
 def error_of(name: str, grid: str, calls: int, whole: NoiseLevels) -> float:
     """Relative error to the exact flow with a number of calls."""
-    sampler = build_sampler(SAMPLERS[name][0])
+    sampler = build("diffusion_sampler", SAMPLERS[name][0])
     levels, x = whole.spread(_count(sampler, calls), grid), _start(whole)
     found = jax.jit(lambda x: sampler(exact, levels, x, key=jax.random.key(2)))(x)
     truth = flown(levels, x)
@@ -98,7 +99,7 @@ def error_of(name: str, grid: str, calls: int, whole: NoiseLevels) -> float:
 
 def tail_energy(name: str, smallest: float | None, last: bool) -> float:
     """Energy of wavenumbers from 29 over what it should be, with 20 calls; `last`: with the last denoising step."""
-    sampler, whole = build_sampler(SAMPLERS[name][0]), _levels(smallest)
+    sampler, whole = build("diffusion_sampler", SAMPLERS[name][0]), _levels(smallest)
     levels, x = whole.spread(_count(sampler, 20), "log_snr"), _start(whole)
 
     def denoise(x: Any, alpha: Any, sigma: Any, key: Any) -> Any:
@@ -147,7 +148,9 @@ def trained_rows(base: Path) -> list[Row]:
         ("DPM-Solver++(2M)", {"kind": "dpm_solver_pp", "order": 2}),
     ):
         for steps in (1, 2, 3, 5, 10):
-            changed = dataclasses.replace(acdm.network, sampler=build_sampler(spec), steps=steps, grid="log_snr")
+            changed = dataclasses.replace(
+                acdm.network, sampler=build("diffusion_sampler", spec), steps=steps, grid="log_snr"
+            )
             one = eqx.tree_at(lambda o: o.network, acdm, changed)
             models[f"ACDM, {label}"] = (*models.get(f"ACDM, {label}", ()), one)
     rows = []

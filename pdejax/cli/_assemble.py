@@ -12,10 +12,9 @@ from pdejax.config import RunConfig, TrainConfig, read_run
 from pdejax.core import build
 from pdejax.data import PointFeed, batches_of, choose_feed, stored_truth
 from pdejax.evaluation import CoordinateValidation, RolloutValidation
-from pdejax.methods import DataCard, ProblemCard, adapt_field, field_spec, save_model
+from pdejax.methods import DataCard, ProblemCard, adapt_field, save_model
 from pdejax.training import (
     APART,
-    FIRST_PHASE,
     MODEL,
     VALID_BATCHES,
     WEIGHTS,
@@ -104,9 +103,7 @@ def _of_trajectories(config: RunConfig) -> Run:
         raise ValueError(f"train.stages: method {config.method.kind!r} trains in two phases by itself")
 
     def save(folder: Path, model: Any, stage: Stage, facts: dict[str, Any]) -> None:
-        spec = config.method.spec() | ({"stage": "first"} if stage.name == FIRST_PHASE else {})
-        metadata = {**_metadata(config), **facts}
-        save_model(folder / MODEL, model, method=spec, network=network, card=card, metadata=metadata)
+        save_model(folder / MODEL, model, {**_metadata(config), **facts})
 
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = stages[0].method.build(network, card, key=key)
@@ -144,8 +141,7 @@ def _of_points(config: RunConfig) -> Run:
     )  # fmt: skip
 
     def save(folder: Path, model: Any, stage: Stage, facts: dict[str, Any]) -> None:
-        network, metadata = field_spec(config.network.spec(), model), {**_metadata(config), **facts}
-        save_model(folder / MODEL, model, method=config.method.spec(), network=network, card=card, metadata=metadata)
+        save_model(folder / MODEL, model, {**_metadata(config), **facts})
 
     return _run(config, Plan(stages), model, save)
 

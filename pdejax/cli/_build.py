@@ -35,10 +35,11 @@ def method_of(config: RunConfig) -> Any:
 
     **Raises:** `FileNotFoundError` if the teacher does not exist or is not trained.
     """
+    from pdejax.core import build
     from pdejax.embedding import load
-    from pdejax.methods import Distilled, build_method
+    from pdejax.methods import Distilled
 
-    method = build_method(config.method.spec())
+    method = build("method", config.method.spec())
     return method.taught_by(load(method.teacher)) if isinstance(method, Distilled) else method
 
 

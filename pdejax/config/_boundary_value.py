@@ -204,5 +204,5 @@ class PhysicsInformed(Section):
     unroll: ClassVar[int] = 0
 
     def spec(self) -> dict[str, Any]:
-        """The plain mapping `build_method` takes."""
-        return self.model_dump(mode="json", exclude={"points", "redraw", "observation_batch"})
+        """The plain mapping of the method."""
+        return self.model_dump(mode="json")

@@ -167,5 +167,5 @@ class Diffusion(Section):
         return self
 
     def spec(self) -> dict[str, Any]:
-        """The plain mapping `build_method` takes."""
+        """The plain mapping of the method."""
         return self.model_dump(mode="json")

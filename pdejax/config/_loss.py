@@ -1,4 +1,4 @@
-"""Distances of fields: the types of `method.loss`."""
+"""Distances of fields: the types of `method.error`."""
 
 from typing import Annotated, Literal
 

@@ -19,7 +19,7 @@ class Supervised(Section):
     cut_gradient: Flag = False
     predict: Literal["state", "increment"] = "increment"
     history: Count = 1
-    loss: Loss = MeanSquared()
+    error: Loss = MeanSquared()
     input_noise: NotNegative = 0.0
     conserve_mean: Flag = False
 
@@ -30,7 +30,7 @@ class Supervised(Section):
         return self
 
     def spec(self) -> dict[str, Any]:
-        """The plain mapping `build_method` takes."""
+        """The plain mapping of the method."""
         return self.model_dump(mode="json")
 
 
@@ -38,14 +38,14 @@ class Steady(Section):
     """Comparison of the solution for input fields with the true one."""
 
     kind: Literal["steady"]
-    loss: Loss = RelativeL2(kind="relative_l2")
+    error: Loss = RelativeL2(kind="relative_l2")
 
     # a sample is one frame, none of which is known
     history: ClassVar[int] = 0
     unroll: ClassVar[int] = 1
 
     def spec(self) -> dict[str, Any]:
-        """The plain mapping `build_method` takes."""
+        """The plain mapping of the method."""
         return self.model_dump(mode="json")
 
 
@@ -63,7 +63,7 @@ class Distilled(Section):
     unroll: ClassVar[int] = 1
 
     def spec(self) -> dict[str, Any]:
-        """The plain mapping `build_method` takes."""
+        """The plain mapping of the method."""
         return self.model_dump(mode="json")
 
 

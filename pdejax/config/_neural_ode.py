@@ -107,7 +107,8 @@ class SolverPenalty(Section):
     `final_weight`.
     """
 
-    kind: Literal["error", "stiffness", "both"]
+    kind: Literal["solver"]
+    estimate: Literal["error", "stiffness", "both"] = "error"
     scope: Literal["local", "global"] = "local"
     weight: NotNegative = 0.1
     final_weight: NotNegative | None = None
@@ -171,7 +172,7 @@ class NeuralODE(Section):
 
     kind: Literal["neural_ode"]
     unroll: Count = 1
-    loss: Loss = MeanSquared()
+    error: Loss = MeanSquared()
     solver: Solver = Solver()
     regularization: Regularization | None = None
     latent: Latent | None = None
@@ -226,10 +227,10 @@ class NeuralODE(Section):
             return self
         if self.solver.first_step == "automatic":
             raise fault("is automatic for equations without noise only: give a number", "solver", "first_step")
-        if self.loss.kind != "mse":
-            raise fault("is not for equations with noise, which are scored by CRPS: leave it out", "loss")
+        if self.error.kind != "mse":
+            raise fault("is not for equations with noise, which are scored by CRPS: leave it out", "error")
         if isinstance(self.regularization, TaylorPenalty):
-            raise fault("is taylor, but noise has no derivatives in time: take error", "regularization", "kind")
+            raise fault("is taylor, but noise has no derivatives in time: take solver", "regularization", "kind")
         if isinstance(self.regularization, SolverPenalty) and self.regularization.step == "automatic":
             raise fault("is automatic for equations without noise only: take accepted", "regularization", "step")
         return self
@@ -245,11 +246,11 @@ class NeuralODE(Section):
         if penalty.scope == "global" and solver.adjoint == "BacksolveAdjoint":
             sentence = "is global, whose gradient solver.adjoint=BacksolveAdjoint does not see: take local"
             raise fault(sentence, "regularization", "scope")
-        if penalty.kind != "error" and solver.name not in STIFFNESS:
-            sentence = f"is {penalty.kind}, which solver {solver.name!r} does not see: take {', '.join(STIFFNESS)}"
-            raise fault(sentence, "regularization", "kind")
+        if penalty.estimate != "error" and solver.name not in STIFFNESS:
+            sentence = f"is {penalty.estimate}, which solver {solver.name!r} does not see: take {', '.join(STIFFNESS)}"
+            raise fault(sentence, "regularization", "estimate")
         return self
 
     def spec(self) -> dict[str, Any]:
-        """The plain mapping `build_method` takes."""
+        """The plain mapping of the method."""
         return self.model_dump(mode="json")

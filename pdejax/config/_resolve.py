@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pdejax._former import todays_method
 from pdejax.config._compose import Composition, check_set, compose
 from pdejax.config._folders import search_folders, shorter
 from pdejax.config._messages import explain
@@ -69,6 +70,8 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         values, _ = read_yaml(path.read_text(encoding="utf-8"), shorter(path))
     except YamlError as error:
         raise ConfigError(str(error)) from error
+    if isinstance(values.get("method"), dict):
+        values["method"] = todays_method(values["method"])
     read = read_overrides(overrides, ())
     config = OmegaConf.create(values)
     for one in read:

@@ -18,6 +18,8 @@ from pdejax.core._compose import Average as Average
 from pdejax.core._files import TEMPORARY as TEMPORARY
 from pdejax.core._files import replacing as replacing
 from pdejax.core._files import write_text as write_text
+from pdejax.core._frozen import Frozen as Frozen
+from pdejax.core._frozen import frozen as frozen
 from pdejax.core._geometry import Geometry as Geometry
 from pdejax.core._grid import Boundary as Boundary
 from pdejax.core._grid import Grid as Grid
@@ -55,6 +57,9 @@ from pdejax.core._spectral import band_indices as band_indices
 from pdejax.core._spectral import inverse_transform as inverse_transform
 from pdejax.core._spectral import resample as resample
 from pdejax.core._spectral import transform as transform
+from pdejax.core._state import as_state as as_state
+from pdejax.core._state import per_channel as per_channel
+from pdejax.core._structure import is_structure as is_structure
 from pdejax.core._structure import rebuilt as rebuilt
 from pdejax.core._structure import structure as structure
 from pdejax.core._types import Key as Key

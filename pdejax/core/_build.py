@@ -6,9 +6,13 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
+import numpy as np
+
 from pdejax._suggest import known
+from pdejax.core._frozen import Frozen
 from pdejax.core._options import Of
 from pdejax.core._registry import factory_of, kind_of, options_of
+from pdejax.core._structure import is_structure, rebuilt
 
 
 def build(group: str, given: Any, /, **context: Any) -> Any:
@@ -26,6 +30,8 @@ def build(group: str, given: Any, /, **context: Any) -> Any:
         given = {"kind": given}
     if not isinstance(given, Mapping):
         return given
+    if is_structure(given):
+        return rebuilt(given)
     if "kind" not in given:
         raise ValueError(f"a {group} is an object or a mapping with a 'kind', got {dict(given)}")
     kind, options = given["kind"], {name: value for name, value in given.items() if name != "kind"}
@@ -51,6 +57,8 @@ def _make(
 def _nested(annotation: Any, value: Any) -> Any:
     """Sections and lists of an option as its annotation wants them: objects and tuples."""
     mark, record = mark_of(annotation), record_of(annotation)
+    if is_structure(value):
+        return rebuilt(value)
     if mark is not None and not mark.later and isinstance(value, Mapping | str):
         return build(mark.group, value)
     if mark is None and record is not None and isinstance(value, Mapping):
@@ -59,6 +67,9 @@ def _nested(annotation: Any, value: Any) -> Any:
 
 
 def _tuples(value: Any) -> Any:
+    """Containers that have a hash."""
+    if isinstance(value, Mapping):
+        return Frozen({name: _tuples(one) for name, one in value.items()})
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
@@ -88,28 +99,33 @@ def record_of(annotation: Any) -> type | None:
     return None
 
 
-def describe(value: Any) -> Any:
+def describe(value: Any, otherwise: Callable[[Any], Any] | None = None) -> Any:
     """The plain JSON value that `build` makes an equal object of.
 
     **Arguments:** `value`: a number, word, sequence or mapping, or an object of a registered class that keeps each of
-    its constructor's arguments as an attribute of the same name.
+    its constructor's arguments as an attribute of the same name; `otherwise`: describes an object of a class that is
+    not registered, `structure` for example.
 
     **Raises:** `ValueError` if it holds something that no file can hold, naming it.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return [describe(one) for one in value]
+        return [describe(one, otherwise) for one in value]
     if isinstance(value, Mapping):
-        return {str(name): describe(one) for name, one in value.items()}
+        return {str(name): describe(one, otherwise) for name, one in value.items()}
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # an array of one number, as short as it reads
+        return type(value.item())(str(np.asarray(value)[()]))
     found, name = kind_of(value), f"{type(value).__module__}.{type(value).__qualname__}"
+    if found is None and otherwise is not None:
+        return otherwise(value)
     if found is None:
         raise ValueError(f"{name} cannot be saved: it is not registered; "
                          f"call pdejax.register(group, name, {type(value).__name__})")  # fmt: skip
-    return {"kind": found[1], **_described(value, found[0])}
+    return {"kind": found[1], **_described(value, otherwise, found[0])}
 
 
-def _described(value: Any, group: str = "") -> dict[str, Any]:
+def _described(value: Any, otherwise: Callable[[Any], Any] | None, group: str = "") -> dict[str, Any]:
     """All options of an object, those at their defaults too."""
     plain, arguments = {}, options_of(type(value), group)
     for name, argument in arguments.items():
@@ -118,7 +134,9 @@ def _described(value: Any, group: str = "") -> dict[str, Any]:
             raise ValueError(f"{what} cannot be saved: it keeps no attribute of its argument {name!r}")
         one = getattr(value, name)
         record = record_of(argument.annotation)
-        plain[name] = _described(one) if record is not None and type(one) is record and kind_of(one) is None else (
-            describe(one)
-        )  # fmt: skip
+        plain[name] = (
+            _described(one, otherwise)
+            if record is not None and type(one) is record and kind_of(one) is None
+            else describe(one, otherwise)
+        )
     return plain

@@ -35,14 +35,15 @@ def structure(value: Any) -> Any:
         return {_MARK: "tuple", "items": [structure(one) for one in value]}
     if isinstance(value, Mapping):
         return {_MARK: "dict", "items": [[structure(k), structure(v)] for k, v in value.items()]}
-    if eqx.is_array(value) or isinstance(value, np.ndarray | np.generic):
+    if eqx.is_array(value) or isinstance(value, np.ndarray | np.generic | jax.ShapeDtypeStruct):
         array: Any = value
         return {_MARK: "array", "shape": list(array.shape), "dtype": str(array.dtype)}
     if isinstance(value, functools.partial):
         items = [structure(one) for one in (value.func, value.args, dict(value.keywords))]
         return {_MARK: "partial", "items": items}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [f.name for f in dataclasses.fields(value) if hasattr(value, f.name)]
+        held = getattr(value, "__dict__", None)  # a default that the class alone has is no part of the tree
+        names = [f.name for f in dataclasses.fields(value) if (f.name in held if held is not None else True)]
         fields = {name: structure(getattr(value, name)) for name in names}
         return {_MARK: "object", "class": _class_name(type(value), value), "fields": fields}
     return {_MARK: "name", "of": _name(value)}
@@ -65,6 +66,11 @@ def _name(value: Any) -> str:
         what = name if name is not None else repr(value)
         raise ValueError(f"{what} cannot be saved: give it a name in a module, or register it")
     return place
+
+
+def is_structure(plain: Any) -> bool:
+    """Whether a plain value is what `structure` makes of an object."""
+    return isinstance(plain, Mapping) and _MARK in plain
 
 
 def _is_there(place: str, value: Any) -> bool:

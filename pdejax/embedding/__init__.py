@@ -1,3 +1,6 @@
 """How somebody else's simulation uses a trained operator."""
 
 from pdejax.embedding._load import load as load
+from pdejax.embedding._load import save as save
+from pdejax.methods import sharded as sharded
+from pdejax.methods import why_unsaved as why_unsaved

@@ -1,16 +1,29 @@
-"""From a folder to an operator, in a process that never saw the training."""
+"""From a folder to an operator, in a process that never saw the training; and from an operator to a folder."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pdejax.core import suggestion
-from pdejax.methods import load_model
+from pdejax.methods import Model, load_model, save_model
 
 
-def load(path: str | Path) -> Any:
+def save(path: str | Path, model: Any, *, metadata: Mapping[str, Any] | None = None) -> None:
+    """Writes a trained model to a folder that `load` reads in any process.
+
+    **Arguments:** `path`: a folder; a model in it is replaced; `model`: as built by a method, and trained;
+    `metadata`: JSON-able facts to remember.
+
+    **Raises:** `ValueError` for a model that no file can hold, see `why_unsaved`.
+    """
+    save_model(Path(path), model, metadata)
+
+
+def load(path: str | Path, plugins: Collection[str] = ()) -> Model:
     """The trained operator of a run or of a released model folder, in physical units.
 
-    **Arguments:** `path`: `runs/NAME`, or a folder with `model.json` and `weights.safetensors`.
+    **Arguments:** `path`: `runs/NAME`, or a folder with `model.json` and `weights.safetensors`; `plugins`: packages
+    that the model may import code from, `("mypackage",)` for a network of yours: none does so by itself.
 
     **Returns:** a pytree that is a Predictor, `operator.predict(u, times)`, and a Stepper, `operator(u)`, or of a
     steady problem a function from inputs to the solution, or of a problem stated by its conditions a field, a function
@@ -18,12 +31,12 @@ def load(path: str | Path) -> Any:
     metric, of a field the last one.
 
     **Raises:** `FileNotFoundError` if there is no model, with the nearest name beside it; `ValueError` for a model of
-    double precision outside of `jax.enable_x64(True)`.
+    double precision outside of `jax.enable_x64(True)`, or of code that `plugins` does not name.
     """
     folder = Path(path)
     for candidate in (folder, folder / "model"):
         if (candidate / "model.json").exists():
-            return load_model(candidate)
+            return load_model(candidate, plugins)
     if folder.exists():
         raise FileNotFoundError(
             f"{folder} holds no trained model yet: neither model.json nor model/model.json is there"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pdejax.core import Boundary
-from pdejax.data import Dataset
+from pdejax.data import Arrays, Trajectories
 from pdejax.equations import BoundaryValueProblem
 
 
@@ -31,20 +31,30 @@ class DataCard:
     periodic: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "DataCard":
-        """The card of a generated data set."""
+    def of(cls, data: Trajectories) -> "DataCard":
+        """The card of a data set, wherever it comes from."""
+        equation = getattr(data.family, "equation", None)
         return cls(
-            shape=dataset.domain.shape,
-            lengths=dataset.domain.lengths,
-            step=dataset.step,
-            field_names=tuple(dataset.field_names),
-            parameter_names=tuple(dataset.parameter_names),
-            statistics={name: [float(v) for v in values] for name, values in dataset.statistics.items()},
-            equation=tuple(dataset.problem.equation.terms),
-            fingerprint=dataset.fingerprint,
-            input_names=tuple(dataset.input_names),
-            periodic=tuple(b is Boundary.PERIODIC for b in dataset.domain.boundaries),
+            shape=tuple(data.domain.shape),
+            lengths=tuple(data.domain.lengths),
+            step=data.step,
+            field_names=tuple(data.field_names),
+            parameter_names=tuple(data.parameter_names),
+            statistics={name: [float(v) for v in values] for name, values in data.statistics.items()},
+            equation=tuple(getattr(equation, "terms", ())),
+            fingerprint=data.fingerprint,
+            input_names=tuple(data.input_names),
+            periodic=tuple(b is Boundary.PERIODIC for b in data.domain.boundaries),
         )
+
+    @classmethod
+    def from_arrays(cls, states: Any, **options: Any) -> "DataCard":
+        """The card of trajectories in memory.
+
+        **Arguments:** `states`: `(trajectory, time, *space, channel)`; `options`: as of `pdejax.data.Arrays`, such as
+        `step`, `lengths`, `periodic` and `parameters`.
+        """
+        return cls.of(Arrays(states, **options))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` reads."""

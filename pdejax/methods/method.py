@@ -1,19 +1,21 @@
 """What a method owes to the training loop."""
 
 import abc
-from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, build, factory_of, options_of
+from pdejax.core import Key, Keys
 from pdejax.data import Batch
-from pdejax.methods.cards import DataCard
 
 
 class AbstractMethod(eqx.Module):
-    """A way to learn: a model built around a network, a loss per sample, and which leaves are trained."""
+    """A way to learn: a model built around a network, a loss per sample, and which leaves are trained.
+
+    What it may offer beyond that is in `pdejax.methods.capabilities`.
+    """
 
     @property
     @abc.abstractmethod
@@ -21,8 +23,14 @@ class AbstractMethod(eqx.Module):
         """Frames of a trajectory that one training sample holds; 0 for methods that need no trajectories."""
 
     @abc.abstractmethod
-    def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> Any:
-        """The untrained model, in physical units: a Predictor, and a Stepper if it moves in time."""
+    def build(self, network: Any, card: Any, *, key: Key) -> Any:
+        """The untrained model, in physical units: a Predictor, and a Stepper if it moves in time.
+
+        **Arguments:** `network`: a description with a `kind`, the name of a kind, or any callable pytree;
+        `card`: what is known of the data, a `DataCard`, or of the problem, a `ProblemCard`; `key`: of the weights.
+
+        **Raises:** `ValueError` if the network or the data are not for this method.
+        """
 
     @abc.abstractmethod
     def trainable(self, model: Any) -> Any:
@@ -39,30 +47,13 @@ class AbstractMethod(eqx.Module):
         """
 
 
-def fitted_network(
-    network: Mapping[str, Any],
-    card: DataCard,
-    in_channels: int,
-    *,
-    out_channels: int | None = None,
-    extra_features: int = 0,
-    key: Key,
-) -> Any:
-    """The network of a specification with the sizes that the data ask for.
+def only(model: Any, *parts: Any) -> Any:
+    """A tree of booleans like `model`, true at the arrays of some of its parts.
 
-    **Arguments:** `network`: as `build` takes it; a `periodic` that is missing or `None` is that of the data; `card`;
-    `in_channels`, `out_channels`: of the network, the latter the fields of the data when omitted;
-    `extra_features`: of its condition, after the physical parameters; `key`: random key of the weights.
+    **Arguments:** `parts`: functions from the model to one of its subtrees.
     """
-    spec = {**network}
-    if spec.get("periodic") is None and "periodic" in options_of(factory_of("network", spec["kind"])):
-        spec["periodic"] = card.periodic or True
-    return build(
-        "network",
-        spec,
-        in_channels=in_channels,
-        out_channels=len(card.field_names) if out_channels is None else out_channels,
-        ndim=len(card.shape),
-        condition_features=len(card.parameter_names) + extra_features,
-        key=key,
-    )
+    mask = jax.tree.map(lambda _: False, model)
+    for part in parts:
+        trained = jax.tree.map(eqx.is_inexact_array, part(model))
+        mask = eqx.tree_at(part, mask, trained, is_leaf=lambda x: x is None)
+    return mask

@@ -1,7 +1,8 @@
 """Models on disk for people: a folder of JSON and safetensors, nothing that must be unpickled."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,71 +12,102 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from pdejax.core import replacing, write_text
-from pdejax.methods.building import build_method
-from pdejax.methods.cards import DataCard, ProblemCard, card_from_json
+from pdejax.core import build, is_structure, only_plugins, replacing, structure, write_text
+from pdejax.methods.cards import card_from_json
+from pdejax.methods.former import FORMER, upgraded, with_base
+from pdejax.methods.operators.continuous import ContinuousOperator
+from pdejax.methods.operators.coordinate import PhysicsField
+from pdejax.methods.operators.steady import SteadyOperator
+from pdejax.methods.operators.stepping import Operator
+from pdejax.methods.origin import why_unsaved
+from pdejax.methods.physics.adaptation import sizes_of
 
-FORMAT = 1
+FORMAT = 2
+Model = Operator | SteadyOperator | ContinuousOperator | PhysicsField
+"""What methods of pdejax build."""
 
 
 def _named_arrays(model: Any) -> dict[str, Any]:
     # plain numbers, such as tolerances, are what the description says
     is_array = lambda x: eqx.is_array_like(x) and hasattr(x, "shape")
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(model, is_array))
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+    return {_name(path): leaf for path, leaf in leaves}
 
 
-def save_model(
-    folder: Path,
-    model: Any,
-    *,
-    method: Mapping[str, Any],
-    network: Mapping[str, Any],
-    card: DataCard | ProblemCard,
-    metadata: Mapping[str, Any],
-) -> None:
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def save_model(folder: Path, model: Any, metadata: Mapping[str, Any] | None = None) -> None:
     """Writes `model.json` (what rebuilds it, and metadata) and `weights.safetensors`, each file whole or not at all.
 
-    **Arguments:** `folder`: a model of the same kind in it is replaced; `model`: as built by
-    `build_method(method).build(network, card)`; `metadata`: JSON-able facts such as the step and versions.
+    **Arguments:** `folder`: a model in it is replaced; `model`: as built by a method, and trained; `metadata`:
+    JSON-able facts such as the step and versions.
+
+    **Raises:** `ValueError` for a model that no file can hold, see `why_unsaved`.
     """
-    plain = {"format": FORMAT, "method": dict(method), "network": dict(network), "data": card.to_json()}
+    if reason := why_unsaved(model):
+        raise ValueError(reason)
+    plain = {"format": FORMAT, **_described(model), "metadata": dict(metadata or {})}
+    arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(model).items() if name != "parameters"}
+    folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "weights.safetensors") as temporary:
-        save_file({k: np.asarray(v) for k, v in _named_arrays(model).items()}, temporary)
-    write_text(folder / "model.json", json.dumps({**plain, "metadata": dict(metadata)}, indent=1) + "\n")
+        save_file(arrays, temporary)
+    write_text(folder / "model.json", json.dumps(plain, indent=1) + "\n")
 
 
-def load_model(folder: Path) -> Any:
+def _described(model: Any) -> dict[str, Any]:
+    """Method, network and data, with the sizes that the network has by now."""
+    plain = json.loads(model.origin)
+    if not isinstance(model, PhysicsField):
+        return plain
+    network = structure(model.field) if is_structure(plain["network"]) else plain["network"] | sizes_of(model.field)
+    return {**plain, "network": network}
+
+
+def load_model(folder: Path, plugins: Collection[str] | None = ()) -> Any:
     """The model that `save_model` wrote.
 
-    **Raises:** `FileNotFoundError` if the folder holds no model; `ValueError` if weights and description disagree.
+    **Arguments:** `folder`; `plugins`: packages whose code the model may name, such as that of its network;
+    none for any, of a model that this very program has written.
+
+    **Raises:** `FileNotFoundError` if the folder holds no model; `ValueError` if weights and description disagree, or
+    it names code of other packages.
     """
     description = folder / "model.json"
     if not description.exists():
         raise FileNotFoundError(f"{folder} holds no model.json: it is not a saved model")
     plain = json.loads(description.read_text())
-    if plain["format"] != FORMAT:
-        raise ValueError(f"{description}: format {plain['format']}, this pdejax reads {FORMAT}")
-    card: Any = card_from_json(plain["data"])
-    build = lambda: build_method(plain["method"]).build(plain["network"], card, key=jax.random.key(0))
-    skeleton = eqx.filter_eval_shape(build)
-    stored, expected = load_file(folder / "weights.safetensors"), _named_shapes(skeleton)
+    if plain["format"] not in (FORMER, FORMAT):
+        raise ValueError(f"{description}: format {plain['format']}, this pdejax reads {FORMER} and {FORMAT}")
+    former = plain["format"] == FORMER
+    plain, stored = upgraded(plain) if former else plain, load_file(folder / "weights.safetensors")
     if jnp.result_type(float) != jnp.float64 and any(array.dtype == np.float64 for array in stored.values()):
         raise ValueError(
             f"{folder} holds a model of double precision: load and use it inside `with jax.enable_x64(True):`"
         )
-    for name, shape in expected.items():
+    try:
+        with contextlib.nullcontext() if plugins is None else only_plugins(plugins):
+            skeleton = _skeleton(plain)
+    except ValueError as error:
+        raise ValueError(f"{description}: {error}") from error
+    return _filled(skeleton, with_base(stored) if former else stored, folder)
+
+
+def _skeleton(plain: Mapping[str, Any]) -> Any:
+    """The model with shapes in place of arrays."""
+    card, method = card_from_json(plain["data"]), build("method", plain["method"])
+    return eqx.filter_eval_shape(lambda: method.build(plain["network"], card, key=jax.random.key(0)))
+
+
+def _filled(skeleton: Any, stored: Mapping[str, np.ndarray], folder: Path) -> Any:
+    def fill(path: Any, leaf: Any) -> Any:
+        if not isinstance(leaf, jax.ShapeDtypeStruct):
+            return leaf
+        name = _name(path)
         found = stored[name].shape if name in stored else "nothing"
-        if found != shape:
-            raise ValueError(f"{folder}: {name} should have shape {shape}, weights.safetensors holds {found}")
-    is_shape = lambda x: isinstance(x, jax.ShapeDtypeStruct)
-    fill = lambda path, leaf: (
-        jnp.asarray(stored[jax.tree_util.keystr(path, simple=True, separator=".")]) if is_shape(leaf) else leaf
-    )
+        if found != leaf.shape:
+            raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, weights.safetensors holds {found}")
+        return jnp.asarray(stored[name])
+
     return jax.tree_util.tree_map_with_path(fill, skeleton)
-
-
-def _named_shapes(skeleton: Any) -> dict[str, tuple[int, ...]]:
-    leaves = jax.tree_util.tree_leaves_with_path(skeleton)
-    name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
-    return {name(p): leaf.shape for p, leaf in leaves if isinstance(leaf, jax.ShapeDtypeStruct)}

@@ -11,7 +11,7 @@ import numpy as np
 
 from pdejax.core import known
 from pdejax.data import Feed, windowed
-from pdejax.methods import AbstractMethod
+from pdejax.methods import AbstractMethod, why_unsaved
 from pdejax.training.callbacks import Callback
 from pdejax.training.guards import Interrupted, check_finite, check_length, in_precision, signals
 from pdejax.training.optimisers.choose import build_optimiser, check_read
@@ -20,7 +20,7 @@ from pdejax.training.settings import TrainSettings
 from pdejax.training.sharding import Layout, agreed
 from pdejax.training.steps import advance, start
 from pdejax.training.store.checkpoint import Checkpoints
-from pdejax.training.store.models import built, save, why_unsaved
+from pdejax.training.store.models import built, save
 from pdejax.training.store.record import begun, best_of, kept_lines, plain
 from pdejax.training.store.sinks import JsonLines, Sink, TensorBoard
 from pdejax.training.validation import ValidationLoss

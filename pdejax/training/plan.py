@@ -105,7 +105,7 @@ class Plan:
                 save(folder, model, stage, {"stage": number})
             if best and not last:
                 _together(stage.name)  # one process writes, the others wait for it
-                model = load_saved(below)
+                model = load_saved(below, plugins=None)  # what this very program has written
         return model
 
     def _export(self, stage: Stage, below: Path, save: Save) -> Callable[[Any, int], None]:

@@ -24,10 +24,7 @@ def make_run(words, name, seed=0):
     save_model(
         config.run_folder / "model",
         method.build(config.network.spec(), card, key=jax.random.key(seed)),
-        method=config.method.spec(),
-        network=config.network.spec(),
-        card=card,
-        metadata={"step": 0},
+        {"step": 0},
     )
     return str(config.run_folder)
 

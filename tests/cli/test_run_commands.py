@@ -27,10 +27,7 @@ def untrained(here, small):
     save_model(
         config.run_folder / "model",
         method.build(config.network.spec(), card, key=jax.random.key(0)),
-        method=config.method.spec(),
-        network=config.network.spec(),
-        card=card,
-        metadata={"step": 0},
+        {"step": 0},
     )
     return config.run_folder
 

@@ -8,40 +8,30 @@ import diffrax
 import pytest
 from pydantic_core import PydanticUndefined
 
-from pdejax.config import ConfigError, options, packaged_folder, resolve
 from pdejax.config import _boundary_value as config_boundary
 from pdejax.config import _neural_ode as config_ode
+from pdejax.config import options, packaged_folder, resolve
 from pdejax.config._catalogue import CATALOGUE, STEADY_CATALOGUE
 from pdejax.config._diffusion import Noise, Sampler
 from pdejax.config._initial import Initial
 from pdejax.config._method import Loss, Method
 from pdejax.config._problem import ProblemConfig, Solver, SteadyProblemConfig, SteadySolver, Time
 from pdejax.config._train import Adaptation, Balance, Stage, TrainConfig
-from pdejax.core import registered
-from pdejax.data import PointFeed, generate
+from pdejax.core import build, registered
+from pdejax.data import AdaptivePoints, PointFeed, generate
 from pdejax.equations import EQUATIONS, INITIAL, STEADY_EQUATIONS, Problem, build_problem
 from pdejax.equations._problem import ORDERS
 from pdejax.equations._steady_problem import _SECTIONS, PRECONDITIONERS
 from pdejax.methods import (
-    NOISES,
-    SAMPLERS,
-    Diffusion,
+    Causal,
     Distilled,
     Latent,
-    NeuralODE,
     NoiseModel,
     PhysicsInformed,
     Steady,
     Supervised,
     adapt_field,
-    build_method,
-    build_noise,
-    build_sampler,
 )
-from pdejax.methods.building import METHODS
-from pdejax.methods.neural_ode.spec import ADAPTIVE, REGULARIZATIONS, SOLVER, build_neural_ode
-from pdejax.methods.physics.physics_informed import Adaptive, Causal
-from pdejax.methods.supervised.losses import LOSSES
 from pdejax.solvers import fitting, goes_back, stage_pair
 from pdejax.solvers._reference import _COMMON as COMMON_TRUTH
 from pdejax.solvers._reference import _ENTRIES as TRUTHS
@@ -95,42 +85,11 @@ def choices(model, field):
     return set(typing.get_args(model.model_fields[field].annotation))
 
 
-@pytest.mark.parametrize("kind", ["supervised", "steady"])
-def test_methods(kind):
-    model, method = kinds(Method)[kind], {"supervised": Supervised, "steady": Steady}[kind]
-    own, theirs = defaults(model), arguments(method, "error")
-    loss = own.pop("loss").kind
-    assert isinstance(inspect.signature(method).parameters["error"].default, LOSSES[loss])
-    assert own == theirs
-
-
-def test_diffusion():
-    ours, theirs = defaults(kinds(Method)["diffusion"]), arguments(Diffusion, "stage")
-    for name, built in (("noise", build_noise), ("sampler", build_sampler)):
-        assert built(ours.pop(name).model_dump()) == theirs.pop(name)
-    assert ours == theirs
-
-
 def test_distilled():
-    assert defaults(kinds(Method)["distilled"]) == arguments(Distilled, "stepper")
-
-
-def test_neural_ode():
-    ours, theirs = defaults(kinds(Method)["neural_ode"]), arguments(build_neural_ode)
-    assert set(ours) == set(theirs)
-    absent = {"loss": {"kind": "mse"}, "solver": dict(SOLVER), "parameters": {}}  # what None means in a plain mapping
-    plain = kinds(Method)["neural_ode"](kind="neural_ode").model_dump()
-    assert {name: plain[name] for name in theirs} == theirs | absent
-    assert build_method(plain) == build_method({"kind": "neural_ode"}) == NeuralODE()
+    assert defaults(kinds(Method)["distilled"]) == arguments(Distilled, "stepper") | {"teacher": ABSENT}
 
 
 def test_parts_of_a_neural_ode():
-    assert defaults(config_ode.Solver) == dict(SOLVER)
-    assert config_ode.ADAPTIVE == ADAPTIVE
-    of_kind = {}
-    for model in typing.get_args(typing.get_args(config_ode.Regularization)[0]):
-        of_kind |= dict.fromkeys(typing.get_args(model.model_fields["kind"].annotation), defaults(model))
-    assert of_kind == {kind: arguments(one) for kind, one in REGULARIZATIONS.items()}
     assert defaults(config_ode.Latent) == arguments(Latent, "kind")
     assert defaults(config_ode.Noise) == arguments(NoiseModel)
 
@@ -148,76 +107,8 @@ def test_solvers_of_a_neural_ode():
     assert set(config_ode.STIFFNESS) == {name for name, solver in made.items() if stage_pair(solver)}
 
 
-@pytest.mark.parametrize("name", [n for n, x in vars(diffrax).items() if n.endswith("Adjoint") or n == "ForwardMode"])
-def test_adjoints_of_a_neural_ode(name):
-    spec = {"kind": "neural_ode", "solver": {"adjoint": name}}
-    if name in choices(config_ode.Solver, "adjoint"):
-        assert isinstance(build_method(spec).integrator.adjoint, getattr(diffrax, name))
-    else:
-        with pytest.raises(ValueError, match=f"{name}"):
-            build_method(spec)
-
-
-REFUSED = [
-    "{solver: {name: Tsit}}",
-    "{solver: {adjoint: BackSolve}}",
-    "{solver: {fixed_steps: 2, rtol: 1e-3}}",
-    "{solver: {fixed_steps: 2, first_step: 0.1}}",
-    "{solver: {fixed_steps: 200}, unroll: 2}",
-    "{solver: {fixed_steps: 2, name: Kvaerno5}}",
-    "{solver: {name: Euler}}",
-    "{solver: {name: KenCarp4}}",
-    "{solver: {max_steps: 0}}",
-    "{solver: {fixed_steps: 2}, regularization: {kind: error}}",
-    "{solver: {adjoint: BacksolveAdjoint}, regularization: {kind: error, scope: global}}",
-    "{solver: {name: Bosh3}, regularization: {kind: both}}",
-    "{regularization: {kind: eror}}",
-    "{regularization: {kind: error, step: 2.0}}",
-    "{regularization: {kind: taylor, order: 0}}",
-    "{regularization: {kind: end_time, width: 2.0}}",
-    "{noise: {paths: 2}}",
-    "{noise: {paths: 1}, solver: {name: ShARK}}",
-    "{noise: {network: {kind: perceptron}}, solver: {name: ShARK}}",
-    "{noise: {network: {kind: perceptron}}, solver: {name: Tsit5}}",
-    "{solver: {name: SPaRK}}",
-    "{noise: {}, solver: {name: SPaRK, first_step: automatic}}",
-    "{noise: {}, solver: {name: SPaRK}, loss: {kind: relative_l2}}",
-    "{noise: {}, solver: {name: SPaRK, adjoint: BacksolveAdjoint}}",
-    "{noise: {}, solver: {name: SPaRK}, regularization: {kind: taylor}}",
-    "{noise: {}, solver: {name: SPaRK}, regularization: {kind: error, step: automatic}}",
-    "{latent: {kind: field, channels: 2, encoder: {kind: perceptron}}, terms: u_t = u_xx}",
-    "{latent: {kind: field, channels: 0, encoder: {kind: perceptron}}}",
-    "{parameters: {nu: 1.0}}",
-]
-
-
-@pytest.mark.parametrize("text", REFUSED)
-def test_words_and_python_refuse_the_same_of_a_neural_ode(text):
-    from pdejax.config._yaml import read_yaml
-
-    spec = read_yaml(text)[0]
-    words = [f"method.{name}={value}" for name, value in (item.split(": ", 1) for item in _items(text))]
-    with pytest.raises(ConfigError):
-        resolve(["method=neural_ode", *words])
-    with pytest.raises(ValueError):  # noqa: PT011  (each its own sentence)
-        build_method({"kind": "neural_ode", **spec})
-
-
-def _items(text):
-    """The entries of a YAML mapping in braces, as text."""
-    inner, depth, entry = text[1:-1], 0, ""
-    for letter in inner:
-        depth += {"{": 1, "}": -1}.get(letter, 0)
-        if letter == "," and depth == 0:
-            yield entry.strip()
-            entry = ""
-        else:
-            entry += letter
-    yield entry.strip()
-
-
 def test_noises_and_samplers():
-    for union, built in ((Noise, NOISES), (Sampler, SAMPLERS)):
+    for union, built in ((Noise, registered("noise")), (Sampler, registered("diffusion_sampler"))):
         assert {kind: defaults(model) for kind, model in kinds(union).items()} == {
             kind: arguments(one) for kind, one in built.items()
         }
@@ -226,14 +117,14 @@ def test_noises_and_samplers():
 @pytest.mark.parametrize("name", options("method", [packaged_folder()]))
 def test_shipped_methods_build(name, words_for):
     spec = resolve(words_for("method", name)).method.spec()
-    assert build_method(spec).window >= (name != "physics_informed")
+    assert build("method", spec).window >= (name != "physics_informed")
 
 
 def test_no_method_is_left_out():
-    assert set(kinds(Method)) == set(METHODS)
-    assert build_method(resolve(["method=one_step"]).method.spec()) == Supervised()
-    assert build_method(resolve(["problem=darcy"]).method.spec()) == Steady()
-    assert build_method(resolve(["problem=pig_helmholtz"]).method.spec()) == PhysicsInformed()
+    assert set(kinds(Method)) == set(registered("method"))
+    assert build("method", resolve(["method=one_step"]).method.spec()) == Supervised()
+    assert build("method", resolve(["problem=darcy"]).method.spec()) == Steady()
+    assert build("method", resolve(["problem=pig_helmholtz"]).method.spec()) == PhysicsInformed()
 
 
 def test_parts_of_a_physics_informed_loss():
@@ -242,7 +133,7 @@ def test_parts_of_a_physics_informed_loss():
     theirs = arguments(PointFeed, "self")
     assert feed == {name: theirs[name] for name in feed}
     assert defaults(config_boundary.Causal) == arguments(Causal)
-    assert defaults(config_boundary.Adaptive) == arguments(Adaptive)
+    assert defaults(config_boundary.Adaptive) == arguments(AdaptivePoints)
     assert set(kinds(config_boundary.Points)) | {"quasi_random"} == set(registered("points"))
 
 
@@ -255,7 +146,7 @@ def test_truths():
 
 def test_losses():
     assert {kind: defaults(model) for kind, model in kinds(Loss).items()} == {
-        kind: arguments(loss) for kind, loss in LOSSES.items()
+        kind: arguments(loss) for kind, loss in registered("loss").items()
     }
 
 

@@ -106,7 +106,7 @@ ODE = {
     "got 'careful'",
     "method.solver.adjoint=RecursiveAdjoint": "unknown method.solver.adjoint 'RecursiveAdjoint'. "
     "Did you mean 'RecursiveCheckpointAdjoint' or 'BacksolveAdjoint'?",
-    "method.regularization={kind: eror}": "unknown method.regularization.kind 'eror'. Did you mean 'error'?",
+    "method.regularization={kind: solvr}": "unknown method.regularization.kind 'solvr'. Did you mean 'solver'?",
     "method.regularization={kind: taylor, scope: local}": "unknown key 'method.regularization.scope'. "
     "Known: final_weight, kind, order, weight.",
     "method.regularisation=null": "unknown key 'method.regularisation'. Did you mean 'regularization'?",

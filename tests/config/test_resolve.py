@@ -45,7 +45,7 @@ def test_valid_keys_can_be_set_whether_files_mention_them_or_not():
 
 def test_a_section_of_another_kind_replaces_the_one_of_a_file():
     local = resolve(["method=neural_ode_local"]).method.regularization
-    assert (local.kind, local.scope, local.weight) == ("error", "local", 0.1)
+    assert (local.estimate, local.scope, local.weight) == ("error", "local", 0.1)
     taylor = resolve(["method=neural_ode_local", "method.regularization={kind: taylor, order: 2}"])
     assert taylor.method.regularization.model_dump() == {
         "kind": "taylor",
@@ -53,13 +53,13 @@ def test_a_section_of_another_kind_replaces_the_one_of_a_file():
         "weight": 0.01,
         "final_weight": None,
     }
-    changed = resolve(["method=neural_ode_local", "method.regularization={kind: error, weight: 0.5}"])
+    changed = resolve(["method=neural_ode_local", "method.regularization={kind: solver, weight: 0.5}"])
     assert changed.method.regularization == local.model_copy(update={"weight": 0.5})
     assert resolve(["method=neural_ode_local", "method.regularization=null"]).method.regularization is None
     words = ["problem=ks", "problem.initial={kind: truncated_fourier}", "problem.initial.cutoff=3"]
     assert resolve(words).problem.initial.cutoff == 3
-    given = ["method=neural_ode", "method.regularization={kind: taylor}", "method.regularization={kind: error}"]
-    assert resolve(given).method.regularization.kind == "error"
+    given = ["method=neural_ode", "method.regularization={kind: taylor}", "method.regularization={kind: solver}"]
+    assert resolve(given).method.regularization.kind == "solver"
 
 
 def test_fixed_steps_survive_the_file():

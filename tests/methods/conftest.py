@@ -1,8 +1,10 @@
+import dataclasses
+
 import equinox as eqx
 import jax.numpy as jnp
 import pytest
 
-from pdejax.methods import DataCard, Normalisation, Operator
+from pdejax.methods import DataCard, Identity, Mean, Normalisation, Operator, OperatorInfo
 
 
 class Affine(eqx.Module):
@@ -39,16 +41,13 @@ def card():
 @pytest.fixture
 def make_operator(card):
     def make(increment=True, history=1, conserve_mean=False, gain=0.3, names=("nu",)):
+        normalisation = Normalisation.of(card)
         return Operator(
             Affine(jnp.asarray(gain), 2),
-            Normalisation.of(card),
-            increment,
+            normalisation,
+            Identity() if increment else Mean(normalisation.mean),
+            dataclasses.replace(OperatorInfo.of(card, history), parameters=names),
             conserve_mean,
-            history,
-            card.step,
-            card.lengths,
-            card.field_names,
-            names,
         )
 
     return make

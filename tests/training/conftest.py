@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from pdejax.core import build
 from pdejax.data import Batch
-from pdejax.methods import DataCard, build_method
+from pdejax.methods import DataCard
 
 NETWORK = {"kind": "fno", "modes": 4, "width": 8, "depth": 2}
 
@@ -56,7 +57,7 @@ def card():
 
 @pytest.fixture
 def method():
-    return build_method({"kind": "supervised", "input_noise": 0.01})
+    return build("method", {"kind": "supervised", "input_noise": 0.01})
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec as P
 
 from pdejax.data import PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsInformed, ProblemCard, build_method
+from pdejax.methods import PhysicsInformed, ProblemCard, Supervised
 from pdejax.training import (
     Balance,
     Interrupted,
@@ -239,7 +239,7 @@ def test_balance_that_cannot_be_is_refused(method, build):
     with pytest.raises(ValueError, match="needs an optimiser of gradients such as adamw"):
         Balance().around(_adam(optimiser="lbfgs"), method, build())
     with pytest.raises(ValueError, match="needs a loss that is a sum of terms"):
-        Balance().around(_adam(), build_method({"kind": "supervised"}), build())
+        Balance().around(_adam(), Supervised(), build())
 
 
 # the loop

@@ -16,24 +16,25 @@ WORKER = """
 import sys
 from pathlib import Path
 import jax
+from pdejax.core import build
 from pdejax.cli._runtime import start
 processes = int(sys.argv[2])
 start(2 // processes, distributed=processes > 1)
 assert jax.device_count() == 2 and jax.process_count() == processes
 sys.path.insert(0, sys.argv[3])
 from conftest import NETWORK, SineFeed
-from pdejax.methods import DataCard, build_method, save_model
+from pdejax.methods import DataCard, save_model
 from pdejax.training import TrainSettings, train
 
 statistics = {"mean": [0.0], "std": [0.7], "rms_delta": [0.3], "parameter_mean": [], "parameter_std": []}
 card = DataCard((16,), (1.0,), 0.1, ("u",), (), statistics)
 spec = {"kind": "supervised"}
-method = build_method(spec)
+method = build("method", spec)
 model = method.build(NETWORK, card, key=jax.random.key(1))
 settings = TrainSettings(steps=20, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10, ema=0.5,
                          schedule="constant")
 folder = Path(sys.argv[1])
-best = lambda m, s: save_model(folder / "model", m, method=spec, network=NETWORK, card=card, metadata={})
+best = lambda m, s: save_model(folder / "model", m)
 for steps in (10, 20):  # the second call continues from the checkpoint of the first
     train(method, model, SineFeed(), settings.__class__(**{**vars(settings), "steps": steps}), folder,
           evaluators=[lambda m: {"valid/loss": -float(m.normalisation.std[0]) - steps}], on_best=best, show=False)

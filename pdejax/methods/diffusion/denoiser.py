@@ -6,10 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key
-from pdejax.methods.diffusion.noise import log_snr, noise_features
+from pdejax.core import Key, call
+from pdejax.methods.diffusion.levels import log_snr, noise_features
 
-PARAMETRISATIONS = ("x0", "eps", "v")
+Parametrisation = Literal["x0", "eps", "v"]
 
 
 def _over(a: Array, like: Array) -> Array:
@@ -32,7 +32,7 @@ class Denoiser(eqx.Module):
     """
 
     network: Any
-    parametrisation: Literal["x0", "eps", "v"] = eqx.field(static=True)
+    parametrisation: Parametrisation = eqx.field(static=True)
 
     def output(
         self,
@@ -48,7 +48,7 @@ class Denoiser(eqx.Module):
         told = noise_features(log_snr(alpha, sigma))
         told = told if condition is None else jnp.concatenate([condition, told], -1)
         seen = noisy / _over(self._size(alpha, sigma), noisy) if self.parametrisation == "v" else noisy
-        return self.network(jnp.concatenate([known, seen], -1), condition=told, key=key)
+        return call(self.network, jnp.concatenate([known, seen], -1), condition=told, key=key)
 
     def _size(self, alpha: Array, sigma: Array) -> Array:
         size = jnp.sqrt(alpha**2 + sigma**2)

@@ -2,40 +2,41 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from annotated_types import Gt, Lt
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, known
+from pdejax.core import Count, Counts, Fraction, Key, Keys, Of, check_options, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
-from pdejax.methods.diffusion.denoiser import PARAMETRISATIONS, Denoiser
+from pdejax.methods.diffusion.denoiser import Denoiser, Parametrisation
 from pdejax.methods.diffusion.generative import Generative
-from pdejax.methods.diffusion.noise import (
-    GRIDS,
-    NOISE_FEATURES,
-    AbstractNoise,
-    Exponential,
-    log_snr,
-    weakest_wavenumber,
-)
-from pdejax.methods.diffusion.samplers import AbstractSampler, Renoise
-from pdejax.methods.method import AbstractMethod, fitted_network
+from pdejax.methods.diffusion.levels import NOISE_FEATURES, LevelGrid, log_snr, weakest_wavenumber
+from pdejax.methods.diffusion.noise import AbstractNoise, ExponentialNoise
+from pdejax.methods.diffusion.sampler import AbstractSampler
+from pdejax.methods.diffusion.samplers import Renoise
+from pdejax.methods.diffusion.shares import by_level, drawn_levels, level_shares
+from pdejax.methods.fitting import fitted_network
+from pdejax.methods.method import AbstractMethod, only
+from pdejax.methods.operators.bases import base_of
+from pdejax.methods.operators.binding import with_table
+from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.operators.stepping import Operator
+from pdejax.methods.origin import origin_of, with_method
 
-REGRESSORS = ("shared", "own", "subtracted")
-MOST_LOGGED = 8
 # Adam moves a number by the learning rate at most: the logarithms, which span ten and more, are numbers times this
 LOG_LOSS_UNIT = 30.0
-GOLDEN = 2654435769  # 2^32 over the golden ratio: multiples of it, modulo 2^32, fill an interval evenly
+Share = Annotated[float, Gt(0), Lt(1)]
 
 
+@register("method", "diffusion")
 class Diffusion(AbstractMethod):
     """Learns to denoise the next state at several noise levels; a step draws it by denoising.
 
@@ -63,32 +64,26 @@ class Diffusion(AbstractMethod):
     al., EDM2 (arXiv:2312.02696), section 2.3 for learned balance.
     """
 
-    noise: AbstractNoise = Exponential()
-    sampler: AbstractSampler = Renoise()
-    parametrisation: Literal["x0", "eps", "v"] = eqx.field(static=True, default="eps")
+    noise: Annotated[AbstractNoise, Of("noise")] = ExponentialNoise()
+    sampler: Annotated[AbstractSampler, Of("diffusion_sampler")] = Renoise()
+    parametrisation: Parametrisation = eqx.field(static=True, default="eps")
     predict: Literal["state", "increment"] = eqx.field(static=True, default="increment")
-    history: int = eqx.field(static=True, default=1)
+    history: Count = eqx.field(static=True, default=1)
     conserve_mean: bool = eqx.field(static=True, default=False)
     regressor: Literal["shared", "own", "subtracted"] = eqx.field(static=True, default="shared")
-    first_share: float | None = eqx.field(static=True, default=None)
+    first_share: Share | None = eqx.field(static=True, default=None)
     balance: Literal["none", "learned", "min_snr"] = eqx.field(static=True, default="none")
-    pretrain: float = eqx.field(static=True, default=0.0)
+    pretrain: Fraction = eqx.field(static=True, default=0.0)
     corruption: Literal["noise", "prediction"] = eqx.field(static=True, default="noise")
-    samples: int = eqx.field(static=True, default=1)
-    steps: int | None = eqx.field(static=True, default=None)
-    grid: Literal["trained", "log_snr", "karras"] = eqx.field(static=True, default="trained")
-    passes: tuple[int, ...] | None = eqx.field(static=True, default=None)
+    samples: Count = eqx.field(static=True, default=1)
+    steps: Count | None = eqx.field(static=True, default=None)
+    grid: LevelGrid = eqx.field(static=True, default="trained")
+    passes: Counts | None = eqx.field(static=True, default=None)
     noisy_known: bool = eqx.field(static=True, default=False)
     stage: Literal["all", "first"] = eqx.field(static=True, default="all")
 
     def __check_init__(self) -> None:
-        for name, value, choices in (
-            ("parametrisation", self.parametrisation, PARAMETRISATIONS),
-            ("grid", self.grid, GRIDS),
-            ("regressor", self.regressor, REGRESSORS),
-        ):
-            if value not in choices:
-                raise ValueError(known(name, value, choices))
+        check_options(self)
         self._check_shares()
         self._check_levels()
         if self.conserve_mean and self.predict != "increment":
@@ -108,24 +103,17 @@ class Diffusion(AbstractMethod):
             raise ValueError("noisy_known needs a noise that starts with noise, and parametrisation eps or v")
 
     def _check_shares(self) -> None:
-        if not 0 <= self.pretrain < 1:
-            raise ValueError(f"pretrain is a share of the updates, from 0 to less than 1, got {self.pretrain:g}")
         if self.pretrain > 0 and not self.noise.regresses:
             raise ValueError(
                 f"pretrain needs a noise that starts with zeros, whose first level is a regression, got "
                 f"{type(self.noise).__name__}"
             )
         if self.pretrain == 0 and self.noise.adaptive:
-            raise ValueError("an adaptive noise follows the error of a first phase: set pretrain above 0")
+            raise ValueError("pretrain should be above 0: an adaptive noise follows the error of a first phase")
         if self.pretrain == 0 and self.regressor != "shared":
-            raise ValueError("a regressor that is not shared is trained in the first phase: set pretrain above 0")
-        if self.first_share is not None and (not 0 < self.first_share < 1 or self.regressor == "own"):
-            raise ValueError(
-                f"first_share is a share of the samples, between 0 and 1, and none for regressor=own, got "
-                f"{self.first_share:g}"
-            )
-        if self.samples < 1 or self.history < 1:
-            raise ValueError(f"samples and history are at least 1, got {self.samples} and {self.history}")
+            raise ValueError("pretrain should be above 0: a regressor that is not shared is trained in a first phase")
+        if self.first_share is not None and self.regressor == "own":
+            raise ValueError("first_share has no meaning with regressor=own, whose first level is trained before")
 
     def _check_levels(self) -> None:
         left = len(self.noise.levels()) - self.noise.regresses - self.noise.rehearsed
@@ -134,11 +122,9 @@ class Diffusion(AbstractMethod):
                 f"steps lie between 2 and the {left} levels that are trained and sampled, got {self.steps}"
             )
         count = self.steps or left
-        if self.passes is not None and (
-            not isinstance(self.sampler, Renoise) or count != len(self.passes) or min(self.passes) < 1
-        ):
+        if self.passes is not None and (not isinstance(self.sampler, Renoise) or count != len(self.passes)):
             raise ValueError(
-                f"passes are for the sampler renoise, one positive number for each of {count} levels, got "
+                f"passes are for the sampler renoise, one number for each of {count} levels, got "
                 f"{list(self.passes)} and {type(self.sampler).__name__}"
             )
 
@@ -153,7 +139,7 @@ class Diffusion(AbstractMethod):
             (dataclasses.replace(self, stage="first", pretrain=self.pretrain), self.pretrain) if self.pretrain else None
         )
 
-    def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> Operator:
+    def build(self, network: Any, card: DataCard, *, key: Key) -> Operator:
         channels, known = len(card.field_names), self.history * len(card.field_names)
         if card.input_names:
             raise ValueError(f"diffusion steps in time, but the data map {', '.join(card.input_names)}: take steady")
@@ -164,6 +150,7 @@ class Diffusion(AbstractMethod):
                 known + channels * (2 if self.regressor == "subtracted" else 1),
                 out_channels=channels + (known if self.noisy_known else 0),
                 extra_features=NOISE_FEATURES,
+                told="how noisy its input is",
                 key=key,
             ),
             self.parametrisation,
@@ -183,61 +170,34 @@ class Diffusion(AbstractMethod):
             channels=channels,
             starts_with_regression=self.noise.regresses,
             rehearsed=self.noise.rehearsed,
-            passes=self.passes,
+            passes=None if self.passes is None else tuple(self.passes),
             refine=self.stage == "all",
         )
         return Operator(
             network=generative,
             normalisation=Normalisation.of(card),
-            increment=self.predict == "increment",
+            base=base_of(self.predict, None, card),
+            info=OperatorInfo.of(card, self.history),
             conserve_mean=self.conserve_mean,
-            history=self.history,
-            step_size=card.step,
-            lengths=card.lengths,
-            field_names=card.field_names,
-            parameter_names=card.parameter_names,
+            origin=origin_of(self, network, card),
         )
 
     def trainable(self, model: Operator) -> Any:
-        nothing = jax.tree.map(lambda _: False, model)
-        trained = lambda tree: jax.tree.map(eqx.is_inexact_array, tree)
-        if self.regressor != "shared":
-            part = (lambda m: m.network.regressor) if self.stage == "first" else (lambda m: m.network.denoiser)
-        else:
-            part = lambda m: m.network.denoiser
-        mask = eqx.tree_at(part, nothing, trained(part(model)))
-        if self.balance == "learned" and self.stage == "all":
-            mask = eqx.tree_at(lambda m: m.network.log_losses, mask, True)
-        return mask
-
-    def _shares(self, count: int) -> np.ndarray:
-        """Share of the samples that each level gets."""
-        if self.stage == "first" or count == 1:
-            return np.eye(count)[0]
-        if self.regressor == "own":
-            return np.r_[0.0, np.full(count - 1, 1 / (count - 1))]
-        if self.first_share is None:
-            return np.full(count, 1 / count)
-        return np.r_[self.first_share, np.full(count - 1, (1 - self.first_share) / (count - 1))]
-
-    def _drawn(self, row: Array, shares: np.ndarray) -> Array:
-        """The level of each sample: as evenly spread over a batch as its numbers of draws are."""
-        # 24 bits are what float32 holds: more would round up to 1, where there is no level
-        place = ((row.astype(jnp.uint32) * jnp.uint32(GOLDEN)) >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
-        level = jnp.searchsorted(jnp.asarray(np.cumsum(shares)[:-1], jnp.float32), place, side="right")
-        return level.astype(jnp.int32)
+        first = self.regressor != "shared" and self.stage == "first"
+        part = (lambda m: m.network.regressor) if first else (lambda m: m.network.denoiser)
+        sizes = [lambda m: m.network.log_losses] if self.balance == "learned" and self.stage == "all" else []
+        return only(model, part, *sizes)
 
     def loss(
         self, model: Operator, batch: Batch, keys: Keys
     ) -> tuple[Float[Array, " batch"], dict[str, Float[Array, " batch"]]]:
-        if model.parameter_names:
-            model = eqx.tree_at(lambda m: m.parameters, model, batch.parameters, is_leaf=lambda x: x is None)
+        model = with_table(model, batch.parameters)
         generative, condition = model.network, model.condition(batch.states.shape[:1])
         known, y, target = _seen(model, batch.states)
         if self.regressor == "subtracted":
             known, y = self._left(generative, known, y, condition)
-        shares = self._shares(len(generative.levels))
-        level = self._drawn(batch.row, shares)
+        shares = level_shares(len(generative.levels), self._first_share)
+        level = drawn_levels(batch.row, shares)
         alpha, sigma = generative.levels.alpha[level], generative.levels.sigma[level]
         over = lambda a: a.reshape(a.shape[0], *(1,) * (y.ndim - 1))
 
@@ -254,11 +214,18 @@ class Diffusion(AbstractMethod):
         raw = jnp.mean(jnp.square(output - denoiser.target(truth, noise, alpha, sigma)), space)
 
         clean = denoiser.clean(output[..., -y.shape[-1] :], noisy, alpha, sigma)
-        scale = model.output_scale.reshape((1,) * (target.ndim - 1) + (-1,))
+        scale = per_channel(model.output_scale, target)
         scale = scale * generative.unit if self.regressor == "subtracted" and self.stage == "all" else scale
         nrmse = jnp.sqrt(jnp.sum(jnp.square(scale * (clean - y)), space) / jnp.sum(jnp.square(target), space))
         losses = self._balanced(raw, level, generative, alpha, sigma)
-        return losses, {"nrmse_denoised": nrmse, **_by_level(raw, level, shares)}
+        return losses, {"nrmse_denoised": nrmse, **by_level(raw, level, shares)}
+
+    @property
+    def _first_share(self) -> float | None:
+        """Share of the samples that the first level gets; none for as much as the others."""
+        if self.stage == "first":
+            return 1.0
+        return 0.0 if self.regressor == "own" else self.first_share
 
     def _left(self, generative: Any, known: Array, y: Array, condition: Any) -> tuple[Array, Array]:
         """What the denoiser is shown and is to learn where a regressor is subtracted."""
@@ -293,9 +260,7 @@ class Diffusion(AbstractMethod):
         """
         errors, targets = [], []
         for batch in batches:
-            one = model
-            if model.parameter_names:
-                one = eqx.tree_at(lambda m: m.parameters, model, batch.parameters, is_leaf=lambda x: x is None)
+            one = with_table(model, batch.parameters)
             known, y, _ = _seen(one, batch.states)
             guess = one.network.regression(known, one.condition(batch.states.shape[:1]))
             errors.append(float(jnp.mean(jnp.square(guess - y))))
@@ -312,25 +277,10 @@ class Diffusion(AbstractMethod):
         if self.balance == "learned" and self.regressor == "shared":
             start = jnp.zeros_like(network.log_losses).at[0].set(2 * math.log(error) / LOG_LOSS_UNIT)
             network = eqx.tree_at(lambda n: n.log_losses, network, start)
-        return eqx.tree_at(lambda m: m.network, model, network)
+        return dataclasses.replace(model, network=network, origin=with_method(model.origin, self))
 
 
 def _seen(model: Operator, frames: Array) -> tuple[Array, Array, Array]:
     """The normalised known frames, the normalised target, and the target itself."""
-    history, n = model.history, model.normalisation
-    u, target = jnp.concatenate([frames[:, i] for i in range(history)], -1), frames[:, history]
-    row = lambda v: v.reshape((1,) * (u.ndim - 1) + (-1,))
-    known = (u - row(jnp.tile(n.mean, history))) / row(jnp.tile(n.std, history))
-    return known, (target - model.base(u)) / row(model.output_scale), target
-
-
-def _by_level(raw: Array, level: Array, shares: np.ndarray) -> dict[str, Array]:
-    """Numbers per sample whose means are the losses of the levels, or of equal groups of many levels."""
-    groups = np.minimum(np.arange(len(shares)) * MOST_LOGGED // max(len(shares), MOST_LOGGED), MOST_LOGGED - 1)
-    groups = np.arange(len(shares)) if len(shares) <= MOST_LOGGED else groups
-    mine, out = jnp.asarray(groups)[level], {}
-    for group in np.unique(groups):
-        share = float(shares[groups == group].sum())
-        if share > 0:
-            out[f"loss_level_{group}"] = jnp.where(mine == group, raw, 0.0) / share
-    return out
+    u, target = jnp.concatenate([frames[:, i] for i in range(model.history)], -1), frames[:, model.history]
+    return model.normalised(u), (target - model.base_frame(u)) / per_channel(model.output_scale, u), target

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Key
 from pdejax.methods.diffusion.denoiser import Denoiser
-from pdejax.methods.diffusion.noise import NoiseLevels
-from pdejax.methods.diffusion.samplers import AbstractSampler
+from pdejax.methods.diffusion.levels import LevelGrid, NoiseLevels
+from pdejax.methods.diffusion.sampler import AbstractSampler
 
 
 class Generative(eqx.Module):
@@ -45,7 +45,7 @@ class Generative(eqx.Module):
     log_losses: Float[Array, " level"] | None
     sampler: AbstractSampler
     steps: int | None = eqx.field(static=True)
-    grid: str = eqx.field(static=True)
+    grid: LevelGrid = eqx.field(static=True)
     samples: int = eqx.field(static=True)
     noisy_known: bool = eqx.field(static=True)
     channels: int = eqx.field(static=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import diffrax
 import equinox as eqx
@@ -10,114 +10,33 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, Scalar, build
+from pdejax.core import Count, Frozen, Key, Keys, Of, Real, Scalar, check_options, frozen, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
-from pdejax.methods.method import AbstractMethod, fitted_network
+from pdejax.methods.fitting import fitted_network
+from pdejax.methods.method import AbstractMethod, only
+from pdejax.methods.neural_ode.latent import Latent, vector_network
+from pdejax.methods.neural_ode.noise_model import NoiseModel, fair_crps
 from pdejax.methods.neural_ode.regularization import AbstractRegularization, solve
+from pdejax.methods.neural_ode.solver import Solver
 from pdejax.methods.neural_ode.solver_regularization import SolverRegularization
+from pdejax.methods.neural_ode.spaces import PhysicalSpace
 from pdejax.methods.neural_ode.taylor_regularization import TaylorRegularization
-from pdejax.methods.operators.continuous import (
-    AbstractSpace,
-    ContinuousOperator,
-    KnownPhysics,
-    LatentField,
-    LatentVector,
-    Noise,
-    PhysicalSpace,
-    Tendency,
-    check_integrator,
-)
+from pdejax.methods.neural_ode.tendency import Diffusivity, KnownPhysics, Tendency, check_integrator
+from pdejax.methods.operators.binding import with_table
+from pdejax.methods.operators.continuous import ContinuousOperator
+from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
+from pdejax.methods.origin import origin_of
 from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, Sobolev
-from pdejax.solvers import Integrator, NoiseKind, check_solver, goes_back
+from pdejax.solvers import Integrator, check_solver, goes_back
 
 
-def vector_network(
-    spec: Mapping[str, Any], card: DataCard, in_channels: int, out_channels: int, *, extra_features: int = 0, key: Key
-) -> Any:
-    """A network of vectors, told the physical parameters and further features.
-
-    **Raises:** `ValueError` for a kind that needs space axes.
-    """
-    if spec.get("kind") != "perceptron":
-        raise ValueError(
-            f"a latent vector has no space axes: its network, encoder and decoder are of kind perceptron, got "
-            f"{spec.get('kind')!r}"
-        )
-    sizes = {"in_channels": in_channels, "out_channels": out_channels, "ndim": 0}
-    return build("network", spec, **sizes, condition_features=len(card.parameter_names) + extra_features, key=key)
+def _values(given: Mapping[str, Real]) -> Mapping[str, Real]:
+    return frozen(given)
 
 
-class Latent(eqx.Module):
-    """A space to solve in, to which one network leads and from which another leads back.
-
-    **Arguments:** `kind`: `"field"` keeps the grid, `"vector"` has one vector for a field; `channels`: of the state;
-    `encoder`, `decoder`: specifications of networks, the encoder's taken for both when the decoder's is omitted.
-    """
-
-    kind: Literal["field", "vector"] = eqx.field(static=True)
-    channels: int = eqx.field(static=True)
-    encoder: Mapping[str, Any] = eqx.field(static=True)
-    decoder: Mapping[str, Any] | None = eqx.field(static=True, default=None)
-
-    def __check_init__(self) -> None:
-        if self.kind not in ("field", "vector"):
-            raise ValueError(f"a latent space is of kind field or vector, got {self.kind!r}")
-        if self.channels < 1:
-            raise ValueError(f"a latent space has at least one channel, got {self.channels}")
-
-    def build(self, card: DataCard, *, key: Key) -> AbstractSpace:
-        """The untrained space for fields like those of the data."""
-        key_in, key_out = jax.random.split(key)
-        fields, decoder = len(card.field_names), self.decoder or self.encoder
-        if self.kind == "field":
-            return LatentField(
-                fitted_network(self.encoder, card, fields, out_channels=self.channels, key=key_in),
-                fitted_network(decoder, card, self.channels, out_channels=fields, key=key_out),
-            )
-        points = fields * math.prod(card.shape)
-        return LatentVector(
-            vector_network(self.encoder, card, points, self.channels, key=key_in),
-            vector_network(decoder, card, self.channels, points, key=key_out),
-            card.shape,
-        )
-
-
-class NoiseModel(eqx.Module):
-    """Makes the equation stochastic; it is trained on the fair continuous ranked probability score of several paths.
-
-    **Arguments:** `network`: specification of one that gives the noise's size from state and condition, none for
-    additive noise; `paths`: of each sample in training, at least 2; `initial`: size of the noise at first, in units of
-    the data's increments over the root of a step.
-    """
-
-    network: Mapping[str, Any] | None = eqx.field(static=True, default=None)
-    paths: int = eqx.field(static=True, default=2)
-    initial: float = eqx.field(static=True, default=0.1)
-
-    def __check_init__(self) -> None:
-        if self.paths < 2:
-            raise ValueError(f"a spread needs at least 2 paths, got {self.paths}")
-        if not self.initial > 0:
-            raise ValueError(f"noise has a positive size at first, got {self.initial}")
-
-    @property
-    def kind(self) -> NoiseKind:
-        """Whether it depends on the state."""
-        return "additive" if self.network is None else "multiplicative"
-
-
-def fair_crps(paths: Float[Array, "path *rest"], truth: Float[Array, "*rest"]) -> Float[Array, "*rest"]:
-    """The continuous ranked probability score of an ensemble, unbiased in its size.
-
-    Mean distance to the truth minus half the mean distance of two different members (Ferro 2014, eq. 6).
-    """
-    members = paths.shape[0]
-    between = jnp.sum(jnp.abs(paths[:, None] - paths[None]), axis=(0, 1)) / (2 * members * (members - 1))
-    return jnp.mean(jnp.abs(paths - truth[None]), axis=0) - between
-
-
+@register("method", "neural_ode")
 class NeuralODE(AbstractMethod):
     """Trains the right-hand side of an ordinary or stochastic differential equation through its solution.
 
@@ -130,7 +49,7 @@ class NeuralODE(AbstractMethod):
 
     - `unroll`: steps of the data that a solve covers.
     - `error`: distance of fields, of an equation without noise.
-    - `integrator`: how the equation is solved, in training and afterwards.
+    - `solver`: how the equation is solved, in training and afterwards: in words, or an `Integrator`.
     - `regularization`: penalty on the solve; error, stiffness and calls of the network are recorded without one too.
     - `latent`: where the equation lives; none for the field itself.
     - `terms`, `parameters`: the known part of the right-hand side, as of an `Equation`; the network corrects it.
@@ -140,25 +59,24 @@ class NeuralODE(AbstractMethod):
     - `conserve_mean`: whether the network's part keeps each field's spatial mean.
     """
 
-    unroll: int = eqx.field(static=True, default=1)
-    error: AbstractLoss = MeanSquared()
-    integrator: Integrator = eqx.field(default_factory=Integrator)
-    regularization: AbstractRegularization | None = None
-    latent: Latent | None = eqx.field(static=True, default=None)
-    terms: tuple[str, ...] = eqx.field(static=True, default=())
-    parameters: tuple[tuple[str, float], ...] = eqx.field(static=True, default=())
-    noise: NoiseModel | None = eqx.field(static=True, default=None)
+    unroll: Count = eqx.field(static=True, default=1)
+    error: Annotated[AbstractLoss, Of("loss")] = MeanSquared()
+    solver: Solver | Integrator = Solver()
+    regularization: Annotated[AbstractRegularization | None, Of("regularization")] = None
+    latent: Latent | None = None
+    terms: str | tuple[str, ...] = eqx.field(static=True, default=())
+    parameters: Mapping[str, Real] = eqx.field(static=True, converter=_values, default=Frozen())
+    noise: NoiseModel | None = None
     time_dependent: bool = eqx.field(static=True, default=False)
     conserve_mean: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
-        if self.unroll < 1:
-            raise ValueError(f"unroll is at least 1, got {self.unroll}")
+        check_options(self)
         if self.latent is not None and (self.terms or self.conserve_mean):
             what = "terms" if self.terms else "conserve_mean"
             raise ValueError(f"{what} speaks of the field, which a latent equation does not advance: leave one out")
         if self.parameters and not self.terms:
-            raise ValueError(f"parameters {', '.join(dict(self.parameters))} are those of terms, but there are none")
+            raise ValueError(f"parameters {', '.join(self.parameters)} are those of terms, but there are none")
         check_integrator(self.integrator, None if self.noise is None else self.noise.kind)
         self._check_training()
         if self.regularization is not None:
@@ -184,7 +102,7 @@ class NeuralODE(AbstractMethod):
 
     def _check_noise(self, noise: NoiseModel) -> None:
         """Whether the loss and the penalty are for stochastic equations."""
-        penalty = self.regularization
+        penalty: Any = self.regularization
         if not isinstance(self.error, MeanSquared):
             raise ValueError(
                 f"{type(self.error).__name__} is not for equations with noise, which are scored by the continuous "
@@ -206,6 +124,11 @@ class NeuralODE(AbstractMethod):
                 check_solver(penalty.solver, noise.kind, adaptive=True)
 
     @property
+    def integrator(self) -> Integrator:
+        """How the equation is solved."""
+        return self.solver.integrator() if isinstance(self.solver, Solver) else self.solver
+
+    @property
     def window(self) -> int:
         return 1 + self.unroll
 
@@ -222,7 +145,7 @@ class NeuralODE(AbstractMethod):
 
     # ---- the model
 
-    def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> ContinuousOperator:
+    def build(self, network: Any, card: DataCard, *, key: Key) -> ContinuousOperator:
         if card.input_names:
             raise ValueError(f"a neural_ode moves in time, but the data map {', '.join(card.input_names)}: take steady")
         if isinstance(self.error, Sobolev) and "length" in card.parameter_names:
@@ -231,7 +154,7 @@ class NeuralODE(AbstractMethod):
         normalisation = Normalisation.of(card)
         space = PhysicalSpace() if self.latent is None else self.latent.build(card, key=key_space)
         channels = len(card.field_names) if self.latent is None else self.latent.channels
-        network_of = lambda spec, extra, k: self._network(spec, card, channels, extra, k)
+        network_of = lambda network, extra, k: self._network(network, card, channels, extra, k)
         return ContinuousOperator(
             tendency=Tendency(
                 network_of(network, int(self.time_dependent), key_field),
@@ -244,16 +167,15 @@ class NeuralODE(AbstractMethod):
             noise=None if self.noise is None else self._noise(network_of, normalisation, card, channels, key_noise),
             normalisation=normalisation,
             integrator=self.integrator,
-            step_size=card.step,
-            lengths=card.lengths,
-            field_names=card.field_names,
-            parameter_names=card.parameter_names,
+            info=OperatorInfo.of(card),
+            origin=origin_of(self, network, card),
         )
 
-    def _network(self, spec: Mapping[str, Any], card: DataCard, channels: int, extra: int, key: Key) -> Any:
+    def _network(self, network: Any, card: DataCard, channels: int, extra: int, key: Key) -> Any:
+        more: dict[str, Any] = {"extra_features": extra, "told": "the time", "key": key}
         if self.latent is not None and self.latent.kind == "vector":
-            return vector_network(spec, card, channels, channels, extra_features=extra, key=key)
-        return fitted_network(spec, card, channels, out_channels=channels, extra_features=extra, key=key)
+            return vector_network(network, card, channels, channels, **more)
+        return fitted_network(network, card, channels, out_channels=channels, **more)
 
     def _scale(self, n: Normalisation, card: DataCard, channels: int, power: float) -> Float[Array, " channel"]:
         """What the state changes by in a step, over a power of its duration."""
@@ -265,49 +187,36 @@ class NeuralODE(AbstractMethod):
             return None
         if not all(card.periodic):
             raise ValueError("the known part of a right-hand side needs a periodic grid, but this problem has walls")
-        known = KnownPhysics(self.terms, self.parameters, card.lengths, card.parameter_names, normalisation)
+        terms = (self.terms,) if isinstance(self.terms, str) else self.terms
+        known = KnownPhysics(terms, tuple(self.parameters.items()), card.lengths, card.parameter_names, normalisation)
         if known.equation.fields != card.field_names:
             raise ValueError(
-                f"method.terms give {', '.join(known.equation.fields)}, but the data hold {', '.join(card.field_names)}"
+                f"terms give {', '.join(known.equation.fields)}, but the data hold {', '.join(card.field_names)}"
             )
         if not known.equation.autonomous:
             raise ValueError(
-                "method.terms depend on t, which the data do not tell: leave those out, or take time_dependent, "
+                "terms depend on t, which the data do not tell: leave those out, or take time_dependent, "
                 "which is the time since the beginning of a prediction"
             )
         return known
 
-    def _noise(self, network_of: Any, n: Normalisation, card: DataCard, channels: int, key: Key) -> Noise:
+    def _noise(self, network_of: Any, n: Normalisation, card: DataCard, channels: int, key: Key) -> Diffusivity:
         assert self.noise is not None
-        spec = self.noise.network
-        network = None if spec is None else network_of(spec, 0, key)
+        given = self.noise.network
+        network = None if given is None else network_of(given, 0, key)
         level = jnp.full(channels, jnp.log(jnp.expm1(self.noise.initial)))
-        return Noise(network, level, self._scale(n, card, channels, 0.5))
+        return Diffusivity(network, level, self._scale(n, card, channels, 0.5))
 
     def trainable(self, model: ContinuousOperator) -> Any:
-        nothing = jax.tree.map(lambda _: False, model)
-        floats = lambda tree: jax.tree.map(eqx.is_inexact_array, tree)
-        out = eqx.tree_at(
-            lambda m: (m.tendency.network, m.space),
-            nothing,
-            (floats(model.tendency.network), floats(model.space)),
-        )
-        if model.noise is None:
-            return out
-        return eqx.tree_at(
-            lambda m: (m.noise.network, m.noise.level),
-            out,
-            (floats(model.noise.network), True),
-            is_leaf=lambda x: x is None,
-        )
+        noise = [] if model.noise is None else [lambda m: m.noise.network, lambda m: m.noise.level]
+        return only(model, lambda m: m.tendency.network, lambda m: m.space, *noise)
 
     # ---- the loss
 
     def loss(
         self, model: ContinuousOperator, batch: Batch, keys: Keys
     ) -> tuple[Float[Array, " batch"], dict[str, Float[Array, " batch"]]]:
-        if model.parameter_names:
-            model = eqx.tree_at(lambda m: m.parameters, model, batch.parameters, is_leaf=lambda x: x is None)
+        model = with_table(model, batch.parameters)
         frames = jnp.moveaxis(batch.states, 1, 0)
         times = jnp.arange(self.window, dtype=frames.dtype) * jnp.asarray(model.step_size, frames.dtype)
         predicted, penalty, metrics = self._solve(model, frames[0], times, keys)
@@ -341,7 +250,7 @@ class NeuralODE(AbstractMethod):
         states = states if self.latent is None else jnp.concatenate([z[None], states])
         frames = instead(model.decode(states, condition), many(first))
         frames = jnp.moveaxis(frames.reshape(len(frames), paths, count, *frames.shape[2:]), 1, 0)
-        weight = jnp.zeros((), frames.dtype) if self.regularization is None else self.regularization.weight
+        weight = jnp.zeros((), frames.dtype) if self.regularization is None else self.regularization.factor
         average: Any = getattr(self.regularization, "average", "time")
         metrics = {
             **solved.account.measures(average),
@@ -354,8 +263,10 @@ class NeuralODE(AbstractMethod):
     def _distances(
         self, model: ContinuousOperator, predicted: Array, frames: Float[Array, "time batch *space channel"]
     ) -> Float[Array, "time batch"]:
-        scale = model.normalisation.increment.reshape((1,) * (frames.ndim - 1) + (-1,))
+        scale = per_channel(model.normalisation.increment, frames)
         if self.noise is not None:
             score = fair_crps(predicted, frames) / scale
             return jnp.mean(score, axis=tuple(range(2, frames.ndim)))
-        return jax.vmap(lambda p, f: self.error((p - f) / scale[0], f / scale[0], model.lengths))(predicted[0], frames)
+        return jax.vmap(lambda p, f: self.error((p - f) / scale[0], f / scale[0], model.info.lengths))(
+            predicted[0], frames
+        )

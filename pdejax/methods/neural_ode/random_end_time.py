@@ -1,17 +1,19 @@
 """Solves whose outputs are moved in time at random."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from annotated_types import Interval
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Scalar
+from pdejax.core import Key, Scalar, check_options, register
 from pdejax.methods.neural_ode.regularization import AbstractRegularization, Regularized
 from pdejax.solvers import Integrator, integrate
 
 
+@register("regularization", "end_time")
 class RandomEndTime(AbstractRegularization):
     """Solves to times that are moved at random, so that nothing can hide between them; there is no penalty.
 
@@ -24,14 +26,13 @@ class RandomEndTime(AbstractRegularization):
     **Arguments:** `width`: above 0, at most 1.
     """
 
-    width: float = eqx.field(static=True, default=1.0)
+    width: Annotated[float, Interval(gt=0, le=1)] = eqx.field(static=True, default=1.0)
 
     def __check_init__(self) -> None:
-        if not 0 < self.width <= 1:
-            raise ValueError(f"width is above 0 and at most 1, got {self.width}")
+        check_options(self)
 
     @property
-    def weight(self) -> Scalar:
+    def factor(self) -> Scalar:
         return jnp.zeros(())
 
     def at(self, progress: Scalar) -> "RandomEndTime":

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Scalar
+from pdejax.core import Key, NotNegative, Scalar
 from pdejax.solvers import Account, Integrator, integrate
 
-Weight = float | Float[Array, ""]
+Weight = NotNegative | Float[Array, ""]
 
 
 class Regularized(NamedTuple):
@@ -27,8 +27,8 @@ class AbstractRegularization(eqx.Module):
 
     @property
     @abc.abstractmethod
-    def weight(self) -> Scalar:
-        """Factor of the penalty at this moment of training."""
+    def factor(self) -> Scalar:
+        """What the penalty is multiplied by at this moment of training."""
 
     @abc.abstractmethod
     def at(self, progress: Scalar) -> "AbstractRegularization":

@@ -1,15 +1,16 @@
 """Penalties that make a learned differential equation cheap to solve: fewer steps at the same accuracy."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from annotated_types import Interval
 from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float
 
-from pdejax.core import Key, Scalar
+from pdejax.core import Given, Key, Scalar, check_options, register
 from pdejax.methods.neural_ode.regularization import AbstractRegularization, Decay, Regularized, Weight
 from pdejax.solvers import (
     Account,
@@ -24,7 +25,11 @@ from pdejax.solvers import (
     with_tolerances,
 )
 
+Estimate = Literal["error", "stiffness", "both"]
+Share = Annotated[float, Interval(gt=0, le=1)]
 
+
+@register("regularization", "solver")
 class SolverRegularization(AbstractRegularization):
     """Penalises what an adaptive solver estimates anyway: its error, the equation's stiffness, or both.
 
@@ -50,12 +55,12 @@ class SolverRegularization(AbstractRegularization):
 
     Sources: Pal, Ma, Shah, Rackauckas 2021 (arXiv 2105.03918); Pal, Edelman, Rackauckas 2023 (arXiv 2303.02262).
 
-    **Arguments:** `kind`; `scope`; `initial_weight`, `final_weight`: of the penalty, see `Decay`; `average`; `step`:
-    of the local scope; `solver`: of the local step if it is another than the integrator's.
+    **Arguments:** `estimate`: what is penalised; `scope`; `weight`, `final_weight`: of the penalty, see `Decay`;
+    `average`; `step`: of the local scope; `solver`: of the local step if it is another than the integrator's.
     """
 
-    kind: Literal["error", "stiffness", "both"] = eqx.field(static=True)
-    scope: Literal["global", "local"] = eqx.field(static=True)
+    estimate: Estimate = eqx.field(static=True)
+    scope: Literal["local", "global"] = eqx.field(static=True)
     decay: Decay
     average: Average = eqx.field(static=True)
     step: float | Literal["accepted", "automatic"] = eqx.field(static=True)
@@ -63,33 +68,33 @@ class SolverRegularization(AbstractRegularization):
 
     def __init__(
         self,
-        kind: Literal["error", "stiffness", "both"] = "error",
-        scope: Literal["global", "local"] = "local",
-        initial_weight: Weight = 0.1,
+        estimate: Estimate = "error",
+        scope: Literal["local", "global"] = "local",
+        weight: Weight = 0.1,
         final_weight: Weight | None = None,
         *,
         average: Average = "time",
-        step: float | Literal["accepted", "automatic"] = "accepted",
-        solver: diffrax.AbstractSolver | None = None,
+        step: Share | Literal["accepted", "automatic"] = "accepted",
+        solver: Annotated[diffrax.AbstractSolver | None, Given()] = None,
     ):
-        self.kind, self.scope, self.average, self.step, self.solver = kind, scope, average, step, solver
-        self.decay = Decay(initial_weight, final_weight)
+        self.estimate, self.scope, self.average, self.step, self.solver = estimate, scope, average, step, solver
+        self.decay = Decay(weight, final_weight)
 
     def __check_init__(self) -> None:
-        for name, value, choices in (
-            ("kind", self.kind, ("error", "stiffness", "both")),
-            ("scope", self.scope, ("global", "local")),
-            ("average", self.average, ("time", "steps")),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name} is one of {', '.join(choices)}, got {value!r}")
-        if isinstance(self.step, str) and self.step not in ("accepted", "automatic"):
-            raise ValueError(f"step is 'accepted', 'automatic' or a share of the horizon, got {self.step!r}")
-        if not isinstance(self.step, str) and not 0 < self.step <= 1:
-            raise ValueError(f"a step is a share of the horizon above 0 and at most 1, got {self.step}")
+        check_options(self)
 
     @property
     def weight(self) -> Scalar:
+        """Of the penalty at first."""
+        return self.decay.initial
+
+    @property
+    def final_weight(self) -> Scalar:
+        """Of the penalty in the end."""
+        return self.decay.final
+
+    @property
+    def factor(self) -> Scalar:
         return self.decay.value
 
     def at(self, progress: Scalar) -> "SolverRegularization":
@@ -108,10 +113,10 @@ class SolverRegularization(AbstractRegularization):
                 "RecursiveCheckpointAdjoint"
             )
         solver = self._step_solver(integrator)
-        if self.kind != "error" and not stage_pair(solver):
+        if self.estimate != "error" and not stage_pair(solver):
             raise ValueError(
                 f"stiffness is seen by explicit Runge-Kutta methods with two stages at the end of a step (Tsit5, "
-                f"Dopri5, Dopri8), which {type(solver).__name__} is not: take one of them, or kind='error'"
+                f"Dopri5, Dopri8), which {type(solver).__name__} is not: take one of them, or estimate='error'"
             )
 
     def _step_solver(self, integrator: Integrator) -> diffrax.AbstractSolver:
@@ -124,7 +129,7 @@ class SolverRegularization(AbstractRegularization):
         solve = lambda **options: integrate(terms, times, y0, args, integrator=integrator, **options)
         if self.scope == "global":
             states, account = solve()
-            error = None if self.kind == "stiffness" else self._mean(account.error, account)
+            error = None if self.estimate == "stiffness" else self._mean(account.error, account)
             return Regularized(states, self._penalty(error, self._stiffness(account), account), account)
         key, key_time = jax.random.split(key)
         if self.step == "accepted" or self.average == "steps":
@@ -150,7 +155,7 @@ class SolverRegularization(AbstractRegularization):
         return sums.mean(self.average, account.horizon)
 
     def _stiffness(self, account: Account) -> Scalar | None:
-        return None if self.kind == "error" else self._mean(account.stiffness, account)
+        return None if self.estimate == "error" else self._mean(account.stiffness, account)
 
     def _penalty(self, error: Scalar | None, stiff: Scalar | None, account: Account) -> Scalar:
         if stiff is None:
@@ -178,8 +183,8 @@ class SolverRegularization(AbstractRegularization):
         if error is None:
             raise ValueError(f"{type(solver).__name__} does not estimate its error: take another solver")
         after, error = _instead(known, (after, error), (state, jax.tree.map(jnp.zeros_like, error)))
-        measured = None if self.kind == "stiffness" else scaled_error(state, after, error, integrator.controller)
-        if self.kind == "error":
+        measured = None if self.estimate == "stiffness" else scaled_error(state, after, error, integrator.controller)
+        if self.estimate == "error":
             return measured, None
         stages = _instead(known, dense["k"], jax.tree.map(jnp.zeros_like, dense["k"]))
         return measured, stiffness(solver, state, after, stages, size)  # type: ignore[arg-type]

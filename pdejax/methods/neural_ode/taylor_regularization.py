@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Scalar
+from pdejax.core import Count, Key, Scalar, check_options, register
 from pdejax.methods.neural_ode.regularization import AbstractRegularization, Decay, Regularized, Weight
 from pdejax.solvers import Integrator, integrate
 
@@ -50,6 +50,7 @@ def _without_last(controller: Any) -> Any:
     return eqx.tree_at(lambda c: c.norm, controller, lambda state: norm(state[0]))
 
 
+@register("regularization", "taylor")
 class TaylorRegularization(AbstractRegularization):
     """Penalises the mean square of a high derivative of the solution: integral over time, divided by the horizon.
 
@@ -59,21 +60,30 @@ class TaylorRegularization(AbstractRegularization):
     Source: Kelly, Bettencourt, Johnson, Duvenaud 2020, Learning Differential Equations that are Easy to Solve
     (TayNODE, arXiv 2007.04504).
 
-    **Arguments:** `order`: of the derivative in time; `initial_weight`, `final_weight`: see `Decay`.
+    **Arguments:** `order`: of the derivative in time; `weight`, `final_weight`: of the penalty, see `Decay`.
     """
 
     order: int = eqx.field(static=True)
     decay: Decay
 
-    def __init__(self, order: int = 3, initial_weight: Weight = 0.01, final_weight: Weight | None = None):
-        self.order, self.decay = order, Decay(initial_weight, final_weight)
+    def __init__(self, order: Count = 3, weight: Weight = 0.01, final_weight: Weight | None = None):
+        self.order, self.decay = order, Decay(weight, final_weight)
 
     def __check_init__(self) -> None:
-        if self.order < 1:
-            raise ValueError(f"a derivative has an order of at least 1, got {self.order}")
+        check_options(self)
 
     @property
     def weight(self) -> Scalar:
+        """Of the penalty at first."""
+        return self.decay.initial
+
+    @property
+    def final_weight(self) -> Scalar:
+        """Of the penalty in the end."""
+        return self.decay.final
+
+    @property
+    def factor(self) -> Scalar:
         return self.decay.value
 
     def at(self, progress: Scalar) -> "TaylorRegularization":

@@ -24,12 +24,14 @@ class PhysicsField(eqx.Module):
     - `problem`: what it solves.
     - `lift`: expressions added to the field, one per channel, so that conditions which the field leaves at zero hold
       exactly; none for zero.
+    - `origin`: what it was made of, as JSON, see `pdejax.save`.
     """
 
     field: Field
     found: dict[str, Float[Array, ""]]
     problem: BoundaryValueProblem = eqx.field(static=True)
     lift: SymbolicResidual | None = eqx.field(static=True, default=None)
+    origin: str | None = eqx.field(static=True, default=None, repr=False)
 
     @property
     def parameters(self) -> dict[str, Any]:

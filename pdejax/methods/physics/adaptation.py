@@ -1,6 +1,5 @@
 """Changing the Gaussians of a field where the residual asks for it: fewer, more, smaller, elsewhere."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -16,12 +15,11 @@ from pdejax.networks import GaussianField, GaussianLattice
 SHRINK = 1.6  # by which halves of a Gaussian are narrower (Kerbl et al. 2023, arXiv 2308.04079, section 5.2)
 
 
-def field_spec(spec: Mapping[str, Any], model: PhysicsField) -> dict[str, Any]:
-    """The specification of a model's network with the numbers of Gaussians and slabs that it has by now."""
-    field = model.field
+def sizes_of(field: Any) -> dict[str, Any]:
+    """The options of a field that training may change: how many Gaussians and slabs it has by now."""
     if isinstance(field, GaussianLattice):
-        return {**spec, "slabs": field.slabs, "wide": field.wide}
-    return {**spec, "count": field.centres.shape[1]} if isinstance(field, GaussianField) else dict(spec)
+        return {"slabs": field.slabs, "wide": field.wide}
+    return {"count": field.centres.shape[1]} if isinstance(field, GaussianField) else {}
 
 
 def adapt_field(

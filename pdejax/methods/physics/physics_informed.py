@@ -1,76 +1,58 @@
 """Fitting a field to an equation and its conditions, without solutions to learn from."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, Scalar, TensorGrid, build, known
-from pdejax.data import PointBatch
+from pdejax.core import (
+    Count,
+    Frozen,
+    Key,
+    Keys,
+    Of,
+    Positive,
+    Scalar,
+    TensorGrid,
+    Whole,
+    build,
+    check_options,
+    frozen,
+    known,
+    register,
+)
+from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointSampler, QuasiRandomPoints
 from pdejax.equations import BoundaryValueProblem, Residual
 from pdejax.methods.capabilities import RowGroup
 from pdejax.methods.cards import ProblemCard
 from pdejax.methods.method import AbstractMethod
 from pdejax.methods.operators.coordinate import PhysicsField, coordinates_of, found_parameters
+from pdejax.methods.origin import origin_of
+from pdejax.methods.physics.causal import Causal
 
 EQUATION, OBSERVATIONS = "equation", "observations"
 
 
-@dataclasses.dataclass(frozen=True)
-class Causal:
-    """Weights of times that grow once all earlier times are solved (Wang et al. 2022, arXiv 2203.07404, eq. 15).
-
-    **Arguments:** `tolerance`: factor on the accumulated losses; `chunks`: of time, for points that are no grid.
-    """
-
-    tolerance: float = 1.0
-    chunks: int = 32
-
-    def mean(self, square: Float[Array, " point"], points: Any) -> Scalar:
-        """The weighted mean of squares."""
-        losses = self._by_time(square, points)
-        weights = jax.lax.stop_gradient(jnp.exp(-self.tolerance * (jnp.cumsum(losses) - losses)))
-        return jnp.mean(weights * losses)
-
-    def _by_time(self, square: Float[Array, " point"], points: Any) -> Float[Array, " time"]:
-        if isinstance(points, TensorGrid):
-            return jnp.mean(square.reshape(points.axes[0].shape[0], -1), axis=1)
-        if square.shape[0] < self.chunks:
-            raise ValueError(f"method.causal.chunks={self.chunks} are more than the {square.shape[0]} points")
-        chunks = jnp.array_split(square[jnp.argsort(points[:, 0])], self.chunks)
-        return jnp.stack([jnp.mean(chunk) for chunk in chunks])
+def _weights(given: Mapping[str, Positive]) -> Mapping[str, Positive]:
+    return frozen(given)
 
 
-@dataclasses.dataclass(frozen=True)
-class Adaptive:
-    """Points taken where the residual is large (Wu et al. 2023, "RAD", arXiv 2207.10289, eq. 2).
-
-    **Arguments:** `share`: of the drawn points that is kept; `power`, `offset`: density |r|^power / mean + offset.
-    """
-
-    share: float = 0.25
-    power: float = 1.0
-    offset: float = 1.0
-
-    def select(self, residual: Float[Array, "point equation"], points: Array, key: Key) -> Array:
-        """Chosen points, with repetition."""
-        size = jnp.sqrt(jnp.sum(jnp.square(residual), axis=1)) ** self.power
-        density = size / jnp.maximum(jnp.mean(size), jnp.finfo(size.dtype).tiny) + self.offset
-        count = max(1, int(self.share * points.shape[0]))
-        total = jnp.maximum(jnp.sum(density), jnp.finfo(size.dtype).tiny)
-        # by the distribution function: Gumbel noise would need count times as much memory
-        return jax.random.choice(key, points, (count,), p=density / total)
+def _lift(given: Mapping[str, str]) -> Mapping[str, str]:
+    return frozen(given)
 
 
+@register("method", "physics_informed")
 class PhysicsInformed(AbstractMethod):
     """The mean squares of an equation's residual inside the box, of its conditions, and of the misfit to observations.
 
     **Arguments:**
 
+    - `points`: where the equation and the conditions are looked at; for the feed that draws them.
+    - `redraw`: updates after which points are drawn anew, 0 for never; `observation_batch`: how many measured points
+        a set holds, all when omitted; for the feed too.
     - `weights`: of the equation and of the observations, by these names; conditions have their own.
     - `causal`: how earlier times come first, if they shall.
     - `adaptive`: how scattered points are chosen by the residual, if they shall.
@@ -79,35 +61,48 @@ class PhysicsInformed(AbstractMethod):
     Source: Raissi et al. (2019), J. Comput. Phys. 378, eq. 4; with Gaussians Kang et al. (2025), arXiv 2412.05994.
     """
 
-    weights: tuple[tuple[str, float], ...] = eqx.field(static=True, default=())
+    points: Annotated[PointSampler, Of("points")] = eqx.field(static=True, default=QuasiRandomPoints(2048, 256))
+    redraw: Whole = eqx.field(static=True, default=1)
+    observation_batch: Count | None = eqx.field(static=True, default=None)
+    weights: Mapping[str, Positive] = eqx.field(static=True, converter=_weights, default=Frozen())
     causal: Causal | None = eqx.field(static=True, default=None)
-    adaptive: Adaptive | None = eqx.field(static=True, default=None)
-    lift: tuple[tuple[str, str], ...] = eqx.field(static=True, default=())
+    adaptive: AdaptivePoints | None = eqx.field(static=True, default=None)
+    lift: Mapping[str, str] = eqx.field(static=True, converter=_lift, default=Frozen())
+
+    def __check_init__(self) -> None:
+        check_options(self)
+        for name, weight in self.weights.items():
+            if name not in (EQUATION, OBSERVATIONS):
+                raise ValueError(f"weights: {known('term', name, (EQUATION, OBSERVATIONS))}")
+            if not weight > 0:
+                raise ValueError(f"weights.{name} should be above 0, got {weight}")
+        if self.adaptive is not None and isinstance(self.points, GridPoints):
+            raise ValueError("adaptive chooses among scattered points: take points of kind quasi_random or uniform")
 
     @property
     def window(self) -> int:
         return 0  # there are no frames
 
-    def build(self, network: Mapping[str, Any], card: ProblemCard, *, key: Key) -> PhysicsField:  # type: ignore[override]
+    def build(self, network: Any, card: ProblemCard, *, key: Key) -> PhysicsField:
         problem = card.problem
         sizes = {"channels": problem.channels, "box": problem.box}
         field = build("field", network, **sizes, periodic=problem.periodic, parity=problem.parity, key=key)
         lift = dict(self.lift)
         terms = [f"{f} = {f} - ({lift.pop(f, '0')})" for f in problem.fields] if lift else None
         if lift:
-            raise ValueError(f"method.lift: {known('field', next(iter(lift)), problem.fields)}")
+            raise ValueError(f"lift: {known('field', next(iter(lift)), problem.fields)}")
         added = problem.read(terms) if terms else None
         given = (*problem.axes, *problem.parameters)
         if added is not None and any(str(s) not in given for e in added.expressions for s in e.free_symbols):
-            raise ValueError(f"method.lift depends on the fields, expected expressions in {', '.join(given)}")
-        return PhysicsField(field, found_parameters(problem), problem, added)
+            raise ValueError(f"lift depends on the fields, expected expressions in {', '.join(given)}")
+        return PhysicsField(field, found_parameters(problem), problem, added, origin_of(self, network, card))
 
     def trainable(self, model: PhysicsField) -> Any:
         return jax.tree.map(eqx.is_inexact_array, model)
 
     def term_weights(self, problem: BoundaryValueProblem) -> dict[str, float]:
         """Weight of every term of the loss by its name."""
-        given = dict(self.weights)
+        given = self.weights
         terms = {EQUATION: given.get(EQUATION, 1.0), **{c.name: c.weight for c in problem.conditions}}
         observed = {OBSERVATIONS: given.get(OBSERVATIONS, 1.0)} if problem.spec["observations"] else {}
         return {**terms, **observed}
@@ -140,7 +135,7 @@ class PhysicsInformed(AbstractMethod):
             found[OBSERVATIONS] = _misfit(model(observed), values)
         return found
 
-    def loss(self, model: PhysicsField, batch: PointBatch, keys: Keys) -> tuple[Any, Any]:  # type: ignore[override]
+    def loss(self, model: PhysicsField, batch: PointBatch, keys: Keys) -> tuple[Any, Any]:
         terms = self.terms(model, batch, keys)
         weights = self.term_weights(model.problem)
         total = sum(weights[name] * value for name, value in terms.items())

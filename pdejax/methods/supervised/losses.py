@@ -2,15 +2,13 @@
 
 import abc
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, angular_wavenumbers, known, transform
+from pdejax.core import Grid, Real, angular_wavenumbers, check_options, register, transform
 
 
 class AbstractLoss(eqx.Module):
@@ -31,6 +29,7 @@ def _mean(x: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
     return jnp.mean(x, axis=tuple(range(1, x.ndim)))
 
 
+@register("loss", "mse")
 class MeanSquared(AbstractLoss):
     """Mean over points and channels of the squared error."""
 
@@ -38,6 +37,7 @@ class MeanSquared(AbstractLoss):
         return _mean(jnp.square(error))
 
 
+@register("loss", "relative_l2")
 class RelativeL2(AbstractLoss):
     """L2 norm of the error over the L2 norm of the true state."""
 
@@ -45,13 +45,17 @@ class RelativeL2(AbstractLoss):
         return jnp.sqrt(_mean(jnp.square(error)) / _mean(jnp.square(reference)))
 
 
+@register("loss", "sobolev")
 class Sobolev(AbstractLoss):
     """Squared H^s norm of the error per unit volume: mean of (1 + |k|^2)^s |e_k|^2, k in angular wavenumbers.
 
     **Arguments:** `order`: s; 0 is the mean squared error, 1 adds the gradient's, negative ones weigh large scales.
     """
 
-    order: float = eqx.field(static=True, default=1.0)
+    order: Real = eqx.field(static=True, default=1.0)
+
+    def __check_init__(self) -> None:
+        check_options(self)
 
     def __call__(self, error: Array, reference: Array, lengths: tuple[float, ...]) -> Array:
         ndim, shape, channels = len(lengths), error.shape[1:-1], error.shape[-1]
@@ -63,17 +67,3 @@ class Sobolev(AbstractLoss):
         power = jnp.square(modes.real) + jnp.square(modes.imag)
         total = jnp.sum(power * weight[None, ..., None], axis=tuple(range(1, power.ndim)))
         return total / (float(math.prod(shape)) ** 2 * channels)
-
-
-LOSSES: Mapping[str, type[AbstractLoss]] = {"mse": MeanSquared, "relative_l2": RelativeL2, "sobolev": Sobolev}
-
-
-def build_loss(spec: Mapping[str, Any]) -> AbstractLoss:
-    """The loss of a plain mapping such as `{"kind": "sobolev", "order": 1}`.
-
-    **Raises:** `ValueError` for an unknown kind, with the nearest spelling.
-    """
-    options = {k: v for k, v in spec.items() if k != "kind"}
-    if spec["kind"] not in LOSSES:
-        raise ValueError(known("loss", spec["kind"], LOSSES))
-    return LOSSES[spec["kind"]](**options)

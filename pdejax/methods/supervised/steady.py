@@ -1,35 +1,37 @@
 """Learning the solution operator of a steady problem from pairs of input fields and solutions."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys
+from pdejax.core import Key, Keys, Of, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
-from pdejax.methods.method import AbstractMethod, fitted_network
+from pdejax.methods.fitting import fitted_network
+from pdejax.methods.method import AbstractMethod, only
+from pdejax.methods.operators.binding import with_table
+from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.operators.steady import SteadyOperator
+from pdejax.methods.origin import origin_of
 from pdejax.methods.supervised.losses import AbstractLoss, RelativeL2, Sobolev
 
 
+@register("method", "steady")
 class Steady(AbstractMethod):
     """Compares the operator's solution with the true one.
 
     **Arguments:** `error`: distance of fields.
     """
 
-    error: AbstractLoss = RelativeL2()
+    error: Annotated[AbstractLoss, Of("loss")] = RelativeL2()
 
     @property
     def window(self) -> int:
         return 1
 
-    def build(self, network: Mapping[str, Any], card: DataCard, *, key: Key) -> SteadyOperator:
+    def build(self, network: Any, card: DataCard, *, key: Key) -> SteadyOperator:
         if not card.input_names:
             raise ValueError("the method steady maps input fields, but these data step in time: take supervised")
         if isinstance(self.error, Sobolev) and not all(card.periodic):
@@ -37,26 +39,20 @@ class Steady(AbstractMethod):
         return SteadyOperator(
             network=fitted_network(network, card, len(card.input_names), key=key),
             normalisation=Normalisation.of(card),
-            lengths=card.lengths,
-            input_names=card.input_names,
-            field_names=card.field_names,
-            parameter_names=card.parameter_names,
+            info=OperatorInfo.of(card),
+            origin=origin_of(self, network, card),
         )
 
     def trainable(self, model: SteadyOperator) -> Any:
-        nothing = jax.tree.map(lambda _: False, model)
-        return eqx.tree_at(lambda m: m.network, nothing, jax.tree.map(eqx.is_inexact_array, model.network))
+        return only(model, lambda m: m.network)
 
     def loss(
         self, model: SteadyOperator, batch: Batch, keys: Keys
     ) -> tuple[Float[Array, " batch"], dict[str, Float[Array, " batch"]]]:
-        if model.parameter_names:
-            model = eqx.tree_at(lambda m: m.parameters, model, batch.parameters, is_leaf=lambda x: x is None)
-        row = lambda v: v.reshape((1,) * (batch.inputs.ndim - 1) + (-1,))
+        model = with_table(model, batch.parameters)
         target, n = batch.states[:, 0], model.normalisation
-        error = model.scaled(batch.inputs, model.condition(batch.inputs.shape[:1])) - (target - row(n.mean)) / row(
-            n.std
-        )
-        space, physical = tuple(range(1, target.ndim)), row(n.std) * error
+        mean, std = per_channel(n.mean, batch.inputs), per_channel(n.std, batch.inputs)
+        error = model.scaled(batch.inputs, model.condition(batch.inputs.shape[:1])) - (target - mean) / std
+        space, physical = tuple(range(1, target.ndim)), std * error
         nrmse = jnp.sqrt(jnp.sum(jnp.square(physical), space) / jnp.sum(jnp.square(target), space))
-        return self.error(error, target / row(n.std), model.lengths), {"nrmse": nrmse}
+        return self.error(error, target / std, model.info.lengths), {"nrmse": nrmse}

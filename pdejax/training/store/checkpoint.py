@@ -38,6 +38,35 @@ def _stored(state: TrainState) -> dict[str, Any]:
     return {name: part for name, part in vars(state).items() if name != "feed" or jax.tree.leaves(part)}
 
 
+def _is_stored(x: Any) -> bool:
+    return hasattr(x, "storage_metadata")
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    """The arrays of a tree by their places: which parts of it are empty plays no part."""
+    return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _filled(like: TrainState, stored: Any) -> dict[str, Any]:
+    """A state with the arrays that were stored."""
+    arrays = _named(stored)
+    return jax.tree_util.tree_map_with_path(lambda path, _: arrays[_name(path)], _stored(like))
+
+
+def _abstract(metadata: Any, wanted: Mapping[str, Any], shardings: Mapping[str, Any]) -> dict[str, Any]:
+    """What to load: the tree that is stored, with the types of a state and where its arrays go."""
+
+    def like(path: Any, stored: Any) -> jax.ShapeDtypeStruct:
+        name = _name(path)
+        return jax.ShapeDtypeStruct(tuple(stored.shape), wanted[name].dtype, sharding=shardings[name])
+
+    return {"state": jax.tree_util.tree_map_with_path(like, metadata, is_leaf=_is_stored), "feed": None}
+
+
 class Checkpoints:
     """Saved training states below `folder`: the last two and the best by a metric.
 
@@ -91,32 +120,35 @@ class Checkpoints:
 
         **Raises:** `ValueError` if a checkpoint belongs to another model, or all are damaged.
         """
-        shape = lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
-        abstract = {"state": _stored(jax.tree.map(shape, like, shardings)), "feed": None}
+        wanted = _named(_stored(like)), _named(_stored(shardings))
         for step in reversed(self.steps()):
             try:
-                self._check_shapes(step, like)
+                metadata = self._check_shapes(step, like)
                 with _precision_of_all_threads():
-                    content = self._checkpointer.load_checkpointables(step, abstract)
+                    content = self._checkpointer.load_checkpointables(step, _abstract(metadata, *wanted))
             except (FileNotFoundError, KeyError) as broken:  # Orbax's NoEntryError is a KeyError
                 # deletion of old steps is not atomic: a kill may leave one half deleted and still listed
                 if step == self.steps()[0]:
                     raise ValueError(f"all checkpoints are damaged; of step {step} Orbax says: {broken}") from broken
                 continue
-            return TrainState(**{"feed": like.feed, **content["state"]}), dict(content["feed"])
+            return TrainState(**{"feed": like.feed, **_filled(like, content["state"])}), dict(content["feed"])
         return None
 
-    def _check_shapes(self, step: int, like: TrainState) -> None:
-        """Compares before loading: what Orbax says of a mismatch does not help, and it leaves loose threads."""
+    def _check_shapes(self, step: int, like: TrainState) -> Any:
+        """Compares before loading: what Orbax says of a mismatch does not help, and it leaves loose threads.
+
+        **Returns:** what is stored, a tree of metadata.
+        """
         stored = ocp.checkpointables_metadata(str(self._folder / str(step))).metadata["state"]
         shapes = lambda tree, leaf: sorted(tuple(x.shape) for x in jax.tree.leaves(tree, is_leaf=leaf))
-        found, wanted = shapes(stored, lambda x: hasattr(x, "storage_metadata")), shapes(_stored(like), None)
+        found, wanted = shapes(stored, _is_stored), shapes(_stored(like), None)
         if found != wanted:
             odd = next(iter(set(found) ^ set(wanted)), f"{len(found)} arrays, not {len(wanted)}")
             raise ValueError(
                 f"checkpoint {step} does not fit this model and optimiser (differing: {odd}): "
                 "did the network, the method or the optimiser change?"
             )
+        return stored
 
     def close(self) -> None:
         """Returns when everything started is on disk; nothing can be saved afterwards."""

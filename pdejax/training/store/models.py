@@ -1,12 +1,11 @@
 """Models beside a training: where a run has its own, and what a network becomes before it is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax import methods
 from pdejax.core import Key
-from pdejax.methods import DataCard, load_model
+from pdejax.methods import DataCard, load_model, save_model
 
 MODEL = "model"  # folder below that of a run
 
@@ -27,17 +26,14 @@ def built(method: Any, model: Any, feed: Any, *, key: Key) -> Any:
     return method.build(network, DataCard.of(source), key=key)
 
 
-def why_unsaved(model: Any) -> str | None:
-    """Why no file can hold a model; none if one can."""
-    ask = vars(methods).get("why_unsaved")
-    return ask(model) if ask else f"{type(model).__name__} does not tell what it was made of"
-
-
 def save(folder: Path, model: Any, metadata: Mapping[str, Any]) -> None:
     """Writes the model of a run."""
-    vars(methods)["save"](folder / MODEL, model, metadata=metadata)
+    save_model(folder / MODEL, model, metadata)
 
 
-def load_saved(folder: Path) -> Any:
-    """The model of a run's folder, or of a saved model's own."""
-    return load_model(folder / MODEL if (folder / MODEL).is_dir() else folder)
+def load_saved(folder: Path, plugins: Collection[str] | None = ()) -> Any:
+    """The model of a run's folder, or of a saved model's own.
+
+    **Arguments:** `folder`; `plugins`: packages whose code it may name, none for any, see `load_model`.
+    """
+    return load_model(folder / MODEL if (folder / MODEL).is_dir() else folder, plugins)

@@ -6,10 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax.core import build
 from pdejax.evaluation import Accounted, compare, ensemble, evaluate, solve_counts, solve_rows, stability
 from pdejax.evaluation.reference import select
 from pdejax.evaluation.rollouts.solves import calls_per_step
-from pdejax.methods import DataCard, build_method
+from pdejax.methods import DataCard
 
 SILENT = {"kind": "perceptron", "width": 2, "depth": 1}
 HEAT = {"kind": "neural_ode", "terms": "u_t = nu*u_xx", "parameters": {"nu": 0.05}}
@@ -38,7 +39,7 @@ def make(diffusion):
             },
             periodic=(True,),
         )
-        model = build_method(spec).build(SILENT, card, key=jax.random.key(0))
+        model = build("method", spec).build(SILENT, card, key=jax.random.key(0))
         silent = jax.tree.map(jnp.zeros_like, model.tendency.network.layers[-1])
         return eqx.tree_at(lambda m: m.tendency.network.layers[-1], model, silent), dataset
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import trajectory
+from pdejax.core import build, trajectory
 from pdejax.data import Batch
-from pdejax.methods import DataCard, Denoiser, build_method, load_model, save_model
+from pdejax.methods import DataCard, Denoiser, load_model, save_model
 from pdejax.methods.diffusion.diffusion import LOG_LOSS_UNIT
 
 UNET = {"kind": "unet", "width": 4, "multipliers": [1, 2], "depth": 1}
@@ -95,7 +95,7 @@ def test_target_and_clean_field_are_inverse(parametrisation, key):
 @pytest.mark.parametrize("spec", [REFINER, RELEASED, ACDM], ids=["refiner", "released", "acdm"])
 def test_every_dimension_steps_and_conditions_matter(spec, ndim, cards, key):
     card = cards(ndim, ("length", "nu", "step"))
-    method = build_method(spec)
+    method = build("method", spec)
     model = method.build(UNET, card, key=key)
     model = eqx.tree_at(lambda m: m.network.denoiser, model, _awake(model.network.denoiser, key))
     u = jax.random.normal(key, (2, *card.shape, method.history))
@@ -110,7 +110,7 @@ def test_every_dimension_steps_and_conditions_matter(spec, ndim, cards, key):
 def test_paper_algorithm_by_hand(cards, key):
     """Algorithm 2 of the paper, written out for one sample."""
     card = cards(names=())
-    model = build_method(REFINER).build(UNET, card, key=key)
+    model = build("method", REFINER).build(UNET, card, key=key)
     model = eqx.tree_at(lambda m: m.network.denoiser, model, _awake(model.network.denoiser, key))
     u = 0.5 + jax.random.normal(key, (1, 16, 1))
     network, sigma = model.network.denoiser, [0.0, *np.asarray(model.network.levels.sigma[1:])]
@@ -129,7 +129,7 @@ def test_paper_algorithm_by_hand(cards, key):
 
 
 def test_cost_is_stated_in_network_calls(cards, key):
-    calls = lambda spec: build_method(spec).build(UNET, cards(), key=key).calls
+    calls = lambda spec: build("method", spec).build(UNET, cards(), key=key).calls
     assert [calls(s) for s in (REFINER, RELEASED, SMALL, ACDM)] == [4, 4, 3, 20]
     assert calls({**RELEASED, "samples": 5}) == 20
     assert calls({**REFINER, "samples": 5}) == 16
@@ -140,9 +140,9 @@ def test_cost_is_stated_in_network_calls(cards, key):
 def test_levels_can_be_passed_twice(cards, key):
     """Two passes of the second level are two levels of equal noise."""
     card = cards(names=())
-    model = build_method(REFINER).build(UNET, card, key=key)
+    model = build("method", REFINER).build(UNET, card, key=key)
     model = eqx.tree_at(lambda m: m.network.denoiser, model, _awake(model.network.denoiser, key))
-    twice = build_method({**REFINER, "passes": [1, 2, 1]}).build(UNET, card, key=key)
+    twice = build("method", {**REFINER, "passes": [1, 2, 1]}).build(UNET, card, key=key)
     twice = eqx.tree_at(lambda m: m.network.denoiser, twice, model.network.denoiser)
     index = jnp.array([0, 1, 2, 2, 3])
     longer = eqx.tree_at(lambda m: m.network.levels, model, model.network.levels[index])
@@ -152,14 +152,14 @@ def test_levels_can_be_passed_twice(cards, key):
 
 
 def test_no_row_draws_a_level_without_a_share(cards):
-    method = build_method(SMALL).first_phase[0]
+    method = build("method", SMALL).first_phase[0]
     rows = jnp.array([18717257, 37434514, 75601567, 0, 1], jnp.int32)  # whose places are next to 1
     np.testing.assert_array_equal(method._drawn(rows, method._shares(4)), 0)
 
 
 @pytest.mark.parametrize("share", [None, 0.5])
 def test_levels_are_drawn_as_often_as_asked(share, cards, key):
-    method = build_method({**REFINER, "first_share": share})
+    method = build("method", {**REFINER, "first_share": share})
     shares = method._shares(4)
     assert shares.sum() == pytest.approx(1)
     assert shares[0] == (share or 0.25)
@@ -170,7 +170,7 @@ def test_levels_are_drawn_as_often_as_asked(share, cards, key):
 
 def test_losses_by_level_average_to_the_loss(cards, key):
     card = cards()
-    method = build_method({**REFINER, "first_share": 0.4})
+    method = build("method", {**REFINER, "first_share": 0.4})
     model = method.build(UNET, card, key=key)
     batch = _batch(card, key, 2, size=256)
     losses, metrics = method.loss(model, batch, jax.random.split(key, 256))
@@ -185,7 +185,7 @@ def test_losses_by_level_average_to_the_loss(cards, key):
 def test_learned_balance_makes_gradients_independent_of_the_size_of_a_loss(cards, key):
     """At its optimum the learned weight is one over the loss: that of the sum of logarithms."""
     card = cards()
-    method = build_method({**REFINER, "balance": "learned"})
+    method = build("method", {**REFINER, "balance": "learned"})
     model = method.build(UNET, card, key=key)
     batch, keys = _batch(card, key, 2, size=64), jax.random.split(key, 64)
     losses = np.array([float(method.loss(model, batch, keys)[1][f"loss_level_{k}"].mean()) for k in range(4)])
@@ -201,7 +201,7 @@ def test_learned_balance_makes_gradients_independent_of_the_size_of_a_loss(cards
 
 def test_noise_belongs_to_the_sample(cards, key):
     card = cards()
-    method = build_method(ACDM)
+    method = build("method", ACDM)
     model = method.build(UNET, card, key=key)
     batch, keys = _batch(card, key, 3), jax.random.split(key, 4)
     whole = method.loss(model, batch, keys)[0]
@@ -213,7 +213,7 @@ def test_noise_belongs_to_the_sample(cards, key):
 def test_two_phases(cards, key):
     """The first trains the regressor alone; then the others start from its weights, at its error, without it."""
     card = cards(names=())
-    method = build_method(SMALL)
+    method = build("method", SMALL)
     first, share = method.first_phase
     assert share == 0.5
     model = first.build(UNET, card, key=key)
@@ -250,7 +250,7 @@ def test_what_a_regressor_leaves(cards, key):
         "noise": {"kind": "exponential", "refinements": 1, "min_noise_var": 0.01},
         "regressor": "subtracted",
     }
-    method = build_method(spec)
+    method = build("method", spec)
     first, _ = method.first_phase
     model = first.build(UNET, card, key=key)
     model = eqx.tree_at(lambda m: m.network.regressor, model, _awake(model.network.regressor, key))
@@ -280,7 +280,7 @@ def test_corruption_by_the_own_prediction(cards, key):
         "sampler": {"kind": "renoise", "noise": False},
         "corruption": "prediction",
     }
-    method = build_method(spec)
+    method = build("method", spec)
     model = method.build(UNET, card, key=key)
     model = eqx.tree_at(lambda m: m.network.denoiser, model, _awake(model.network.denoiser, key))
     batch = _batch(card, key, 2, size=64)
@@ -297,7 +297,7 @@ def test_corruption_by_the_own_prediction(cards, key):
 
 
 def test_rollouts_need_a_key_and_repeat_with_it(cards, key):
-    model = build_method(RELEASED).build(UNET, cards(names=()), key=key)
+    model = build("method", RELEASED).build(UNET, cards(names=()), key=key)
     u = jax.random.normal(key, (2, 16, 1))
     with pytest.raises(ValueError, match="draws noise: call it with key="):
         model(u)
@@ -309,7 +309,7 @@ def test_rollouts_need_a_key_and_repeat_with_it(cards, key):
 def test_mean_of_samples_has_less_noise(cards, key):
     u = jnp.zeros((64, 16, 1))
     spread = lambda samples: float(
-        jnp.std(build_method({**RELEASED, "samples": samples}).build(UNET, cards(names=()), key=key)(u, key=key))
+        jnp.std(build("method", {**RELEASED, "samples": samples}).build(UNET, cards(names=()), key=key)(u, key=key))
     )
     assert spread(16) == pytest.approx(spread(1) / 4, rel=0.1)
 
@@ -317,17 +317,17 @@ def test_mean_of_samples_has_less_noise(cards, key):
 @pytest.mark.parametrize("spec", [REFINER, SMALL, ACDM], ids=["refiner", "small", "acdm"])
 def test_saved_model_is_the_same_function(spec, cards, key, tmp_path):
     card = cards()
-    model = build_method(spec).build(UNET, card, key=key)
+    model = build("method", spec).build(UNET, card, key=key)
     if spec is SMALL:
-        model = build_method(spec).continued(model, [_batch(card, key, 2)])
-    save_model(tmp_path, model, method=spec, network=UNET, card=card, metadata={})
+        model = build("method", spec).continued(model, [_batch(card, key, 2)])
+    save_model(tmp_path, model)
     u = jax.random.normal(key, (3, 16, model.history))
     again = load_model(tmp_path).bind({"nu": 1.2})
     np.testing.assert_array_equal(again(u, key=key), model.bind({"nu": 1.2})(u, key=key))
 
 
 def test_mean_is_conserved_by_every_refinement(cards, key):
-    model = build_method({**REFINER, "conserve_mean": True}).build(UNET, cards(names=()), key=key)
+    model = build("method", {**REFINER, "conserve_mean": True}).build(UNET, cards(names=()), key=key)
     model = eqx.tree_at(lambda m: m.network.denoiser, model, _awake(model.network.denoiser, key))
     u = jax.random.normal(key, (2, 16, 1))
     np.testing.assert_allclose(model(u, key=key).mean(1), u.mean(1), atol=1e-6)
@@ -355,4 +355,4 @@ def test_mean_is_conserved_by_every_refinement(cards, key):
 )
 def test_impossible_methods_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
-        build_method({**REFINER, **options})
+        build("method", {**REFINER, **options})

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax.core import build
 from pdejax.data import Batch
-from pdejax.methods import build_method
+from pdejax.methods import OperatorInfo
 
 NETWORK = {"kind": "fno", "modes": 4, "width": 8, "depth": 1}
 SPEC = {"kind": "distilled", "teacher": "runs/teacher"}
@@ -15,10 +16,12 @@ class Noisy(eqx.Module):
     """A teacher whose steps scatter around half of the state."""
 
     history: int = 1
-    parameter_names: tuple[str, ...] = ("nu",)
+    step: float = 0.5
     parameters: jnp.ndarray | None = None
-    step_size: float = 0.5
-    field_names: tuple[str, ...] = ("u", "v")
+
+    @property
+    def info(self):
+        return OperatorInfo(self.step, (4.0,), ("u", "v"), parameters=("nu",), history=self.history)
 
     def __call__(self, u, *, key=None):
         return u / 2 + jax.random.normal(key, u.shape)
@@ -37,7 +40,7 @@ def _batch(key, size):
 @pytest.mark.parametrize("samples", [1, 16])
 def test_loss_is_the_distance_to_the_mean_of_the_teachers_steps(card, key, samples):
     """A new student stays where it is: its distance to the mean of n noisy steps is known, and falls as 1 / n."""
-    method = build_method({**SPEC, "samples": samples, "predict": "state"}).taught_by(Noisy())
+    method = build("method", {**SPEC, "samples": samples, "predict": "state"}).taught_by(Noisy())
     student = method.build(NETWORK, card, key=key)
     student = eqx.tree_at(lambda m: m.network, student, jax.tree.map(
         lambda x: jnp.zeros_like(x) if eqx.is_inexact_array(x) else x, student.network))  # fmt: skip
@@ -49,7 +52,7 @@ def test_loss_is_the_distance_to_the_mean_of_the_teachers_steps(card, key, sampl
 
 
 def test_student_does_not_hold_its_teacher(card, key):
-    method = build_method(SPEC).taught_by(Noisy())
+    method = build("method", SPEC).taught_by(Noisy())
     student = method.build(NETWORK, card, key=key)
     assert student.calls == 1
     gradient = jax.grad(lambda p, s: method.loss(eqx.combine(p, s), _batch(key, 4), jax.random.split(key, 4))[0].sum())(
@@ -59,10 +62,10 @@ def test_student_does_not_hold_its_teacher(card, key):
 
 
 def test_impossible_teachers_are_refused(card, key):
-    with pytest.raises(ValueError, match="sees 2 frames, the student 1"):
-        build_method(SPEC).taught_by(Noisy(history=2))
-    with pytest.raises(ValueError, match=r"has step_size 9\.0, the data have 0\.5"):
-        build_method(SPEC).taught_by(Noisy(step_size=9.0)).build(NETWORK, card, key=key)
-    method = build_method(SPEC)
+    with pytest.raises(ValueError, match="history should be that of the teacher runs/teacher, 2, got 1"):
+        build("method", SPEC).taught_by(Noisy(history=2))
+    with pytest.raises(ValueError, match=r"has step 9\.0, the data have 0\.5"):
+        build("method", SPEC).taught_by(Noisy(step=9.0)).build(NETWORK, card, key=key)
+    method = build("method", SPEC)
     with pytest.raises(ValueError, match="runs/teacher was not loaded"):
         method.loss(method.build(NETWORK, card, key=key), _batch(key, 2), jax.random.split(key, 2))

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.methods import NoiseLevels, build_noise, build_sampler
+from pdejax.core import build
+from pdejax.methods import NoiseLevels
 
 ALL = [
     {"kind": "renoise"},
@@ -30,7 +31,7 @@ every_sampler = pytest.mark.parametrize("spec", ALL, ids=lambda s: "-".join(map(
 @every_sampler
 @pytest.mark.parametrize("noise", NOISES, ids=lambda s: "-".join(map(str, s.values())))
 def test_a_perfect_denoiser_gives_the_target(spec, noise, key):
-    levels = build_noise(noise).levels()
+    levels = build("noise", noise).levels()
     levels = levels[1:] if float(levels.sigma[0]) == 0 else levels
     y = jax.random.normal(key, (3, 400, 2))
     first = jax.random.normal(jax.random.key(7), y.shape)
@@ -44,7 +45,7 @@ def test_a_perfect_denoiser_gives_the_target(spec, noise, key):
         return jnp.where(right, y, jnp.nan)
 
     start = levels.alpha[0] * y + levels.sigma[0] * first
-    sampled = build_sampler(spec)(denoise, levels, start, key=jax.random.key(5))
+    sampled = build("diffusion_sampler", spec)(denoise, levels, start, key=jax.random.key(5))
     np.testing.assert_allclose(sampled, y, atol=1e-5)
 
 
@@ -56,8 +57,8 @@ def test_calls_are_counted(spec, key):
         jax.debug.callback(lambda: counted.append(1))
         return x * 0.5
 
-    levels = build_noise({"kind": "cosine", "steps": 6}).levels()
-    sampler = build_sampler(spec)
+    levels = build("noise", {"kind": "cosine", "steps": 6}).levels()
+    sampler = build("diffusion_sampler", spec)
     jax.block_until_ready(sampler(denoise, levels, jnp.ones((1, 4, 1)), key=key))
     jax.effects_barrier()
     assert len(counted) == sampler.calls(6)
@@ -107,7 +108,7 @@ def test_order_of_convergence(x64, spec, order, preserving, key):
     errors = []
     for count in (97, 193):  # from so much noise that the steps of low order, with which a method begins, do not count
         levels = _levels(count, preserving, -8.0 if order == 3 else -4.0)
-        sampled = build_sampler(spec)(gaussian(mean, variance), levels, x, key=key)
+        sampled = build("diffusion_sampler", spec)(gaussian(mean, variance), levels, x, key=key)
         errors.append(float(jnp.max(jnp.abs(sampled - _exact(levels, x, mean, variance)))))
     observed = np.log2(errors[0] / errors[1])
     assert observed > order - 0.25, errors
@@ -115,10 +116,10 @@ def test_order_of_convergence(x64, spec, order, preserving, key):
 
 
 def test_first_order_methods_agree(key):
-    levels = build_noise({"kind": "exponential", "refinements": 6, "start": "noise"}).levels()
+    levels = build("noise", {"kind": "exponential", "refinements": 6, "start": "noise"}).levels()
     denoise, x = gaussian(0.2, 0.3), jax.random.normal(key, (2, 32, 1))
     ddim, one, plus = (
-        build_sampler(s)(denoise, levels, x, key=key)
+        build("diffusion_sampler", s)(denoise, levels, x, key=key)
         for s in (ALL[2], {"kind": "dpm_solver", "order": 1}, {"kind": "dpm_solver_pp", "order": 1})
     )
     np.testing.assert_allclose(one, ddim, rtol=1e-4, atol=1e-5)
@@ -137,7 +138,7 @@ def test_samples_of_a_linear_gaussian_model_have_the_posterior(spec, key):
     x = jax.random.normal(key, (count, 3, 1)) * levels.sigma[0]
     start = jnp.sqrt(0.3) * jax.random.normal(jax.random.key(8), x.shape) + 0.6 * u
     x = x + levels.alpha[0] * start
-    sampled = np.asarray(build_sampler(spec)(gaussian(0.6 * u, 0.3), levels, x, key=jax.random.key(3)))
+    sampled = np.asarray(build("diffusion_sampler", spec)(gaussian(0.6 * u, 0.3), levels, x, key=jax.random.key(3)))
     standard = np.sqrt(0.3 / count)
     if spec["kind"] == "renoise":  # it predicts means: the variance of the last one is known in closed form
         gain = [float(a**2 * 0.3 / (a**2 * 0.3 + s**2)) for a, s in zip(levels.alpha, levels.sigma, strict=True)]
@@ -161,4 +162,4 @@ def test_samples_of_a_linear_gaussian_model_have_the_posterior(spec, key):
 )
 def test_impossible_samplers_are_refused(spec, words):
     with pytest.raises(ValueError, match=words):
-        build_sampler(spec)
+        build("diffusion_sampler", spec)

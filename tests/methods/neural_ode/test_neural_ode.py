@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import Grid, Predictor, Stepper, trajectory
+from pdejax.core import Grid, Predictor, Stepper, build, trajectory
 from pdejax.data import Batch
 from pdejax.equations import Equation
 from pdejax.methods import (
@@ -19,7 +19,6 @@ from pdejax.methods import (
     NeuralODE,
     NoiseModel,
     SolverRegularization,
-    build_method,
     fair_crps,
     load_model,
     save_model,
@@ -73,15 +72,15 @@ KINDS = {
     "hybrid": {"terms": ("u_t = -u*u_x + nu*u_xx", "v_t = u_x + nu*v_xx"), "parameters": (("nu", 1.0),)},
     "time": {"time_dependent": True},
     "mean": {"conserve_mean": True},
-    "additive": {"noise": NoiseModel(), "integrator": ADDITIVE},
-    "multiplicative": {"noise": NoiseModel(NETWORK), "integrator": MULTIPLICATIVE, "card": PLANE},
+    "additive": {"noise": NoiseModel(), "solver": ADDITIVE},
+    "multiplicative": {"noise": NoiseModel(NETWORK), "solver": MULTIPLICATIVE, "card": PLANE},
 }
 
 
 @pytest.fixture
 def made(card, key):
     def make(name, **options):
-        options = {"integrator": FIXED} | KINDS[name] | options
+        options = {"solver": FIXED} | KINDS[name] | options
         of = options.pop("card", card)
         return NeuralODE(**options).build(NETWORK, of, key=key), of
 
@@ -155,7 +154,7 @@ def test_states_that_do_not_fit_are_named(made):
 
 
 def test_two_predictions_add_up(made):
-    model, card = made("line", integrator=CLOSE)
+    model, card = made("line", solver=CLOSE)
     model, u = bound(model, 2), fields(card, 2)
     at = lambda u, *times: model.predict(u, np.array(times))
     first, second = jax.jit(lambda u: at(u, 0.31, 0.9))(u)
@@ -165,7 +164,7 @@ def test_two_predictions_add_up(made):
 
 
 def test_noise_of_a_sample_does_not_depend_on_the_batch(made, key):
-    model, card = made("additive", integrator=FIXED)
+    model, card = made("additive", solver=FIXED)
     u = fields(card, 4)
     run = jax.jit(lambda u, key: model.bind({"nu": 3.0})(u, key=key))
     whole = run(u, key)
@@ -232,7 +231,7 @@ def heat(ndim, varying):
         parameter_names=("nu",) if varying else (),
         statistics={**PLANE.statistics, **moments},
     )  # fmt: skip
-    return NeuralODE(terms=(terms,), parameters=(("nu", 0.3),), integrator=CLOSE), card
+    return NeuralODE(terms=(terms,), parameters={"nu": 0.3}, solver=CLOSE), card
 
 
 @pytest.mark.parametrize(("ndim", "varying"), [(1, True), (2, False)])
@@ -258,7 +257,7 @@ def test_known_physics_agrees_with_the_spectral_solver(key):
     card = dataclasses.replace(
         PLANE, shape=(32,), lengths=(6.0,), periodic=(True,), parameter_names=("nu",), statistics=statistics
     )
-    method = NeuralODE(terms=terms, parameters=(("nu", 1.0),), integrator=CLOSE)
+    method = NeuralODE(terms=terms, parameters={"nu": 1.0}, solver=CLOSE)
     model = silent(method.build(NETWORK, card, key=key)).bind({"nu": nu})
     x = Grid(card.shape, card.lengths).coordinates()[:, 0] * 2 * np.pi / 6
     u = jnp.asarray(np.stack([np.sin(x) + 0.5, np.cos(2 * x) - np.sin(x)])[..., None], jnp.float32)
@@ -315,8 +314,8 @@ def window(card, frames, batch=3, seed=1):
 @pytest.mark.parametrize(("name", "latent"), [("line", False), ("latent_vector", True)])
 def test_the_loss_is_that_of_the_operators_own_prediction(name, latent, made, key):
     integrator = FIXED if latent else Integrator()
-    model, card = made(name, integrator=integrator)
-    method = NeuralODE(unroll=2, latent=KINDS[name].get("latent"), integrator=integrator)
+    model, card = made(name, solver=integrator)
+    method = NeuralODE(unroll=2, latent=KINDS[name].get("latent"), solver=integrator)
     batch = window(card, 3)
 
     @jax.jit
@@ -358,8 +357,8 @@ def test_the_loss_is_that_of_the_operators_own_prediction(name, latent, made, ke
 )
 def test_a_solve_cut_short_teaches_nothing_wrong(name, tolerance, options, made, key):
     integrator = Integrator(controller=diffrax.PIDController(rtol=tolerance, atol=tolerance), max_steps=2)
-    model, card = made(name, integrator=integrator, **options)
-    method = NeuralODE(**{k: v for k, v in KINDS[name].items() if k != "card"}, **options, integrator=integrator)
+    model, card = made(name, solver=integrator, **options)
+    method = NeuralODE(**{k: v for k, v in KINDS[name].items() if k != "card"}, **options, solver=integrator)
     batch = window(card, method.window)
 
     def mean(model):
@@ -373,7 +372,7 @@ def test_a_solve_cut_short_teaches_nothing_wrong(name, tolerance, options, made,
 
 
 def test_a_penalty_has_its_weight_at_the_moment(made, key):
-    model, card = made("line", integrator=Integrator())
+    model, card = made("line", solver=Integrator())
     method = NeuralODE(regularization=SolverRegularization("error", "global", 2e6, 2e4))
     batch = window(card, 2)
     traced = []
@@ -392,9 +391,9 @@ def test_a_penalty_has_its_weight_at_the_moment(made, key):
 
 
 def test_a_stochastic_equation_is_scored_by_its_paths(made, key):
-    model, card = made("additive", integrator=FIXED)
+    model, card = made("additive", solver=FIXED)
     model = eqx.tree_at(lambda m: m.noise.level, silent(model), jnp.array([0.5, -40.0]))
-    method = NeuralODE(noise=NoiseModel(paths=4), integrator=FIXED)
+    method = NeuralODE(noise=NoiseModel(paths=4), solver=FIXED)
     batch = window(card, 2, batch=16)
     keys = jax.random.split(key, 16)
 
@@ -445,7 +444,7 @@ def test_the_score_of_equal_members_is_their_distance(key):
 def test_networks_and_noise_are_trained_and_nothing_else(name, made):
     options = {key: value for key, value in KINDS[name].items() if key != "card"}
     model, _ = made(name)
-    method = NeuralODE(**{"integrator": FIXED} | options)
+    method = NeuralODE(**{"solver": FIXED} | options)
     marked = jax.tree_util.tree_leaves_with_path(method.trainable(model))
     names = {jax.tree_util.keystr(path, simple=True, separator=".") for path, flag in marked if flag}
     parts = ("tendency.network.", "space.encoder.", "space.decoder.", "noise.network.", "noise.level")
@@ -479,8 +478,8 @@ SPEC = {"kind": "neural_ode", "unroll": 2, "solver": {"name": "Tsit5", "rtol": 1
 )
 def test_saved_models_are_the_same_function(more, card, key, tmp_path):
     spec = SPEC | more
-    model = build_method(spec).build(NETWORK, card, key=key)
-    save_model(tmp_path / "m", model, method=spec, network=NETWORK, card=card, metadata={})
+    model = build("method", spec).build(NETWORK, card, key=key)
+    save_model(tmp_path / "m", model)
     again = load_model(tmp_path / "m")
     assert eqx.tree_equal(eqx.filter(again, eqx.is_array), eqx.filter(model, eqx.is_array))
     assert type(again.integrator.solver).__name__ == spec["solver"]["name"]
@@ -507,6 +506,6 @@ def test_what_does_not_fit_is_named(card, key):
         NoiseModel(paths=1)
     with pytest.raises(ValueError, match="gradient of zero"):
         build(
-            integrator=Integrator(adjoint=diffrax.BacksolveAdjoint()),
+            solver=Integrator(adjoint=diffrax.BacksolveAdjoint()),
             regularization=SolverRegularization(scope="global"),
         )

@@ -168,7 +168,7 @@ def test_what_gives_no_penalty_or_no_gradient_is_refused():
     with pytest.raises(ValueError, match=r"gradient of zero.*knows neither the steps nor.*Use scope='local'"):
         check(SolverRegularization(scope="global"), adjoint=diffrax.BacksolveAdjoint())
     check(SolverRegularization(scope="local"), adjoint=diffrax.BacksolveAdjoint())
-    with pytest.raises(ValueError, match=r"which Bosh3 is not: take one of them, or kind='error'"):
+    with pytest.raises(ValueError, match=r"which Bosh3 is not: take one of them, or estimate='error'"):
         check(SolverRegularization("stiffness"), solver=diffrax.Bosh3())
     with pytest.raises(ValueError, match="ConstantStepSize has none: use PIDController"):
         check(SolverRegularization(), controller=diffrax.ConstantStepSize())
@@ -337,16 +337,16 @@ def test_another_weight_compiles_nothing(cls):
     traced = []
 
     @eqx.filter_jit
-    def weight(regularization, progress):
+    def factor(regularization, progress):
         traced.append(None)
-        return regularization.at(progress).weight
+        return regularization.at(progress).factor
 
     for first, last, progress in ((1.0, 0.1, 0.5), (2.0, None, 1.0), (0.0, 3.0, 0.2)):
-        regularization = cls(initial_weight=first, final_weight=last)
+        regularization = cls(weight=first, final_weight=last)
         expected = first * ((first if last is None else last) / first) ** progress if first else 0
-        np.testing.assert_allclose(weight(regularization, jnp.asarray(progress)), expected, rtol=1e-6)
-    again = cls(initial_weight=1.0).at(jnp.asarray(0.3))
-    np.testing.assert_allclose(weight(again, jnp.asarray(0.5)), 1.0, rtol=1e-6)
+        np.testing.assert_allclose(factor(regularization, jnp.asarray(progress)), expected, rtol=1e-6)
+    again = cls(weight=1.0).at(jnp.asarray(0.3))
+    np.testing.assert_allclose(factor(again, jnp.asarray(0.5)), 1.0, rtol=1e-6)
     assert len(traced) == 1
 
 

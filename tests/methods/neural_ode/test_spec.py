@@ -7,29 +7,36 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax.core import build
 from pdejax.methods import (
     DataCard,
     Latent,
     NeuralODE,
     NoiseModel,
     RelativeL2,
+    Solver,
     SolverRegularization,
     TaylorRegularization,
-    build_integrator,
-    build_method,
     load_model,
     save_model,
 )
-from pdejax.methods.operators.continuous import KnownPhysics, Tendency
+from pdejax.methods.neural_ode.tendency import KnownPhysics, Tendency
 from pdejax.solvers import Integrator
 
 SMALL = {"kind": "perceptron", "width": 4, "depth": 1}
 FULL = {
     "kind": "neural_ode",
     "unroll": 3,
-    "loss": {"kind": "relative_l2"},
+    "error": {"kind": "relative_l2"},
     "solver": {"name": "Dopri5", "rtol": 1e-3, "atol": 1e-5, "max_steps": 64, "first_step": "automatic"},
-    "regularization": {"kind": "both", "scope": "global", "weight": 0.3, "final_weight": 0.1, "average": "steps"},
+    "regularization": {
+        "kind": "solver",
+        "estimate": "both",
+        "scope": "global",
+        "weight": 0.3,
+        "final_weight": 0.1,
+        "average": "steps",
+    },
     "latent": {"kind": "vector", "channels": 5, "encoder": SMALL, "decoder": None},
     "time_dependent": True,
 }
@@ -55,40 +62,38 @@ def periodic():
 
 
 def test_a_mapping_says_all():
-    method = build_method(FULL)
+    method = build("method", FULL)
     assert method == NeuralODE(
         unroll=3,
         error=RelativeL2(),
-        integrator=Integrator(
-            diffrax.Dopri5(), diffrax.PIDController(rtol=1e-3, atol=1e-5), max_steps=64, first_step="automatic"
-        ),
+        solver=Solver(name="Dopri5", rtol=1e-3, atol=1e-5, max_steps=64, first_step="automatic"),
         regularization=SolverRegularization("both", "global", 0.3, 0.1, average="steps"),
         latent=Latent("vector", 5, SMALL),
         time_dependent=True,
     )
-    known = build_method({"kind": "neural_ode", "terms": "u_t = nu*u_xx", "parameters": {"nu": 0.1}})
-    assert (known.terms, known.parameters) == (("u_t = nu*u_xx",), (("nu", 0.1),))
-    noisy = build_method({"kind": "neural_ode", "noise": {"paths": 3}, "solver": {"name": "ShARK"}})
+    known = build("method", {"kind": "neural_ode", "terms": "u_t = nu*u_xx", "parameters": {"nu": 0.1}})
+    assert (known.terms, known.parameters) == ("u_t = nu*u_xx", {"nu": 0.1})
+    noisy = build("method", {"kind": "neural_ode", "noise": {"paths": 3}, "solver": {"name": "ShARK"}})
     assert noisy.noise == NoiseModel(paths=3)
-    assert build_method({"kind": "neural_ode", "regularization": {"kind": "taylor"}}).regularization.order == 3
+    assert build("method", {"kind": "neural_ode", "regularization": {"kind": "taylor"}}).regularization.order == 3
 
 
 def test_fixed_steps_are_a_share_of_a_data_step():
-    made = build_integrator(fixed_steps=4, name="Heun", rtol=None)
+    made = Solver(fixed_steps=4, name="Heun").integrator()
     assert isinstance(made.controller, diffrax.ConstantStepSize)
     assert (made.first_step, made.fixed, made.adaptive) == (0.25, True, False)
     with pytest.raises(ValueError, match=r"first_step is for steps that adapt, but fixed_steps is 4.*got 0\.1"):
-        build_integrator(fixed_steps=4, first_step=0.1)
-    with pytest.raises(ValueError, match=r"unknown option of a solver: 'fixed_step'\. Did you mean 'fixed_steps'"):
-        build_integrator(fixed_step=4)
+        Solver(fixed_steps=4, first_step=0.1)
+    with pytest.raises(ValueError, match=r"unknown option of Solver: 'fixed_step'\. Did you mean 'fixed_steps'"):
+        build("method", {"kind": "neural_ode", "solver": {"fixed_step": 4}})
     with pytest.raises(ValueError, match=r"unknown solver 'Tsit'\. Did you mean 'Tsit5'"):
-        build_integrator(name="Tsit")
-    with pytest.raises(ValueError, match=r"unknown regularization 'eror'\. Did you mean 'error'"):
-        build_method({"kind": "neural_ode", "regularization": {"kind": "eror"}})
+        Solver(name="Tsit")
+    with pytest.raises(ValueError, match=r"unknown regularization 'solvr'\. Did you mean 'solver'"):
+        build("method", {"kind": "neural_ode", "regularization": {"kind": "solvr"}})
 
 
 def test_fixed_steps_are_as_long_whatever_times_are_asked_for(periodic):
-    model = build_method({"kind": "neural_ode", "solver": {"fixed_steps": 2}}).build(
+    model = build("method", {"kind": "neural_ode", "solver": {"fixed_steps": 2}}).build(
         SMALL, periodic, key=jax.random.key(0)
     )
     model, u = model.bind({"step": 1.0}), jnp.ones((2, 8, 1))
@@ -101,14 +106,14 @@ def test_fixed_steps_are_as_long_whatever_times_are_asked_for(periodic):
 
 @pytest.mark.parametrize("times", [[], [0.0, 1.0], [1.0, 0.5], [1.0, 1.0], 1.0])
 def test_times_increase_from_above_zero(periodic, times):
-    model = build_method({"kind": "neural_ode"}).build(SMALL, periodic, key=jax.random.key(0))
+    model = build("method", {"kind": "neural_ode"}).build(SMALL, periodic, key=jax.random.key(0))
     with pytest.raises(ValueError, match="an increasing list of numbers above zero"):
         model.bind({"step": 1.0}).predict(jnp.ones((8, 1)), times)
 
 
 def test_the_limit_of_steps_grows_with_the_time_of_a_prediction(periodic):
     spec = {"kind": "neural_ode", "solver": {"fixed_steps": 4, "max_steps": 4}}
-    model = build_method(spec).build(SMALL, periodic, key=jax.random.key(0)).bind({"step": 1.0})
+    model = build("method", spec).build(SMALL, periodic, key=jax.random.key(0)).bind({"step": 1.0})
     far = model.predict(jnp.ones((8, 1)), [10 * periodic.step])
     assert np.isfinite(far).all()
 
@@ -126,8 +131,8 @@ def test_the_known_part_counts_time_in_the_steps_of_each_trajectory(periodic):
 
 
 def test_terms_that_depend_on_time_are_refused(periodic):
-    method = build_method({"kind": "neural_ode", "terms": "u_t = sin(t)*u"})
-    with pytest.raises(ValueError, match=r"method\.terms depend on t"):
+    method = build("method", {"kind": "neural_ode", "terms": "u_t = sin(t)*u"})
+    with pytest.raises(ValueError, match=r"terms depend on t"):
         method.build(SMALL, periodic, key=jax.random.key(0))
 
 
@@ -141,22 +146,22 @@ def test_vectors_need_perceptrons(periodic):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"integrator": Integrator(adjoint=diffrax.ForwardMode())}, "ForwardMode is not for training"),
-        ({"integrator": Integrator(adjoint=diffrax.ImplicitAdjoint())}, "ImplicitAdjoint is not for training"),
-        ({"integrator": Integrator(diffrax.SPaRK())}, "SPaRK is not for an equation without noise"),
+        ({"solver": Integrator(adjoint=diffrax.ForwardMode())}, "ForwardMode is not for training"),
+        ({"solver": Integrator(adjoint=diffrax.ImplicitAdjoint())}, "ImplicitAdjoint is not for training"),
+        ({"solver": Integrator(diffrax.SPaRK())}, "SPaRK is not for an equation without noise"),
         ({"noise": NoiseModel()}, "Tsit5 is not for additive noise"),
-        ({"noise": NoiseModel(SMALL), "integrator": Integrator(diffrax.ShARK())}, "it is for additive noise"),
+        ({"noise": NoiseModel(SMALL), "solver": Integrator(diffrax.ShARK())}, "it is for additive noise"),
         (
-            {"noise": NoiseModel(), "integrator": Integrator(diffrax.ShARK(), first_step="automatic")},
+            {"noise": NoiseModel(), "solver": Integrator(diffrax.ShARK(), first_step="automatic")},
             "an automatic first step is known for equations without noise only",
         ),
-        ({"integrator": build_integrator(fixed_steps=200), "unroll": 2}, "max_steps should be at least 400.*got 256"),
-        ({"integrator": build_integrator(fixed_steps=2), "regularization": SolverRegularization()}, "units of a tol"),
-        ({"noise": NoiseModel(), "integrator": Integrator(diffrax.ShARK()), "error": RelativeL2()}, "RelativeL2 is"),
+        ({"solver": Solver(fixed_steps=200), "unroll": 2}, "max_steps should be at least 400.*got 256"),
+        ({"solver": Solver(fixed_steps=2), "regularization": SolverRegularization()}, "units of a tol"),
+        ({"noise": NoiseModel(), "solver": Integrator(diffrax.ShARK()), "error": RelativeL2()}, "RelativeL2 is"),
         (
             {
                 "noise": NoiseModel(),
-                "integrator": Integrator(diffrax.ShARK()),
+                "solver": Integrator(diffrax.ShARK()),
                 "regularization": TaylorRegularization(),
             },
             "have no derivatives in time",
@@ -164,7 +169,7 @@ def test_vectors_need_perceptrons(periodic):
         (
             {
                 "noise": NoiseModel(),
-                "integrator": Integrator(diffrax.ShARK()),
+                "solver": Integrator(diffrax.ShARK()),
                 "regularization": SolverRegularization(solver=diffrax.Tsit5()),
             },
             "Tsit5 is not for additive noise",
@@ -177,7 +182,7 @@ def test_python_is_told_what_does_not_go_together(options, said):
 
 
 def test_another_solver_of_a_trained_model_must_fit(periodic):
-    model = build_method({"kind": "neural_ode"}).build(SMALL, periodic, key=jax.random.key(0))
+    model = build("method", {"kind": "neural_ode"}).build(SMALL, periodic, key=jax.random.key(0))
     assert model.solved_by(Integrator(diffrax.Dopri5())).integrator.solver == diffrax.Dopri5()
     with pytest.raises(ValueError, match="SPaRK is not for an equation without noise"):
         model.solved_by(Integrator(diffrax.SPaRK()))
@@ -194,8 +199,8 @@ def test_another_solver_of_a_trained_model_must_fit(periodic):
     ids=["vector", "known", "noise", "field"],
 )
 def test_saved_models_come_back(periodic, tmp_path, spec):
-    model = build_method(spec).build(SMALL, periodic, key=jax.random.key(1))
-    save_model(tmp_path, model, method=spec, network=SMALL, card=periodic, metadata={})
+    model = build("method", spec).build(SMALL, periodic, key=jax.random.key(1))
+    save_model(tmp_path, model)
     again = load_model(tmp_path)
     assert eqx.tree_equal(model, again)
     assert isinstance(again.tendency, Tendency)

@@ -91,3 +91,13 @@ def test_messages_say_what_is_missing(make_operator):
         operator.bind({})
     with pytest.raises(ValueError, match=r"1 frame\(s\) of u, v, got shape \(16, 3\)"):
         operator(jnp.ones((16, 3)))
+
+
+def test_a_state_of_integers_is_promoted_and_a_complex_one_refused(make_operator):
+    operator, counts = make_operator(names=()), np.arange(32).reshape(16, 2)
+    np.testing.assert_array_equal(operator(counts), operator(counts.astype(np.float32)))
+    assert operator(counts).dtype == jnp.float32
+    with pytest.raises(
+        ValueError, match=r"a state is real, got complex64: give the real and the imaginary part as two"
+    ):
+        operator(jnp.ones((16, 2), jnp.complex64))

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from pdejax.core import TensorGrid, build
-from pdejax.data import GridPoints, PointBatch, PointFeed
+from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointFeed
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard, build_method, load_model, save_model
+from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard, load_model, save_model
 from pdejax.methods.cards import card_from_json
 from pdejax.methods.operators.coordinate import found_parameters
-from pdejax.methods.physics.physics_informed import Adaptive, Causal
+from pdejax.methods.physics.causal import Causal
 from pdejax.networks import nested_jet
 from pdejax.training.optimisers.least_squares import LevenbergMarquardt
 from pdejax.training.optimisers.objective import SumOfSquares
@@ -94,7 +94,7 @@ def csv(tmp_path):
 @pytest.mark.parametrize("options", [{}, {"causal": {"chunks": 4}}, {"adaptive": {}}], ids=["plain", "causal", "rad"])
 def test_the_loss_of_an_exact_solution_is_zero(kind, options, csv, x64):
     problem = problem_of(observations=csv)
-    method, batch = build_method({"kind": "physics_informed", **options}), batch_of(problem, kind)
+    method, batch = build("method", {"kind": "physics_informed", **options}), batch_of(problem, kind)
     losses, metrics = loss_of(method, known_model(problem), batch)
     np.testing.assert_allclose(losses, 0, atol=1e-26)
     assert set(metrics) == {"equation", "start", "walls", "observations"}
@@ -160,12 +160,12 @@ def test_adaptive_points_follow_the_density(key, x64):
     points = jnp.stack([jnp.arange(4.0), jnp.zeros(4)], axis=1)
     residual = jnp.asarray([[0.0, 0.0], [0.6, 0.8], [3.0, 0.0], [0.0, -4.0]])
     many = jnp.tile(points, (3000, 1)), jnp.tile(residual, (3000, 1))
-    chosen = Adaptive(share=1.0, offset=0.5).select(many[1], many[0], key)
+    chosen = AdaptivePoints(share=1.0, offset=0.5).select(many[1], many[0], key)
     density = np.array([0, 1, 3, 4]) / 2 + 0.5
     frequency = np.bincount(np.asarray(chosen[:, 0], int), minlength=4) / len(chosen)
     np.testing.assert_allclose(frequency, density / density.sum(), atol=0.015)
-    assert Adaptive(share=0.25).select(many[1], many[0], key).shape == (3000, 2)
-    np.testing.assert_array_equal(jnp.isfinite(Adaptive().select(0 * residual, points, key)), True)
+    assert AdaptivePoints(share=0.25).select(many[1], many[0], key).shape == (3000, 2)
+    np.testing.assert_array_equal(jnp.isfinite(AdaptivePoints().select(0 * residual, points, key)), True)
 
 
 def test_chosen_points_enter_the_loss(key, x64):
@@ -173,7 +173,7 @@ def test_chosen_points_enter_the_loss(key, x64):
     problem = problem_of(truth=None)
     model = known_model(problem, lambda p: (jnp.maximum(p[:, 0] - 0.75, 0) ** 2)[:, None])
     batch = batch_of(problem, size=8)
-    methods = PhysicsInformed(), PhysicsInformed(adaptive=Adaptive(offset=0.0))
+    methods = PhysicsInformed(), PhysicsInformed(adaptive=AdaptivePoints(offset=0.0))
     plain, chosen = (jnp.mean(loss_of(method, model, batch)[1]["equation"]) for method in methods)
     assert float(chosen) > 2 * float(plain)
 
@@ -208,7 +208,7 @@ def test_the_squares_of_the_rows_add_up_to_the_loss(name, kind, csv, key, x64):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_derivatives_are_those_of_the_values_with_a_lift_too(name, key, x64):
-    method = build_method({"kind": "physics_informed", "lift": {"u": "cos(x*t)*exp(nu*x) + 3"}})
+    method = build("method", {"kind": "physics_informed", "lift": {"u": "cos(x*t)*exp(nu*x) + 3"}})
     model = method.build(NETWORKS[name], ProblemCard(problem_of()), key=key)
     points = jnp.asarray(np.random.default_rng(0).uniform(0.1, 0.9, (4, 2)))
     orders = ((0, 0), (1, 0), (0, 1), (0, 2), (1, 1))
@@ -228,14 +228,14 @@ def test_a_lift_makes_conditions_exact(key, x64):
         "parity": {"x": "odd"},
         "conditions": {},
     }
-    method = build_method({"kind": "physics_informed", "lift": {"v": "2 + t*x"}})
+    method = build("method", {"kind": "physics_informed", "lift": {"v": "2 + t*x"}})
     model = method.build(NETWORKS["gaussians"], ProblemCard(problem_of(spec)), key=key)
     points = jnp.asarray([[0.3, 0.0], [0.4, 1.0], [0.5, 2.0]])
     np.testing.assert_allclose(model(points), [[0, 2], [0, 2.4], [0, 3]], atol=1e-12)
 
 
 def test_a_lift_that_cannot_be_added_is_refused(key):
-    build = lambda lift: build_method({"kind": "physics_informed", "lift": lift}).build(
+    build = lambda lift: build("method", {"kind": "physics_informed", "lift": lift}).build(
         LINEAR, ProblemCard(problem_of()), key=key
     )
     with pytest.raises(ValueError, match=r"method.lift: unknown field 'uu'. Did you mean 'u'|Known: u"):
@@ -276,9 +276,9 @@ def test_predictions_of_steady_problems_have_one_time(x64):
 def test_it_comes_back_from_disk(name, key, tmp_path):
     method = {"kind": "physics_informed", "lift": {"u": "x*t"}, "causal": {"chunks": 4}}
     card = ProblemCard(problem_of(unknown={"nu": 0.7}))
-    model = build_method(method).build(NETWORKS[name], card, key=key)
+    model = build("method", method).build(NETWORKS[name], card, key=key)
     model = eqx.tree_at(lambda m: m.found["nu"], model, jnp.asarray(0.25))
-    save_model(tmp_path, model, method=method, network=NETWORKS[name], card=card, metadata={})
+    save_model(tmp_path, model)
     back = load_model(tmp_path)
     points = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (4, 2)), jnp.float32)
     np.testing.assert_array_equal(back(points), model(points))

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.methods import build_loss
+from pdejax.core import build
 
 
 def _wave(m, n=32, length=2 * np.pi):
@@ -14,7 +14,7 @@ def _wave(m, n=32, length=2 * np.pi):
 @pytest.mark.parametrize("order", [-2.0, -1.0, 0.0, 1.0, 2.0])
 @pytest.mark.parametrize("m", [0, 1, 5, 16])
 def test_sobolev_norm_of_a_single_mode(order, m, x64):
-    loss = build_loss({"kind": "sobolev", "order": order})
+    loss = build("loss", {"kind": "sobolev", "order": order})
     mean_square = 1.0 if m in (0, 16) else 0.5  # a constant and the Nyquist mode are +-1 everywhere
     value = loss(_wave(m), _wave(1), (2 * np.pi,))
     np.testing.assert_allclose(value, [mean_square * (1 + m**2) ** order], rtol=1e-12)
@@ -23,7 +23,7 @@ def test_sobolev_norm_of_a_single_mode(order, m, x64):
 def test_sobolev_order_one_is_error_plus_gradient_in_physical_units(x64):
     length, m = 5.0, 3
     u, k = _wave(m, length=length), 2 * np.pi * m / length
-    value = build_loss({"kind": "sobolev", "order": 1})(u, u, (length,))
+    value = build("loss", {"kind": "sobolev", "order": 1})(u, u, (length,))
     np.testing.assert_allclose(value, [0.5 + 0.5 * k**2], rtol=1e-12)
 
 
@@ -31,16 +31,18 @@ def test_sobolev_order_one_is_error_plus_gradient_in_physical_units(x64):
 def test_sobolev_of_order_zero_is_the_mean_square(shape, key, x64):
     u = jax.random.normal(key, (3, *shape, 2))
     args = (u, u, (1.0,) * len(shape))
-    np.testing.assert_allclose(build_loss({"kind": "sobolev", "order": 0})(*args), build_loss({"kind": "mse"})(*args))
+    np.testing.assert_allclose(
+        build("loss", {"kind": "sobolev", "order": 0})(*args), build("loss", {"kind": "mse"})(*args)
+    )
 
 
 def test_relative_l2_ignores_the_scale(key):
     u = jax.random.normal(key, (2, 16, 1))
-    loss = build_loss({"kind": "relative_l2"})
+    loss = build("loss", {"kind": "relative_l2"})
     np.testing.assert_allclose(loss(0.1 * u, u, (1.0,)), [0.1, 0.1], rtol=1e-6)
     np.testing.assert_allclose(loss(0.7 * u, 7 * u, (1.0,)), [0.1, 0.1], rtol=1e-6)
 
 
 def test_unknown_loss_names_the_nearest():
     with pytest.raises(ValueError, match=r"unknown loss 'mze'. Did you mean 'mse'"):
-        build_loss({"kind": "mze"})
+        build("loss", {"kind": "mze"})

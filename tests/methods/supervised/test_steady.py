@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax.core import build
 from pdejax.data import Batch
-from pdejax.methods import DataCard, build_method, load_model, save_model
+from pdejax.methods import DataCard, load_model, save_model
 
 NETWORK = {"kind": "fno", "modes": 3, "width": 6, "depth": 2}
 
@@ -30,7 +31,7 @@ def card():
 
 @pytest.fixture
 def model(card):
-    return build_method({"kind": "steady"}).build(NETWORK, card, key=jax.random.key(0))
+    return build("method", {"kind": "steady"}).build(NETWORK, card, key=jax.random.key(0))
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_loss_is_the_relative_error_in_physical_units(card, model, inputs):
     states = jnp.asarray(np.random.default_rng(1).standard_normal((4, 1, 9, 8, 1)), jnp.float32) + 2
     k = jnp.linspace(0.7, 1.3, 4)
     batch = Batch(states, inputs, k[:, None], jnp.arange(4, dtype=jnp.int32), jnp.ones(4))
-    loss, metrics = build_method({"kind": "steady"}).loss(model, batch, jax.random.split(jax.random.key(0), 4))
+    loss, metrics = build("method", {"kind": "steady"}).loss(model, batch, jax.random.split(jax.random.key(0), 4))
     error = np.asarray(model.bind({"k": k})(inputs) - states[:, 0]).reshape(4, -1)
     expected = np.linalg.norm(error, axis=1) / np.linalg.norm(np.asarray(states).reshape(4, -1), axis=1)
     np.testing.assert_allclose(loss, expected, rtol=1e-4)
@@ -73,13 +74,13 @@ def test_loss_is_the_relative_error_in_physical_units(card, model, inputs):
 
 
 def test_only_the_network_is_trained(model):
-    flags = build_method({"kind": "steady"}).trainable(model)
+    flags = build("method", {"kind": "steady"}).trainable(model)
     assert not any(jax.tree.leaves(flags.normalisation))
     assert any(jax.tree.leaves(flags.network))
 
 
 def test_it_comes_back_from_disk(card, model, inputs, tmp_path):
-    save_model(tmp_path, model, method={"kind": "steady"}, network=NETWORK, card=card, metadata={})
+    save_model(tmp_path, model)
     bound = load_model(tmp_path).bind({"k": 1.1})
     np.testing.assert_array_equal(bound(inputs), model.bind({"k": 1.1})(inputs))
 
@@ -90,9 +91,9 @@ def test_what_does_not_fit_is_named(card, model, inputs):
     with pytest.raises(ValueError, match="depends on k: call bind"):
         model(inputs)
     with pytest.raises(ValueError, match="needs periodic axes"):
-        build_method({"kind": "steady", "loss": {"kind": "sobolev"}}).build(NETWORK, card, key=jax.random.key(0))
+        build("method", {"kind": "steady", "error": {"kind": "sobolev"}}).build(NETWORK, card, key=jax.random.key(0))
     in_time = dataclasses.replace(card, input_names=())
     with pytest.raises(ValueError, match="these data step in time"):
-        build_method({"kind": "steady"}).build(NETWORK, in_time, key=jax.random.key(0))
+        build("method", {"kind": "steady"}).build(NETWORK, in_time, key=jax.random.key(0))
     with pytest.raises(ValueError, match="the data map a, f: take steady"):
-        build_method({"kind": "supervised"}).build(NETWORK, card, key=jax.random.key(0))
+        build("method", {"kind": "supervised"}).build(NETWORK, card, key=jax.random.key(0))

@@ -1,12 +1,14 @@
+import json
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import trajectory
+from pdejax.core import build, trajectory
 from pdejax.data import Batch
-from pdejax.methods import DataCard, build_method, load_model, save_model
+from pdejax.methods import DataCard, load_model, save_model
 
 NETWORK = {"kind": "fno", "modes": 4, "width": 8, "depth": 1}
 
@@ -44,7 +46,7 @@ def _batch(key, frames):
 @pytest.mark.parametrize("predict", ["state", "increment"])
 @pytest.mark.parametrize("history", [1, 2])
 def test_loss_is_that_of_the_operators_own_trajectory(small_card, key, predict, history):
-    method = build_method({"kind": "supervised", "unroll": 3, "predict": predict, "history": history})
+    method = build("method", {"kind": "supervised", "unroll": 3, "predict": predict, "history": history})
     model = method.build(NETWORK, small_card, key=key)
     batch = _batch(key, method.window)
     loss, metrics = method.loss(model, batch, jax.random.split(key, 4))
@@ -62,7 +64,7 @@ def test_loss_is_that_of_the_operators_own_trajectory(small_card, key, predict, 
 
 def test_cut_gradient_changes_the_gradient_not_the_loss(small_card, key):
     def value_and_grad(cut):
-        method = build_method({"kind": "supervised", "unroll": 2, "predict": "state", "cut_gradient": cut})
+        method = build("method", {"kind": "supervised", "unroll": 2, "predict": "state", "cut_gradient": cut})
         model = method.build(NETWORK, small_card, key=key)
         params, static = eqx.partition(model, method.trainable(model))
         batch = _batch(key, method.window)
@@ -76,7 +78,7 @@ def test_cut_gradient_changes_the_gradient_not_the_loss(small_card, key):
 
 
 def test_only_the_network_is_trained(small_card, key):
-    method = build_method({"kind": "supervised"})
+    method = build("method", {"kind": "supervised"})
     model = method.build(NETWORK, small_card, key=key)
     params, frozen = eqx.partition(model, method.trainable(model))
     assert jax.tree.leaves(params.normalisation) == []
@@ -85,7 +87,7 @@ def test_only_the_network_is_trained(small_card, key):
 
 
 def test_noise_belongs_to_the_sample(small_card, key):
-    method = build_method({"kind": "supervised", "input_noise": 0.5})
+    method = build("method", {"kind": "supervised", "input_noise": 0.5})
     model = method.build(NETWORK, small_card, key=key)
     batch, keys = _batch(key, 2), jax.random.split(key, 4)
     whole = method.loss(model, batch, keys)[0]
@@ -98,20 +100,20 @@ def test_noise_belongs_to_the_sample(small_card, key):
     ("options", "words"),
     [
         ({"kind": "supervized"}, "unknown method 'supervized'. Did you mean 'supervised'"),
-        ({"kind": "supervised", "unroll": 0}, "at least 1, got 0"),
+        ({"kind": "supervised", "unroll": 0}, r"unroll should be greater than or equal to 1, got 0"),
         ({"kind": "supervised", "predict": "state", "conserve_mean": True}, "needs predict=increment"),
     ],
 )
 def test_impossible_methods_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
-        build_method(options)
+        build("method", options)
 
 
 def test_saved_model_is_the_same_function(small_card, key, tmp_path):
     spec = {"kind": "supervised", "unroll": 2}
-    model = build_method(spec).build(NETWORK, small_card, key=key)
+    model = build("method", spec).build(NETWORK, small_card, key=key)
     for metadata in ({"step": 1}, {"step": 2}):  # the second replaces the first
-        save_model(tmp_path / "m", model, method=spec, network=NETWORK, card=small_card, metadata=metadata)
+        save_model(tmp_path / "m", model, metadata)
     again = load_model(tmp_path / "m").bind({"nu": 1.2})
     u = jax.random.normal(key, (3, 16, 1))
     np.testing.assert_array_equal(again(u), model.bind({"nu": 1.2})(u))
@@ -120,9 +122,12 @@ def test_saved_model_is_the_same_function(small_card, key, tmp_path):
 
 def test_weights_that_do_not_fit_are_named(small_card, key, tmp_path):
     spec = {"kind": "supervised"}
-    model = build_method(spec).build(NETWORK, small_card, key=key)
-    wide = {**NETWORK, "width": 10}
-    save_model(tmp_path / "m", model, method=spec, network=wide, card=small_card, metadata={})
+    model = build("method", spec).build(NETWORK, small_card, key=key)
+    save_model(tmp_path / "m", model)
+    description = tmp_path / "m/model.json"
+    plain = json.loads(description.read_text())
+    plain["network"]["width"] = 10
+    description.write_text(json.dumps(plain))
     with pytest.raises(ValueError, match=r"network\.\S+ should have shape .*20.*, weights.safetensors holds .*16"):
         load_model(tmp_path / "m")
     with pytest.raises(FileNotFoundError, match=r"holds no model.json"):

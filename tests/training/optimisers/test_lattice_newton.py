@@ -9,7 +9,8 @@ import pytest
 from pdejax.core import TensorGrid
 from pdejax.data import PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
-from pdejax.methods import PhysicsInformed, ProblemCard, field_spec
+from pdejax.methods import PhysicsInformed, ProblemCard
+from pdejax.methods.physics.adaptation import sizes_of
 from pdejax.training import LatticeNewton, TrainSettings, train
 
 
@@ -299,7 +300,7 @@ def test_unused_slabs_leave_and_an_unfinished_march_is_told(key, x64):
     points = jax.random.uniform(key, (20, 2))
     short = LatticeNewton().finish(model)
     assert short.field.slabs == 2
-    assert field_spec(spec, short) == {**spec, "slabs": 2, "wide": True}
+    assert sizes_of(short.field) == {"slabs": 2, "wide": True}
     np.testing.assert_array_equal(short(points), model(points))
     cut = eqx.tree_at(lambda m: m.field.weights, model, model.field.weights.at[1:].set(0))
     with pytest.raises(RuntimeError, match=r"came to t = 0.5 of 1 with network.slabs=4"):

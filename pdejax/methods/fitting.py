@@ -1,0 +1,89 @@
+"""Networks with the sizes that data ask for, found fit before anything is compiled."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from pdejax.core import Key, Of, build, call, factory_of, frozen, is_structure, options_of, wants
+from pdejax.methods.cards import DataCard
+
+Later = Annotated[Any, Of("network", later=True)]
+"""A network that is built when its sizes are known: an object, a name or a description."""
+
+
+def described_later(network: Later) -> Any:
+    """A network or its description as a field of a module."""
+    return frozen(network)
+
+
+def fitted_network(
+    network: Any,
+    card: DataCard,
+    in_channels: int,
+    *,
+    out_channels: int | None = None,
+    extra_features: int = 0,
+    told: str = "",
+    shape: tuple[int, ...] | None = None,
+    key: Key,
+) -> Any:
+    """The network of a description with the sizes that the data ask for, or a given one that has them.
+
+    **Arguments:**
+
+    - `network`: a mapping with a `kind`, a name, or an object; without a `periodic` it is as the data are.
+    - `card`.
+    - `in_channels`, `out_channels`: of the network, the latter the fields of the data when omitted.
+    - `extra_features`: of its condition, after the physical parameters; `told`: what they say, for a message.
+    - `shape`: of what it sees, the grid of the data when omitted; empty for vectors.
+    - `key`: random key of the weights.
+
+    **Raises:** `ValueError` if its output has another shape, or if it takes no condition where there is one.
+    """
+    shape = card.shape if shape is None else shape
+    out = len(card.field_names) if out_channels is None else out_channels
+    features = len(card.parameter_names) + extra_features
+    sizes = {"in_channels": in_channels, "out_channels": out, "ndim": len(shape), "condition_features": features}
+    made = build("network", _as_periodic_as(network, card), **sizes, key=key)
+    what = (*card.parameter_names, *([told] if extra_features else []))
+    if what and not wants(made, "condition"):
+        raise ValueError(
+            f"network {_name(made)} takes no condition, so that it would not see {', '.join(what)}: give its call an "
+            f"argument `condition`, of {features} numbers for each sample, or leave that out of the data or the method"
+        )
+    _check_output(made, (2, *shape, in_channels), (2, *shape, out), features)
+    return made
+
+
+def _as_periodic_as(network: Any, card: DataCard) -> Any:
+    given = {"kind": network} if isinstance(network, str) else network
+    if not isinstance(given, Mapping) or is_structure(given) or "kind" not in given:
+        return given
+    if given.get("periodic") is None and "periodic" in options_of(factory_of("network", given["kind"])):
+        return {**given, "periodic": card.periodic or True}
+    return given
+
+
+def _name(network: Any) -> str:
+    return getattr(network, "__name__", type(network).__name__)
+
+
+def _check_output(network: Any, given: tuple[int, ...], expected: tuple[int, ...], features: int) -> None:
+    """Whether a network's output has the shape it should, found by tracing it alone."""
+    array = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)
+    condition = array(given[0], features) if features else None
+    try:
+        out = eqx.filter_eval_shape(lambda net, x, c, k: call(net, x, condition=c, key=k), network, array(*given),
+                                    condition, jax.random.key(0))  # fmt: skip
+    except ValueError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        raise ValueError(f"network {_name(network)} fails on an input {given}: {said}") from error
+    found = tuple(out.shape) if hasattr(out, "shape") else type(out).__name__
+    if found != expected:
+        raise ValueError(f"network {_name(network)} gives {found} for an input {given}: expected {expected}, which is "
+                         f"(batch, *space, channel)")  # fmt: skip

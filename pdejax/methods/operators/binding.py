@@ -1,0 +1,108 @@
+"""What all operators share: how a state and physical parameters come in."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from pdejax.core import as_state, known
+from pdejax.methods.operators.info import OperatorInfo
+from pdejax.methods.operators.normalisation import Normalisation
+
+Condition = Float[Array, "batch parameter"] | None
+AnyState = Num[Array | np.ndarray, "*batch_and_space channel"]
+_Model = TypeVar("_Model", bound=Any)
+
+
+def bound(operator: _Model, parameters: Mapping[str, Any]) -> _Model:
+    """An operator for these physical parameters.
+
+    **Arguments:** `operator`: has `info` and `parameters`; `parameters`: name to a number or an array `(batch,)`, for
+    every name in `operator.info.parameters`.
+
+    **Raises:** `ValueError` if a name is unknown or missing.
+    """
+    return with_table(operator, parameter_table(parameters, operator.info.parameters))
+
+
+def with_table(operator: _Model, table: Float[Array, "sets parameter"] | None) -> _Model:
+    """An operator bound to a row of parameters for each sample, or one for all; itself if it depends on none."""
+    names = operator.info.parameters
+    if not names:
+        return operator
+    operator = eqx.tree_at(lambda o: o.parameters, operator, table, is_leaf=lambda x: x is None)
+    base: Any = getattr(operator, "base", None)
+    if table is None or not hasattr(base, "bind"):
+        return operator
+    return eqx.tree_at(lambda o: o.base, operator, base.bind({name: table[:, i] for i, name in enumerate(names)}))
+
+
+def parameter_table(parameters: Mapping[str, Any], names: Sequence[str]) -> Float[Array, "batch parameter"] | None:
+    """Physical parameters as one array, none if a model depends on none.
+
+    **Arguments:** `parameters`: name to a number or an array `(batch,)`; `names`: what the model was trained with.
+
+    **Raises:** `ValueError` if a name is unknown or missing.
+    """
+    for name in parameters:
+        if name not in names:
+            raise ValueError(known("parameter", name, names))
+    missing = [n for n in names if n not in parameters]
+    if missing:
+        raise ValueError(f"this operator was trained with varying {', '.join(missing)}: give it to bind()")
+    if not names:
+        return None
+    columns = [jnp.atleast_1d(jnp.asarray(parameters[n], jnp.float32)) for n in names]
+    size = max(c.size for c in columns)
+    return jnp.stack([jnp.broadcast_to(c, (size,)) for c in columns], axis=-1)
+
+
+def condition_of(operator: Any, batch: tuple[int, ...]) -> Condition:
+    """The normalised parameters of every sample; a set belongs to an entry of the last batch axis.
+
+    **Raises:** `ValueError` if none are bound, or another number than there are samples.
+    """
+    names, table, n = operator.info.parameters, operator.parameters, operator.normalisation
+    if not names:
+        return None
+    if table is None:
+        raise ValueError(f"this operator depends on {', '.join(names)}: call bind() with them first")
+    sets = len(table)
+    if sets not in (1, *batch[-1:]):
+        raise ValueError(f"{sets} parameter sets are bound, which do not fit a state with batch axes {batch}")
+    return _of_every_sample(table, n, batch)
+
+
+def _of_every_sample(table: Array, n: Normalisation, batch: tuple[int, ...]) -> Array:
+    table = (table - n.parameter_mean[None]) / n.parameter_std[None]
+    sets, columns = table.shape
+    table = table.reshape((1,) * (len(batch) - 1) + (sets, columns)) if batch else table
+    return jnp.broadcast_to(table, (*batch, columns)).reshape(-1, columns) if batch else table
+
+
+def entered(u: Any, info: OperatorInfo) -> Float[Array, "..."]:
+    """A state of any real type whose channels fit, or inputs if an operator maps those.
+
+    **Arguments:** `u`: `(*batch, *space, history*channel)`.
+
+    **Raises:** `ValueError` for a shape that does not fit, or complex values.
+    """
+    state, names = as_state(u), info.inputs or info.fields
+    channels = len(names) * (1 if info.inputs else info.history)
+    if state.ndim < info.ndim + 1 or state.shape[-1] != channels:
+        what, of = ("inputs", "") if info.inputs else ("a state", f"{info.history} frame(s) of ")
+        raise ValueError(
+            f"expected {what} (*batch, {', '.join('xyz'[: info.ndim])}, {channels}) of {of}{', '.join(names)}, got "
+            f"shape {tuple(state.shape)}"
+        )
+    return state
+
+
+def flat(u: Float[Array, "*batch_and_space channel"], info: OperatorInfo, dtype: Any) -> tuple[Array, tuple[int, ...]]:
+    """A state with one batch axis in the type that an operator computes in, and its batch axes."""
+    batch = u.shape[: -info.ndim - 1]
+    return u.reshape(math.prod(batch), *u.shape[-info.ndim - 1 :]).astype(dtype), batch
