@@ -26,7 +26,7 @@ import scipy.sparse as sparse
 from scipy.sparse.linalg import gmres, splu
 
 from experiments._kit.results import record, row, write_benchmark
-from pdejax.core import Boundary, Grid
+from pdejax.core import Grid, Value
 from pdejax.equations import NeumannRandomField
 from pdejax.solvers import elliptic_operator, solve_elliptic
 
@@ -99,7 +99,7 @@ class Case:
     peers: tuple[Peer, ...] = PEERS
 
     def __post_init__(self) -> None:
-        self.grid = Grid((self.points,) * 2, (1.0, 1.0), (Boundary.DIRICHLET,) * 2)
+        self.grid = Grid((self.points,) * 2, (1.0, 1.0), Value())
         keys = jax.random.split(jax.random.key(0), self.batch)
         self.a = jax.vmap(lambda key: FIELDS[self.coefficient](key, self.grid))(keys)[..., 0]
         self.f = jnp.ones(self.grid.shape)

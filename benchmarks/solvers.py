@@ -23,7 +23,7 @@ import numpy as np
 
 from experiments._kit.results import record, row, write_benchmark
 from pdejax.core import Grid
-from pdejax.equations import EQUATIONS, build_initial
+from pdejax.equations import EQUATIONS, TruncatedFourier
 from pdejax.solvers import spectral_stepper
 
 QUESTION = "How fast and how accurate are the pseudo-spectral solvers, relative to exponax on the same problem?"
@@ -56,7 +56,7 @@ class Case:
     def initial(self) -> jax.Array:
         grid = Grid(self.shape, (self.length,) * len(self.shape))
         keys = jax.random.split(jax.random.key(0), self.batch)
-        return jax.vmap(lambda key: build_initial({"kind": "truncated_fourier"})(key, grid))(keys)
+        return jax.vmap(lambda key: TruncatedFourier()(key, grid))(keys)
 
     def runs(self, order: int, steps: int) -> tuple[Callable, Callable]:
         """Exponax's run and ours, from and to arrays `(batch, *space, 1)`; layouts are changed inside both."""

@@ -10,29 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.config import resolve
-from pdejax.core import Boundary, build
-from pdejax.data import Batch
-from pdejax.equations import build_problem
+from pdejax.core import build
+from pdejax.data import Batch, Recipe
 from pdejax.methods import DataCard
 from pdejax.training import TrainSettings, advance, start
-
-
-def card_of(config: Any) -> DataCard:
-    """The card of a data set that was not generated, all moments being those of standard normal numbers."""
-    problem = build_problem(config.problem.spec())
-    fields, inputs, parameters = problem.equation.fields, problem.input_names, problem.parameter_names
-    count = {"mean": fields, "std": fields, "rms_delta": fields, "input_mean": inputs, "input_std": inputs}
-    count |= {"parameter_mean": parameters, "parameter_std": parameters}
-    return DataCard(
-        shape=problem.grid.shape,
-        lengths=problem.grid.lengths,
-        step=problem.step,
-        field_names=tuple(fields),
-        parameter_names=tuple(parameters),
-        statistics={k: [0.0 if k.endswith("mean") else 1.0] * len(names) for k, names in count.items()},
-        input_names=tuple(inputs),
-        periodic=tuple(b is Boundary.PERIODIC for b in problem.grid.boundaries),
-    )
 
 
 def _batch(card: DataCard, window: int, size: int, key: Any) -> Batch:
@@ -54,7 +35,7 @@ def check(experiment: str, *, update: bool) -> dict[str, Any]:
     **Returns:** `parameters`, and with an update its `seconds` without compilation and the `loss`.
     """
     config = resolve([f"experiment={experiment}"])
-    card, method = card_of(config), build("method", config.method.spec())
+    card, method = DataCard.sketch(Recipe.of(config.problem.spec()).family), build("method", config.method.spec())
     build_model = lambda key: method.build(config.network.spec(), card, key=key)
     key = jax.random.key(config.seed)
     skeleton = eqx.filter_eval_shape(build_model, key)

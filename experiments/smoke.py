@@ -114,7 +114,8 @@ def run(forms: Mapping[str, Sequence[str]]) -> list[Outcome]:
             outcomes.append(one)
             claim = one.said.strip().splitlines()[-1:]
             told = " ".join(claim) if one.passed else one.said
-            print(f"{'ok' if one.passed else 'FAILED'} {one.name} ({one.seconds:.0f} s): {told}", flush=True)
+            took = f"{one.seconds:.0f} s, {one.cpu:.0f} of CPU"
+            print(f"{'ok' if one.passed else 'FAILED'} {one.name} ({took}): {told}", flush=True)
     return outcomes
 
 

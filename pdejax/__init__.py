@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from pdejax.equations import EQUATIONS as EQUATIONS
     from pdejax.equations import BoundaryValueProblem as BoundaryValueProblem
     from pdejax.equations import Equation as Equation
-    from pdejax.equations import Problem as Problem
-    from pdejax.equations import SteadyProblem as SteadyProblem
-    from pdejax.solvers import problem_stepper as problem_stepper
+    from pdejax.equations import Family as Family
+    from pdejax.equations import SteadyEquation as SteadyEquation
+    from pdejax.equations import Times as Times
+    from pdejax.solvers import ETDRK as ETDRK
+    from pdejax.solvers import Elliptic as Elliptic
+    from pdejax.solvers import Function as Function
+    from pdejax.solvers import grid_residual as grid_residual
     from pdejax.solvers import solve_elliptic as solve_elliptic
-    from pdejax.solvers import solve_problem as solve_problem
     from pdejax.solvers import spectral_stepper as spectral_stepper
 
 __version__ = "0.1.0"
@@ -33,11 +36,14 @@ _HOME = {
     "BoundaryValueProblem": "equations",
     "EQUATIONS": "equations",
     "Equation": "equations",
-    "Problem": "equations",
-    "SteadyProblem": "equations",
-    "problem_stepper": "solvers",
+    "Family": "equations",
+    "SteadyEquation": "equations",
+    "Times": "equations",
+    "ETDRK": "solvers",
+    "Elliptic": "solvers",
+    "Function": "solvers",
+    "grid_residual": "solvers",
     "solve_elliptic": "solvers",
-    "solve_problem": "solvers",
     "spectral_stepper": "solvers",
 }
 

@@ -16,6 +16,8 @@ import pdejax
 from pdejax import load
 from tests._command import kill, run, saved
 
+pytestmark = pytest.mark.slow  # what the fixture trains is needed by all
+
 ROOT = Path(__file__).parent.parent
 WORDS = (
     "problem=ks",
@@ -75,6 +77,26 @@ def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project):
     assert "loss_level_3" in _losses(whole)[-1]
     operator = load(whole / "first_phase")
     assert (operator.calls, load(whole).calls) == (1, 3)
+
+
+def test_an_operator_trains_in_stages(project):
+    stages = "train.stages=[{optimiser: soap, steps: 40}, {steps: 40, learning_rate: 1e-4, schedule: constant}]"
+    run(project, "train", *WORDS, stages, "name=staged")
+    folder = project / "runs/staged"
+    first, second = _losses(folder / "stages/01-soap"), _losses(folder)
+    measured = lambda lines: [e["valid/loss"] for e in lines if "valid/loss" in e]
+    # the second stage begins with the best model of the first
+    assert measured(second)[0] == pytest.approx(min(measured(first)[1:]), rel=1e-6)
+    assert second[-1]["learning_rate"] == pytest.approx(1e-4)
+    assert load(folder).step_size == load(folder / "stages/01-soap").step_size
+    longer = stages.replace("steps: 40, learning", "steps: 60, learning")
+    run(project, "train", *WORDS, longer, "name=staged")
+    assert _losses(folder)[-1]["step"] == 60
+    said = run(project, "train", *WORDS, stages.replace("soap", "lbfgs, warmup: 3"), "name=refused", code=2)
+    assert "train.stages.0.warmup has no effect, since optimiser 'lbfgs' does not read it" in said
+    said = run(project, "train", *WORDS, "train.optimiser=gauss_newton", "name=refused", code=2)
+    assert "'gauss_newton' needs a loss that is a sum of squares, which Supervised does not give" in said
+    assert not (project / "runs/refused").exists()
 
 
 def test_a_student_is_taught_by_a_run(project):

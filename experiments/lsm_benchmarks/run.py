@@ -53,7 +53,7 @@ SMALL = {
             "problem.domain.shape=[32,32]",
             "problem.solver.shape=[64,64]",
             "problem.initial.cutoff=32",
-            "problem.time.substeps=120",
+            "problem.solver.substeps=120",
             splits(128, 16, 32, 20),
             "method.unroll=2",
             "evaluation.valid_steps=10",

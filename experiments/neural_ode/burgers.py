@@ -35,7 +35,8 @@ PROBLEM = {
     "parameters": {"nu": 0.02},
     "domain": {"shape": [64], "lengths": [1.0]},
     "initial": {"kind": "truncated_fourier", "cutoff": 2, "max_one": False, "amplitude": 0.8},
-    "time": {"step": 1.0, "substeps": 200},
+    "time": {"step": 1.0},
+    "solver": {"substeps": 200},
 }
 TRAIN, HELD_OUT = 2048, 256
 

@@ -4,14 +4,13 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.data import Dataset, SplitSize, generate
-from pdejax.equations import Problem
+from pdejax.data import Dataset, SplitSize, generate, read_problem
 
 
 def data_in_memory(problem: Mapping[str, Any], sizes: Mapping[str, SplitSize]) -> Dataset:
     """A generated data set whose states are in memory and whose files are gone."""
     with tempfile.TemporaryDirectory() as folder:
-        dataset = Dataset.open(generate(Problem.from_spec(problem), folder, sizes, batch_size=128))
+        dataset = Dataset.open(generate(*read_problem(problem), folder, sizes, batch_size=128))
         for name in sizes:
             _ = dataset.split(name).states
         _ = dataset.statistics

@@ -17,7 +17,7 @@ from experiments.neural_ode.arms import PLAIN, Comparison, Goal
 from experiments.neural_ode.data import data_in_memory
 from pdejax.data import SplitSize, WindowFeed
 from pdejax.methods import AbstractMethod, ContinuousOperator, DataCard, NeuralODE, SolverRegularization
-from pdejax.solvers import Integrator, integrate
+from pdejax.solvers import Integrator, integrate, rhs
 from pdejax.training import TrainSettings
 
 UNROLL, BATCH = 5, 32
@@ -27,7 +27,8 @@ PROBLEM = {
     "equation": "kuramoto_sivashinsky",
     "domain": {"shape": [64], "lengths": [22.0]},
     "initial": {"kind": "sum_of_sines", "count": 10, "wavenumbers": [1, 2], "amplitude": 0.5},
-    "time": {"step": 0.25, "substeps": 5, "burn_in": 400},
+    "time": {"step": 0.25, "burn_in": 400},
+    "solver": {"substeps": 5},
 }
 QUALITY, POLICY = "relative L2 error", "first output"
 GOALS = {"local": Goal(nfe=0.73, quality=1.05, training=1.25), "global": Goal(training=1.5)}
@@ -77,8 +78,8 @@ class Reaction(Comparison):
 
     def extra_rows(self, found: Any, seeds: list[int]) -> list[Row]:
         """What the declared right-hand side needs at the same tolerance."""
-        equation, grid, std = self.data.problem.equation, self.data.domain, float(self.data.statistics["std"][0])
-        rate = lambda t, z, args: equation.rhs(z * std, grid, dealias=2 / 3) / std
+        equation, grid, std = self.data.family.equation, self.data.domain, float(self.data.statistics["std"][0])
+        rate = lambda t, z, args: rhs(equation, z * std, grid, dealias=2 / 3) / std
         times = jnp.asarray(self.data.step * np.arange(UNROLL + 1), jnp.float32)
         solve = jax.jit(
             lambda z: integrate(diffrax.ODETerm(rate), times, z, integrator=self._integrator(1.0, 4096))[1].evaluations

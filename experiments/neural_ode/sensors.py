@@ -33,7 +33,8 @@ PROBLEM = {
     "parameters": {"nu": 0.01},
     "domain": {"shape": [64], "lengths": [1.0]},
     "initial": {"kind": "truncated_fourier", "cutoff": 2, "max_one": False, "amplitude": 0.8},
-    "time": {"step": 1.0 / (FRAMES - 1), "substeps": 16},
+    "time": {"step": 1.0 / (FRAMES - 1)},
+    "solver": {"substeps": 16},
 }
 QUALITY, POLICY = "relative L2 error", "first output"
 GOALS = {"local": Goal(nfe=0.73, quality=1.05, training=1.25), "global": Goal(training=1.5)}

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     start()
     import jax
 
-    from pdejax.cli._assemble import wide
+    from pdejax.config._assemble import wide
     from pdejax.embedding import load
     from pdejax.evaluation import compare, kind_for
 

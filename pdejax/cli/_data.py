@@ -23,9 +23,9 @@ def run_config(folder: Path, words: list[str]) -> RunConfig:
 
 def data_of(config: RunConfig) -> Any:
     """What a run's model is measured on: its data set, or the known solution of a problem stated by its conditions."""
-    from pdejax.cli._build import dataset_of, problem_of, truth_of
+    from pdejax.config._assemble import dataset_of, problem_of, truth_of
 
-    return truth_of(config, problem_of(config)) if config.problem.stated else dataset_of(config)
+    return truth_of(config, problem_of(config)) if config.stated else dataset_of(config)
 
 
 def common_data(configs: Mapping[str, RunConfig]) -> Any:
@@ -33,12 +33,12 @@ def common_data(configs: Mapping[str, RunConfig]) -> Any:
 
     **Raises:** `ValueError` that names the run whose data are others, and what differs.
     """
-    from pdejax.cli._build import first_difference, problem_of
+    from pdejax.config._assemble import first_difference, problem_of
 
     (first, config), *others = configs.items()
     data = data_of(config)
     for name, other in others:
-        if config.problem.stated or other.problem.stated:
+        if config.stated or other.stated:
             if key := first_difference(problem_of(other).spec, problem_of(config).spec):
                 raise ValueError(f"run {name!r} solves another problem than run {first!r}: they differ in {key}")
             continue

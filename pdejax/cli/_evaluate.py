@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     start()
     import jax
 
-    from pdejax.cli._assemble import wide
+    from pdejax.config._assemble import wide
     from pdejax.embedding import load
     from pdejax.evaluation import evaluate
 
@@ -39,4 +39,4 @@ def options_of(config: RunConfig, names: Sequence[str] = OPTIONS) -> dict[str, A
 
     wanted, usual = config.evaluation, type(config.evaluation)()
     given = {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(usual, name)}
-    return given | ({"seed": config.seed} if config.problem.stated else {"key": jax.random.key(config.seed)})
+    return given | ({"seed": config.seed} if config.stated else {"key": jax.random.key(config.seed)})

@@ -11,7 +11,8 @@ from pdejax.config import read_run
 def print_run(path: Path) -> None:
     """How far a run is, its newest numbers, its configuration."""
     config = read_run(path / "config.yaml")
-    print(f"{path}: {run_state(path, config.train.steps)}\n")
+    train: Any = config.train
+    print(f"{path}: {run_state(path, train.steps)}\n")
     for name, value in last_metrics(path).items():
         print(f"  {name}: {value:.6g}" if isinstance(value, int | float) else f"  {name}: not finite")
     print(f"\n{config.to_yaml()}", end="")

@@ -1,7 +1,6 @@
 """`pdejax generate`."""
 
 import argparse
-from typing import Any
 
 from pdejax.cli._config import configs_of, printed
 from pdejax.config import RunConfig
@@ -13,14 +12,14 @@ def run(arguments: argparse.Namespace) -> int:
     if printed(arguments, configs):
         return 0
     for config in configs:
-        (_truth if config.problem.stated else _generate)(config)
+        (_truth if config.stated else _generate)(config)
     return 0
 
 
 def _truth(config: RunConfig) -> None:
     """Solves a problem that is stated by its conditions, as its `truth` says."""
-    from pdejax.cli._build import problem_of, truth_of
     from pdejax.cli._runtime import start
+    from pdejax.config._assemble import problem_of, truth_of
 
     start()
     truth = truth_of(config, problem_of(config))
@@ -30,23 +29,22 @@ def _truth(config: RunConfig) -> None:
 
 
 def _generate(config: RunConfig) -> None:
-    from pdejax.cli._build import dataset_root, problem_of, splits_of
     from pdejax.cli._runtime import start
+    from pdejax.config._assemble import recipe_of
     from pdejax.data import Dataset, generate, progress_bar
 
     start()
-    problem: Any = problem_of(config)
-    section: Any = config.problem
-    root = dataset_root(config)
+    recipe, root = recipe_of(config), config.data_folder
     with progress_bar(f"generating {config.problem.name}") as progress:
         generate(
-            problem,
+            recipe.family,
+            recipe.simulator,
             root,
-            splits_of(config),
-            seed=section.seed,
-            shard_size=section.shard_size,
-            batch_size=section.batch_size,
-            tolerance=section.tolerance,
+            recipe.splits,
+            seed=recipe.seed,
+            shard_size=recipe.shard_size,
+            batch_size=recipe.batch_size,
+            tolerance=recipe.tolerance,
             progress=progress,
         )
     rejects = Dataset.open(root).manifest["rejects"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax.config import GROUPS, description, options, search_folders
+from pdejax.config import GROUPS, description, options, read_yaml, search_folders
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,10 +78,11 @@ def run_state(run_folder: Path, steps: int | None) -> str:
 
 def runs(folder: Path) -> Iterator[tuple[str, str]]:
     """Name and state of every run below a folder."""
-    from pdejax.config import ConfigError, read_run
-
     for path in sorted(folder.glob("*/config.yaml")):
         try:
-            yield path.parent.name, run_state(path.parent, read_run(path).train.steps)
-        except ConfigError:
-            yield path.parent.name, f"{run_state(path.parent, None)}, config.yaml is of another version"
+            yield (
+                path.parent.name,
+                run_state(path.parent, read_yaml(path.read_text(encoding="utf-8"), path)[0]["train"]["steps"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            yield path.parent.name, f"{run_state(path.parent, None)}, config.yaml cannot be read"

@@ -1,6 +1,7 @@
 """`pdejax train`."""
 
 import argparse
+from typing import Any
 
 from pdejax.cli._config import configs_of, printed
 
@@ -14,14 +15,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     import jax
 
-    from pdejax.cli._assemble import run_of, wide
     from pdejax.cli._runtime import start
+    from pdejax.config._assemble import run_of, wide
     from pdejax.training import Interrupted
 
     for number, config in enumerate(configs, 1):
         if len(configs) > 1:
             print(f"run {number} of {len(configs)}: {config.name}")
-        start(config.train.devices, distributed=config.train.distributed)
+        train: Any = config.train
+        start(train.devices or "auto", distributed=train.distributed)
         try:
             with jax.enable_x64(wide(config)):
                 folder = run_of(config).train()

@@ -1,4 +1,10 @@
-"""How a person says all this: typed configuration, composed from files and words, without importing JAX."""
+"""How a person says all this: sections made of signatures, composed from files and words.
+
+What files there are is known without JAX; everything else is imported when it is asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from pdejax.config._folders import GROUPS as GROUPS
 from pdejax.config._folders import description as description
@@ -6,9 +12,19 @@ from pdejax.config._folders import options as options
 from pdejax.config._folders import packaged_folder as packaged_folder
 from pdejax.config._folders import search_folders as search_folders
 from pdejax.config._overrides import ConfigError as ConfigError
-from pdejax.config._problem import ProblemConfig as ProblemConfig
-from pdejax.config._resolve import read_run as read_run
-from pdejax.config._resolve import resolve as resolve
-from pdejax.config._resolve import sweep as sweep
-from pdejax.config._run import RunConfig as RunConfig
-from pdejax.config._train import TrainConfig as TrainConfig
+from pdejax.config._yaml import read_yaml as read_yaml
+
+if TYPE_CHECKING:
+    from pdejax.config._resolve import read_run as read_run
+    from pdejax.config._resolve import resolve as resolve
+    from pdejax.config._resolve import sweep as sweep
+    from pdejax.config._run import RunConfig as RunConfig
+    from pdejax.config._train import TrainConfig as TrainConfig
+
+_HOME = {"RunConfig": "_run", "TrainConfig": "_train"} | dict.fromkeys(("read_run", "resolve", "sweep"), "_resolve")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pdejax.config' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pdejax.config.{_HOME[name]}"), name)

@@ -1,12 +1,12 @@
 """A problem stated by its conditions: the types of its `problem` section."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from pdejax._suggest import suggestion
-from pdejax.config._catalogue import CATALOGUE
-from pdejax.config._types import Count, Name, NotNegative, Positive, Real, Section, fault
+from pdejax.config._types import Count, Name, Positive, Real, Section, fault
+from pdejax.equations import EQUATIONS
 
 AXES = ("t", "x", "y", "z")
 
@@ -26,8 +26,8 @@ Text = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) in (int, float
 
 
 def _known(name: str) -> str:
-    if name not in CATALOGUE:
-        raise fault(f"is the unknown equation {name!r}.{suggestion(name, CATALOGUE)}")
+    if name not in EQUATIONS:
+        raise fault(f"is the unknown equation {name!r}.{suggestion(name, EQUATIONS)}")
     return name
 
 
@@ -114,9 +114,6 @@ class BoundaryValueConfig(Section):
     truth: Truth | None = None
     observations: Observations | None = None
 
-    steady: ClassVar[bool] = False
-    stated: ClassVar[bool] = True
-
     @model_validator(mode="after")
     def _axes(self) -> "BoundaryValueConfig":
         for axis, (low, high) in self.domain.items():
@@ -141,68 +138,3 @@ class BoundaryValueConfig(Section):
         if isinstance(plain["equation"], dict) and plain["equation"]["fields"] is None:
             del plain["equation"]["fields"]
         return plain
-
-
-class Grid(Section):
-    """A tensor grid of this many cells per axis with one point each, at random in its cell or in its middle."""
-
-    kind: Literal["grid"]
-    counts: tuple[Count, ...]
-    jitter: Annotated[bool, Field(strict=True)] = True
-
-
-class Scattered(Section):
-    """Points by themselves: independent, or a shifted lattice of low discrepancy."""
-
-    kind: Literal["uniform", "quasi_random"]
-    count: Count = 2048
-    face_count: Count = 256
-
-
-Points = Annotated[Grid | Scattered, Field(discriminator="kind")]
-
-
-class Causal(Section):
-    """Weights of times that grow once earlier times are solved."""
-
-    tolerance: Positive = 1.0
-    chunks: Count = 32
-
-
-class Adaptive(Section):
-    """The share of points that is kept, with density |residual|^power / mean + offset."""
-
-    share: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.25
-    power: NotNegative = 1.0
-    offset: NotNegative = 1.0
-
-
-class PhysicsInformed(Section):
-    """The residual of the equation and its conditions at `points`, drawn anew after `redraw` updates (0: never).
-
-    `weights` are those of the `equation` and of `observations`; conditions have their own. `observation_batch` is
-    how many measured points a set holds (null: all); `lift` is added to fields, so that conditions hold exactly.
-    """
-
-    kind: Literal["physics_informed"]
-    points: Points = Scattered(kind="quasi_random")
-    redraw: Annotated[int, Field(ge=0, strict=True)] = 1
-    observation_batch: Count | None = None
-    weights: dict[Literal["equation", "observations"], Positive] = Field(default={})
-    causal: Causal | None = None
-    adaptive: Adaptive | None = None
-    lift: dict[str, Text] = Field(default={})
-
-    @model_validator(mode="after")
-    def _scattered(self) -> "PhysicsInformed":
-        if self.adaptive is not None and self.points.kind == "grid":
-            raise fault("chooses among scattered points: take method.points.kind=quasi_random or uniform", "adaptive")
-        return self
-
-    # there are no frames
-    history: ClassVar[int] = 0
-    unroll: ClassVar[int] = 0
-
-    def spec(self) -> dict[str, Any]:
-        """The plain mapping of the method."""
-        return self.model_dump(mode="json")

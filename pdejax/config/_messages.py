@@ -66,10 +66,9 @@ def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[K
         yield key, f"{name} is missing"
     elif kind == "literal_error":
         yield key, f"unknown {name} {got!r}.{suggestion(got, _words(error, 'expected'))}"
-    elif kind == "union_tag_invalid":
-        meant = suggestion(context["tag"], _words(error, "expected_tags"))
-        yield (*key, "kind"), f"unknown {name}.kind {context['tag']!r}.{meant}"
-    elif kind == "union_tag_not_found":
+    elif kind == "unknown_kind":
+        yield (*key, "kind"), f"unknown {name}.kind {context['kind']!r}. {context['sentence']}"
+    elif kind == "no_kind":
         yield (*key, "kind"), f"{name}.kind is missing"
     elif kind == "string_pattern_mismatch":
         yield key, f"{name} becomes a folder: letters, digits and . _ = + - are possible, got {got!r}"

@@ -8,18 +8,23 @@ from pydantic import ValidationError
 
 from pdejax._former import todays_method
 from pdejax.config._compose import Composition, check_set, compose
+from pdejax.config._fits import check_fits
 from pdejax.config._folders import search_folders, shorter
+from pdejax.config._former import current
 from pdejax.config._messages import explain
 from pdejax.config._overrides import ConfigError, expand, read_overrides
-from pdejax.config._run import RunConfig
+from pdejax.config._run import RunConfig, run_type
 from pdejax.config._yaml import YamlError, read_yaml
 
 
 def _validated(composition: Composition) -> RunConfig:
+    kind = run_type(check_set(composition).values)
     try:
-        return RunConfig.model_validate(check_set(composition).values)
+        config = kind.model_validate(composition.values)
     except ValidationError as error:
-        raise ConfigError(explain(error, composition, RunConfig)) from error
+        raise ConfigError(explain(error, composition, kind)) from error
+    check_fits(config, composition)
+    return config
 
 
 def resolve(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:
@@ -73,7 +78,7 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     if isinstance(values.get("method"), dict):
         values["method"] = todays_method(values["method"])
     read = read_overrides(overrides, ())
-    config = OmegaConf.create(values)
+    config = OmegaConf.create(current(values))
     for one in read:
         OmegaConf.update(config, one.key, one.value, force_add=True)
     plain: Any = OmegaConf.to_container(config)

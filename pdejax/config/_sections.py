@@ -4,26 +4,47 @@ The types of a configuration are made for its values: the `kind` of a section na
 their annotations, defaults and marks are the section's keys. Nothing about any kind is known here.
 """
 
+import dataclasses
 import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from annotated_types import IsFinite
-from pydantic import BeforeValidator, Field, Strict, TypeAdapter, ValidationError, WrapValidator, create_model
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from pdejax.config._types import Section, fault
-from pdejax.core import Given, Of, PerAxis, describe, factory_of, mark_of, members_of, options_of, record_of
+from pdejax.core import (
+    Given,
+    NameOf,
+    Of,
+    PerAxis,
+    describe,
+    factory_of,
+    mark_of,
+    members_of,
+    options_of,
+    record_of,
+    registered,
+)
 
 
-def section_of(group: str, value: Any, context: Collection[str] = (), *, ndim: int | None = None) -> Any:
+def section_of(group: str, value: Any, *, ndim: int | None = None) -> Any:
     """The type of a section whose `kind` is one of a group, made for a value of it.
 
-    **Arguments:** `group`: see `pdejax.register`; `value`: what the section holds; `context`: arguments of its factory
-    that are no options, for whoever builds the object gives them; `ndim`: axes of space, if they are known.
+    **Arguments:** `group`: see `pdejax.register`; `value`: what the section holds; `ndim`: axes of space, if known.
 
     **Returns:** a type for pydantic; one that refuses the value in a sentence where no factory takes it.
     """
@@ -37,7 +58,7 @@ def section_of(group: str, value: Any, context: Collection[str] = (), *, ndim: i
         factory = factory_of(group, value["kind"])
     except ValueError as error:
         return _refusing("unknown_kind", sentence=str(error).partition(".")[2].strip(), kind=value["kind"])
-    return section(factory, value, context, ndim=ndim, kind=value["kind"])
+    return section(factory, value, group, ndim=ndim, kind=value["kind"])
 
 
 def _refusing(mistake: str, **about: Any) -> Any:
@@ -50,7 +71,7 @@ def _refusing(mistake: str, **about: Any) -> Any:
 def section(
     factory: Callable[..., Any],
     value: Any,
-    context: Collection[str] = (),
+    group: str | None = None,
     *,
     ndim: int | None = None,
     kind: str | None = None,
@@ -58,14 +79,25 @@ def section(
     """The type of a section that holds a factory's options.
 
     **Arguments:** `factory`: a class or function; `value`: what the section holds, which tells the kinds of sections
-    below it; `context`, `ndim`: see `section_of`; `kind`: the name it goes by, where it has one.
+    below it; `group`, `ndim`: see `section_of`; `kind`: the name it goes by, where it has one.
     """
-    held = value if isinstance(value, Mapping) else {}
     fields: dict[str, Any] = {} if kind is None else {"kind": (Literal[kind], kind)}  # type: ignore[valid-type]
-    for name, argument in options_of(factory).items():
-        if name not in context and not _marked(argument.annotation, Given):
-            fields[name] = (_type(argument.annotation, held.get(name), ndim), _default(argument))
+    fields |= fields_of(factory, value, group, ndim=ndim)
     return create_model(getattr(factory, "__name__", "Section"), __base__=Section, **fields)
+
+
+def fields_of(
+    factory: Callable[..., Any], value: Any, group: str | None = None, *, ndim: int | None = None
+) -> dict[str, Any]:
+    """Types and defaults of a factory's options, as pydantic's `create_model` takes them; see `section`."""
+    held = value if isinstance(value, Mapping) else {}
+    record: Any = factory
+    made = {f.name: f.default_factory for f in dataclasses.fields(record)} if dataclasses.is_dataclass(record) else {}
+    return {
+        name: (_type(argument.annotation, held.get(name), ndim), _default(argument, made.get(name)))
+        for name, argument in options_of(factory, group).items()
+        if not _marked(argument.annotation, Given)
+    }
 
 
 def _marked(annotation: Any, mark: type) -> bool:
@@ -73,8 +105,10 @@ def _marked(annotation: Any, mark: type) -> bool:
                for one in getattr(part, "__metadata__", ()))  # fmt: skip
 
 
-def _default(argument: inspect.Parameter) -> Any:
-    """An argument's default as a configuration writes it; none where it must be given."""
+def _default(argument: inspect.Parameter, made: Any) -> Any:
+    """An argument's default as a configuration writes it, or what makes one; `...` where it must be given."""
+    if made not in (None, dataclasses.MISSING):
+        return Field(default_factory=made)
     if argument.default is argument.empty:
         return ...
     plain = describe(argument.default) if mark_of(argument.annotation) else argument.default
@@ -90,17 +124,15 @@ def _type(annotation: Any, value: Any, ndim: int | None) -> Any:
         return converted(annotation, ndim)
     if value is None and (optional or not isinstance(value, Mapping)):
         return Any if optional or value is None else _refusing("dict_type")
+    if mark is not None and isinstance(value, str):
+        return Annotated[str, AfterValidator(functools.partial(_name_of, mark.group))]
     if mark is not None:
-        return section_of(mark.group, {"kind": value} if isinstance(value, str) else value, _CONTEXT, ndim=ndim)
+        return section_of(mark.group, value, ndim=ndim)
     assert record is not None
     others = [part for part in members_of(annotation) if part is not record and part is not type(None)]
     if not isinstance(value, Mapping) and others:
         return converted(annotation, ndim)
     return section(record, value, ndim=ndim) if isinstance(value, Mapping | Section) else _refusing("dict_type")
-
-
-# what whoever builds a network inside of another object gives it
-_CONTEXT = ("in_channels", "out_channels", "ndim", "condition_features", "channels", "box", "parity", "key")
 
 
 def _whole(value: Any) -> Any:
@@ -149,11 +181,20 @@ def _annotated(inner: Any, marks: Sequence[Any], ndim: int | None) -> Any:
     for mark in marks:
         if mark is IsFinite:
             kind = Annotated[kind, Field(allow_inf_nan=False)]
+        elif isinstance(mark, NameOf):
+            kind = Annotated[Any, AfterValidator(functools.partial(_name_of, mark.group))]
         elif not isinstance(mark, Of | PerAxis | Given | str):
             kind = Annotated[kind, mark]
     if any(isinstance(mark, PerAxis) for mark in marks):
         return Annotated[kind, WrapValidator(functools.partial(_per_axis, ndim, _word(inner)))]
     return kind
+
+
+def _name_of(group: str, value: Any) -> Any:
+    """A word that names something registered."""
+    if not isinstance(value, str) or value not in registered(group):
+        raise PydanticCustomError("literal_error", "unknown", {"expected": " ".join(map(repr, registered(group)))})
+    return value
 
 
 def _word(annotation: Any) -> str:

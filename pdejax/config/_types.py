@@ -17,6 +17,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
+    def spec(self) -> dict[str, Any]:
+        """The plain mapping that `pdejax.core.build` takes."""
+        return self.model_dump(mode="json")
+
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, values: Any) -> Any:

@@ -1,19 +1,15 @@
-"""A box divided into equal cells, with a boundary kind per axis."""
+"""A box divided into equal cells."""
 
 import dataclasses
-import enum
+from typing import Any
 
 import numpy as np
 
-
-class Boundary(enum.Enum):
-    """What happens at both ends of an axis."""
-
-    PERIODIC = "periodic"
-    DIRICHLET = "dirichlet"
-    NEUMANN = "neumann"
+from pdejax.core._ends import End, Periodic, end_of, sides
+from pdejax.core._registry import register
 
 
+@register("domain", "grid")
 @dataclasses.dataclass(frozen=True)
 class Grid:
     """A uniform grid on a box; periodic axes exclude their end point.
@@ -22,7 +18,8 @@ class Grid:
 
     - `shape`: points per axis, one to three axes.
     - `lengths`: extent of each axis, in the units of the problem.
-    - `boundaries`: boundary kind per axis; all periodic when omitted.
+    - `ends`: what holds at the sides: an `End` (or its name) for all of them, or one per axis, or a pair
+        `(low, high)` per axis; each may also be a mapping from fields to ends. Kept as pairs.
     - `origin`: coordinate of the first point; zero when omitted.
 
     **Raises:** `ValueError` if the arguments disagree in length or a size is not positive.
@@ -30,22 +27,22 @@ class Grid:
 
     shape: tuple[int, ...]
     lengths: tuple[float, ...]
-    boundaries: tuple[Boundary, ...] = ()
+    ends: Any = "periodic"
     origin: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
         set_(self, "shape", tuple(int(n) for n in self.shape))
         set_(self, "lengths", tuple(float(length) for length in self.lengths))
-        set_(self, "boundaries", tuple(self.boundaries) or (Boundary.PERIODIC,) * self.ndim)
         set_(self, "origin", tuple(float(o) for o in self.origin) or (0.0,) * self.ndim)
         if not 1 <= self.ndim <= 3:
             raise ValueError(f"a Grid has one to three axes, got shape {self.shape}")
-        for name in ("lengths", "boundaries", "origin"):
+        for name in ("lengths", "origin"):
             if len(getattr(self, name)) != self.ndim:
                 raise ValueError(f"Grid shape {self.shape} has {self.ndim} axes, but {name} is {getattr(self, name)}")
         if min(self.shape) < 1 or min(self.lengths) <= 0:
             raise ValueError(f"Grid sizes and lengths are positive, got shape {self.shape}, lengths {self.lengths}")
+        set_(self, "ends", sides(self.ends, self.ndim))
 
     @property
     def ndim(self) -> int:
@@ -53,23 +50,34 @@ class Grid:
         return len(self.shape)
 
     @property
+    def dimension(self) -> int:
+        """Number of physical axes."""
+        return self.ndim
+
+    @property
     def size(self) -> int:
         """Number of points."""
         return int(np.prod(self.shape))
 
     @property
+    def periodic_axes(self) -> tuple[bool, ...]:
+        """Whether each axis is periodic."""
+        return tuple(low == Periodic() for low, _ in self.ends)
+
+    @property
     def periodic(self) -> bool:
         """Whether every axis is periodic."""
-        return all(b is Boundary.PERIODIC for b in self.boundaries)
+        return all(self.periodic_axes)
+
+    def end(self, axis: int, side: int, field: str) -> End:
+        """What holds for a field at the low (0) or high (1) side of an axis."""
+        return end_of(self.ends[axis][side], field)
 
     @property
     def spacing(self) -> tuple[float, ...]:
         """Distance of neighbouring points per axis."""
-        return tuple(length / self._intervals(i) for i, length in enumerate(self.lengths))
-
-    def _intervals(self, axis: int) -> int:
-        periodic = self.boundaries[axis] is Boundary.PERIODIC
-        return self.shape[axis] if periodic else max(self.shape[axis] - 1, 1)
+        intervals = (n if p else max(n - 1, 1) for n, p in zip(self.shape, self.periodic_axes, strict=True))
+        return tuple(length / count for length, count in zip(self.lengths, intervals, strict=True))
 
     def axes(self) -> tuple[np.ndarray, ...]:
         """Coordinates of the points along each axis, float64, one array per axis."""
@@ -79,6 +87,35 @@ class Grid:
         """Coordinates of all points, float64, shape `(*shape, ndim)`."""
         return np.stack(np.meshgrid(*self.axes(), indexing="ij"), axis=-1)
 
+    def measure(self) -> np.ndarray:
+        """Weights of the trapezoidal rule, float64, of size one along periodic axes, where all are equal."""
+        out = np.ones((1,) * self.ndim)
+        for axis, (n, h, periodic) in enumerate(zip(self.shape, self.spacing, self.periodic_axes, strict=True)):
+            weights = np.full(1 if periodic else n, h)
+            if not periodic and n > 1:
+                weights[[0, -1]] /= 2
+            out = out * weights.reshape((-1,) + (1,) * (self.ndim - 1 - axis))
+        return out
+
     def with_shape(self, shape: tuple[int, ...]) -> "Grid":
         """The same box with another number of points."""
         return dataclasses.replace(self, shape=tuple(shape))
+
+    def same_box(self, other: Any) -> bool:
+        """Whether another grid has the same extent and the same periodic axes."""
+        alike = lambda grid: (grid.lengths, grid.origin, grid.periodic_axes)
+        return isinstance(other, Grid) and alike(self) == alike(other)
+
+    def transfer(self, u: Any, to: Any) -> Any:
+        """A field on another grid of the box, or at scattered points in it.
+
+        Trigonometric along periodic axes of grids; along bounded ones every so manieth point where those are the
+        other grid's, else linear. Linear at scattered points.
+
+        **Arguments:** `u`: `(*batch, *shape, channel)`; `to`: the other domain.
+
+        **Raises:** `ValueError` if it is none of these.
+        """
+        from pdejax.core._transfer import transfer  # needs Fourier transforms, which need grids
+
+        return transfer(u, self, to)

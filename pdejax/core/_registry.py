@@ -14,8 +14,10 @@ from pdejax._suggest import known
 Factory = Callable[..., Any]
 HOMES: Mapping[str, tuple[str, ...]] = {
     "end": ("pdejax.core",),
+    "domain": ("pdejax.core",),
     "equation": ("pdejax.equations.catalogue",),
     "sampler": ("pdejax.equations.sampling",),
+    "problem": ("pdejax.equations",),
     "simulator": ("pdejax.solvers",),
     "reader": ("pdejax.data.store",),
     "points": ("pdejax.data.points",),
@@ -114,6 +116,13 @@ def only_plugins(packages: Collection[str]) -> Iterator[None]:
         yield
     finally:
         _plugins.reset(token)
+
+
+@contextlib.contextmanager
+def foreign() -> Iterator[None]:
+    """While a file is read that somebody else may have written: `only_plugins` with those allowed around it, if any."""
+    with only_plugins(_plugins.get() or ()):
+        yield
 
 
 def factory_of(group: str, kind: str) -> Factory:

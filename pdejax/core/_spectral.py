@@ -61,6 +61,15 @@ def _resample_axis(u_hat: Array, axis: int, old: int, new: int, half: bool) -> A
     return jnp.concatenate([positive, folded, negative], axis)
 
 
+def resample_axis(u: Float[Array, "..."], axis: int, size: int) -> Float[Array, "..."]:
+    """The trigonometric interpolant along one periodic axis of an array, at another number of points."""
+    old = u.shape[axis]
+    if old == size:
+        return u
+    u_hat = _resample_axis(jnp.fft.rfft(u, axis=axis), axis, old, size, half=True)
+    return jnp.fft.irfft(u_hat, n=size, axis=axis) * (size / old)
+
+
 def resample(u: Float[Array, "..."], shape: Sequence[int]) -> Float[Array, "..."]:
     """The trigonometric interpolant of a periodic field, evaluated on a grid of another size.
 

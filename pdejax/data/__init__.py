@@ -17,7 +17,9 @@ from pdejax.data.feeds.points import PointBatch as PointBatch
 from pdejax.data.feeds.points import PointFeed as PointFeed
 from pdejax.data.feeds.window import WindowFeed as WindowFeed
 from pdejax.data.generation.generate import generate as generate
+from pdejax.data.generation.problem import read_problem as read_problem
 from pdejax.data.generation.progress import progress_bar as progress_bar
+from pdejax.data.generation.recipe import Recipe as Recipe
 from pdejax.data.generation.recipe import SplitSize as SplitSize
 from pdejax.data.generation.recipe import first_difference as first_difference
 from pdejax.data.points.adaptive import AdaptivePoints as AdaptivePoints

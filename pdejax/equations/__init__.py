@@ -1,18 +1,14 @@
-"""What is solved: equations, their catalogue, initial conditions, and whole problems."""
+"""What is solved: equations, their catalogue, distributions of fields, families of solutions, single problems."""
 
-from pdejax.equations._arrays import Imaginary as Imaginary
-from pdejax.equations._arrays import batch_axis as batch_axis
-from pdejax.equations._arrays import compose as compose
-from pdejax.equations._arrays import expand_rank as expand_rank
-from pdejax.equations._arrays import lift as lift
-from pdejax.equations._arrays import scale as scale
-from pdejax.equations._arrays import traced as traced
-from pdejax.equations._arrays import working as working
 from pdejax.equations._boundary_value import BoundaryValueProblem as BoundaryValueProblem
 from pdejax.equations._boundary_value import Condition as Condition
 from pdejax.equations._catalogue import EQUATIONS as EQUATIONS
+from pdejax.equations._catalogue import read_equation as read_equation
 from pdejax.equations._equation import Equation as Equation
-from pdejax.equations._problem import Problem as Problem
+from pdejax.equations._family import Family as Family
+from pdejax.equations._family import Times as Times
+from pdejax.equations._family import join_names as join_names
+from pdejax.equations._residual import SYMBOLS as SYMBOLS
 from pdejax.equations._residual import FunctionResidual as FunctionResidual
 from pdejax.equations._residual import Jets as Jets
 from pdejax.equations._residual import JetView as JetView
@@ -20,18 +16,23 @@ from pdejax.equations._residual import Order as Order
 from pdejax.equations._residual import Residual as Residual
 from pdejax.equations._residual import SymbolicResidual as SymbolicResidual
 from pdejax.equations._residual import linearised as linearised
-from pdejax.equations._spectral import SpectralForm as SpectralForm
-from pdejax.equations._steady import STEADY_EQUATIONS as STEADY_EQUATIONS
-from pdejax.equations._steady import SteadyEquation as SteadyEquation
-from pdejax.equations._steady_problem import SteadyProblem as SteadyProblem
-from pdejax.equations._steady_problem import build_problem as build_problem
+from pdejax.equations._steady_equation import SteadyEquation as SteadyEquation
+from pdejax.equations.language.evaluate import evaluate as evaluate
+from pdejax.equations.language.jets import AXES as AXES
+from pdejax.equations.language.jets import TIME as TIME
+from pdejax.equations.language.jets import ZERO as ZERO
+from pdejax.equations.language.jets import Alpha as Alpha
+from pdejax.equations.language.jets import Form as Form
+from pdejax.equations.language.jets import Jet as Jet
+from pdejax.equations.language.jets import add_alpha as add_alpha
 from pdejax.equations.language.jets import jet as jet
+from pdejax.equations.language.jets import jets as jets
+from pdejax.equations.language.jets import unit as unit
+from pdejax.equations.language.jets import varying as varying
 from pdejax.equations.sampling.gaussian_blobs import GaussianBlobs as GaussianBlobs
 from pdejax.equations.sampling.gaussian_random_field import GaussianRandomField as GaussianRandomField
-from pdejax.equations.sampling.initial import INITIAL as INITIAL
-from pdejax.equations.sampling.initial import build_initial as build_initial
 from pdejax.equations.sampling.matern import Matern as Matern
 from pdejax.equations.sampling.neumann_random_field import NeumannRandomField as NeumannRandomField
-from pdejax.equations.sampling.sampler import InitialSampler as InitialSampler
+from pdejax.equations.sampling.sampler import Sampler as Sampler
 from pdejax.equations.sampling.sum_of_sines import SumOfSines as SumOfSines
 from pdejax.equations.sampling.truncated_fourier import TruncatedFourier as TruncatedFourier

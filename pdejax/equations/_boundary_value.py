@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import sympy
 
-from pdejax.core import Boundary, Grid, known
-from pdejax.equations._catalogue import EQUATIONS
+from pdejax.core import Grid, Periodic, Value, known
+from pdejax.equations._catalogue import EQUATIONS, read_equation
 from pdejax.equations._equation import Equation
 from pdejax.equations._parity import check_parity
 from pdejax.equations._residual import FunctionResidual, JetView, Residual, SymbolicResidual
@@ -161,10 +161,9 @@ class BoundaryValueProblem:
     def grid(self, shape: Sequence[int]) -> Grid:
         """A uniform grid on the axes of space, with both ends where they are not periodic."""
         space = slice(int(self.timed), None)
-        kinds = tuple(Boundary.PERIODIC if p else Boundary.DIRICHLET for p in self.periodic[space])
-        ends = self.box[space]
-        lengths, origin = tuple(high - low for low, high in ends), tuple(low for low, _ in ends)
-        return Grid(tuple(shape), lengths, kinds, origin)
+        ends, box = [Periodic() if p else Value() for p in self.periodic[space]], self.box[space]
+        lengths, origin = tuple(high - low for low, high in box), tuple(low for low, _ in box)
+        return Grid(tuple(shape), lengths, ends, origin)
 
     # ---- the equation
 
@@ -173,9 +172,11 @@ class BoundaryValueProblem:
         """The equation as one of evolution, where the problem names one or its terms all are `FIELD_t = ...`."""
         name, given = self.spec["equation"], self._given
         if isinstance(name, str):
-            if name not in EQUATIONS:
-                raise ValueError(known("equation", name, EQUATIONS))
-            return EQUATIONS[name].with_parameters(self.spec["parameters"])
+            found = read_equation(name, self.spec["parameters"])
+            if not isinstance(found, Equation):
+                raise ValueError(f"problem {self.name!r}: equation {name!r} is steady; write it in its own words, "
+                                 f"'terms: [...]'")  # fmt: skip
+            return found
         if given.get("definitions") or self.function is not None:
             return None
         if not self.timed or not all(t.split("=")[0].strip().endswith("_t") for t in self._terms):
@@ -283,7 +284,7 @@ class BoundaryValueProblem:
                 axes = ["t", *AXES[: self.equation.ndim]]
                 raise ValueError(f"problem {self.name!r}: equation {self.spec['equation']!r} wants the axes {axes}, "
                                  f"domain has {list(self.axes)}")  # fmt: skip
-            return self.equation.jet_residual
+            return self.equation.residual
         return self.read(self._terms)
 
     # ---- conditions and what is known

@@ -1,27 +1,67 @@
-"""Named equations."""
+"""Equations by name, and equations in their own words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from pdejax.core import build, factory_of, known, options_of, registered
 from pdejax.equations._equation import Equation
+from pdejax.equations._steady_equation import SteadyEquation
 
-EQUATIONS: Mapping[str, Equation] = {
-    "advection": Equation("u_t = -c*u_x", {"c": 1.0}),
-    "diffusion": Equation("u_t = nu*u_xx", {"nu": 1e-2}),
-    "burgers": Equation("u_t = -u*u_x + nu*u_xx", {"nu": 1e-2}),
-    "kdv": Equation("u_t = -6*u*u_x - u_xxx"),
-    "kuramoto_sivashinsky": Equation("u_t = -u*u_x - u_xx - nu*u_xxxx", {"nu": 1.0}),
-    "allen_cahn": Equation("u_t = nu*u_xx + rate*(u - u**3)", {"nu": 1e-4, "rate": 5.0}),
-    "fisher_kpp": Equation("u_t = nu*u_xx + rate*u*(1 - u)", {"nu": 1e-3, "rate": 1.0}),
-    "navier_stokes": Equation("w_t = -advect(w) + nu*lap(w)", {"nu": 1e-3}, ndim=2),
-    "navier_stokes_forced": Equation(  # Li et al. (2021), "Fourier neural operator", section 5.3, on the unit square
-        "w_t = -advect(w) + nu*lap(w) + 0.1*(sin(2*pi*(x + y)) + cos(2*pi*(x + y)))", {"nu": 1e-3}, ndim=2
-    ),
-    "kolmogorov_flow": Equation(  # velocity forcing sin(k y) along x, on a box of length 2 pi
-        "w_t = -advect(w) + nu*lap(w) - k*cos(k*y) - drag*w", {"nu": 1e-3, "k": 4.0, "drag": 0.1}, ndim=2
-    ),
-    "gray_scott": Equation(  # Pearson (1993), "Complex patterns in a simple system"
-        ["u_t = du*lap(u) - u*v**2 + feed*(1 - u)", "v_t = dv*lap(v) + u*v**2 - (feed + kill)*v"],
-        {"du": 2e-5, "dv": 1e-5, "feed": 0.04, "kill": 0.06},
-        ndim=2,
-    ),
-}
+FORMS = ("evolution", "steady")  # kinds of equations in their own words
+
+
+class Catalogue(Mapping[str, Any]):
+    """All named equations with the defaults of their parameters, a view of `registered("equation")`."""
+
+    def __getitem__(self, name: str) -> Equation | SteadyEquation:
+        if name not in self._names():
+            raise KeyError(name)
+        return build("equation", name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    @staticmethod
+    def _names() -> list[str]:
+        return [name for name in registered("equation") if name not in FORMS]
+
+
+EQUATIONS = Catalogue()
+"""Equations by name."""
+
+
+def read_equation(
+    given: Any, parameters: Mapping[str, float] | None = None, ndim: int | None = None
+) -> Equation | SteadyEquation:
+    """The equation that a name or a mapping describes, with its parameters set; an object has its parameters set.
+
+    **Arguments:** `given`: the name of one in `EQUATIONS`, a mapping of `terms` with `parameters` and `ndim`, or a
+    mapping with a `kind`; `parameters`: values in place of defaults; `ndim`: number of axes where it is not said.
+
+    **Raises:** `ValueError` for an unknown name, with the nearest spelling, and what the equation refuses.
+    """
+    if isinstance(given, Mapping) and "kind" not in given:
+        given = _with_kind(given)
+    if isinstance(given, Mapping | str):
+        kind = given if isinstance(given, str) else given["kind"]
+        takes = "ndim" in options_of(factory_of("equation", kind)) and not (
+            isinstance(given, Mapping) and "ndim" in given
+        )
+        given = build("equation", given, **({"ndim": ndim} if takes and ndim is not None else {}))
+    return given.with_parameters(parameters or {})
+
+
+def _with_kind(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Terms `FIELD_t = ...` are an evolution, others are steady."""
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        if name not in ("terms", "parameters", "ndim"):
+            raise ValueError(known("entry of section 'equation':", name, ("terms", "parameters", "ndim")))
+    if not given.get("terms"):
+        raise ValueError("an equation in its own words needs the entry 'terms', for example ['u_t = nu*u_xx']")
+    terms = [given["terms"]] if isinstance(given["terms"], str) else list(given["terms"])
+    evolves = any(str(term).split("=")[0].strip().endswith("_t") for term in terms)
+    return {"kind": "evolution" if evolves else "steady", **given, "terms": terms}

@@ -12,9 +12,8 @@ import sympy
 from jaxtyping import Array, Float
 
 from pdejax.core import known
-from pdejax.equations._pointwise import pointwise_form
 from pdejax.equations.language.evaluate import evaluate
-from pdejax.equations.language.jets import COORDINATES, TIME, Jet, jet, jets
+from pdejax.equations.language.jets import COORDINATES, TIME, Alpha, Jet, jet, jets
 
 Order = tuple[int, ...]
 """Derivative order along each axis of a box."""
@@ -201,10 +200,23 @@ class FunctionResidual:
         return self._stacked(self.function(view))
 
 
+def in_streams(expression: sympy.Expr, streams: Sequence[str]) -> sympy.Expr:
+    """Rewrites jets of the vorticities in `streams` as jets of their stream functions, w = -lap(psi)."""
+    replaced = {}
+    for j in jets(expression):
+        if j.field in streams and not j.potential:
+            replaced[j] = -_stream(j, (2, 0, 0)) - _stream(j, (0, 2, 0))
+    return expression.xreplace(replaced)  # type: ignore
+
+
+def _stream(j: Jet, alpha: Alpha) -> Jet:
+    return jet(j.field, j.alpha, potential=True).shifted(alpha)
+
+
 def evolution_residuals(
     expressions: Sequence[sympy.Expr], fields: Sequence[str], streams: Sequence[str]
 ) -> tuple[sympy.Expr, ...]:
-    """u_t minus the right-hand sides, both after `pointwise_form`."""
-    states = [pointwise_form(jet(f), streams) for f in fields]
+    """u_t minus the right-hand sides, both after `in_streams`."""
+    states = [in_streams(jet(f), streams) for f in fields]
     rate = lambda e: e.xreplace({j: j.rate() for j in jets(e)})
     return tuple(rate(s) - e for s, e in zip(states, expressions, strict=True))

@@ -87,24 +87,25 @@ def dataset_section(data: Any, split: str, count: int) -> dict[str, Any]:
         "fields": list(data.field_names),
         "inputs": list(data.input_names),
         "parameters": list(data.parameter_names),
-        **_said_by(data.family),
-        "recipe": {name: value for name, value in manifest.get("recipe", {}).items() if name != "problem"},
+        **_said_by(data.family, manifest),
+        "recipe": {k: v for k, v in manifest.get("recipe", {}).items() if k not in ("family", "simulator")},
         "self_difference": manifest.get("self_difference"),
         "rejects": len(manifest.get("rejects", ())),
         "versions": manifest.get("versions"),
     }
 
 
-def _said_by(problem: Any) -> dict[str, Any]:
-    """What the equation tells; nothing where it is not known."""
-    if problem is None:
-        return {"problem": {}, "equation": [], "latex": [], "check": ""}
-    equation = problem.equation
+def _said_by(family: Any, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What the equation and its solver tell; nothing where they are not known."""
+    if family is None:
+        return {"family": {}, "simulator": {}, "equation": [], "latex": [], "check": ""}
+    recipe = manifest.get("recipe", {})
     return {
-        "problem": problem.spec,
-        "equation": [equation.terms] if isinstance(equation.terms, str) else list(equation.terms),
-        "latex": equation.latex().split(" \\\\\n"),
-        "check": problem.check,
+        "family": recipe.get("family", {}),
+        "simulator": recipe.get("simulator", {}),
+        "equation": list(family.equation.terms),
+        "latex": family.latex.split(" \\\\\n"),
+        "check": manifest.get("check", ""),
     }
 
 

@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.core import Boundary
 from pdejax.data import Arrays, Trajectories
-from pdejax.equations import BoundaryValueProblem
+from pdejax.equations import BoundaryValueProblem, Family
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,18 +32,37 @@ class DataCard:
     @classmethod
     def of(cls, data: Trajectories) -> "DataCard":
         """The card of a data set, wherever it comes from."""
-        equation = getattr(data.family, "equation", None)
+        domain: Any = data.domain
         return cls(
-            shape=tuple(data.domain.shape),
-            lengths=tuple(data.domain.lengths),
+            shape=tuple(domain.shape),
+            lengths=tuple(domain.lengths),
             step=data.step,
             field_names=tuple(data.field_names),
             parameter_names=tuple(data.parameter_names),
             statistics={name: [float(v) for v in values] for name, values in data.statistics.items()},
-            equation=tuple(getattr(equation, "terms", ())),
+            equation=tuple(data.family.equation.terms) if data.family else (),
             fingerprint=data.fingerprint,
             input_names=tuple(data.input_names),
-            periodic=tuple(b is Boundary.PERIODIC for b in data.domain.boundaries),
+            periodic=tuple(domain.periodic_axes),
+        )
+
+    @classmethod
+    def sketch(cls, family: Family) -> "DataCard":
+        """The card of data that are not there yet, all moments being those of standard normal numbers."""
+        fields, inputs, parameters = family.fields, family.inputs, family.parameter_names
+        named = {"mean": fields, "std": fields, "rms_delta": fields, "input_mean": inputs, "input_std": inputs}
+        named |= {"parameter_mean": parameters, "parameter_std": parameters}
+        domain: Any = family.domain
+        return cls(
+            shape=domain.shape,
+            lengths=domain.lengths,
+            step=family.step,
+            field_names=fields,
+            parameter_names=parameters,
+            statistics={k: [0.0 if k.endswith("mean") else 1.0] * len(names) for k, names in named.items()},
+            equation=tuple(family.equation.terms),
+            input_names=inputs,
+            periodic=domain.periodic_axes,
         )
 
     @classmethod

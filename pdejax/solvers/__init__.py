@@ -1,17 +1,21 @@
 """What is the truth: classical solvers, which are Steppers like everything else."""
 
-from pdejax.solvers._problem import problem_stepper as problem_stepper
+from pdejax.solvers._arrays import batch_axis as batch_axis
+from pdejax.solvers._arrays import working as working
+from pdejax.solvers._function import Function as Function
+from pdejax.solvers._function import as_simulator as as_simulator
 from pdejax.solvers._reference import Truth as Truth
 from pdejax.solvers._reference import solve_truth as solve_truth
 from pdejax.solvers._reference import truth_axes as truth_axes
-from pdejax.solvers._steady import solve_problem as solve_problem
-from pdejax.solvers._steady import steady_residual as steady_residual
+from pdejax.solvers._simulator import Frames as Frames
+from pdejax.solvers._simulator import Simulator as Simulator
 from pdejax.solvers.chebyshev.collocation import Collocated as Collocated
 from pdejax.solvers.chebyshev.collocation import collocate as collocate
 from pdejax.solvers.chebyshev.nodes import Chebyshev as Chebyshev
 from pdejax.solvers.chebyshev.nodes import Clustered as Clustered
 from pdejax.solvers.chebyshev.nodes import Fourier as Fourier
 from pdejax.solvers.chebyshev.nodes import Nodes as Nodes
+from pdejax.solvers.elliptic.simulator import Elliptic as Elliptic
 from pdejax.solvers.elliptic.solve import EllipticSolution as EllipticSolution
 from pdejax.solvers.elliptic.solve import elliptic_operator as elliptic_operator
 from pdejax.solvers.elliptic.solve import solve_elliptic as solve_elliptic
@@ -30,8 +34,14 @@ from pdejax.solvers.ode.step_measures import stage_pair as stage_pair
 from pdejax.solvers.ode.step_measures import stiffness as stiffness
 from pdejax.solvers.ode.step_record import Average as Average
 from pdejax.solvers.ode.step_record import GuardedSolver as GuardedSolver
+from pdejax.solvers.spectral.canonical import canonical as canonical
 from pdejax.solvers.spectral.etdrk import ETDRK2 as ETDRK2
 from pdejax.solvers.spectral.etdrk import ETDRK4 as ETDRK4
 from pdejax.solvers.spectral.etdrk import etdrk as etdrk
+from pdejax.solvers.spectral.form import SpectralForm as SpectralForm
+from pdejax.solvers.spectral.form import discretise as discretise
+from pdejax.solvers.spectral.residual import grid_residual as grid_residual
+from pdejax.solvers.spectral.residual import rhs as rhs
+from pdejax.solvers.spectral.simulator import ETDRK as ETDRK
 from pdejax.solvers.spectral.stepper import SpectralStepper as SpectralStepper
 from pdejax.solvers.spectral.stepper import spectral_stepper as spectral_stepper

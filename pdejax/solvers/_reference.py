@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.core import known, resample
-from pdejax.equations._boundary_value import BoundaryValueProblem
+from pdejax.equations import BoundaryValueProblem
 from pdejax.equations._spec import known_keys
 from pdejax.solvers.chebyshev.collocation import collocate, start_values
 from pdejax.solvers.chebyshev.nodes import Fourier, Nodes

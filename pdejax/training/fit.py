@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pdejax.core import known
@@ -88,19 +89,13 @@ def fit(
                 print(f"not loaded: {line}")
         if folder is not None and (why := why_unsaved(model)) is not None:
             raise ValueError(f"this model cannot be saved: {why}; leave folder out to train in memory")
-        exported = []
-
-        def export(best: Any, step: int) -> None:
-            exported.append(step)
-            if folder is not None:
-                save(folder, best, {"step": step, "seed": seed})
-
+        export = lambda best, step: None if folder is None else save(folder, best, {"step": step, "seed": seed})
         further = {"evaluators": evaluators, "callbacks": callbacks, "sinks": sinks, "layout": layout, "show": show}
         model = train(method, model, feed, chosen, folder, seed=seed, on_best=export, **further)
         model = build_optimiser(chosen).finish(model)
         if folder is not None and not evaluators and jax.process_index() == 0:
             save(folder, model, {"step": steps, "seed": seed})
-    return model
+        return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, model)
 
 
 def _evaluate(model: Any, evaluators: Sequence[Evaluator]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from pdejax.core import write_text
 from pdejax.data import first_difference
 from pdejax.training.plan import Plan, Save
 from pdejax.training.store.record import begun, environment
+from pdejax.training.warm_start import warm_start
 
 # where things lie and how a finished run is judged may change; what determines the weights may not
 FREE = ("data_dir", "runs_dir", "evaluation")
@@ -30,6 +31,7 @@ class Run:
     - `earlier`: reads the words of such a file, those of former versions too.
     - `save`: writes a model below a folder, see `Plan.train`.
     - `data`: `root` and `fingerprint` of the data, none where there are none.
+    - `initial`: a model or the folder of one that a new run begins with, see `warm_start`.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Run:
     earlier: Callable[[Path], Mapping[str, Any]]
     save: Save
     data: Mapping[str, str] | None = None
+    initial: Any = None
 
     def train(self, *, show: bool = True) -> Path:
         """Trains what was asked for; continues if the folder holds checkpoints.
@@ -49,15 +52,23 @@ class Run:
 
         **Raises:** `ValueError` if the folder holds a run with other words or data, or what is asked for does not fit.
         """
-        self.plan.check(self.model)
+        model = self.model if self.initial is None or begun(self.folder) else self._begun_warm(show)
+        self.plan.check(model)
         # everything fits together: only now the run gets its folder
         if jax.process_index() == 0:
             self._claim()
             self._provenance()
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it
-        self.plan.train(self.model, self.folder, self.save, show=show)
+        self.plan.train(model, self.folder, self.save, show=show)
         return self.folder
+
+    def _begun_warm(self, show: bool) -> Any:
+        first = self.plan.stages[0]
+        model, missed = warm_start(self.model, self.initial, first.method.trainable(self.model))
+        for line in missed if show and jax.process_index() == 0 else ():
+            print(f"not loaded: {line}")
+        return model
 
     def _claim(self) -> None:
         """Writes the configuration, or checks that the run to continue has the same one."""

@@ -7,9 +7,9 @@ import jax
 import pytest
 
 from pdejax.cli import main
-from pdejax.cli._build import dataset_of, method_of
 from pdejax.cli._runs import groups, name_of, named, patterns, split_words
 from pdejax.config import resolve
+from pdejax.config._assemble import dataset_of, method_of
 from pdejax.methods import DataCard, save_model
 
 NETWORK = ["network.width=4", "network.modes=4", "network.depth=1"]

@@ -6,8 +6,8 @@ import pytest
 
 import pdejax.core
 from pdejax.cli import main
-from pdejax.cli._build import dataset_of
 from pdejax.config import resolve
+from pdejax.config._assemble import dataset_of
 
 
 def test_generate_makes_what_the_configuration_says(here, small, capsys):
@@ -15,7 +15,7 @@ def test_generate_makes_what_the_configuration_says(here, small, capsys):
     assert "data/burgers: complete" in capsys.readouterr().out
     dataset = dataset_of(resolve(small))
     assert dataset.split("train").states.shape == (3, 5, 32, 1)
-    assert dataset.problem.parameters == {"nu": 0.05}
+    assert dataset.family.parameters == {"nu": 0.05}
 
 
 def test_other_settings_do_not_touch_a_data_set(here, small, capsys):

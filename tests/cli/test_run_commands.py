@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import pytest
 
 from pdejax.cli import main
-from pdejax.cli._build import dataset_of, method_of
 from pdejax.config import read_run, resolve
+from pdejax.config._assemble import dataset_of, method_of
 from pdejax.embedding import load
 from pdejax.evaluation import evaluate
 from pdejax.methods import DataCard, save_model

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
+from pdejax.config._field_network import FIELDS
 
 from pdejax.config import packaged_folder
-from pdejax.config._field_network import FIELDS
 from pdejax.config._yaml import read_yaml
 
 

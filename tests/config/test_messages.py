@@ -12,8 +12,8 @@ def said(words, config_dir=None):
 
 
 def test_misspelt_key_in_a_file(mine, problem):
-    folder = mine({"problem/mine.yaml": problem.replace("step: 0.1", "step: 0.1\n  substep: 4")})
-    expected = "mine/problem/mine.yaml:10: unknown key 'problem.time.substep'. Did you mean 'substeps' or 'step'?"
+    folder = mine({"problem/mine.yaml": problem.replace("step: 0.1", "step: 0.1\n  burnin: 4")})
+    expected = "mine/problem/mine.yaml:10: unknown key 'problem.time.burnin'. Did you mean 'burn_in'?"
     assert said(["problem=mine"], folder) == expected
 
 
@@ -167,7 +167,7 @@ def test_missing_section_of_a_file(mine, problem):
 
 
 def test_missing_key_of_a_section(mine, problem):
-    folder = mine({"problem/mine.yaml": problem.replace("  step: 0.1\n", "  substeps: 2\n")})
+    folder = mine({"problem/mine.yaml": problem.replace("  step: 0.1\n", "  burn_in: 2\n")})
     assert said(["problem=mine"], folder) == "mine/problem/mine.yaml:8: problem.time.step is missing"
 
 

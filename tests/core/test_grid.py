@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pdejax.core import Boundary, Grid
+from pdejax.core import Grid, Value
 
 
 def test_periodic_grid_excludes_its_end_point():
@@ -10,7 +10,7 @@ def test_periodic_grid_excludes_its_end_point():
 
 
 def test_grid_with_walls_includes_both_ends():
-    grid = Grid((5,), (2.0,), (Boundary.DIRICHLET,))
+    grid = Grid((5,), (2.0,), Value())
     np.testing.assert_allclose(grid.axes()[0], [0.0, 0.5, 1.0, 1.5, 2.0])
     assert not grid.periodic
 

@@ -1,5 +1,4 @@
 import fcntl
-import json
 
 import equinox as eqx
 import h5py
@@ -10,11 +9,10 @@ import pytest
 import yaml
 
 from pdejax.core import resample
-from pdejax.data import Dataset, SplitSize, first_difference, generate
+from pdejax.data import Dataset, SplitSize, first_difference, generate, read_problem
 from pdejax.data.generation.solve import split_seed
 from pdejax.data.store.well import open_shard
-from pdejax.equations import Problem
-from pdejax.solvers import problem_stepper
+from tests.data.conftest import BURGERS
 
 
 def states_of(root, split="train"):
@@ -25,16 +23,17 @@ def states_of(root, split="train"):
 def test_states_are_the_solution_of_the_problem(request, which, seed, split, index):
     """One trajectory, solved alone and frame by frame, from the initial condition its number stands for."""
     dataset = request.getfixturevalue(f"{which}_set")
-    problem, stored = dataset.problem, dataset.split(split)
+    family, simulator, stored = dataset.family, dataset.simulator, dataset.split(split)
     with jax.enable_x64(True):
-        initial, parameters = problem.draw(split_seed(seed, split, 0), index)
+        fields, parameters = family.draw(split_seed(seed, split, 0), index, simulator.domain(family))
+        initial, burn_in = jnp.stack([fields[name] for name in family.fields], -1), family.times.burn_in
         batch = {name: jnp.asarray(value)[None] for name, value in parameters.items()}
-        stepper = eqx.filter_jit(problem_stepper(problem, batch))
+        stepper = eqx.filter_jit(simulator.stepper(family, batch))
         u, frames = jnp.asarray(initial)[None], []
-        for _ in range(problem.burn_in + stored.frames):
-            frames.append(np.asarray(resample(u, problem.grid.shape)[0]))
+        for _ in range(burn_in + stored.frames):
+            frames.append(np.asarray(resample(u, family.domain.shape)[0]))
             u = stepper(u)
-    np.testing.assert_allclose(stored.states[index], frames[problem.burn_in :], rtol=2e-7, atol=1e-9)
+    np.testing.assert_allclose(stored.states[index], frames[burn_in:], rtol=2e-7, atol=1e-9)
     assert {name: np.float32(value) for name, value in parameters.items()} == {
         name: values[index] for name, values in stored.parameters.items()
     }
@@ -43,7 +42,7 @@ def test_states_are_the_solution_of_the_problem(request, which, seed, split, ind
 @pytest.mark.parametrize(("shard_size", "batch_size"), [(64, 16), (3, 2)])
 def test_content_does_not_depend_on_the_division(burgers, burgers_root, tmp_path, shard_size, batch_size):
     splits = {"train": SplitSize(10, 8)}
-    other = generate(burgers, tmp_path / "set", splits, seed=3, shard_size=shard_size, batch_size=batch_size)
+    other = generate(*burgers, tmp_path / "set", splits, seed=3, shard_size=shard_size, batch_size=batch_size)
     np.testing.assert_array_equal(states_of(other), states_of(burgers_root))
     parameters = [Dataset.open(root).split("train").parameters for root in (other, burgers_root)]
     for name in ("length", "nu", "step"):
@@ -51,12 +50,12 @@ def test_content_does_not_depend_on_the_division(burgers, burgers_root, tmp_path
 
 
 def test_a_smaller_split_is_the_beginning_of_a_larger_one(burgers, burgers_root, tmp_path):
-    other = generate(burgers, tmp_path / "set", {"train": SplitSize(6, 5)}, seed=3, shard_size=4, batch_size=4)
+    other = generate(*burgers, tmp_path / "set", {"train": SplitSize(6, 5)}, seed=3, shard_size=4, batch_size=4)
     np.testing.assert_array_equal(states_of(other), states_of(burgers_root)[:6, :5])
 
 
 def test_trajectories_differ_between_numbers_splits_and_seeds(burgers, burgers_root, tmp_path):
-    other = generate(burgers, tmp_path / "set", {"train": SplitSize(3, 3)}, seed=4, batch_size=2)
+    other = generate(*burgers, tmp_path / "set", {"train": SplitSize(3, 3)}, seed=4, batch_size=2)
     first = [states_of(burgers_root), states_of(burgers_root, "valid"), states_of(other)]
     every = np.concatenate([s[:, 0].reshape(len(s), -1) for s in first])
     distance = np.abs(every[:, None] - every[None]).max(-1) + np.eye(len(every))
@@ -81,7 +80,7 @@ def test_statistics_are_those_of_the_train_split(burgers_set):
 def small(problem, root, **changes):
     settings = {"seed": 1, "shard_size": 2, "batch_size": 2, **changes}
     splits = settings.pop("splits", {"train": SplitSize(4, 3)})
-    return generate(problem, root, splits, **settings)
+    return generate(*problem, root, splits, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +131,9 @@ def test_other_settings_are_refused_by_name(burgers, made, changes, key):
 
 
 def test_another_problem_is_refused_by_name(burgers, made):
-    spec = {**burgers.spec, "time": {**burgers.spec["time"], "step": 0.2}}
-    with pytest.raises(ValueError, match=r"problem.time.step is 0.1 there and 0.2 here"):
-        small(Problem.from_spec(spec), made)
+    other = {**BURGERS, "time": {**BURGERS["time"], "step": 0.2}}
+    with pytest.raises(ValueError, match=r"family.times.step is 0.1 there and 0.2 here"):
+        small(read_problem(other), made)
 
 
 def test_a_foreign_data_folder_is_not_written_to(burgers, tmp_path):
@@ -178,21 +177,23 @@ def read_difference(root, number):
 
 
 def test_a_solver_too_coarse_is_an_error(burgers, tmp_path):
-    with pytest.raises(ValueError, match=r"trajectory 0 of split 'train' was rejected 8 times.*raise time.substeps"):
+    with pytest.raises(
+        ValueError, match=r"trajectory 0 of split 'train' was rejected 8 times.*raise solver.substeps or solver.shape"
+    ):
         small(burgers, tmp_path / "set", tolerance=1e-30)
 
 
 def test_blow_up_is_an_error_that_says_so(burgers, tmp_path):
-    spec = {**burgers.spec, "initial": {**burgers.spec["initial"], "amplitude": 1e6}}
+    wild = {**BURGERS, "initial": {**BURGERS["initial"], "amplitude": 1e6}}
     with pytest.raises(ValueError, match="not finite"):
-        small(Problem.from_spec(spec), tmp_path / "set")
+        small(read_problem(wild), tmp_path / "set")
 
 
 def test_self_difference_falls_with_the_order_of_the_solver(burgers, tmp_path):
     """Half the solver step gives about 2^-4 of the difference."""
     coarse = Dataset.open(small(burgers, tmp_path / "coarse"))
-    time = {**burgers.spec["time"], "substeps": 2 * burgers.substeps}
-    fine = Dataset.open(small(Problem.from_spec({**burgers.spec, "time": time}), tmp_path / "fine"))
+    finer = {**BURGERS, "solver": {"substeps": 8}}
+    fine = Dataset.open(small(read_problem(finer), tmp_path / "fine"))
     ratio = [d.manifest["self_difference"]["train"]["median"] for d in (coarse, fine)]
     assert 10 < ratio[0] / ratio[1] < 24
 
@@ -222,10 +223,11 @@ def test_incomplete_and_missing_sets_are_told_apart(burgers, made, tmp_path):
     assert fingerprint(tmp_path / "set") == fingerprint(made)
 
 
-def test_manifest_rebuilds_the_problem(burgers, burgers_set):
-    assert burgers_set.problem.spec == json.loads(json.dumps(burgers.spec))
-    assert burgers_set.domain == burgers.grid
-    assert burgers_set.step == burgers.step
+def test_manifest_rebuilds_family_and_simulator(burgers, burgers_set):
+    family, simulator = burgers
+    assert (burgers_set.family, burgers_set.simulator) == (family, simulator)
+    assert burgers_set.domain == family.domain
+    assert burgers_set.step == family.times.step
     with pytest.raises(ValueError, match=r"unknown split 'trian'\. Did you mean 'train'"):
         burgers_set.split("trian")
 
@@ -238,7 +240,7 @@ def test_empty_splits_are_refused(size):
 
 def test_what_evolves_needs_two_frames(burgers, tmp_path):
     with pytest.raises(ValueError, match="problem 'burgers' evolves in time: a split holds at least 2 frames, got 1"):
-        generate(burgers, tmp_path / "data", {"train": SplitSize(2, 1)})
+        generate(*burgers, tmp_path / "data", {"train": SplitSize(2, 1)})
 
 
 @pytest.mark.parametrize(("trajectories", "frames"), [(1, 2), (4, 3), (5, 8), (10, 1), (10, 8)])

@@ -9,12 +9,13 @@ import sys
 import h5py
 import pytest
 
+from tests.data.conftest import BURGERS
+
 # solves until `victims` trajectories are done, then kills itself `delay` seconds later, wherever it is by then
 SCRIPT = """
 import json, os, signal, sys, threading
 import jax
-from pdejax.data import SplitSize, generate
-from pdejax.equations import Problem
+from pdejax.data import SplitSize, generate, read_problem
 
 root, cache, spec, victims, delay = sys.argv[1:]
 jax.config.update("jax_compilation_cache_dir", cache)
@@ -27,7 +28,7 @@ def progress(done, total):
 
 begun = []
 splits = {"train": SplitSize(60, 4), "test": SplitSize(60, 4)}
-generate(Problem.from_spec(json.loads(spec)), root, splits, shard_size=1, batch_size=1, progress=progress)
+generate(*read_problem(json.loads(spec)), root, splits, shard_size=1, batch_size=1, progress=progress)
 """
 
 
@@ -36,9 +37,9 @@ def files(root):
 
 
 @pytest.mark.slow  # starts the generator several times
-def test_killed_runs_resume_to_the_same_bytes(burgers, tmp_path):
+def test_killed_runs_resume_to_the_same_bytes(tmp_path):
     def run(root, victims, delay):
-        spec, cache = json.dumps(burgers.spec), tmp_path / "cache"
+        spec, cache = json.dumps(BURGERS), tmp_path / "cache"
         arguments = [sys.executable, "-c", SCRIPT, root, cache, spec, victims, delay]
         return subprocess.run(list(map(str, arguments)), timeout=200, capture_output=True, check=False)
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from pdejax.core import Grid
-from pdejax.data import Dataset, DiskFeed, SplitSize, WindowFeed, draw, generate, overview
+from pdejax.data import Dataset, DiskFeed, SplitSize, WindowFeed, draw, generate, overview, read_problem
 from pdejax.data.generation.solve import split_seed
-from pdejax.equations import SteadyProblem
-from pdejax.solvers import solve_elliptic, solve_problem
+from pdejax.solvers import solve_elliptic
 
 SPEC = {
     "name": "darcy",
@@ -24,25 +23,27 @@ SPLITS = {"train": SplitSize(6), "test": SplitSize(2)}
 
 @pytest.fixture(scope="module")
 def problem():
-    return SteadyProblem.from_spec(SPEC)
+    return read_problem(SPEC)
 
 
 @pytest.fixture(scope="module")
 def root(problem, tmp_path_factory):
     folder = tmp_path_factory.mktemp("darcy")
-    return generate(problem, folder / "darcy", SPLITS, shard_size=4, batch_size=4, tolerance=1e-8)
+    return generate(*problem, folder / "darcy", SPLITS, shard_size=4, batch_size=4, tolerance=1e-8)
 
 
 def test_stored_solutions_solve_the_equation(problem, root, x64):
     split = Dataset.open(root).split("train")
     assert split.states.shape == (6, 1, 9, 9, 1)
     assert split.inputs.shape == (6, 9, 9, 1)
-    fine, _ = problem.draw(0, 0)
-    assert set(np.unique(split.inputs)) == {3.0, 12.0} == set(np.unique(fine))
-    a, parameters = problem.draw(split_seed(0, "train", 0), 3)
+    family, simulator = problem
+    draw = lambda *where: family.draw(*where, simulator.domain(family))
+    assert set(np.unique(split.inputs)) == {3.0, 12.0} == set(np.unique(draw(0, 0)[0]["a"]))
+    fields, parameters = draw(split_seed(0, "train", 0), 3)
+    a = fields["a"][..., None]
     np.testing.assert_array_equal(split.inputs[3], np.asarray(a[::2, ::2], np.float32))
     np.testing.assert_allclose(split.parameters["f"][3], parameters["f"], rtol=1e-6)
-    grid = Grid((17, 17), (1.0, 1.0), problem.grid.boundaries)
+    grid = Grid((17, 17), (1.0, 1.0), "value")
     u = solve_elliptic(a[None, ..., 0], parameters["f"] + 0 * a[None, ..., 0], grid).u
     np.testing.assert_allclose(split.states[3, 0, ..., 0], u[0, ::2, ::2], rtol=1e-5)
 
@@ -56,7 +57,7 @@ def test_residuals_are_recorded(root):
 
 def test_an_unreachable_residual_is_refused(problem, tmp_path):
     with pytest.raises(ValueError, match="relative residual of the discrete equations above tolerance"):
-        generate(problem, tmp_path / "darcy", {"train": SplitSize(1)}, tolerance=1e-20)
+        generate(*problem, tmp_path / "darcy", {"train": SplitSize(1)}, tolerance=1e-20)
 
 
 def test_statistics_of_inputs(root):
@@ -84,7 +85,7 @@ def test_both_feeds_pair_inputs_with_their_solutions(root):
 
 def test_more_than_one_frame_is_refused(problem, tmp_path):
     with pytest.raises(ValueError, match="problem 'darcy' is steady: a split holds 1 frame, got 3"):
-        generate(problem, tmp_path / "darcy", {"train": SplitSize(2, 3)})
+        generate(*problem, tmp_path / "darcy", {"train": SplitSize(2, 3)})
 
 
 def test_description_and_picture_show_the_input(root, tmp_path):
@@ -95,9 +96,9 @@ def test_description_and_picture_show_the_input(root, tmp_path):
 
 
 def test_a_coefficient_that_changes_sign_is_refused(tmp_path):
-    signed = SteadyProblem.from_spec({**SPEC, "input": {**SPEC["input"], "map": "identity"}})
+    signed = read_problem({**SPEC, "input": {**SPEC["input"], "map": "identity"}})
     with pytest.raises(ValueError, match="was rejected 8 times, at last for not finite"):
-        generate(signed, tmp_path / "darcy", {"train": SplitSize(1)}, tolerance=1e-8)
+        generate(*signed, tmp_path / "darcy", {"train": SplitSize(1)}, tolerance=1e-8)
 
 
 def test_one_sample_in_one_dimension_needs_no_batch(x64):
@@ -106,6 +107,7 @@ def test_one_sample_in_one_dimension_needs_no_batch(x64):
         "domain": {"shape": [17], "lengths": [1.0]},
         "input": {"kind": "neumann_random_field"},
     }
-    found = solve_problem(SteadyProblem.from_spec(line), jnp.ones((17, 1)))
+    family, simulator = read_problem(line)
+    found = simulator.solve(family, jnp.ones((17, 1)))
     x = np.linspace(0, 1, 17)
     np.testing.assert_allclose(found.u, x * (1 - x) / 2, atol=1e-12)

@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from pdejax.core import Boundary, Grid, resample
+from pdejax.core import Grid, Value, build, registered, resample
 from pdejax.equations import (
-    INITIAL,
     GaussianBlobs,
     GaussianRandomField,
     Matern,
     NeumannRandomField,
     SumOfSines,
     TruncatedFourier,
-    build_initial,
 )
 
 SMALL = {
@@ -30,9 +28,9 @@ def many(initial, grid, key, count):
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
-@pytest.mark.parametrize("kind", INITIAL)
+@pytest.mark.parametrize("kind", registered("sampler"))
 def test_a_finer_grid_shows_the_same_field(kind, ndim, key, x64):
-    initial = build_initial({"kind": kind, **SMALL.get(kind, {})}, channels=2)
+    initial = build("sampler", {"kind": kind, **SMALL.get(kind, {})}, channels=2)
     coarse, fine = Grid((32,) * ndim, (3.0,) * ndim), Grid((64,) * ndim, (3.0,) * ndim)
     u, v = jax.jit(lambda k: (initial(k, coarse), initial(k, fine)))(key)
     assert u.shape == (*coarse.shape, 2)
@@ -41,17 +39,17 @@ def test_a_finer_grid_shows_the_same_field(kind, ndim, key, x64):
     assert np.std(u) > 1e-2
 
 
-@pytest.mark.parametrize("kind", sorted(set(INITIAL) - {"neumann_random_field"}))
+@pytest.mark.parametrize("kind", sorted(set(registered("sampler")) - {"neumann_random_field"}))
 def test_periodic_fields_are_resolved(kind, key, x64):
-    initial = build_initial({"kind": kind, **SMALL.get(kind, {})}, channels=2)
+    initial = build("sampler", {"kind": kind, **SMALL.get(kind, {})}, channels=2)
     coarse, fine = Grid((32, 32), (3.0, 3.0)), Grid((64, 64), (3.0, 3.0))
     tolerance = 1e-5 if kind == "gaussian_blobs" else 1e-12  # blobs are not band-limited
     np.testing.assert_allclose(resample(initial(key, coarse), fine.shape), initial(key, fine), atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", INITIAL)
+@pytest.mark.parametrize("kind", registered("sampler"))
 def test_content_does_not_depend_on_precision(kind, key):
-    initial, grid = build_initial({"kind": kind}, channels=2), Grid((64,), (2.0,))
+    initial, grid = build("sampler", {"kind": kind}, channels=2), Grid((64,), (2.0,))
     single = initial(key, grid)
     with jax.enable_x64(True):
         double = initial(key, grid)
@@ -108,7 +106,7 @@ def test_blobs_lie_between_background_and_peak(key):
 
 
 def test_neumann_field_has_the_declared_spectrum_and_flat_ends(key, x64):
-    field, grid = NeumannRandomField(alpha=2.0, tau=3.0, cutoff=8), Grid((65,), (2.0,), (Boundary.DIRICHLET,))
+    field, grid = NeumannRandomField(alpha=2.0, tau=3.0, cutoff=8), Grid((65,), (2.0,), Value())
     u = many(field, grid, key, 4000)
     power = np.mean(np.square(scipy.fft.dct(np.asarray(u), type=1, axis=1) / 64), axis=0)
     k = np.arange(1, 8)  # a cosine sqrt(2) c cos has the type-1 coefficient sqrt(2) c
@@ -118,7 +116,7 @@ def test_neumann_field_has_the_declared_spectrum_and_flat_ends(key, x64):
 
 
 def test_maps_of_random_fields(key, x64):
-    grid = Grid((33, 33), (1.0, 1.0), (Boundary.DIRICHLET,) * 2)
+    grid = Grid((33, 33), (1.0, 1.0), Value())
     u = NeumannRandomField()(key, grid)
     np.testing.assert_allclose(NeumannRandomField(map="exponential")(key, grid), np.exp(u))
     np.testing.assert_array_equal(NeumannRandomField(map="threshold")(key, grid), np.where(u < 0, 3.0, 12.0))
@@ -128,8 +126,8 @@ def test_maps_of_random_fields(key, x64):
 
 def test_wrong_specifications_are_refused():
     with pytest.raises(ValueError, match="Did you mean 'sum_of_sines'"):
-        build_initial({"kind": "sum_of_sine"})
+        build("sampler", {"kind": "sum_of_sine"})
     with pytest.raises(ValueError, match="Did you mean 'count'"):
-        build_initial({"kind": "sum_of_sines", "counts": 3})
+        build("sampler", {"kind": "sum_of_sines", "counts": 3})
     with pytest.raises(ValueError, match="3 channels"):
-        build_initial({"kind": "gaussian_blobs"}, channels=3)
+        build("sampler", {"kind": "gaussian_blobs"}, channels=3)

@@ -7,6 +7,7 @@ import pytest
 
 from pdejax.equations import EQUATIONS, BoundaryValueProblem, Equation, FunctionResidual, linearised
 from pdejax.networks import nested_jet
+from tests.equations.oracle import pointwise_residual
 
 EXTRA = {
     "rossby waves": Equation("w_t = -advect(w) + nu*bilap(w) + 2.5*dot(velocity(w), grad(y))", {"nu": -0.1}, ndim=2),
@@ -43,16 +44,16 @@ def test_residual_by_jets_is_that_by_nested_derivatives(name, x64):
     equation = CASES[name]
     at, field = smooth(equation.channels, equation.ndim)
     points, parameters = random_points(equation.ndim + 1), {k: v + 0.2 for k, v in equation.parameters.items()}
-    by_jets = jax.jit(lambda x: residual_of(equation.jet_residual, field, x, parameters))(points)
-    one = lambda point: equation.residual(at, point[0], point[1:], parameters)
+    by_jets = jax.jit(lambda x: residual_of(equation.residual, field, x, parameters))(points)
+    one = lambda point: pointwise_residual(equation, at, point[0], point[1:], parameters)
     expected = jax.jit(jax.vmap(one))(points)
     assert by_jets.shape == (5, equation.channels)
     np.testing.assert_allclose(by_jets, expected, rtol=1e-12, atol=1e-12 * float(jnp.abs(expected).max()))
-    assert equation.jet_residual.equations == equation.channels
+    assert equation.residual.equations == equation.channels
 
 
 def test_precision_is_that_of_the_points():
-    residual = EQUATIONS["burgers"].jet_residual
+    residual = EQUATIONS["burgers"].residual
     _, field = smooth(1, 1)
     assert residual_of(residual, field, random_points(2), {"nu": 0.1}).dtype == jnp.float32
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pdejax.core import Grid
-from pdejax.equations import Problem
+from pdejax.core import Grid, describe
+from pdejax.data import read_problem
+from pdejax.equations import Family
 
 
 @dataclasses.dataclass
@@ -32,33 +34,36 @@ class FakeSplit:
 
 @dataclasses.dataclass
 class FakeDataset:
-    problem: Problem
+    family: Family
+    simulator: Any
     splits: Mapping[str, FakeSplit]
     name: str = "known"
     fingerprint: str = "0" * 64
     manifest: Mapping = dataclasses.field(default_factory=dict)
 
-    input_names: tuple[str, ...] = ()
-
-    @property
-    def family(self) -> Problem:
-        return self.problem
-
     @property
     def domain(self) -> Grid:
-        return self.problem.grid
+        return self.family.domain
+
+    @property
+    def steady(self) -> bool:
+        return self.family.steady
+
+    @property
+    def input_names(self):
+        return self.family.inputs
 
     @property
     def step(self) -> float:
-        return self.problem.step
+        return self.family.step
 
     @property
     def field_names(self):
-        return self.problem.equation.fields
+        return self.family.fields
 
     @property
     def parameter_names(self):
-        return self.problem.parameter_names
+        return self.family.parameter_names
 
     def split(self, name):
         if name not in self.splits:
@@ -68,28 +73,29 @@ class FakeDataset:
 
 def diffusion_problem(shape, vary=False):
     operator = "nu*u_xx" if len(shape) == 1 else "nu*lap(u)"
-    return Problem.from_spec(
+    return read_problem(
         {
             "name": "known",
             "equation": {"terms": [f"u_t = {operator}"], "parameters": {"nu": 0.05}, "ndim": len(shape)},
             "vary": {"nu": [0.02, 0.08]} if vary else {},
             "domain": {"shape": list(shape), "lengths": [2 * np.pi] * len(shape)},
             "initial": {"kind": "truncated_fourier"},
-            "time": {"step": 0.25, "substeps": 4},
+            "time": {"step": 0.25},
+            "solver": {"substeps": 4},
         }
     )
 
 
-def diffuse(problem, trajectories, frames, seed, nu=0.05):
+def diffuse(family, trajectories, frames, seed, nu=0.05):
     """Exact solutions from smooth random fields; `nu` may be an array (trajectory,)."""
-    shape, ndim = problem.grid.shape, len(problem.grid.shape)
+    shape, ndim = family.domain.shape, family.domain.ndim
     k = [np.fft.fftfreq(n, 1 / n) for n in shape]
     squared = sum(np.square(m) for m in np.meshgrid(*k, indexing="ij"))
     noise = np.random.default_rng(seed).normal(size=(trajectories, *shape))
     axes = tuple(range(1, ndim + 1))
     start = np.fft.fftn(noise, axes=axes) * np.where(squared <= 9, 1.0, 0.0)
     rate = np.reshape(nu, (-1, *([1] * ndim))) * squared
-    frames_hat = [start * np.exp(-rate * problem.step * i) for i in range(frames)]
+    frames_hat = [start * np.exp(-rate * family.step * i) for i in range(frames)]
     states = np.stack([np.fft.ifftn(f, axes=axes).real for f in frames_hat], axis=1)
     return states[..., None].astype(np.float32)
 
@@ -99,13 +105,15 @@ def diffusion() -> Callable[..., FakeDataset]:
     """`diffusion(shape, trajectories, frames, vary)`: a data set of u_t = nu lap(u)."""
 
     def make(shape=(16,), trajectories=5, frames=13, vary=False):
-        problem = diffusion_problem(shape, vary)
+        family, simulator = diffusion_problem(shape, vary)
+        recipe = {"family": describe(family), "simulator": describe(simulator)}
+        manifest = {"recipe": recipe, "check": simulator.checks}
         splits = {}
         for seed, name in enumerate(("train", "test")):
             values = np.random.default_rng(seed + 9).uniform(0.02, 0.08, trajectories).astype(np.float32)
             nu = values if vary else 0.05
-            states = diffuse(problem, trajectories, frames, seed, nu)
+            states = diffuse(family, trajectories, frames, seed, nu)
             splits[name] = FakeSplit(states, {"nu": values} if vary else {})
-        return FakeDataset(problem, splits)
+        return FakeDataset(family, simulator, splits, manifest=manifest)
 
     return make

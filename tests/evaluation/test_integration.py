@@ -1,5 +1,7 @@
 """Real equations, solver, files and rollouts together."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,16 +9,14 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor
-from pdejax.data import Dataset, Split, SplitSize, generate
-from pdejax.equations import EQUATIONS, Problem
+from pdejax.data import Dataset, Split, SplitSize, generate, read_problem
+from pdejax.equations import EQUATIONS
 from pdejax.evaluation import BASELINES, RolloutValidation, build_baselines, evaluate, moments, rollout
 from pdejax.evaluation.page.html import formula
-from pdejax.solvers import problem_stepper
 
 
 def stored(folder, spec):
-    problem = Problem.from_spec(spec)
-    generate(problem, folder, {"train": SplitSize(16, 6), "test": SplitSize(4, 11)}, batch_size=4)
+    generate(*read_problem(spec), folder, {"train": SplitSize(16, 6), "test": SplitSize(4, 11)}, batch_size=4)
     return Dataset.open(folder)
 
 
@@ -30,14 +30,16 @@ def burgers(tmp_path_factory):
             "vary": {"nu": [0.05, 0.1]},
             "domain": {"shape": [64], "lengths": [2 * np.pi]},
             "initial": {"kind": "truncated_fourier"},
-            "time": {"step": 0.1, "substeps": 8, "burn_in": 3},
+            "time": {"step": 0.1, "burn_in": 3},
+            "solver": {"substeps": 8},
         },
     )
 
 
 @pytest.fixture(scope="module")
 def evaluation(burgers):
-    model = StepperPredictor(lambda p: problem_stepper(burgers.problem, p, substeps=1), burgers.step)
+    single = dataclasses.replace(burgers.simulator, substeps=1)
+    model = StepperPredictor(lambda p: single.stepper(burgers.family, p), burgers.step)
     return evaluate(model, burgers)
 
 
@@ -64,7 +66,7 @@ def test_solver_baselines_compute_as_the_generator_does(burgers):
     assert result.values.dtype == np.float32
     with jax.enable_x64(True):
         parameters = {name: jnp.asarray(values, jnp.float64) for name, values in split.parameters.items()}
-        stepper = problem_stepper(burgers.problem, parameters)
+        stepper = burgers.simulator.stepper(burgers.family, parameters)
         state = jnp.asarray(split.states[:, 0], jnp.float64)
         for frame in result.values:
             state = stepper(state)
@@ -84,7 +86,8 @@ def test_every_named_equation_is_typeset(name):
 
 
 def test_rollouts_in_training_agree_with_the_evaluation(burgers, evaluation):
-    model = StepperPredictor(lambda p: problem_stepper(burgers.problem, p, substeps=1), burgers.step)
+    single = dataclasses.replace(burgers.simulator, substeps=1)
+    model = StepperPredictor(lambda p: single.stepper(burgers.family, p), burgers.step)
     validation = RolloutValidation(burgers, "test")
     found = validation(model)
     value = lambda name: evaluation.metric(name)["value"]
@@ -130,10 +133,13 @@ def test_an_equation_that_depends_on_time_is_restarted_at_the_time_of_the_frame(
             "vary": {"step": [0.8, 1.2]},
             "domain": {"shape": [16], "lengths": [2 * np.pi]},
             "initial": {"kind": "truncated_fourier"},
-            "time": {"step": 0.2, "substeps": 8, "burn_in": 4},
+            "time": {"step": 0.2, "burn_in": 4},
+            "solver": {"substeps": 8},
         },
     )
-    model = StepperPredictor(lambda p: problem_stepper(dataset.problem, p), dataset.step)  # starts at time zero
+    model = StepperPredictor(
+        lambda p: dataset.simulator.stepper(dataset.family, p), dataset.step
+    )  # starts at time zero
     result = evaluate(model, dataset, baselines=["solver"])
     assert result.metric("one_step_nrmse", "solver")["value"] < 1e-5
     assert result.metric("one_step_nrmse")["value"] > 1e-2

@@ -27,7 +27,7 @@ def _steady(points: str, *more: str) -> Words:
 
 # every file of configs/problem; what is coarse here may be far from the truth of the equation
 _COARSE = "problem.tolerance=1"
-_PLANE = _time("[16,16]", "problem.time.substeps=4", _COARSE, frames=3)
+_PLANE = _time("[16,16]", "problem.solver.substeps=4", _COARSE, frames=3)
 DATA: Mapping[str, Words] = {
     "advection": _time("[16]", _COARSE),
     "allen_cahn": _time("[16]", _COARSE),

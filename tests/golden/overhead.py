@@ -30,7 +30,7 @@ PROBLEM = (
 )
 NETWORK = ("network=fno", "network.width=16", "network.modes=12", "network.depth=2", "train=smoke",
            "train.devices=1", "train.batch_size=16", "evaluation.valid_steps=2")  # fmt: skip
-UPDATES = {"step": (4000, 50), "loop": (800, 1)}  # in all, and of a dispatch
+UPDATES = {"step": (2000, 50), "loop": (400, 1)}  # in all, and of a dispatch
 MOST = 1.05
 Folders = Mapping[str, Path]
 

@@ -87,9 +87,9 @@ def test_a_run_is_inspected_evaluated_and_reported(here, run, name):
 
 @pytest.mark.parametrize("name", DATA)
 def test_a_data_set_is_inspected_and_trained_on(here, run, name):
-    if not (here / "data" / name / "truth.h5").exists():  # of which inspect knows nothing yet
-        shown = run(name, "inspect", f"data/{name}")
-        assert shown is None or "all files intact" in shown
+    shown = run(name, "inspect", f"data/{name}")
+    # a solution is one file whose checksums HDF5 compares itself
+    assert shown is None or ("spectral" if name == "pig_burgers" else "all files intact") in shown
     files = {path: path.read_bytes() for path in (here / "data").rglob("*.h*5")}
     run(name, "train", *TRAINABLE[name], "name=new")
     assert name in REFUSED or (here / "runs/new/model/weights.safetensors").exists()

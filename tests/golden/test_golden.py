@@ -1,7 +1,9 @@
 """What the command line computes is what it computed before the program was rebuilt.
 
 On the machine of the record every number is compared bit for bit. Elsewhere (another processor, number of cores or
-compiler) sums are made in another order, and numbers are compared with a tolerance.
+compiler) sums are made in another order, and numbers are compared with a tolerance: with narrower vector instructions
+(XLA_FLAGS=--xla_cpu_max_isa=AVX) losses of eight trainings moved by at most 7e-6, stored arrays by 2e-7, but norms of
+small gradients by 1.2e-4 and an embedded estimate of a solver's error, a difference of equal numbers, by 2.1e-4.
 
 A change that is meant is named in `changes.json`: a pattern of case names to `{"why": one sentence, "within": relative
 difference that it may make}`.
@@ -22,7 +24,7 @@ from tests.golden.record import Recorder, fingerprint, names, read
 RECORDED = read()
 CHANGES = json.loads(Path(__file__).with_name("changes.json").read_text())
 SAME = RECORDED["recorded_on"] == fingerprint()
-ELSEWHERE = 1e-5
+ELSEWHERE, MEASURES = 5e-5, 2e-3  # of losses and arrays, and of what is measured beside them
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,8 @@ def _scale(place, value, before):
     return max(abs(value), before.get(f"{array}.rms", 0.0), 1e-30)
 
 
-def _differences(before: dict, now: dict, within: float) -> Iterator[str]:
-    """A phrase for each place that differs by more than `within`, exactly where that is 0."""
+def _differences(before: dict, now: dict, within: float, measures: float = 0.0) -> Iterator[str]:
+    """A phrase for each place that differs: by more than `within`, or where something is measured than `measures`."""
     before, now = dict(_numbers(before)), dict(_numbers(now))
     for place in sorted(before.keys() ^ now.keys()):
         yield f"{place} is {'no longer' if place in before else 'newly'} there"
@@ -66,7 +68,8 @@ def _differences(before: dict, now: dict, within: float) -> Iterator[str]:
             yield f"{place} is {new}, was {old}"
             continue
         relative = abs(new - old) / _scale(place, old, before)
-        if not relative <= within:
+        measured = place.startswith(("before.", "last."))
+        if not relative <= (max(within, measures) if measured else within):
             yield f"{place} is {new!r}, was {old!r} (relative {relative:.1e})"
 
 
@@ -87,7 +90,7 @@ def test_the_same_numbers_as_before(recorder, name):
     if change is not None:
         assert exact or not SAME, f"{name} is as recorded: take it out of tests/golden/changes.json ({change['why']})"
     within = max(0.0 if change is None else change["within"], 0.0 if SAME else ELSEWHERE)
-    found = list(_differences(before, now, within)) if within else exact
+    found = list(_differences(before, now, within, 0.0 if SAME else MEASURES)) if within else exact
     assert not found, _sentence(name, found)
 
 

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sparse
 from scipy.sparse.linalg import spsolve
 
-from pdejax.core import Boundary, Grid
+from pdejax.core import Grid, Value
 from pdejax.solvers import elliptic_operator, solve_elliptic
 from pdejax.solvers.elliptic.fast_poisson import eigenvalues, sine_transform
 from pdejax.solvers.elliptic.multigrid import v_cycle
@@ -18,7 +18,7 @@ from pdejax.solvers.elliptic.stencil import face_means, stencil
 
 
 def box(*shape, lengths=None):
-    return Grid(shape, lengths or (1.0, 1.5, 0.8)[: len(shape)], (Boundary.DIRICHLET,) * len(shape))
+    return Grid(shape, lengths or (1.0, 1.5, 0.8)[: len(shape)], Value())
 
 
 def two_phases(grid, contrast=4.0):
@@ -154,6 +154,7 @@ def test_iterations_do_not_grow_with_the_grid(x64):
     assert np.all(counts[2][:2] <= counts[0][:2] + 1)
 
 
+@pytest.mark.optimised  # whether a residual is just below the tolerance is a matter of rounding
 def test_samples_do_not_change_each_other(x64):
     grid = box(18, 23)
     a = np.stack([rough(grid, spread=0.1), rough(grid, spread=3.0), rough(grid, spread=1.0)])
@@ -226,7 +227,7 @@ ONES = np.ones((9, 9))
         (lambda: solve_elliptic(np.nan * ONES, ONES, box(9, 9)), "positive everywhere, its smallest value is nan"),
         (
             lambda: solve_elliptic(ONES, ONES, Grid((9, 9), (1.0, 1.0))),
-            "'dirichlet' on every axis, got periodic, periodic",
+            "need the end Value",
         ),
         (lambda: solve_elliptic(None, ONES[:2], box(2, 9)), r"three points an axis.*\(2, 9\)"),
         (lambda: solve_elliptic(ONES[:8], ONES, box(9, 9)), r"coefficient a has shape \(8, 9\).*nodes \(9, 9\)"),

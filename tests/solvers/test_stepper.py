@@ -1,5 +1,7 @@
 """Interfaces: batches of parameters, time, precision, derivatives, transforms counted, agreement with exponax."""
 
+import dataclasses
+
 import exponax as ex
 import jax
 import jax.numpy as jnp
@@ -7,9 +9,10 @@ import mpmath
 import numpy as np
 import pytest
 
-from pdejax.core import Grid, Stepper, TimedStepper, resample, trajectory
-from pdejax.equations import EQUATIONS, Equation, Problem, build_initial, working
-from pdejax.solvers import problem_stepper, spectral_stepper
+from pdejax.core import Grid, Scaling, Stepper, TimedStepper, resample, trajectory
+from pdejax.data import read_problem
+from pdejax.equations import EQUATIONS, Equation, TruncatedFourier
+from pdejax.solvers import discretise, spectral_stepper, working
 from pdejax.solvers.spectral.phi import phi_functions
 
 BOX = 2 * np.pi
@@ -18,7 +21,7 @@ GRID = Grid((32,), (16.0,))
 
 
 def initial(grid, batch, channels=1, cutoff=3):
-    sampler = build_initial({"kind": "truncated_fourier", "cutoff": cutoff}, channels)
+    sampler = TruncatedFourier(cutoff=cutoff, channels=channels)
     return jax.vmap(lambda key: sampler(key, grid))(jax.random.split(jax.random.key(0), batch))
 
 
@@ -34,16 +37,17 @@ def test_it_is_a_timed_stepper():
 def test_parameters_steps_and_lengths_per_trajectory(order, x64):
     forced = Equation("u_t = -u*u_x - u_xx - nu*u_xxxx + 0.1*cos(2*t)*sin(2*pi*x/16)", {"nu": 1.0})
     u, batch = initial(GRID, 3), {"nu": jnp.array([0.5, 1.0, 1.5])}
-    batch["length"], dt = jnp.array([0.5, 1.0, 2.0]), jnp.array([0.05, 0.1, 0.07])
-    make = lambda p, h: spectral_stepper(forced, GRID, h, order=order, substeps=2, parameters=p)
-    run = lambda p, h, u: trajectory(make(p, h), u, 5)
-    together = jax.jit(lambda u: run(batch, dt, u))(u)
-    traced, mapped = jax.jit(lambda *x: (run(*x), jax.vmap(run, out_axes=1)(*x)))(batch, dt, u)
+    scaling = Scaling(jnp.array([0.5, 1.0, 2.0]), jnp.array([0.5, 1.0, 0.7]))
+    make = lambda p, s: spectral_stepper(forced, GRID, 0.1, order=order, substeps=2, parameters=p, scaling=s)
+    run = lambda p, s, u: trajectory(make(p, s), u, 5)
+    together = jax.jit(lambda u: run(batch, scaling, u))(u)
+    traced, mapped = jax.jit(lambda *x: (run(*x), jax.vmap(run, out_axes=1)(*x)))(batch, scaling, u)
     np.testing.assert_allclose(traced, together, atol=1e-12)
     np.testing.assert_allclose(mapped, together, atol=1e-12)
     for i in range(3):
-        grid = Grid((32,), (16.0 * float(batch["length"][i]),))
-        alone = spectral_stepper(forced, grid, float(dt[i]), order=order, substeps=2, parameters={"nu": 0.5 * (i + 1)})
+        grid = Grid((32,), (16.0 * float(scaling.length[i]),))
+        dt, nu = 0.1 * float(scaling.step[i]), {"nu": 0.5 * (i + 1)}
+        alone = spectral_stepper(forced, grid, dt, order=order, substeps=2, parameters=nu)
         expected = jax.jit(lambda v: trajectory(alone, v, 5))(u[i])  # noqa: B023
         np.testing.assert_allclose(expected, together[:, i], atol=1e-12)
 
@@ -110,7 +114,7 @@ def fft_kinds(jaxpr):
 
 def transforms(equation, grid):
     """Forward and inverse transforms of the nonlinear function."""
-    form = equation.discretise(grid, dealias=2 / 3)
+    form = discretise(equation, grid, dealias=2 / 3)
     spectra = form.to_spectral(jnp.zeros((2, *grid.shape, equation.channels)))
     kinds = fft_kinds(jax.make_jaxpr(form.nonlinear)(spectra, 0.0).jaxpr)
     inverse = kinds.count(jax.lax.FftType.IRFFT)
@@ -190,20 +194,20 @@ def test_frames_of_a_problem():
         "vary": {"nu": [0.5, 1.5], "length": [0.9, 1.1], "step": [0.9, 1.1]},
         "domain": {"shape": [48], "lengths": [20.0]},
         "initial": {"kind": "sum_of_sines"},
-        "time": {"step": 0.4, "substeps": 8},
-        "solver": {"shape": [64]},
+        "time": {"step": 0.4},
+        "solver": {"shape": [64], "substeps": 8},
     }
-    problem = Problem.from_spec(spec)
-    u, values = jax.jit(jax.vmap(lambda i: problem.draw(0, i)))(jnp.arange(3))
-    stepper, small = problem_stepper(problem, values), lambda u: resample(u, (48,))
+    family, simulator = read_problem(spec)
+    fields, values = jax.jit(jax.vmap(lambda i: family.draw(0, i, simulator.domain(family))))(jnp.arange(3))
+    u, stepper, small = fields["u"][..., None], simulator.stepper(family, values), lambda u: resample(u, (48,))
     np.testing.assert_allclose(stepper.step_size, 0.4 * values["step"], rtol=1e-6)
     frames = jax.jit(lambda u: trajectory(stepper, u, 5))(u)
-    cheap = problem_stepper(problem, values, shape=(48,), substeps=4)
-    alone = problem_stepper(problem, {k: v[1] for k, v in values.items()})
+    cheap = dataclasses.replace(simulator, shape=None, substeps=4).stepper(family, values)
+    alone = simulator.stepper(family, {k: v[1] for k, v in values.items()})
     cheap, alone, stored = jax.jit(lambda u: (cheap(small(u)), alone(u[1]), small(frames)))(u)
     np.testing.assert_allclose(cheap, stored[0], atol=1e-4)
     np.testing.assert_allclose(alone, frames[0, 1], atol=1e-5)
-    residual = jax.jit(lambda stored: jnp.abs(problem.residual(stored, values)).max())
+    residual = jax.jit(lambda stored: jnp.abs(simulator.residual(family, stored, values)).max())
     assert float(residual(stored[:3])) < 0.02 * float(residual(stored[::2]))
 
 

@@ -8,29 +8,28 @@ from typing import Any
 import numpy as np
 import yaml
 
+from pdejax.data.generation.former import current
 from pdejax.data.generation.manifest import make_manifest, versions
 from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, difference
-from pdejax.data.generation.solve import AnyProblem, Solution, concatenate, solve_batch
+from pdejax.data.generation.solve import Solution, concatenate, solve_batch
 from pdejax.data.store.files import exclusive, sweep, to_json, write_text
 from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.data.store.statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
 from pdejax.data.store.well import Contents, open_shard, write_shard
+from pdejax.equations import Family
 
 Progress = Callable[[int, int], None]
 
 
-def _constants(problem: AnyProblem) -> dict[str, float]:
-    return {name: value for name, value in problem.parameters.items() if name not in problem.vary}
-
-
-def _provenance(problem: AnyProblem, recipe: Recipe, shard: Shard, solution: Solution) -> dict[str, Any]:
+def _provenance(recipe: Recipe, shard: Shard, solution: Solution) -> dict[str, Any]:
+    family, simulator = recipe.family, recipe.simulator
     return {
-        "recipe": recipe.as_dict(),
-        "equation": list(problem.equation.terms),
-        "parameters": _constants(problem),
-        **problem.numerics,
-        "check": problem.check,
-        "solve_shape": list(problem.solve_grid.shape),
+        "recipe": recipe.plain,
+        "equation": list(family.equation.terms),
+        "parameters": family.constants,
+        **simulator.numerics(family),
+        "check": simulator.checks,
+        "solve_shape": list(simulator.domain(family).shape),
         "precision": "solved in float64, stored in float32",
         "seed": recipe.seed,
         "tolerance": recipe.tolerance,
@@ -43,20 +42,21 @@ def _provenance(problem: AnyProblem, recipe: Recipe, shard: Shard, solution: Sol
     }
 
 
-def _contents(problem: AnyProblem, recipe: Recipe, shard: Shard, solution: Solution) -> Contents:
+def _contents(recipe: Recipe, shard: Shard, solution: Solution) -> Contents:
+    family: Any = recipe.family
     return Contents(
-        name=problem.name,
-        grid=problem.grid,
-        field_names=problem.equation.fields,
+        name=family.name,
+        grid=family.domain,
+        field_names=family.fields,
         states=solution.states,
-        input_names=problem.input_names,
+        input_names=family.inputs,
         inputs=solution.inputs,
-        step=problem.step,
-        start=problem.burn_in,
-        constants=_constants(problem),
+        step=family.step,
+        start=family.times.burn_in if family.times else 0,
+        constants=family.constants,
         varying=solution.parameters,
-        ranges=problem.vary,
-        provenance=_provenance(problem, recipe, shard, solution),
+        ranges=family.vary,
+        provenance=_provenance(recipe, shard, solution),
     )
 
 
@@ -68,10 +68,10 @@ def _batches(shard: Shard, batch_size: int) -> Iterator[range]:
 
 def _agree(root: Path, recipe: Recipe) -> None:
     """Notes the recipe at the first run; at a later one refuses if it has changed."""
-    wanted = recipe.as_dict()
+    wanted = recipe.plain
     for path, read in ((root / MANIFEST, lambda d: d["recipe"]), (root / RECIPE, lambda d: d)):
         if path.exists():
-            text = difference(read(json.loads(path.read_text(encoding="utf-8"))), wanted)
+            text = difference(current(read(json.loads(path.read_text(encoding="utf-8")))), wanted)
             if text is None:
                 return
             raise ValueError(f"{root} holds a data set of other settings: {text}; choose another folder or delete it")
@@ -80,7 +80,7 @@ def _agree(root: Path, recipe: Recipe) -> None:
     write_text(root / RECIPE, to_json(wanted))
 
 
-def _write_missing(problem: AnyProblem, root: Path, recipe: Recipe, progress: Progress) -> bool:
+def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
     """Solves and writes the shards that are not there; says whether there were any."""
     total = sum(size.trajectories for size in recipe.splits.values())
     largest = max(shard.trajectories for shard in recipe.shards())
@@ -94,10 +94,10 @@ def _write_missing(problem: AnyProblem, root: Path, recipe: Recipe, progress: Pr
         settings = {"split": shard.split, "seed": recipe.seed, "batch_size": size, "tolerance": recipe.tolerance}
         parts = []
         for indices in _batches(shard, size):
-            parts.append(solve_batch(problem, shard.frames, indices, **settings))
+            parts.append(solve_batch(recipe.family, recipe.simulator, shard.frames, indices, **settings))
             done += len(indices)
             progress(done, total)
-        write_shard(root / shard.path, _contents(problem, recipe, shard, concatenate(parts)))
+        write_shard(root / shard.path, _contents(recipe, shard, concatenate(parts)))
     return not complete
 
 
@@ -109,17 +109,17 @@ def _stored(root: Path, shards: list[Shard], names: tuple[str, ...]) -> Iterator
                 yield np.stack([file["t0_fields"][name][i] for name in names], axis=-1)
 
 
-def _write_statistics(problem: AnyProblem, root: Path, recipe: Recipe) -> None:
+def _write_statistics(root: Path, recipe: Recipe) -> None:
     """From the train split, or from the first one where there is none."""
     split = "train" if "train" in recipe.splits else next(iter(recipe.splits))
     shards = [shard for shard in recipe.shards() if shard.split == split]
-    fields, names = tuple(problem.equation.fields), tuple(problem.parameter_names)
+    family = recipe.family
+    fields, inputs, names = family.fields, family.inputs, family.parameter_names
     values: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for shard in shards:
         with open_shard(root / shard.path) as file:
             for name in names:
                 values[name].append(file["scalars"][name][:])
-    inputs = tuple(problem.input_names)
     statistics = field_statistics(_stored(root, shards, fields))
     statistics |= input_statistics(_stored(root, shards, inputs))
     statistics |= parameter_statistics({name: np.concatenate(v) for name, v in values.items()}, names)
@@ -127,48 +127,51 @@ def _write_statistics(problem: AnyProblem, root: Path, recipe: Recipe) -> None:
 
 
 def generate(
-    problem: AnyProblem,
+    family: Family,
+    simulator: Any,
     root: str | Path,
     splits: Mapping[str, SplitSize],
     *,
     seed: int = 0,
     shard_size: int = 64,
     batch_size: int = 16,
-    tolerance: float = 1e-4,
+    tolerance: float | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Solves a problem for many initial conditions and writes the trajectories as a data set.
+    """Solves many members of a family and writes the trajectories as a data set.
 
     A trajectory depends on `(seed, split, number within the split)` only. After an interruption the same call
     goes on where it stopped and gives the same bytes; when all is there it only verifies the checksums.
 
     **Arguments:**
 
-    - `problem`: what is solved.
+    - `family`: what is solved.
+    - `simulator`: by what: `ETDRK(...)`, `Elliptic(...)`, another `Simulator`, a description of one, or a function of
+        `(family, fields, parameters, times)` that JAX can trace (see `Function`, also for code that it cannot).
     - `root`: folder of the data set; made if it is not there.
     - `splits`: name to size, usually `train`, `valid` and `test`.
     - `seed`: seed of all initial conditions and parameters.
     - `shard_size`: trajectories a file.
     - `batch_size`: trajectories solved together.
-    - `tolerance`: largest accepted relative difference, over one frame, to the solver with half the step, or of a
-        steady problem the relative residual; a trajectory above it, or one that is not finite, is drawn anew and
-        noted in the manifest.
+    - `tolerance`: largest accepted value of what the simulator checks: of what evolves in time 1e-4, relative, over
+        one frame, where it is compared with half the step; 1e-8 of a steady residual. A trajectory above it, or one
+        that is not finite, is drawn anew and noted in the manifest.
     - `progress`: called with the number of finished trajectories and of all of them (see `progress_bar`).
 
     **Returns:** `root` as a path.
 
-    **Raises:** `ValueError` if `root` holds other settings, is being written by another process or is damaged, or
-    if the solver is too coarse.
+    **Raises:** `ValueError` if `root` holds other settings, is being written by another process or is damaged, if
+    the simulator cannot take the family, or if it is too coarse.
     """
     root = Path(root)
-    recipe = Recipe(problem.spec, dict(splits), seed, shard_size, batch_size, tolerance)
+    recipe = Recipe(family, simulator, dict(splits), seed, shard_size, batch_size, tolerance)
     with exclusive(root):
         sweep(root)
         _agree(root, recipe)
-        wrote = _write_missing(problem, root, recipe, progress or (lambda done, total: None))
+        wrote = _write_missing(root, recipe, progress or (lambda done, total: None))
         if wrote or not all((root / name).exists() for name in (MANIFEST, STATISTICS)):
-            _write_statistics(problem, root, recipe)
-            write_text(root / MANIFEST, to_json(make_manifest(problem, root, recipe)))
+            _write_statistics(root, recipe)
+            write_text(root / MANIFEST, to_json(make_manifest(root, recipe)))
         else:
             verify(root, json.loads((root / MANIFEST).read_text(encoding="utf-8")))
         (root / RECIPE).unlink(missing_ok=True)

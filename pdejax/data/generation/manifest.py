@@ -7,11 +7,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pdejax.data.generation.former import current
 from pdejax.data.generation.recipe import Recipe, difference
 from pdejax.data.store.files import sha256
 from pdejax.data.store.manifest import FORMAT, STATISTICS
 from pdejax.data.store.well import open_shard, read_provenance
-from pdejax.equations import Problem, SteadyProblem
 
 
 def versions() -> dict[str, str]:
@@ -21,14 +21,15 @@ def versions() -> dict[str, str]:
     return {**found, "hdf5": h5py.version.hdf5_version}
 
 
-def make_manifest(problem: Problem | SteadyProblem, root: Path, recipe: Recipe) -> dict[str, Any]:
+def make_manifest(root: Path, recipe: Recipe) -> dict[str, Any]:
     """The manifest of a data set whose shards and statistics are all written."""
+    family = recipe.family
     shards, rejects, used = [], [], []
     differences: dict[str, list[float]] = {}
     for shard in recipe.shards():
         with open_shard(root / shard.path) as file:
             provenance = read_provenance(file)
-        if text := difference(provenance["recipe"], recipe.as_dict()):
+        if text := difference(current(provenance["recipe"]), recipe.plain):
             raise ValueError(f"{root / shard.path} was made with other settings: {text}; delete it and generate again")
         entry = {"split": shard.split, "first": shard.first, "trajectories": shard.trajectories}
         shards.append({**entry, "path": shard.path, "sha256": sha256(root / shard.path)})
@@ -38,14 +39,14 @@ def make_manifest(problem: Problem | SteadyProblem, root: Path, recipe: Recipe) 
     check = {s: {"median": float(np.median(v)), "max": float(np.max(v))} for s, v in differences.items()}
     return {
         "format": FORMAT,
-        "name": problem.name,
-        "recipe": recipe.as_dict(),
-        "fields": list(problem.equation.fields),
-        "inputs": list(problem.input_names),
-        "parameters": list(problem.parameter_names),
+        "name": family.name,
+        "recipe": recipe.plain,
+        "fields": list(family.fields),
+        "inputs": list(family.inputs),
+        "parameters": list(family.parameter_names),
         "shards": shards,
         "statistics": sha256(root / STATISTICS),
-        "check": problem.check,
+        "check": recipe.simulator.checks,
         "self_difference": check,
         "rejects": rejects,
         "versions": used,

@@ -1,11 +1,19 @@
 """What determines the content of a data set, and its division into shards."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pdejax.core import describe
+from pdejax.data.generation.problem import read_problem
+from pdejax.equations import Family
+from pdejax.solvers import Simulator, as_simulator
+
+SIZES = ("splits", "seed", "shard_size", "batch_size", "tolerance")
+TOLERANCES = {False: 1e-4, True: 1e-8}  # of what evolves in time, and of what is steady
 _MISSING = object()
 
 
@@ -42,16 +50,23 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that determines the bytes of a data set, given the versions of the packages."""
+    """Everything that determines the bytes of a data set, given the versions of the packages.
 
-    problem: Mapping[str, Any]
+    **Arguments:** as of `generate`.
+    """
+
+    family: Family
+    simulator: Simulator
     splits: Mapping[str, SplitSize]
-    seed: int
-    shard_size: int
-    batch_size: int
-    tolerance: float
+    seed: int = 0
+    shard_size: int = 64
+    batch_size: int = 16
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "simulator", as_simulator(self.simulator))
+        if self.tolerance is None:
+            object.__setattr__(self, "tolerance", TOLERANCES[self.family.steady])
         if not self.splits:
             raise ValueError("a data set has at least one split, e.g. {'train': SplitSize(trajectories=64, frames=50)}")
         for name in ("shard_size", "batch_size", "tolerance"):
@@ -59,16 +74,37 @@ class Recipe:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
+        self.simulator.validate(self.family)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The recipe as plain JSON types."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+    @staticmethod
+    def of(section: Mapping[str, Any]) -> "Recipe":
+        """The recipe of a plain mapping: a problem as `read_problem` takes it, with the sizes of its data set.
+
+        **Raises:** `ValueError` for unknown or missing entries, with the nearest spelling, and what does not fit.
+        """
+        problem = {key: value for key, value in section.items() if key not in SIZES}
+        if "splits" not in section:
+            raise ValueError(f"the problem needs the entry 'splits', got {sorted(section)}")
+        sizes = {key: section[key] for key in SIZES if key in section and key != "splits"}
+        splits = {name: SplitSize(**size) for name, size in section["splits"].items()}
+        return Recipe(*read_problem(problem), splits, **sizes)
+
+    @functools.cached_property
+    def plain(self) -> dict[str, Any]:
+        """As JSON.
+
+        **Raises:** `ValueError` if family or simulator hold something that no file can hold, naming it.
+        """
+        splits = {name: dataclasses.asdict(size) for name, size in self.splits.items()}
+        sizes = {name: getattr(self, name) for name in SIZES if name != "splits"}
+        plain = {"family": describe(self.family), "simulator": describe(self.simulator), "splits": splits, **sizes}
+        return json.loads(json.dumps(plain))
 
     def shards(self) -> Iterator[Shard]:
         """The files of the data set, in the order in which they are written; paths are relative to its root."""
         for split, size in self.splits.items():
             for number, first in enumerate(range(0, size.trajectories, self.shard_size)):
-                path = Path("data", split, f"{self.problem['name']}-{number:05d}.hdf5").as_posix()
+                path = Path("data", split, f"{self.family.name}-{number:05d}.hdf5").as_posix()
                 yield Shard(split, path, first, min(self.shard_size, size.trajectories - first), size.frames)
 
 

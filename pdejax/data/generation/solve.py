@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from pdejax.data.generation.evolve import evolution
-from pdejax.data.generation.steady import steady_solution
-from pdejax.equations import Problem, SteadyProblem
+from pdejax.equations import Family
+from pdejax.solvers import Simulator
 
 ATTEMPTS = 8
 
-AnyProblem = Problem | SteadyProblem
-Draw = Callable[[int, int], tuple[Any, Mapping[str, Any]]]
+Draw = Callable[[int, int], tuple[Mapping[str, Any], Mapping[str, Any]]]
 Solve = Callable[[Any, Any], tuple[Any, Any, Any]]
 
 
@@ -27,7 +26,7 @@ class Solution:
     - `states`: `(trajectory, time, *space, channel)`, float32.
     - `inputs`: fields given beside the initial state, `(trajectory, *space, input)`, float32.
     - `parameters`: what varies, name to `(trajectory,)`, float64.
-    - `self_difference`: what the tolerance bounds, `problem.check`, `(trajectory,)`.
+    - `self_difference`: what the tolerance bounds, in the measure `simulator.checks`, `(trajectory,)`.
     - `attempts`: number of draws rejected before the accepted one, `(trajectory,)`.
     - `rejects`: one entry for each rejected draw.
     """
@@ -47,43 +46,56 @@ def split_seed(seed: int, split: str, attempt: int) -> int:
 
 
 @functools.lru_cache(maxsize=16)
-def compiled_draw(problem: AnyProblem) -> Draw:
-    """`problem.draw`, compiled for one trajectory at a time."""
-    return jax.jit(problem.draw)
+def compiled_draw(family: Family, simulator: Simulator) -> Draw:
+    """`family.draw` on the simulator's domain, compiled for one trajectory at a time."""
+    domain = simulator.domain(family)
+    return jax.jit(lambda seed, index: family.draw(seed, index, domain))
 
 
 @functools.lru_cache(maxsize=16)
-def compiled_solver(problem: AnyProblem, frames: int) -> Solve:
-    """The compiled function from initial (or input) fields and parameters of a batch to stored frames, stored inputs
-    and the number per sample that the tolerance bounds (`problem.check`)."""
-    return steady_solution(problem, frames) if isinstance(problem, SteadyProblem) else evolution(problem, frames)
+def compiled_solver(family: Family, simulator: Simulator, frames: int) -> Solve:
+    """The function from drawn fields and parameters of a batch to stored frames, stored inputs and the number per
+    sample that the tolerance bounds; compiled, if the simulator is not outside code."""
+    times = np.zeros(frames) if family.times is None else family.times.frames(frames)
+
+    def solve(fields: Any, parameters: Any) -> tuple[Any, Any, Any]:
+        found = simulator(family, fields, parameters, times)
+        module = np if simulator.outside else jnp
+        store = lambda x: module.asarray(x).astype(np.float32)
+        return store(found.states), store(found.inputs), simulator.check(family, found, parameters)
+
+    return solve if simulator.outside else jax.jit(solve)
 
 
 class _Batch:
     """A padded batch whose rejected rows are drawn again; rows keep their place, padding repeats the last one."""
 
-    def __init__(self, problem: AnyProblem, indices: Sequence[int], split: str, seed: int, tolerance: float) -> None:
-        self.problem, self.indices, self.split, self.seed, self.tolerance = problem, indices, split, seed, tolerance
+    def __init__(
+        self, family: Family, simulator: Simulator, indices: Sequence[int], split: str, seed: int, tolerance: float
+    ) -> None:
+        self.simulator, self.draw = simulator, compiled_draw(family, simulator)
+        self.indices, self.split, self.seed, self.tolerance = indices, split, seed, tolerance
         self.attempts = np.zeros(len(indices), np.int32)
         self.draws = [self._draw(row) for row in range(len(indices))]
         self.rejects: list[dict[str, Any]] = []
 
-    def _draw(self, row: int) -> tuple[np.ndarray, dict[str, float]]:
+    def _draw(self, row: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         seed = split_seed(self.seed, self.split, int(self.attempts[row]))
-        initial, parameters = compiled_draw(self.problem)(seed, self.indices[row])
-        return np.asarray(initial, np.float64), {name: float(value) for name, value in parameters.items()}
+        fields, parameters = self.draw(seed, self.indices[row])
+        fields = {name: np.asarray(values, np.float64) for name, values in fields.items()}
+        return fields, {name: float(value) for name, value in parameters.items()}
 
-    def arrays(self, size: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def arrays(self, size: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         rows = [self.draws[min(row, len(self.draws) - 1)] for row in range(size)]
-        names = sorted(rows[0][1])
-        return np.stack([u for u, _ in rows]), {name: np.array([p[name] for _, p in rows]) for name in names}
+        fields = {name: np.stack([u[name] for u, _ in rows]) for name in rows[0][0]}
+        return fields, {name: np.array([p[name] for _, p in rows]) for name in sorted(rows[0][1])}
 
     def rejected(self, row: int, states: np.ndarray, difference: float) -> bool:
         """Judges one trajectory; a bad one is logged and its row drawn again."""
         finite = bool(np.all(np.isfinite(states)) and np.isfinite(difference))
         if finite and difference <= self.tolerance:
             return False
-        reason = f"{self.problem.check} above tolerance" if finite else "not finite"
+        reason = f"{self.simulator.checks} above tolerance" if finite else "not finite"
         value = float(difference) if np.isfinite(difference) else None
         where = {"split": self.split, "index": int(self.indices[row]), "attempt": int(self.attempts[row])}
         self.rejects.append({**where, "reason": reason, "self_difference": value})
@@ -91,14 +103,15 @@ class _Batch:
         if self.attempts[row] == ATTEMPTS:
             raise ValueError(
                 f"trajectory {self.indices[row]} of split {self.split!r} was rejected {ATTEMPTS} times, at last for "
-                f"{reason} ({value}, tolerance {self.tolerance}): {self.problem.remedy}"
+                f"{reason} ({value}, tolerance {self.tolerance}): {self.simulator.remedy}"
             )
         self.draws[row] = self._draw(row)
         return True
 
 
 def solve_batch(
-    problem: AnyProblem,
+    family: Family,
+    simulator: Simulator,
     frames: int,
     indices: Sequence[int],
     *,
@@ -113,9 +126,9 @@ def solve_batch(
 
     **Raises:** `ValueError` if one fails at every attempt, which means that the solver is too coarse.
     """
-    count, solve = len(indices), compiled_solver(problem, frames)
+    count, solve = len(indices), compiled_solver(family, simulator, frames)
     with jax.enable_x64(True):
-        batch = _Batch(problem, indices, split, seed, tolerance)
+        batch = _Batch(family, simulator, indices, split, seed, tolerance)
         states, inputs, differences = map(np.array, solve(*batch.arrays(batch_size)))
         pending = [row for row in range(count) if batch.rejected(row, states[row], differences[row])]
         while pending:

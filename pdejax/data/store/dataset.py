@@ -4,19 +4,21 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from pdejax.core import Grid, known, register
+from pdejax.core import build, foreign, known, register
+from pdejax.data.generation.former import FORMER, current
 from pdejax.data.store.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.data.store.shards import ShardFile, StoredSplit
 from pdejax.data.store.statistics import from_yaml_dict
 from pdejax.data.store.trajectories import Split, Trajectories
-from pdejax.equations import Problem, SteadyProblem, build_problem
+from pdejax.equations import Family
+from pdejax.solvers import Simulator, as_simulator
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,9 +43,10 @@ class Dataset(Trajectories):
             raise ValueError(f"there is no data set in {root}: expected the file {written}")
         content = written.read_bytes()
         manifest = json.loads(content)
-        if manifest.get("format") != FORMAT:
+        if manifest.get("format") not in (FORMAT, FORMER):
             found = manifest.get("format")
             raise ValueError(f"{written} has the format {found!r}, expected {FORMAT!r}: delete it and generate again")
+        manifest = {**manifest, "recipe": current(manifest["recipe"])}
         return Dataset(root, manifest, hashlib.sha256(content).hexdigest())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -62,31 +65,29 @@ class Dataset(Trajectories):
         """Name of the problem."""
         return self.manifest["name"]
 
+    @property
+    def _family(self) -> Mapping[str, Any]:
+        return self.manifest["recipe"]["family"]
+
     @functools.cached_property
-    def problem(self) -> Problem | SteadyProblem:
-        """The problem whose solutions these are."""
-        problem: Any = build_problem(self.manifest["recipe"]["problem"])
-        return problem
+    def family(self) -> Family | None:
+        """What was solved; none if it needs code that is not there or that a data set may not import."""
+        return _made(lambda: build("problem", self._family))
 
-    @property
-    def family(self) -> Any:
-        """What is solved."""
-        return self.problem
+    @functools.cached_property
+    def simulator(self) -> Simulator | None:
+        """What solved it; none if it needs code that is not there or that a data set may not import."""
+        return _made(lambda: as_simulator(self.manifest["recipe"]["simulator"]))
 
-    @property
-    def simulator(self) -> Any:
-        """By what it was solved."""
-        return None
-
-    @property
-    def domain(self) -> Grid:
-        """Grid of the stored states."""
-        return self.problem.grid
+    @functools.cached_property
+    def domain(self) -> Any:
+        """Where the stored states live."""
+        return build("domain", self._family["domain"])
 
     @property
     def step(self) -> float:
         """Time between two frames (before the factor `step` of a trajectory, where that varies); 0 if steady."""
-        return self.problem.step
+        return float(self._family["times"]["step"]) if self._family["times"] else 0.0
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -132,6 +133,15 @@ class Dataset(Trajectories):
         if name not in self.split_names:
             raise ValueError(known("split", name, self.split_names))
         return self._splits[name]
+
+
+def _made(make: Callable[[], Any]) -> Any:
+    """An object of a data set, which names no code but what is registered or was allowed."""
+    try:
+        with foreign():
+            return make()
+    except ValueError:
+        return None
 
 
 register("reader", "pdejax", Dataset.open)

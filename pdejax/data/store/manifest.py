@@ -6,7 +6,7 @@ from typing import Any
 
 from pdejax.data.store.files import sha256
 
-FORMAT = "pdejax-dataset-2"
+FORMAT = "pdejax-dataset-3"
 MANIFEST, RECIPE, STATISTICS = "manifest.json", "recipe.json", "stats.yaml"
 
 

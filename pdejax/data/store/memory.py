@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pdejax.core import Boundary, Grid, known
+from pdejax.core import Grid, known
 from pdejax.data.store.statistics import kept_statistics, statistics_of, train_split
 from pdejax.data.store.trajectories import Split, Trajectories, Window
 
@@ -199,5 +199,5 @@ def _domain(where: str, shape: tuple[int, ...], domain: Any, lengths: Any, perio
         every[name] = value if isinstance(value, Sequence) else (value,) * len(shape)
         if len(every[name]) != len(shape):
             raise ValueError(f"{where}: {name}={value} should have one entry for each of {len(shape)} axes of space")
-    ends = tuple(Boundary.PERIODIC if one else Boundary.NEUMANN for one in every["periodic"])
+    ends = tuple("periodic" if one else "slope" for one in every["periodic"])
     return Grid(shape, tuple(map(float, every["lengths"])), ends)

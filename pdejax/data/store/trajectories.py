@@ -104,6 +104,11 @@ class Trajectories(abc.ABC):
     family: Any
     simulator: Any
 
+    @property
+    def steady(self) -> bool:
+        """Whether there is no time, but one frame."""
+        return not self.step
+
     @abc.abstractmethod
     def split(self, name: str) -> Split:
         """One of the splits, the same object each time, so that what it has read is read once.

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pdejax.core import Boundary, Grid
+from pdejax.core import Grid, Outflow, Periodic
 from pdejax.data.store.files import replacing
 
 # files, groups and data sets are annotated as Any below: h5py types every item as the union of all three
@@ -76,15 +76,30 @@ def _write_dimensions(file: Any, contents: Contents) -> None:
 
 def _write_boundaries(file: Any, contents: Contents) -> None:
     group = file.create_group("boundary_conditions")
-    for axis, count, boundary in zip(AXES, contents.grid.shape, contents.grid.boundaries, strict=False):
-        condition = group.create_group(f"{axis}_{boundary.value}")
-        condition.attrs["bc_type"] = "PERIODIC" if boundary is Boundary.PERIODIC else "WALL"
-        condition.attrs["associated_dims"] = _names([axis])
-        condition.attrs["associated_fields"] = _names(contents.field_names)
-        _flags(condition, sample_varying=False, time_varying=False)
-        mask = np.zeros(count, bool)
-        mask[[0, -1]] = True
-        _dataset(condition, "mask", mask)
+    for axis, letter in enumerate(AXES[: contents.grid.ndim]):
+        held: dict[Any, list[str]] = {}  # both ends of the axis: the fields they hold for
+        for field in contents.field_names:
+            pair = (contents.grid.end(axis, 0, field), contents.grid.end(axis, 1, field))
+            held.setdefault(pair, []).append(field)
+        for (low, high), fields in held.items():
+            suffix = "" if len(held) == 1 else "_" + "_".join(fields)
+            sides = {"": (low, (0, -1))} if low == high else {"_low": (low, (0,)), "_high": (high, (-1,))}
+            for side, (end, places) in sides.items():
+                condition = group.create_group(f"{letter}{side}_{type(end).__name__.lower()}{suffix}")
+                _write_boundary(condition, letter, contents.grid.shape[axis], end, places, fields)
+
+
+def _write_boundary(
+    condition: Any, letter: str, count: int, end: Any, places: Sequence[int], fields: Sequence[str]
+) -> None:
+    types = {Periodic: "PERIODIC", Outflow: "OPEN"}
+    condition.attrs["bc_type"] = types.get(type(end), "WALL")
+    condition.attrs["associated_dims"] = _names([letter])
+    condition.attrs["associated_fields"] = _names(fields)
+    _flags(condition, sample_varying=False, time_varying=False)
+    mask = np.zeros(count, bool)
+    mask[list(places)] = True
+    _dataset(condition, "mask", mask)
 
 
 def _write_scalars(file: Any, contents: Contents) -> None:

@@ -18,12 +18,17 @@ def _psi(field: str, streams: Sequence[str] = ()) -> str:
     return r"\psi" if len(streams) <= 1 else rf"\psi^{{({field})}}"
 
 
+def symbols(expression: sympy.Basic) -> dict[sympy.Basic, str]:
+    """How the fields and derivatives of an expression are written."""
+    return {j: _jet(j) for j in jets(expression)}  # type: ignore
+
+
 def _form(form: Form) -> str:
     parts = []
     for alpha, expression in form.parts.items():
         if expression == 0:
             continue
-        body = sympy.latex(expression, symbol_names={j: _jet(j) for j in jets(expression)})
+        body = sympy.latex(expression, symbol_names=symbols(expression))
         suffix = "".join(axis * n for axis, n in zip(AXES, alpha, strict=True))
         parts.append(body if alpha == ZERO else rf"\partial_{{{suffix}}} \left({body}\right)")
     return " + ".join(parts).replace("+ -", "- ") or "0"

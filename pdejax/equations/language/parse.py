@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import sympy
 
-from pdejax.core import known, suggestion
+from pdejax.core import Scaling, known, suggestion
 from pdejax.equations.language.jets import AXES, COORDINATES, TIME, Form, jet
 
 Vector = tuple[Form, ...]
@@ -28,7 +28,7 @@ FUNCTIONS: dict[str, Callable[[sympy.Expr], sympy.Expr]] = {
     "abs": sympy.Abs,
 }
 OPERATORS = ("dx", "dy", "dz", "lap", "bilap", "grad", "div", "dot", "curl", "velocity", "advect")
-RESERVED = (*AXES, "t", "pi", "length", "step", *FUNCTIONS, *OPERATORS)
+RESERVED = (*AXES, "t", "pi", *Scaling.columns, *FUNCTIONS, *OPERATORS)
 LARGEST_POWER = 16
 
 _REFUSED = {

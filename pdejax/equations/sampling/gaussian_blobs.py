@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key
+from pdejax.core import Count, Grid, Key, Positive, Real, check_options, register
 from pdejax.equations.sampling.series import uniform
 
 
+@register("sampler", "gaussian_blobs")
 @dataclasses.dataclass(frozen=True)
 class GaussianBlobs:
     """A uniform state with smooth round patches of another state, as reaction-diffusion systems are started.
@@ -19,17 +20,18 @@ class GaussianBlobs:
     a patch; `widths`: smallest and largest width, as a fraction of the box.
     """
 
-    count: int = 10
-    background: tuple[float, ...] = (1.0, 0.0)
-    peak: tuple[float, ...] = (0.5, 0.25)
-    widths: tuple[float, float] = (0.02, 0.05)
-    channels: int = 2
+    count: Count = 10
+    background: tuple[Real, ...] = (1.0, 0.0)
+    peak: tuple[Real, ...] = (0.5, 0.25)
+    widths: tuple[Positive, Positive] = (0.02, 0.05)
+    channels: Count = 2
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not len(self.background) == len(self.peak) == self.channels:
             raise ValueError(
-                f"GaussianBlobs needs one background and one peak value for each of {self.channels} channels, "
-                f"got {self.background} and {self.peak}"
+                f"background and peak should have one value for each of {self.channels} channels, "
+                f"got {list(self.background)} and {list(self.peak)}"
             )
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:

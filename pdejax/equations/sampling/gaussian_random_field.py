@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key
+from pdejax.core import Count, Grid, Key, Positive, Real, check_options, register
 from pdejax.equations.sampling.series import coloured, modes
 
 
+@register("sampler", "gaussian_random_field")
 @dataclasses.dataclass(frozen=True)
 class GaussianRandomField:
     """The Gaussian field with covariance `2 sigma^2 (4 pi^2 |m|^2 + tau^2)^-alpha` per integer mode `m`, without mean.
@@ -20,12 +21,15 @@ class GaussianRandomField:
     that all grids show the same field; `mean`: added afterwards.
     """
 
-    alpha: float = 2.5
-    tau: float = 7.0
-    sigma: float | None = None
-    cutoff: int = 64
-    mean: float = 0.0
-    channels: int = 1
+    alpha: Positive = 2.5
+    tau: Positive = 7.0
+    sigma: Positive | None = None
+    cutoff: Count = 64
+    mean: Real = 0.0
+    channels: Count = 1
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         square = sum(m**2 for m in modes(self.cutoff, grid.ndim))

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key
+from pdejax.core import Count, Grid, Key, Positive, Real, check_options, register
 from pdejax.equations.sampling.series import coloured, modes
 
 
+@register("sampler", "matern")
 @dataclasses.dataclass(frozen=True)
 class Matern:
     """The periodic Gaussian field with Matern spectrum (2 nu / length^2 + |k|^2)^-(nu + d/2) and variance `sigma^2`.
@@ -17,12 +18,15 @@ class Matern:
     at a point; `cutoff`: highest mode drawn; `mean`: added afterwards.
     """
 
-    nu: float = 2.5
-    length: float = 0.1
-    sigma: float = 1.0
-    cutoff: int = 64
-    mean: float = 0.0
-    channels: int = 1
+    nu: Positive = 2.5
+    length: Positive = 0.1
+    sigma: Positive = 1.0
+    cutoff: Count = 64
+    mean: Real = 0.0
+    channels: Count = 1
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         integers = modes(self.cutoff, grid.ndim)

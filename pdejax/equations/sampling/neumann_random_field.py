@@ -1,18 +1,17 @@
 """Random fields on bounded boxes, by cosine series: input fields of steady problems."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key, known
-
-MAPS = ("identity", "exponential", "threshold")
+from pdejax.core import Count, Grid, Key, Positive, Real, check_options, register
 
 
+@register("sampler", "neumann_random_field")
 @dataclasses.dataclass(frozen=True)
 class NeumannRandomField:
     """The Gaussian field N(0, sigma^2 (-lap + tau^2)^-alpha) with Neumann boundary, without mean, and a map of it.
@@ -25,17 +24,16 @@ class NeumannRandomField:
     gives the first of `levels` where the field is negative and the second elsewhere.
     """
 
-    alpha: float = 2.0
-    tau: float = 3.0
-    sigma: float | None = None
-    cutoff: int = 64
-    map: str = "identity"
-    levels: tuple[float, float] = (3.0, 12.0)
-    channels: int = 1
+    alpha: Positive = 2.0
+    tau: Positive = 3.0
+    sigma: Positive | None = None
+    cutoff: Count = 64
+    map: Literal["identity", "exponential", "threshold"] = "identity"
+    levels: tuple[Real, Real] = (3.0, 12.0)
+    channels: Count = 1
 
     def __post_init__(self) -> None:
-        if self.map not in MAPS:
-            raise ValueError(known("map of a random field", self.map, MAPS))
+        check_options(self)
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         sigma = self.tau ** (self.alpha - grid.ndim / 2) if self.sigma is None else self.sigma

@@ -8,8 +8,8 @@ from pdejax.core import Grid, Key
 
 
 @runtime_checkable
-class InitialSampler(Protocol):
-    """A distribution of initial states; `channels` is the number of fields."""
+class Sampler(Protocol):
+    """A distribution of fields, initial states or inputs; `channels` is the number of fields."""
 
     @property
     def channels(self) -> int: ...

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key
+from pdejax.core import Count, Grid, Key, Positive, Real, Whole, check_options, register
 from pdejax.equations.sampling.series import uniform
 
 
+@register("sampler", "sum_of_sines")
 @dataclasses.dataclass(frozen=True)
 class SumOfSines:
     """Sum of `count` sines with random amplitude, phase and integer wavenumbers.
@@ -21,11 +22,16 @@ class SumOfSines:
     `amplitude`: amplitudes are uniform in `[-amplitude, amplitude]`; `mean`: added afterwards.
     """
 
-    count: int = 10
-    wavenumbers: tuple[int, int] = (1, 2)
-    amplitude: float = 0.5
-    mean: float = 0.0
-    channels: int = 1
+    count: Count = 10
+    wavenumbers: tuple[Whole, Whole] = (1, 2)
+    amplitude: Positive = 0.5
+    mean: Real = 0.0
+    channels: Count = 1
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.wavenumbers[0] > self.wavenumbers[1]:
+            raise ValueError(f"wavenumbers should be [smallest, largest], got {list(self.wavenumbers)}")
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         low, high = self.wavenumbers

@@ -5,10 +5,11 @@ import dataclasses
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key, resample
+from pdejax.core import Count, Grid, Key, Real, check_options, register, resample
 from pdejax.equations.sampling.series import normal
 
 
+@register("sampler", "truncated_fourier")
 @dataclasses.dataclass(frozen=True)
 class TruncatedFourier:
     """`mean + amplitude *` a random Fourier series with equally strong modes up to `cutoff` on each axis.
@@ -18,12 +19,15 @@ class TruncatedFourier:
     does not depend on the resolution), otherwise it has unit variance; `amplitude`, `mean`: applied afterwards.
     """
 
-    cutoff: int = 5
+    cutoff: Count = 5
     zero_mean: bool = True
     max_one: bool = True
-    amplitude: float = 1.0
-    mean: float = 0.0
-    channels: int = 1
+    amplitude: Real = 1.0
+    mean: Real = 0.0
+    channels: Count = 1
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         coarse = normal(key, (2 * self.cutoff + 1,) * grid.ndim + (self.channels,))

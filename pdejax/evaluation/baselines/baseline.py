@@ -47,13 +47,3 @@ def build_baselines(
         except ValueError as reason:
             skipped[name] = str(reason)
     return made, skipped
-
-
-def problem_of(data: Any) -> Any:
-    """What the data are solutions of.
-
-    **Raises:** `ValueError` if they do not say.
-    """
-    if data.family is None:
-        raise ValueError("the data do not say which equation they solve, so there is no solver to compare with")
-    return data.family

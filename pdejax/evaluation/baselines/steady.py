@@ -6,23 +6,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pdejax.evaluation.baselines.baseline import Baseline, Maker, problem_of
+from pdejax.evaluation.baselines.baseline import Baseline, Maker
 from pdejax.evaluation.predictor import FieldMap
-from pdejax.solvers import solve_problem
+
+
+def _generator(dataset: Any) -> tuple[Any, Any]:
+    if dataset.family is None or dataset.simulator is None:
+        raise ValueError("the data set does not say by which solver it was made")
+    return dataset.family, dataset.simulator
 
 
 def solver(dataset: Any, start: int = 0) -> Baseline:
     """The solver that made the data, on the grid the data are stored on."""
-    problem = problem_of(dataset)
-    fine = " x ".join(map(str, problem.solve_grid.shape))
-    make = lambda parameters: lambda inputs: solve_problem(problem, inputs, parameters).u[..., None]
+    family, made = _generator(dataset)
+    fine, make = " x ".join(map(str, made.domain(family).shape)), lambda parameters: made.stepper(family, parameters)
     meaning = f"the solver on the stored grid; the data were solved on {fine} points"
     return Baseline("solver, stored grid", meaning, FieldMap(make), double=True)
 
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The solver on every second point of the stored grid, interpolated linearly."""
-    problem, shape = problem_of(dataset), dataset.domain.shape
+    (family, made), shape = _generator(dataset), dataset.domain.shape
     if any(n % 2 == 0 for n in shape):
         raise ValueError("every second point of an even number of points misses the boundary")
     coarse = tuple((n + 1) // 2 for n in shape)
@@ -37,7 +41,7 @@ def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     def make(parameters: Mapping[str, Any]) -> Callable[[Any], Any]:
         def solve(inputs: Any) -> Any:
             thin = (..., *(slice(None, None, 2),) * ndim, slice(None))
-            u = solve_problem(problem, inputs[thin], parameters).u
+            u = made.stepper(family, parameters)(inputs[thin])[..., 0]
             return interpolate(u).reshape(*inputs.shape[:-1], 1)
 
         return solve

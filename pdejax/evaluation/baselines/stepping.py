@@ -1,15 +1,17 @@
 """What every result table holds beside the model: what is gained over doing little, and over computing coarsely."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 
 from pdejax.core import Key, State, TimedStepper, hashed_by_identity, resample
-from pdejax.evaluation.baselines.baseline import Baseline, Maker, problem_of
+from pdejax.equations import Family
+from pdejax.evaluation.baselines.baseline import Baseline, Maker
 from pdejax.evaluation.baselines.linear import fit_linear_propagator
 from pdejax.evaluation.predictor import BoundStepper, as_predictor
-from pdejax.solvers import problem_stepper
+from pdejax.solvers import ETDRK
 
 LARGER_STEP = 4
 COARSER_GRID = 2
@@ -68,14 +70,25 @@ def linear(dataset: Any, start: int = 0) -> Baseline:
     return Baseline("best linear propagator", meaning, as_predictor(stepper, dataset.step))
 
 
+def generator_of(dataset: Any) -> tuple[Family, ETDRK]:
+    """What was solved and what solved it, at any resolution.
+
+    **Raises:** `ValueError` if that is not known, or the solver has one resolution.
+    """
+    if dataset.family is None or not isinstance(dataset.simulator, ETDRK):
+        raise ValueError("the data set does not say by which solver of many resolutions it was made")
+    return dataset.family, dataset.simulator
+
+
 def _solver(
     dataset: Any, start: int, label: str, meaning: str, shape: tuple[int, ...], substeps: int, double: bool = True
 ) -> Baseline:
-    problem = problem_of(dataset)
-    outer, elapsed = tuple(dataset.domain.shape), problem.burn_in + start
+    family, simulator = generator_of(dataset)
+    simulator = dataclasses.replace(simulator, shape=shape, substeps=substeps)
+    outer, elapsed = tuple(dataset.domain.shape), family.times.burn_in + start if family.times else start
 
     def make(parameters: Mapping[str, Any]) -> OnGrid:
-        return OnGrid(problem_stepper(problem, parameters, shape=shape, substeps=substeps), shape, outer, elapsed)
+        return OnGrid(simulator.stepper(family, parameters), shape, outer, elapsed)
 
     return Baseline(label, meaning, BoundStepper(make, dataset.step), double)
 
@@ -86,31 +99,31 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
     It computes in float64 like the generator: in a chaotic system the rounding of the stored frame to float32 alone
     ends the agreement at some time.
     """
-    problem = problem_of(dataset)
+    family, made = generator_of(dataset)
     meaning = "the solver that made the data, restarted from the stored float32 frame: what is attainable"
-    return _solver(dataset, start, "solver as generated", meaning, tuple(problem.solve_grid.shape), problem.substeps)
+    return _solver(dataset, start, "solver as generated", meaning, made.domain(family).shape, made.substeps)
 
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
-    problem = problem_of(dataset)
+    family, made = generator_of(dataset)
     if not getattr(dataset.domain, "periodic", False):
         raise ValueError("states are resampled spectrally, which needs a periodic grid")
-    shape = tuple(max(n // COARSER_GRID, 4) for n in problem.solve_grid.shape)
+    shape = made.domain(family, coarser=COARSER_GRID).shape
     grid = " x ".join(map(str, shape))
     meaning = f"the same solver on {grid} points, resampled spectrally"
-    return _solver(dataset, start, f"solver, {grid} points", meaning, shape, problem.substeps)
+    return _solver(dataset, start, f"solver, {grid} points", meaning, shape, made.substeps)
 
 
 def solver_large_step(dataset: Any, start: int = 0) -> Baseline:
     """The same solver with a quarter of its steps."""
-    problem = problem_of(dataset)
-    if problem.substeps < 2:
+    family, made = generator_of(dataset)
+    if made.substeps < 2:
         raise ValueError("the solver already takes a single step per frame")
-    substeps = max(1, problem.substeps // LARGER_STEP)
-    meaning = f"the same solver with {substeps} instead of {problem.substeps} steps per frame"
+    substeps = max(1, made.substeps // LARGER_STEP)
+    meaning = f"the same solver with {substeps} instead of {made.substeps} steps per frame"
     label = f"solver, {substeps} step{'s' if substeps > 1 else ''} per frame"
-    return _solver(dataset, start, label, meaning, tuple(problem.solve_grid.shape), substeps)
+    return _solver(dataset, start, label, meaning, made.domain(family).shape, substeps)
 
 
 def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *, double: bool = False) -> Baseline:
@@ -129,13 +142,13 @@ def solver_at(dataset: Any, start: int, shape: tuple[int, ...], substeps: int, *
 def solver_resolutions(dataset: Any) -> list[tuple[tuple[int, ...], int]]:
     """Grids and steps per frame that span what the solver can trade: the data's grid and its own, whole and three,
     two and one quarter of it, each with all, a quarter and one of its steps."""
-    problem = problem_of(dataset)
-    whole = tuple(problem.solve_grid.shape)
+    family, made = generator_of(dataset)
+    whole = made.domain(family).shape
     shapes = [whole, tuple(dataset.domain.shape)]
     if getattr(dataset.domain, "periodic", False):
         even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
         shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
-    substeps = [problem.substeps, max(1, problem.substeps // LARGER_STEP), 1]
+    substeps = [made.substeps, max(1, made.substeps // LARGER_STEP), 1]
     finest_first = sorted(dict.fromkeys(shapes), reverse=True)
     return [(shape, count) for shape in finest_first for count in dict.fromkeys(substeps)]
 

@@ -19,7 +19,9 @@ def _exponent(dataset: Any, truth: Reference) -> LyapunovExponent:
     count = max(2, min(LYAPUNOV_STATES, len(truth.states)))
     rows = np.arange(count) % len(truth.states)
     parameters = {name: values[rows] for name, values in truth.parameters.items()}
-    return largest_lyapunov_exponent(dataset.family, truth.first()[rows], parameters=parameters, steps=LYAPUNOV_STEPS)
+    return largest_lyapunov_exponent(
+        dataset.family, dataset.simulator, truth.first()[rows], parameters=parameters, steps=LYAPUNOV_STEPS
+    )
 
 
 def lyapunov_section(dataset: Any, truth: Reference) -> tuple[LyapunovExponent | None, dict[str, Any]]:

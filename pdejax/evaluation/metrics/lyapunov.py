@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pdejax.core import Key, Stepper, TimedStepper, hashed_by_identity, known, resample, trajectory
+from pdejax.equations import Family
 from pdejax.evaluation.metrics.errors import AnyArray
-from pdejax.solvers import problem_stepper
+from pdejax.solvers import Simulator
 
 SEPARATION = 1e-7  # of two trajectories, relative to the state: far above float64's rounding, far below curvature
 
@@ -126,7 +127,8 @@ def growth_rates(
 
 
 def largest_lyapunov_exponent(
-    problem: Any,
+    family: Family,
+    simulator: Simulator,
     initial: Float[AnyArray, "state *space channel"] | None = None,
     *,
     parameters: Mapping[str, AnyArray] | None = None,
@@ -136,15 +138,15 @@ def largest_lyapunov_exponent(
     method: str = "tangent",
     seed: int = 0,
 ) -> LyapunovExponent:
-    """The largest Lyapunov exponent of a problem, measured by its own solver in float64.
+    """The largest Lyapunov exponent of a family, measured by its own solver in float64.
 
     Where parameters vary from state to state the exponent is that of their mean. With a varying `step` a unit of time
     is the nominal one, that of the data set.
 
     **Arguments:**
 
-    - `problem`: that evolves in time.
-    - `initial`: states on the attractor, on the problem's grid or its solver's; drawn from the problem when omitted,
+    - `family`: that evolves in time; `simulator`: by what.
+    - `initial`: states on the attractor, on the family's grid or its solver's; drawn from the family when omitted,
         whose `burn_in` frames then come on top of the transient.
     - `parameters`: of the given states, arrays `(state,)`; drawn with the states when those are.
     - `states`: how many to draw.
@@ -153,28 +155,29 @@ def largest_lyapunov_exponent(
 
     **Raises:** `ValueError` for a steady problem or fewer than two states, which leave no standard error.
     """
-    if problem.steady:
-        raise ValueError(f"problem {problem.name!r} is steady: it has no Lyapunov exponent")
+    if family.times is None:
+        raise ValueError(f"problem {family.name!r} is steady: it has no Lyapunov exponent")
     count = states if initial is None else len(initial)
     if count < 2:
         raise ValueError(f"a standard error needs at least 2 initial states, got {count}")
     with jax.enable_x64(True):
         if initial is None:
-            initial, parameters = jax.vmap(lambda i: problem.draw(seed, i))(jnp.arange(states))
-            transient += problem.burn_in
+            fields, parameters = jax.vmap(lambda i: family.draw(seed, i, simulator.domain(family)))(jnp.arange(states))
+            initial = jnp.stack([fields[name] for name in family.fields], axis=-1)
+            transient += family.times.burn_in
         given = {name: jnp.asarray(values, jnp.float64) for name, values in (parameters or {}).items()}
-        u = resample(jnp.asarray(initial, jnp.float64), problem.solve_grid.shape)
+        u = resample(jnp.asarray(initial, jnp.float64), simulator.domain(family).shape)
         each = growth_rates(
-            problem_stepper(problem, given),
+            simulator.stepper(family, given),
             u,
-            step=problem.step,
+            step=family.step,
             steps=steps,
             transient=transient,
             method=method,
             key=jax.random.key(seed),
         )
     error = float(each.std(ddof=1) / np.sqrt(len(each)))
-    return LyapunovExponent(float(each.mean()), error, each, steps * problem.step)
+    return LyapunovExponent(float(each.mean()), error, each, steps * family.step)
 
 
 def in_lyapunov_times(value: float, exponent: LyapunovExponent | None) -> float | None:

@@ -1,6 +1,6 @@
 """Tables and notes about systems measured on the same reference."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pdejax.evaluation.metrics.table import metric_of
@@ -90,12 +90,9 @@ def about_systems(document: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def data_section(dataset: Mapping[str, Any], more: Iterable[str]) -> Section:
-    """Which data, of which equation, and how they were made.
-
-    **Arguments:** `dataset`: that section of the document; `more`: sections of the problem to show.
-    """
-    problem = dataset["problem"]
+def data_section(dataset: Mapping[str, Any]) -> Section:
+    """Which data, of which equation, and how they were made, from that section of the document."""
+    unknown = {"Equation": "the data do not say which equation they solve"}
     box = " × ".join(f"{x:.6g}" for x in dataset["lengths"])
     rows = {
         "Data set": f"{escape(dataset['name'])}, split {escape(dataset['split'])}: {dataset['trajectories']} of "
@@ -105,19 +102,21 @@ def data_section(dataset: Mapping[str, Any], more: Iterable[str]) -> Section:
         + (", periodic" if dataset["periodic"] else ""),
         **({"Time between frames": number(dataset["step"], 6)} if dataset["step"] else {}),
         "Fields": escape(", ".join(dataset["fields"])),
-        **(_how_made(dataset, more) if problem else {"Equation": "the data do not say which equation they solve"}),
+        **(_how_made(dataset) if dataset["family"] else unknown),
         "Fingerprint": f"<code>{escape(dataset['fingerprint'])}</code>",
     }
     return Section.of("Data", formulas(dataset["latex"], dataset["equation"], "equation"), facts(rows))
 
 
-def _how_made(dataset: Mapping[str, Any], more: Iterable[str]) -> dict[str, str]:
-    """What the problem and the recipe tell."""
-    problem, recipe = dataset["problem"], dataset["recipe"]
+def _how_made(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """What the family, its solver and the recipe tell."""
+    family, recipe = dataset["family"], dataset["recipe"]
     return {
-        "Varies between trajectories": words(problem.get("vary") or {}),
-        "Parameters set": words(problem.get("parameters") or {}),
-        **{name.capitalize(): words(problem[name]) for name in more if problem.get(name)},
+        "Varies between trajectories": words(family["vary"]),
+        "Parameters set": words(family["equation"]["parameters"]),
+        "Drawn": words(family["draws"]),
+        **({"Time": words(family["times"])} if family.get("times") else {}),
+        "Solver": words(dataset["simulator"]),
         "Splits": words(recipe.get("splits") or {}),
         "Seed": words(recipe.get("seed")),
         escape(dataset["check"].capitalize()): words(dataset["self_difference"] or {}),

@@ -66,7 +66,7 @@ def sections(result: Result, folder: Path) -> Page:
         Section.of("Spectra", *_spectra(result)),
         training_section(folder),
         Section.of("How to read the numbers", notes(_notes(document))),
-        data_section(dataset, ("initial", "time", "solver")),
+        data_section(dataset),
         configuration_section(folder),
         versions_section(document),
     )

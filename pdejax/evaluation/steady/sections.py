@@ -34,7 +34,7 @@ def sections(result: Result, folder: Path) -> Page:
         Section.of("Errors", _distribution(result)),
         training_section(folder),
         Section.of("How to read the numbers", notes(_notes(document))),
-        data_section(dataset, ("input", "solver")),
+        data_section(dataset),
         configuration_section(folder),
         versions_section(document),
     )

@@ -10,7 +10,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Frozen, Key, Keys, Of, Real, Scalar, check_options, frozen, per_channel, register
+from pdejax.core import (
+    Count,
+    Frozen,
+    Key,
+    Keys,
+    Of,
+    Real,
+    Scalar,
+    Scaling,
+    check_options,
+    frozen,
+    per_channel,
+    register,
+)
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.fitting import fitted_network
@@ -148,7 +161,7 @@ class NeuralODE(AbstractMethod):
     def build(self, network: Any, card: DataCard, *, key: Key) -> ContinuousOperator:
         if card.input_names:
             raise ValueError(f"a neural_ode moves in time, but the data map {', '.join(card.input_names)}: take steady")
-        if isinstance(self.error, Sobolev) and "length" in card.parameter_names:
+        if isinstance(self.error, Sobolev) and Scaling.columns[0] in card.parameter_names:
             raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
         key_field, key_space, key_noise = jax.random.split(key, 3)
         normalisation = Normalisation.of(card)

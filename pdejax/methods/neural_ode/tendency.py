@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import lineax
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, call, per_channel
+from pdejax.core import Grid, Scaling, call, per_channel
 from pdejax.equations import Equation
 from pdejax.methods.operators.binding import Condition
 from pdejax.methods.operators.normalisation import Normalisation
-from pdejax.solvers import Integrator, NoiseKind, check_solver
+from pdejax.solvers import Integrator, NoiseKind, batch_axis, check_solver, rhs
 
 
 @functools.lru_cache
@@ -42,18 +42,17 @@ class KnownPhysics(eqx.Module):
     def __call__(self, z: Float[Array, "batch *space channel"], condition: Condition) -> Array:
         """The rate of a normalised field, in its units."""
         n, equation = self.normalisation, self.equation
-        values, table = {}, None
+        columns = {}
         if condition is not None:
             table = condition * n.parameter_std[None] + n.parameter_mean[None]
-            known = (*equation.parameters, "length")
-            values = {name: table[:, i] for i, name in enumerate(self.names) if name in known}
+            columns = {name: table[:, i] for i, name in enumerate(self.names)}
+        values, scaling = Scaling.split(columns)
+        values = {name: value for name, value in values.items() if name in equation.parameters}
         std = per_channel(n.std, z)
-        u = z * std + per_channel(n.mean, z)
-        rate = equation.rhs(u, Grid(z.shape[1:-1], self.lengths), values, dealias=2 / 3) / std
-        if table is None or "step" not in self.names:
-            return rate
+        u, grid = z * std + per_channel(n.mean, z), Grid(z.shape[1:-1], self.lengths)
+        rate = rhs(equation, u, grid, values, scaling=scaling, dealias=2 / 3) / std
         # time is counted in the data's nominal steps, which last longer or shorter where they vary
-        return rate * table[:, self.names.index("step")].reshape((-1,) + (1,) * (z.ndim - 1))
+        return rate * batch_axis(scaling.step, z.ndim - 1)
 
 
 class Tendency(eqx.Module):

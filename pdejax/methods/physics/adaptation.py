@@ -1,13 +1,13 @@
 """Changing the Gaussians of a field where the residual asks for it: fewer, more, smaller, elsewhere."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pdejax.core import Key
+from pdejax.core import Count, Given, Key, NotNegative, Whole
 from pdejax.data import QuasiRandomPoints
 from pdejax.methods.operators.coordinate import PhysicsField
 from pdejax.networks import GaussianField, GaussianLattice
@@ -23,14 +23,14 @@ def sizes_of(field: Any) -> dict[str, Any]:
 
 
 def adapt_field(
-    model: PhysicsField,
+    model: Annotated[PhysicsField, Given()],
     *,
-    prune: float = 0.0,
-    split: int = 0,
-    add: int = 0,
-    move: int = 0,
-    candidates: int = 4096,
-    key: Key,
+    prune: NotNegative = 0.0,
+    split: Whole = 0,
+    add: Whole = 0,
+    move: Whole = 0,
+    candidates: Count = 4096,
+    key: Annotated[Key, Given()],
 ) -> PhysicsField:
     """The model with other Gaussians: first weak ones leave, then strong ones split, then new ones come.
 

@@ -10,12 +10,9 @@ import numpy as np
 import scipy.linalg
 import sympy
 from scipy import sparse
-from scipy.integrate import BDF, DOP853
 
 from pdejax.core import known
-from pdejax.equations._boundary_value import BoundaryValueProblem, Condition
-from pdejax.equations._residual import SYMBOLS, Order, Residual, linearised
-from pdejax.equations.language.evaluate import evaluate
+from pdejax.equations import SYMBOLS, BoundaryValueProblem, Condition, Order, Residual, evaluate, linearised
 from pdejax.solvers.chebyshev.nodes import Axis, Chebyshev, Clustered, Fourier, Nodes
 
 Progress = Callable[[int, int], None]
@@ -453,11 +450,15 @@ class _Lines:
 
 def _implicit(lines: _Lines, *given: Any, **tolerances: float) -> Any:
     """Backward differences of variable order and step, of Shampine and Reichelt (1997)."""
+    from scipy.integrate import BDF
+
     return BDF(lines, *given, jac=lines.jacobian, **tolerances)  # type: ignore[arg-type]
 
 
 def _explicit(lines: _Lines, *given: Any, **tolerances: float) -> Any:
     """The eighth-order method of Dormand and Prince; Hairer, Norsett and Wanner (1993), II.10."""
+    from scipy.integrate import DOP853
+
     return DOP853(lines, *given, **tolerances)  # type: ignore[arg-type]
 
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from pdejax.core import Boundary, Grid, known
-from pdejax.equations import expand_rank, traced, working
+from pdejax.core import Grid, Value, known
+from pdejax.solvers._arrays import expand_rank, traced, working
 from pdejax.solvers.elliptic.conjugate_gradient import conjugate_gradient, dot
 from pdejax.solvers.elliptic.fast_poisson import fast_poisson
 from pdejax.solvers.elliptic.multigrid import v_cycle
@@ -36,9 +36,8 @@ class EllipticSolution(eqx.Module):
 
 
 def _check_grid(grid: Grid) -> None:
-    if any(b is not Boundary.DIRICHLET for b in grid.boundaries):
-        found = ", ".join(b.value for b in grid.boundaries)
-        raise ValueError(f"elliptic problems need the boundary 'dirichlet' on every axis, got {found}")
+    if any(side != Value() for pair in grid.ends for side in pair):
+        raise ValueError(f"elliptic problems need the end Value('0') at every side, got {grid.ends}")
     if min(grid.shape) < 3:
         raise ValueError(f"elliptic problems need three points an axis, both end points included, got {grid.shape}")
 
@@ -90,7 +89,7 @@ def elliptic_operator(
     - `u`: node values `(*batch, *space)`; those on the boundary are used as they are.
     - `a`, `grid`, `c`: as in `solve_elliptic`.
 
-    **Raises:** `ValueError` if shapes do not fit, `a` is not positive or the grid is not Dirichlet.
+    **Raises:** `ValueError` if shapes do not fit, `a` is not positive or the grid has other ends.
     """
     _check_grid(grid)
     _check_field("u", u, grid)
@@ -168,7 +167,7 @@ def solve_elliptic(
 
     - `a`: positive coefficient at the nodes, `(*batch, *space)`, or `None` for one.
     - `f`: right-hand side at the nodes, `(*batch, *space)`; its boundary values do not matter.
-    - `grid`: nodes including both end points, Dirichlet on every axis.
+    - `grid`: nodes including both end points, the end `Value()` at every side.
     - `c`: a number, one per sample `(*batch,)`, or a node field `(*batch, *space)`. Where `a` and `c` are constant in
         space, c / a may be anything but minus an eigenvalue, e.g. c = -k^2 (Helmholtz); otherwise the operator must be
         positive definite.
@@ -182,7 +181,7 @@ def solve_elliptic(
     - `one_by_one`: samples after each other instead of all at once; `None` for the faster one, which is the former on
         CPUs.
 
-    **Raises:** `ValueError` if shapes do not fit, `a` is not positive or the grid is not Dirichlet.
+    **Raises:** `ValueError` if shapes do not fit, `a` is not positive or the grid has other ends.
     """
     _check_grid(grid)
     if preconditioner not in PRECONDITIONERS:

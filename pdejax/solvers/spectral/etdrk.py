@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.core import known
-from pdejax.equations import Imaginary, compose, scale, working
+from pdejax.solvers._arrays import Imaginary, compose, scale, working
 from pdejax.solvers.spectral.phi import phi_functions
 
 Fields = tuple[Any, ...]

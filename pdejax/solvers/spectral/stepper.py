@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key, hashed_by_identity
-from pdejax.equations import Equation, SpectralForm, batch_axis, expand_rank, lift, traced, working
+from pdejax.core import Grid, Key, Scaling, hashed_by_identity
+from pdejax.equations import Equation
+from pdejax.solvers._arrays import batch_axis, expand_rank, lift, traced, working
 from pdejax.solvers.spectral.etdrk import ETDRK2, ETDRK4, etdrk
+from pdejax.solvers.spectral.form import SpectralForm, discretise
 
 
 @hashed_by_identity
@@ -66,6 +68,7 @@ def spectral_stepper(
     order: int = 4,
     substeps: int = 1,
     parameters: Mapping[str, Any] | None = None,
+    scaling: Scaling | None = None,
     dealias: float | None = 2 / 3,
 ) -> SpectralStepper:
     """The pseudo-spectral Stepper of an equation on a periodic grid.
@@ -77,14 +80,17 @@ def spectral_stepper(
     - `dt`: one solver step, a number or array `(batch,)`.
     - `order`: of the exponential integrator in time, 2 or 4.
     - `substeps`: solver steps per call.
-    - `parameters`: numbers or arrays `(batch,)`; `length` is a factor on the lengths of the domain.
+    - `parameters`: numbers or arrays `(batch,)`.
+    - `scaling`: factors on the lengths of the grid and on `dt`, numbers or arrays `(batch,)`.
     - `dealias`: fraction of modes that products see and make (2/3 is exact for quadratic ones); `None` for all.
 
     **Raises:** `ValueError` if equation and grid do not fit or an argument is out of range.
     """
     if substeps < 1:
         raise ValueError(f"spectral_stepper needs at least one substep, got {substeps}")
-    form = equation.discretise(grid, parameters, dealias=dealias)
+    scaling = Scaling() if scaling is None else scaling
+    form = discretise(equation, grid, parameters, scaling=scaling, dealias=dealias)
+    dt = scaling.step * dt
     step = dt if traced(dt) else np.asarray(dt, np.float64)
     column = batch_axis(step, grid.ndim)
     rank = grid.ndim + (np.ndim(step) > 0)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pdejax.data import Dataset, DiskFeed, WindowFeed, WindowOrder, choose_feed
-from pdejax.solvers import problem_stepper
 
 WINDOW, BATCH = 3, 7  # 10 trajectories of 6 windows: an epoch is 60 windows, not a multiple of 7
 
@@ -36,18 +35,19 @@ def stream(train):
 
 def test_target_is_the_solution_of_the_input(burgers, stream):
     """Input, target and parameters of a sample belong together: the solver confirms every pair of a batch."""
+    family, simulator = burgers
     for batch in stream[:3]:
         with jax.enable_x64(True):
             columns = jnp.asarray(batch.parameters, jnp.float64)
-            parameters = {name: columns[:, i] for i, name in enumerate(burgers.parameter_names)}
-            stepper = problem_stepper(burgers, parameters)
+            parameters = {name: columns[:, i] for i, name in enumerate(family.parameter_names)}
+            stepper = simulator.stepper(family, parameters)
             for frame in range(WINDOW - 1):
                 expected = stepper(jnp.asarray(batch.states[:, frame], jnp.float64))
                 np.testing.assert_allclose(batch.states[:, frame + 1], expected, rtol=1e-6, atol=1e-6)
         # with another sample's parameters it would not be
         shifted = {name: jnp.roll(value, 1) for name, value in parameters.items()}
         with jax.enable_x64(True):
-            wrong = problem_stepper(burgers, shifted)(jnp.asarray(batch.states[:, 0], jnp.float64))
+            wrong = simulator.stepper(family, shifted)(jnp.asarray(batch.states[:, 0], jnp.float64))
         assert np.abs(np.asarray(wrong) - batch.states[:, 1]).max() > 5e-3
 
 

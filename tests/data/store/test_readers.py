@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pdejax.core import Boundary, Grid, register
+from pdejax.core import Grid, register
 from pdejax.core._registry import _FACTORIES
 from pdejax.data import Arrays, Dataset, DiskFeed, Split, Trajectories, Window, batches_of, open_data
 from pdejax.data.store import statistics
@@ -25,7 +25,7 @@ def test_an_array_with_a_card(tmp_path):
     data = open_data(tmp_path / "heat.npy")
     assert (data.name, data.step, data.field_names, data.split_names) == ("warm", 0.5, ("T",), ("train", "test"))
     assert data.domain.lengths == (2.0,)
-    assert data.domain.boundaries[0] is not Boundary.PERIODIC
+    assert not data.domain.periodic
     np.testing.assert_array_equal(data.split("test").states, np.float32(STATES[10:]))
 
 

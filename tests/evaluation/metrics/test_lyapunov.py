@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.equations import Problem
+from pdejax.data import read_problem
 from pdejax.evaluation.metrics.lyapunov import METHODS, growth_rates, in_lyapunov_times, largest_lyapunov_exponent
 from pdejax.solvers import spectral_stepper
 
@@ -32,14 +32,16 @@ class Logistic(eqx.Module):
         return 4 * u * (1 - u)
 
 
-def problem(equation, length, shape=32, **time):
-    return Problem.from_spec(
+def problem(equation, length, shape=32, substeps=1, vary=None, **time):
+    return read_problem(
         {
             "name": "known",
             "equation": equation,
+            "vary": vary or {},
             "domain": {"shape": [shape], "lengths": [length]},
             "initial": {"kind": "sum_of_sines", "count": 4, "wavenumbers": [1, 3], "amplitude": 0.5},
             "time": time,
+            "solver": {"substeps": substeps},
         }
     )
 
@@ -65,7 +67,7 @@ def test_the_logistic_map(x64, key):
 
 def test_diffusion_decays_at_the_rate_of_its_slowest_mode():
     known = problem({"terms": ["u_t = 0.1*u_xx - 0.2*u"], "ndim": 1}, 2 * np.pi, step=0.5, substeps=2)
-    exponent = largest_lyapunov_exponent(known, states=3, steps=20, transient=200)
+    exponent = largest_lyapunov_exponent(*known, states=3, steps=20, transient=200)
     np.testing.assert_allclose(exponent.each, -0.2, rtol=1e-6)  # the mean decays by -0.2, mode 1 by -0.3
     assert not exponent.chaotic
     assert exponent.time is None
@@ -73,13 +75,13 @@ def test_diffusion_decays_at_the_rate_of_its_slowest_mode():
 
 
 def test_parameters_belong_to_their_states():
-    known = problem({"terms": ["u_t = nu*u_xx + r*u"], "parameters": {"nu": 0.1, "r": 0.0}, "ndim": 1}, 6.0, step=1.0)
-    varied = Problem.from_spec({**known.spec, "vary": {"r": [0.1, 0.3]}})
+    equation = {"terms": ["u_t = nu*u_xx + r*u"], "parameters": {"nu": 0.1, "r": 0.0}}
+    varied = problem(equation, 6.0, vary={"r": [0.1, 0.3]}, step=1.0)
     rates = np.array([0.1, 0.3], np.float32)
     initial = np.random.default_rng(0).normal(size=(2, 32, 1)).astype(np.float32)
-    exponent = largest_lyapunov_exponent(varied, initial, parameters={"r": rates}, steps=10, transient=100)
+    exponent = largest_lyapunov_exponent(*varied, initial, parameters={"r": rates}, steps=10, transient=100)
     np.testing.assert_allclose(exponent.each, rates, rtol=1e-6)
-    drawn = largest_lyapunov_exponent(varied, states=4, steps=10, transient=100)
+    drawn = largest_lyapunov_exponent(*varied, states=4, steps=10, transient=100)
     assert ((drawn.each > 0.1) & (drawn.each < 0.3)).all()
 
 
@@ -91,7 +93,7 @@ def chaos():
 
 def test_kuramoto_sivashinsky(chaos):
     """0.043 to 0.048: Edson et al. (2019), doi 10.1017/S1446181119000105, and Cvitanovic et al. (2010)."""
-    exponent = largest_lyapunov_exponent(chaos, states=16, steps=1500)
+    exponent = largest_lyapunov_exponent(*chaos, states=16, steps=1500)
     assert exponent.standard_error < 0.002
     assert 0.043 - 2 * exponent.standard_error < exponent.value < 0.048 + 2 * exponent.standard_error
     assert exponent.chaotic
@@ -99,14 +101,14 @@ def test_kuramoto_sivashinsky(chaos):
 
 
 def test_two_trajectories_agree_with_the_tangent(chaos):
-    tangent, difference = (largest_lyapunov_exponent(chaos, states=2, steps=40, method=m) for m in METHODS)
+    tangent, difference = (largest_lyapunov_exponent(*chaos, states=2, steps=40, method=m) for m in METHODS)
     np.testing.assert_allclose(tangent.each, difference.each, atol=1e-4)
 
 
 def test_time_runs_with_the_steps(x64, key):
     """du/dt = cos(t) u: the growth over a time t is sin(t)."""
-    known = problem({"terms": ["u_t = cos(t)*u"], "ndim": 1}, 6.0, step=0.1)
-    stepper = spectral_stepper(known.equation, known.grid, 0.025, substeps=4, dealias=None)
+    known, _ = problem({"terms": ["u_t = cos(t)*u"], "ndim": 1}, 6.0, step=0.1)
+    stepper = spectral_stepper(known.equation, known.domain, 0.025, substeps=4, dealias=None)
     rate = growth_rates(stepper, np.ones((1, 32, 1)), step=0.1, steps=10, key=key)
     np.testing.assert_allclose(rate, np.sin(1.0) / 1.0, rtol=1e-6)
 
@@ -121,4 +123,4 @@ def test_time_runs_with_the_steps(x64, key):
 )
 def test_requests_that_cannot_be_met(chaos, options, message):
     with pytest.raises(ValueError, match=message):
-        largest_lyapunov_exponent(chaos, **options)
+        largest_lyapunov_exponent(*chaos, **options)

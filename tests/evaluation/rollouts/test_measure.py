@@ -8,7 +8,6 @@ import pytest
 from pdejax.core import StepperPredictor
 from pdejax.evaluation import BASELINES, METRICS, Result, compare, evaluate, fit_linear_propagator
 from pdejax.evaluation.predictor import BoundStepper
-from pdejax.solvers import problem_stepper
 
 TOP = ["dataset", "environment", "evaluators", "protocol", "skipped", "systems", "times"]
 DATASET = [
@@ -134,7 +133,7 @@ def test_numbers_of_a_model_that_is_known_to_be_wrong(dataset, evaluation):
 
 def test_the_solver_and_its_coarser_forms_work_with_parameters_of_each_trajectory(diffusion):
     dataset = diffusion(vary=True)
-    predictor = BoundStepper(lambda p: problem_stepper(dataset.problem, p), dataset.step)
+    predictor = BoundStepper(lambda p: dataset.simulator.stepper(dataset.family, p), dataset.step)
     result = evaluate(predictor, dataset, chunk=2)
     assert list(result.document["systems"]) == ["model", *BASELINES]
     for name in ("model", "solver", "solver_coarse_grid", "solver_large_step"):  # exact for a linear equation
@@ -144,7 +143,7 @@ def test_the_solver_and_its_coarser_forms_work_with_parameters_of_each_trajector
 
 
 def test_a_bare_stepper_is_repeated(dataset):
-    solver = problem_stepper(dataset.problem)
+    solver = dataset.simulator.stepper(dataset.family)
     assert evaluate(solver, dataset, baselines=False).metric("nrmse_gmean")["value"] < 1e-5  # exact for a linear one
     result, expected = (evaluate(one, dataset, baselines=False) for one in (Scale(0.9), scaled(dataset, 0.9)))
     np.testing.assert_array_equal(result.arrays["model/nrmse"], expected.arrays["model/nrmse"])

@@ -1,3 +1,5 @@
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -5,9 +7,10 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor, trajectory
+from pdejax.equations import Equation
 from pdejax.evaluation.predictor import BoundStepper
 from pdejax.evaluation.rollouts.stability import stability
-from pdejax.solvers import problem_stepper
+from pdejax.solvers import ETDRK
 
 X = 2 * np.pi * np.arange(16) / 16
 
@@ -94,11 +97,8 @@ def test_blocks_are_one_trajectory(initial, key):
 
 
 def test_time_goes_on_between_blocks(diffusion):
-    problem = diffusion().problem
-    forced = type(problem).from_spec(
-        {**problem.spec, "equation": {"terms": ["u_t = cos(t)"], "parameters": {}, "ndim": 1}}
-    )
-    steps = problem_stepper(forced, substeps=8)
+    forced = dataclasses.replace(diffusion().family, equation=Equation("u_t = cos(t)"), vary={})
+    steps = ETDRK(substeps=8).stepper(forced)
     result = stability(steps, np.zeros((1, 16, 1), "f4"), np.ones((1, 1, 16, 1), "f4"), steps=8, every=2)
     np.testing.assert_allclose(result.rms[:, 0], np.abs(np.sin(0.25 * np.array([2, 4, 6, 8]))), rtol=1e-4)
 
@@ -106,7 +106,7 @@ def test_time_goes_on_between_blocks(diffusion):
 def test_parameters_and_double_precision(diffusion):
     dataset = diffusion(vary=True)
     split = dataset.split("test")
-    solver = BoundStepper(lambda p: problem_stepper(dataset.problem, p), dataset.step)
+    solver = BoundStepper(lambda p: dataset.simulator.stepper(dataset.family, p), dataset.step)
     result = stability(
         solver, split.states[:, 0], split.states[:, 1:].swapaxes(0, 1), steps=12, every=3, double=True,
         parameters=split.parameters,

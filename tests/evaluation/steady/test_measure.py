@@ -4,10 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.data import Dataset, SplitSize, generate
-from pdejax.equations import SteadyProblem
+from pdejax.data import Dataset, SplitSize, generate, read_problem
 from pdejax.evaluation import METRICS, RolloutValidation, evaluate
-from pdejax.solvers import solve_problem
 
 SPEC = {
     "name": "poisson",
@@ -21,19 +19,19 @@ SPEC = {
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     root = tmp_path_factory.mktemp("poisson") / "poisson"
-    generate(SteadyProblem.from_spec(SPEC), root, {"train": SplitSize(8), "test": SplitSize(5)}, tolerance=1e-8)
+    generate(*read_problem(SPEC), root, {"train": SplitSize(8), "test": SplitSize(5)}, tolerance=1e-8)
     return Dataset.open(root)
 
 
 @pytest.fixture(scope="module")
 def evaluation(dataset):
-    off = lambda inputs: 1.5 * solve_problem(dataset.problem, inputs).u[..., None]
+    off = lambda inputs: 1.5 * dataset.simulator.solve(dataset.family, inputs).u[..., None]
     return evaluate(off, dataset)
 
 
 def test_errors_are_those_of_the_given_function(dataset, evaluation):
     split = dataset.split("test")
-    ours = 1.5 * np.asarray(solve_problem(dataset.problem, jnp.asarray(split.inputs)).u)
+    ours = 1.5 * np.asarray(dataset.simulator.solve(dataset.family, jnp.asarray(split.inputs)).u)
     truth = split.states[:, 0, ..., 0]
     norm = lambda x: np.linalg.norm(x.reshape(len(x), -1), axis=1)
     expected = norm(ours - truth) / norm(truth)
@@ -61,7 +59,7 @@ def test_what_needs_time_says_so(evaluation):
 
 def test_a_grid_without_a_middle_has_no_coarse_baseline(tmp_path):
     spec = {**SPEC, "domain": {"shape": [8, 8], "lengths": [1.0, 1.0]}, "solver": {}}
-    generate(SteadyProblem.from_spec(spec), tmp_path / "p", {"train": SplitSize(2), "test": SplitSize(2)})
+    generate(*read_problem(spec), tmp_path / "p", {"train": SplitSize(2), "test": SplitSize(2)})
     made = evaluate(lambda f: jnp.zeros_like(f), Dataset.open(tmp_path / "p"))
     assert "misses the boundary" in made.document["skipped"]["solver_coarse_grid"]
     assert made.metric("relative_l2")["value"] == pytest.approx(1.0)
@@ -70,7 +68,7 @@ def test_a_grid_without_a_middle_has_no_coarse_baseline(tmp_path):
 def test_validation_during_training_measures_the_same(dataset, evaluation):
     class Off:
         def predict(self, initial, times, *, key=None):
-            return 1.5 * solve_problem(dataset.problem, initial).u[None, ..., None]
+            return 1.5 * dataset.simulator.solve(dataset.family, initial).u[None, ..., None]
 
     found = RolloutValidation(dataset, "test", trajectories=5)(Off())
     assert found["valid/one_step_nrmse"] == pytest.approx(evaluation.metric("relative_l2")["value"], rel=1e-3)

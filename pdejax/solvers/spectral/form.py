@@ -1,6 +1,6 @@
 """A right-hand side on a periodic grid: linear symbol and nonlinear function in Fourier space."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -9,12 +9,11 @@ import jax.numpy as jnp
 import sympy
 from jaxtyping import Array, Complex, Float
 
-from pdejax.core import Grid
-from pdejax.equations._arrays import batch_axis, expand_rank, lift, scale, working
-from pdejax.equations._canonical import Canonical, Product
-from pdejax.equations._discretise import Discretisation
-from pdejax.equations.language.evaluate import evaluate
-from pdejax.equations.language.jets import TIME, Jet
+from pdejax.core import Grid, Scaling
+from pdejax.equations import TIME, Equation, Jet, evaluate
+from pdejax.solvers._arrays import batch_axis, expand_rank, lift, scale, working
+from pdejax.solvers.spectral.canonical import Product, canonical
+from pdejax.solvers.spectral.discretise import Discretisation
 
 Spectra = tuple[Complex[Array, "..."], ...]
 
@@ -24,7 +23,7 @@ class SpectralForm(eqx.Module):
 
     d/dt spectrum = linear * spectrum + nonlinear(spectra, t), with wavenumber factors, masks and forcing ready for use.
     `linear` holds one symbol per field, in NumPy float64 unless a parameter is traced, so that integrators can derive
-    accurate coefficients from it. Made by `Equation.discretise`.
+    accurate coefficients from it. Made by `discretise`.
     """
 
     linear: tuple[Any, ...]
@@ -88,13 +87,28 @@ class SpectralForm(eqx.Module):
 
 
 def discretise(
-    form: Canonical, fields: Sequence[str], grid: Grid, parameters: Mapping[str, Any], dealias: float | None
+    equation: Equation,
+    grid: Grid,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    scaling: Scaling | None = None,
+    dealias: float | None = None,
 ) -> SpectralForm:
-    """The arrays of `form` on `grid`; see `Equation.discretise`."""
+    """Linear symbol and nonlinear function of an equation on a periodic grid, in Fourier space.
+
+    **Arguments:** `equation`; `grid`; `parameters`: numbers or arrays `(batch,)`, defaults for those that are missing;
+    `scaling`: its `length` is a factor on the lengths of the grid; `dealias`: keep only modes below this fraction of
+    the Nyquist mode in and out of products, `None` for all.
+
+    **Raises:** `ValueError` if the grid is not periodic or has another number of axes, or for an unknown parameter.
+    """
+    if grid.ndim != equation.ndim:
+        raise ValueError(f"the equation {equation.terms} has {equation.ndim} space axes, the grid {grid.ndim}")
     if not grid.periodic:
-        kinds = ", ".join(b.value for b in grid.boundaries)
-        raise ValueError(f"a pseudo-spectral right-hand side needs periodic boundaries on every axis, got {kinds}")
-    build, rows = Discretisation(grid, parameters, dealias), range(len(fields))
+        raise ValueError(f"a pseudo-spectral right-hand side needs periodic ends on every axis, got {grid.ends}")
+    form, fields = canonical(equation), equation.fields
+    build = Discretisation(grid, equation.resolve(parameters), scaling or Scaling(), dealias)
+    rows = range(len(fields))
     static = tuple(p for p in form.products if p.static)
     moving = tuple(p for p in form.products if not p.static)
     wanted = {s.name for p in moving for s in p.constants}
@@ -113,9 +127,9 @@ def discretise(
         inputs=inputs,
         outputs=outputs,
         values=values,
-        coupled=tuple((t.row, list(fields).index(t.jet.field)) for t in form.couplings),
+        coupled=tuple((t.row, fields.index(t.jet.field)) for t in form.couplings),
         products=moving,
         jets=form.jets,
-        fields=tuple(fields),
+        fields=fields,
         grid=grid,
     )

@@ -1,4 +1,4 @@
-"""The residual of a field given as a function of time and place, by forward-mode derivatives."""
+"""An independent way to the residual of a field u(t, x): nested forward-mode derivatives at one point."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -8,36 +8,26 @@ import jax.numpy as jnp
 import sympy
 from jaxtyping import Array, Float
 
+from pdejax.equations import Equation
+from pdejax.equations._residual import in_streams
 from pdejax.equations.language.evaluate import evaluate
 from pdejax.equations.language.jets import COORDINATES, TIME, ZERO, Alpha, Jet, add_alpha, jet, jets, unit
 
 PointField = Callable[[Any, Any], Any]
 
 
-def pointwise_form(expression: sympy.Expr, streams: Sequence[str]) -> sympy.Expr:
-    """Rewrites jets of the vorticities in `streams` as jets of their stream functions, w = -lap(psi)."""
-    replaced = {}
-    for j in jets(expression):
-        if j.field in streams and not j.potential:
-            replaced[j] = -_stream(j, (2, 0, 0)) - _stream(j, (0, 2, 0))
-    return expression.xreplace(replaced)  # type: ignore
-
-
-def _stream(j: Jet, alpha: Alpha) -> Jet:
-    return jet(j.field, j.alpha, potential=True).shifted(alpha)
-
-
 def pointwise_residual(
-    expressions: Sequence[sympy.Expr],
-    fields: Sequence[str],
-    streams: Sequence[str],
+    equation: Equation,
     function: PointField,
     t: Float[Array, ""],
     x: Float[Array, " ndim"],
-    parameters: Mapping[str, Any],
+    parameters: Mapping[str, Any] | None = None,
 ) -> Float[Array, " channel"]:
-    """u_t - R(u) at one point; `expressions` are right-hand sides after `pointwise_form`."""
-    states = [pointwise_form(jet(f), streams) for f in fields]
+    """u_t - R(u) at one point of a function `(t, x) -> (channel,)`, whose channel is a vorticity's stream function."""
+    fields, streams = equation.fields, equation.streams
+    parameters = equation.resolve(parameters)
+    expressions = [in_streams(form.flat(), streams) for form in equation.forms]
+    states = [in_streams(jet(f), streams) for f in fields]
     needed = {j for e in [*expressions, *states] for j in jets(e)}
     constants = {sympy.Symbol(name, real=True): value for name, value in parameters.items()}
     constants |= {TIME: t} | {s: x[i] for i, s in enumerate(COORDINATES[: x.shape[0]])}

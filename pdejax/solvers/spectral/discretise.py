@@ -8,28 +8,26 @@ import jax.numpy as jnp
 import numpy as np
 import sympy
 
-from pdejax.core import Grid, angular_wavenumbers
-from pdejax.equations._arrays import Imaginary, batch_axis, compose, expand_rank, scale, traced, working
-from pdejax.equations._canonical import LinearTerm, Product
-from pdejax.equations.language.evaluate import evaluate
-from pdejax.equations.language.jets import AXES, Alpha, Jet
+from pdejax.core import Grid, Scaling, angular_wavenumbers
+from pdejax.equations import AXES, Alpha, Jet, evaluate
+from pdejax.solvers._arrays import Imaginary, batch_axis, compose, expand_rank, scale, traced, working
+from pdejax.solvers.spectral.canonical import LinearTerm, Product
 
-LENGTH = "length"
 Monomial = tuple[Any, Alpha, bool]  # coefficient, derivative, whether of the stream function
 
 
 class Discretisation:
     """Makes the arrays of a `SpectralForm`, in NumPy float64 as long as no parameter is traced.
 
-    **Arguments:** `grid`; `parameters`: numbers or arrays `(batch,)`, `length` among them if it varies; `dealias`:
-    fraction of modes kept in products.
+    **Arguments:** `grid`; `parameters`: numbers or arrays `(batch,)`; `scaling`: its `length` is a factor on the
+    lengths of the grid; `dealias`: fraction of modes kept in products.
     """
 
-    def __init__(self, grid: Grid, parameters: Mapping[str, Any], dealias: float | None) -> None:
+    def __init__(self, grid: Grid, parameters: Mapping[str, Any], scaling: Scaling, dealias: float | None) -> None:
         self.grid = grid
         self.values = {name: self._parameter(value) for name, value in parameters.items()}
-        self.rank = grid.ndim + any(np.ndim(v) > 0 for v in self.values.values())
-        length = self.values.pop(LENGTH, 1.0)
+        length = self._parameter(scaling.length)
+        self.rank = grid.ndim + any(np.ndim(v) > 0 for v in (*self.values.values(), length))
         lifted = [self._lift(k) for k in angular_wavenumbers(grid)]
         self.wavenumbers = [k / length for k in lifted]
         self.modes = [k * (size / (2 * np.pi)) for k, size in zip(lifted, grid.lengths, strict=True)]

@@ -1,12 +1,12 @@
 """From parsed right-hand sides to what a pseudo-spectral method computes, with as few transforms as possible."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
 from typing import Any
 
 import sympy
 
-from pdejax.equations.language.jets import TIME, ZERO, Alpha, Form, Jet, add_alpha, jet, jets, unit, varying
+from pdejax.equations import TIME, ZERO, Alpha, Equation, Form, Jet, add_alpha, jet, jets, unit, varying
 
 Terms = dict[Alpha, dict[sympy.Expr, sympy.Expr]]  # outer derivative -> varying part -> constant coefficient
 
@@ -67,17 +67,19 @@ class Canonical:
         return tuple(sorted({j for p in self.products for j in jets(p.expression)}, key=lambda j: j.name))
 
 
-def canonical(fields: Sequence[str], forms: Sequence[Form]) -> Canonical:
-    """Sorts the terms of each right-hand side and groups equal products.
+@functools.lru_cache(maxsize=64)
+def canonical(equation: Equation) -> Canonical:
+    """The right-hand sides of an equation sorted for a pseudo-spectral method, with equal products grouped.
 
     Constant-coefficient terms in the equation's own field become the linear symbol. `u^n u_x` becomes
     `d_x u^(n+1) / (n+1)`, and vorticity advection takes the form of Basdevant (1983), "Technical improvements for
     direct numerical simulation of homogeneous three-dimensional turbulence": four real transforms in all.
     """
+    fields = equation.fields
     linear: list[LinearTerm] = []
     couplings: list[LinearTerm] = []
     uses: dict[sympy.Expr, list[Use]] = {}
-    for row, (field, form) in enumerate(zip(fields, forms, strict=True)):
+    for row, (field, form) in enumerate(zip(fields, equation.forms, strict=True)):
         terms: Terms = {}
         for alpha, part, coefficient in _monomials(form):
             if isinstance(part, Jet):

@@ -1,0 +1,212 @@
+"""From a configuration to the objects it describes, and the run they make."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from pdejax.config._resolve import read_run
+from pdejax.config._run import RunConfig
+from pdejax.config._train import TrainConfig
+from pdejax.core import build
+from pdejax.data import (
+    Dataset,
+    PointFeed,
+    Recipe,
+    batches_of,
+    choose_feed,
+    first_difference,
+    progress_bar,
+    stored_truth,
+)
+from pdejax.embedding import load
+from pdejax.equations import BoundaryValueProblem
+from pdejax.evaluation import CoordinateValidation, RolloutValidation
+from pdejax.methods import DataCard, Distilled, ProblemCard, adapt_field, save_model
+from pdejax.training import (
+    APART,
+    MODEL,
+    VALID_BATCHES,
+    WEIGHTS,
+    Plan,
+    Run,
+    Stage,
+    TrainSettings,
+    ValidationLoss,
+    check_read,
+    environment,
+    phased,
+)
+
+VALID_SEED = 1 << 21
+
+
+# ---- what is solved
+
+
+def problem_of(config: RunConfig) -> BoundaryValueProblem:
+    """The problem to solve, of one that is stated by its conditions."""
+    return BoundaryValueProblem.from_spec(config.problem.spec())
+
+
+def recipe_of(config: RunConfig) -> Recipe:
+    """The family to solve, by what, and how much of it."""
+    return Recipe.of(config.problem.spec())
+
+
+def truth_of(config: RunConfig, problem: Any) -> Any:
+    """The solution of a problem stated by its conditions, from `truth.h5` or solved now; None if none is declared."""
+    if problem.spec["truth"] is None:
+        return None
+    with progress_bar(f"solving {problem.name}") as progress:
+        return stored_truth(problem, config.data_folder, progress=progress)
+
+
+def dataset_of(config: RunConfig) -> Dataset:
+    """The generated data set.
+
+    **Raises:** `ValueError` if it is not there, not complete, or was generated from other settings.
+    """
+    root = config.data_folder
+    if not root.exists():
+        raise ValueError(f"there is no data set in {root} yet: run `pdejax generate` with the same words first")
+    dataset = Dataset.open(root)
+    content = lambda recipe: {k: v for k, v in recipe.items() if k not in ("shard_size", "batch_size")}
+    if key := first_difference(content(dataset.manifest["recipe"]), content(recipe_of(config).plain)):
+        raise ValueError(
+            f"the data set in {root} was generated with another {key}: "
+            "choose another problem.name or data_dir, or delete it and generate it again"
+        )
+    return dataset
+
+
+# ---- how it is learned
+
+
+def method_of(config: RunConfig) -> Any:
+    """The way to learn, with its teacher if it has one.
+
+    **Raises:** `FileNotFoundError` if the teacher does not exist or is not trained.
+    """
+    method = build("method", config.method.spec())
+    return method.taught_by(load(method.teacher)) if isinstance(method, Distilled) else method
+
+
+def wide(config: RunConfig) -> bool:
+    """Whether some stage works in float64."""
+    return any(settings_of(part).precision == "float64" for part in config.train.parts())
+
+
+def settings_of(section: TrainConfig) -> TrainSettings:
+    """The loop's settings, of the section `train` or of a stage."""
+    plain = section.model_dump()
+    return TrainSettings(**{field.name: plain[field.name] for field in dataclasses.fields(TrainSettings)})
+
+
+def run_of(config: RunConfig) -> Run:
+    """The run, its data opened and its model untrained, with nothing compiled or written.
+
+    **Raises:** `ValueError` for words that do not fit each other or have no effect, or a data set that does not fit.
+    """
+    for number, (stage, part) in enumerate(zip(config.train.stages, config.train.parts(), strict=False)):
+        settings = settings_of(part)
+        try:
+            check_read(stage.model_dump(), settings.optimiser, settings.schedule)
+        except ValueError as error:
+            raise ValueError(f"train.stages.{number}.{error}") from None
+    return _of_points(config) if config.stated else _of_trajectories(config)
+
+
+def _folders(config: RunConfig) -> list[str]:
+    """The folders of all stages: the last one has the run's own."""
+    parts = config.train.parts()
+    return [*(f"stages/{i:02d}-{_kind(settings_of(part))}" for i, part in enumerate(parts[:-1], 1)), ""]
+
+
+def _kind(settings: TrainSettings) -> str:
+    return settings.optimiser if isinstance(settings.optimiser, str) else settings.optimiser["kind"]
+
+
+def _run(config: RunConfig, plan: Plan, model: Any, data: Mapping[str, str] | None = None) -> Run:
+    def save(folder: Path, model: Any, stage: Stage, facts: Mapping[str, Any]) -> None:
+        save_model(folder / MODEL, model, {"run": config.name, "seed": config.seed, **environment(), **facts})
+
+    earlier = lambda path: read_run(path).model_dump(mode="json")
+    words = config.model_dump(mode="json")
+    return Run(config.run_folder, plan, model, words, config.to_yaml(), earlier, save, data)
+
+
+# ---- models that learn from trajectories
+
+
+def _of_trajectories(config: RunConfig) -> Run:
+    dataset, method = dataset_of(config), method_of(config)
+    size, kind = config.train.batch_size, config.train.feed
+    valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
+    rollout = _validation(config, dataset, method)
+    feed = lambda method, seed: choose_feed(dataset.split("train"), method.window, size, seed=seed, kind=kind)
+    evaluators = lambda method: [ValidationLoss(method, valid, batches=VALID_BATCHES), rollout]
+
+    stages, names = [], _folders(config)
+    for number, (part, name) in enumerate(zip(config.train.parts(), names, strict=True)):
+        if config.train.stages and config.train.stages[number].adapt is not None:
+            raise ValueError(f"train.stages.{number}.adapt is for network=gaussians")
+        seed = config.seed + APART * (len(names) - 1 - number)
+        make = lambda seed=seed: feed(method, seed)
+        stages.append(Stage(method, settings_of(part), seed, make, lambda: evaluators(method), name=name))
+    if len(stages) == 1:
+        stages = list(phased(stages[0], feed, evaluators, lambda: batches_of(valid, VALID_BATCHES)))
+    elif len(phased(stages[-1], feed, evaluators, tuple)) > 1:
+        raise ValueError(f"train.stages: method {config.method.kind!r} trains in two phases by itself")
+
+    key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
+    model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
+    data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
+    return _run(config, Plan(tuple(stages)), model, data)
+
+
+def _validation(config: RunConfig, dataset: Any, method: Any) -> RolloutValidation:
+    """The rollout measured during training: as wished, as far as the split goes."""
+    wanted, split, history = config.evaluation, dataset.split("valid"), getattr(method, "history", 1)
+    count, steps = min(wanted.valid_trajectories, len(split)), min(wanted.valid_steps, split.frames - history)
+    key = jax.random.key(config.seed)
+    return RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
+
+
+# ---- fields that learn from an equation and its conditions
+
+
+def _of_points(config: RunConfig) -> Run:
+    if config.train.feed != "auto":
+        raise ValueError(f"train.feed={config.train.feed} has no effect: points are drawn on the device, problem "
+                         f"{config.problem.name!r} has no data set")  # fmt: skip
+    problem, method = problem_of(config), method_of(config)
+    key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
+    model = method.build(config.network.spec(), ProblemCard(problem), key=key)
+    parts = config.train.parts()
+    points = lambda part, seed: PointFeed(problem, method.points, part.batch_size, seed=seed, redraw=method.redraw,
+                                          observation_batch=method.observation_batch)  # fmt: skip
+
+    def measures(part: TrainConfig) -> Sequence[Any]:
+        found: list[Any] = [ValidationLoss(method, points(part, config.seed + VALID_SEED), batches=1)]
+        if problem.exact is not None or (config.data_folder / "truth.h5").exists():
+            found.append(CoordinateValidation(stored_truth(problem, config.data_folder)))
+        return found
+
+    stages = tuple(
+        Stage(
+            method, settings_of(part), config.seed, lambda part=part: points(part, config.seed),
+            lambda part=part: measures(part),
+            prepare=_adapted(config, number, jax.random.fold_in(key, number + 1)), keep="last", name=name,
+        )
+        for number, (part, name) in enumerate(zip(parts, _folders(config), strict=True))
+    )  # fmt: skip
+    return _run(config, Plan(stages), model)
+
+
+def _adapted(config: RunConfig, number: int, key: Any) -> Callable[[Any], Any]:
+    """How a stage changes the field it begins with."""
+    change = config.train.stages[number].adapt if config.train.stages else None
+    return lambda model: model if change is None else adapt_field(model, **change.model_dump(), key=key)

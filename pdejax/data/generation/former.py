@@ -1,0 +1,26 @@
+"""Data sets of the format before families and simulators: their recipe held the specification of a problem."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pdejax.data.generation.recipe import Recipe
+
+FORMER = "pdejax-dataset-2"
+_ENDS = {"periodic": "periodic", "dirichlet": "value", "neumann": "slope"}
+
+
+def current(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe as JSON in the present form, whichever it is in."""
+    if "problem" not in recipe:
+        return recipe
+    return Recipe.of({**_section(recipe["problem"]), **{k: v for k, v in recipe.items() if k != "problem"}}).plain
+
+
+def _section(problem: Mapping[str, Any]) -> dict[str, Any]:
+    domain, time = dict(problem["domain"]), dict(problem.get("time", {}))
+    solver = {k: v for k, v in problem.get("solver", {}).items() if v is not None}
+    words = domain.pop("boundary")
+    domain["ends"] = _ENDS[words] if isinstance(words, str) else [_ENDS[word] for word in words]
+    if "substeps" in time:
+        solver["substeps"] = time.pop("substeps")
+    return {**problem, "domain": domain, "time": time, "solver": solver}

@@ -1,0 +1,23 @@
+"""Reaction and diffusion."""
+
+from pdejax.core import Real, register
+from pdejax.equations._equation import Equation
+
+
+@register("equation", "allen_cahn")
+def allen_cahn(nu: Real = 1e-4, rate: Real = 5.0) -> Equation:
+    """Phases that separate."""
+    return Equation("u_t = nu*u_xx + rate*(u - u**3)", {"nu": nu, "rate": rate})
+
+
+@register("equation", "fisher_kpp")
+def fisher_kpp(nu: Real = 1e-3, rate: Real = 1.0) -> Equation:
+    """A population that grows and spreads."""
+    return Equation("u_t = nu*u_xx + rate*u*(1 - u)", {"nu": nu, "rate": rate})
+
+
+@register("equation", "gray_scott")
+def gray_scott(du: Real = 2e-5, dv: Real = 1e-5, feed: Real = 0.04, kill: Real = 0.06) -> Equation:
+    """Pearson (1993), "Complex patterns in a simple system"."""
+    terms = ["u_t = du*lap(u) - u*v**2 + feed*(1 - u)", "v_t = dv*lap(v) + u*v**2 - (feed + kill)*v"]
+    return Equation(terms, {"du": du, "dv": dv, "feed": feed, "kill": kill}, ndim=2)

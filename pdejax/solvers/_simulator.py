@@ -1,0 +1,77 @@
+"""What makes trajectories of a family: classical solvers, and functions of a user's own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from pdejax.core import Domain
+from pdejax.equations import Family
+
+
+class Frames(eqx.Module):
+    """What a simulator gives back, on the domain of the family.
+
+    - `states`: `(batch, time, *space, channel)`.
+    - `inputs`: fields that were given beside the initial state, `(batch, *space, input)`.
+    - `record`: what `check` wants to know of the run beside them, arrays `(batch, ...)` by name.
+    """
+
+    states: Any
+    inputs: Any
+    record: dict[str, Any] = eqx.field(default_factory=dict)
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """Solves many members of a family together; a frozen object that can be hashed and compared.
+
+    - `outside`: whether it is code that JAX cannot trace; it then gets NumPy arrays.
+    - `checks`: what the numbers of `check` are; `remedy`: what to change where they are too large.
+    """
+
+    @property
+    def outside(self) -> bool: ...
+
+    @property
+    def checks(self) -> str: ...
+
+    @property
+    def remedy(self) -> str: ...
+
+    def validate(self, family: Family) -> None:
+        """**Raises:** `ValueError` for a family it cannot solve."""
+        ...
+
+    def domain(self, family: Family, *, coarser: int = 1) -> Domain:
+        """Where it works: on its own domain, or one of so many times fewer points per axis."""
+        ...
+
+    def numerics(self, family: Family) -> Mapping[str, Any]:
+        """How it solves, as JSON, for the provenance of data."""
+        ...
+
+    def __call__(
+        self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], times: np.ndarray
+    ) -> Frames:
+        """Solutions.
+
+        **Arguments:** `family`; `fields`: what was drawn, on `domain(family)`, `(batch, *space)` by name;
+        `parameters`: what varies, `(batch,)` by name, columns of a `Scaling` among them; `times`: of the frames
+        `(time,)`, before the factor of a `Scaling`; one zero if steady.
+        """
+        ...
+
+    def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
+        """How far each solution is from what it should be, in the measure that `checks` names."""
+        ...
+
+    def stepper(self, family: Family, parameters: Mapping[str, Any], *, coarser: int = 1) -> Callable[..., Any]:
+        """Of a family in time the Stepper whose call is one frame on `domain(family, coarser=coarser)`; of a steady
+        one the function from inputs `(*batch, *space, input)` on that domain to the solution.
+
+        **Raises:** `ValueError` if it has none.
+        """
+        ...

@@ -1,0 +1,151 @@
+"""Families in time on periodic grids, by exponential integrators."""
+
+import dataclasses
+import operator
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pdejax.core import Count, Grid, PerAxis, Scaling, TimedStepper, check_options, register, trajectory
+from pdejax.equations import Equation, Family
+from pdejax.solvers._simulator import Frames
+from pdejax.solvers.spectral.residual import grid_residual
+from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
+
+FEWEST = 4  # points per axis of a coarser grid
+
+
+@register("simulator", "etdrk")
+@dataclasses.dataclass(frozen=True)
+class ETDRK:
+    """Pseudo-spectral in space, exponential Runge-Kutta in time; see `spectral_stepper`.
+
+    Two thirds of the modes take part in products. Each trajectory is compared with half the solver step.
+
+    **Arguments:** `order`: in time, 2 or 4; `substeps`: solver steps per frame; `shape`: points per axis to solve on,
+    those of the family's domain when omitted.
+    """
+
+    order: Literal[2, 4] = 4
+    substeps: Count = 1
+    shape: Annotated[tuple[Count, ...] | None, PerAxis()] = None
+
+    outside: ClassVar[bool] = False
+    checks: ClassVar[str] = "difference to half the solver step"
+    remedy: ClassVar[str] = "raise solver.substeps or solver.shape of the problem"
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def validate(self, family: Family) -> None:
+        """**Raises:** `ValueError` for a family that is steady or not periodic, or a `shape` that does not fit."""
+        grid, what = family.domain, f"problem {family.name!r}: solver etdrk"
+        if not isinstance(family.equation, Equation):
+            raise ValueError(f"{what} is for equations in time, and this one is steady; the kind elliptic takes it")
+        if not isinstance(grid, Grid) or not grid.periodic:
+            raise ValueError(f"{what} needs domain.ends periodic, got {_words(grid)}")
+        shape = self.shape
+        coarse = lambda fine: len(fine) != grid.ndim or any(map(operator.lt, fine, grid.shape))
+        if shape is not None and coarse(shape):
+            raise ValueError(f"problem {family.name!r}: solver.shape should be at least domain.shape="
+                             f"{list(grid.shape)}, got {list(shape)}")  # fmt: skip
+
+    def domain(self, family: Family, *, coarser: int = 1) -> Grid:
+        """The periodic grid it works on."""
+        grid: Any = family.domain
+        whole = grid if self.shape is None else grid.with_shape(self.shape)
+        return whole if coarser == 1 else grid.with_shape(tuple(max(n // coarser, FEWEST) for n in whole.shape))
+
+    def numerics(self, family: Family) -> dict[str, Any]:
+        """Order and step."""
+        step = family.step / self.substeps
+        return {"solver": "etdrk", "order": self.order, "dt": step, "substeps": self.substeps}
+
+    def stepper(
+        self, family: Family, parameters: Mapping[str, Any] | None = None, *, coarser: int = 1
+    ) -> SpectralStepper:
+        """The Stepper whose call is one frame, for numbers or arrays `(batch,)` of what varies."""
+        own, scaling = Scaling.split(parameters)
+        return spectral_stepper(
+            family.equation,
+            self.domain(family, coarser=coarser),
+            family.step / self.substeps,
+            order=self.order,
+            substeps=self.substeps,
+            parameters=own,
+            scaling=scaling,
+        )
+
+    def __call__(
+        self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], times: np.ndarray
+    ) -> Frames:
+        """Trajectories of initial states, stored in float32 on the family's grid.
+
+        **Raises:** `ValueError` for fewer than two frames.
+        """
+        if len(times) < 2:
+            raise ValueError(f"problem {family.name!r} evolves in time: a split holds at least 2 frames, "
+                             f"got {len(times)}")  # fmt: skip
+        initial = jnp.stack([fields[name] for name in family.fields], axis=-1)
+        stepper, grid, burn_in = self.stepper(family, parameters), self.domain(family), round(times[0] / family.step)
+        start = burn_in * jnp.asarray(stepper.step_size)
+        if burn_in:
+            initial = trajectory(stepper, initial, 1, inner_steps=burn_in)[0]
+        store = lambda u: grid.transfer(u, family.domain).astype(jnp.float32)
+        states = trajectory(stepper, initial, len(times) - 1, include_initial=True, post=store, start_time=start)
+        states = jnp.moveaxis(states, 0, 1)
+        return Frames(states, states[:, 0, ..., :0])
+
+    def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
+        """Largest relative difference, over one frame, to the same with half the solver step.
+
+        It starts from the first and from the last but one stored frame: a steep front may need time to form.
+        """
+        assert family.times is not None
+        halved = dataclasses.replace(self, substeps=2 * self.substeps)
+        variants = [one.stepper(family, parameters) for one in (self, halved)]
+        step = jnp.asarray(variants[0].step_size)
+        start = family.times.burn_in * step
+        states = jnp.stack([frames.states[:, 0], frames.states[:, -2]]).astype(step.dtype)
+        times = jnp.stack([start, start + (frames.states.shape[1] - 2) * step])
+        return jnp.max(jax.lax.map(lambda at: self._difference(family, variants, *at), (states, times)), axis=0)
+
+    def _difference(self, family: Family, variants: list[SpectralStepper], state: Any, time: Any) -> Array:
+        start = family.domain.transfer(state, self.domain(family))
+        coarse, fine = (s.at(time)(start) if isinstance(s, TimedStepper) else s(start) for s in variants)
+        space = tuple(range(1, start.ndim - 1))
+        norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=space))
+        return jnp.max(norm(coarse - fine) / jnp.maximum(norm(fine), jnp.finfo(fine.dtype).tiny), axis=-1)
+
+    def residual(
+        self,
+        family: Family,
+        frames: Float[Array, "time *batch_and_space channel"],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        start: int = 0,
+    ) -> Float[Array, "inner_time *batch_and_space channel"]:
+        """`grid_residual` of consecutive stored frames of a family.
+
+        Products are dealiased as the solver does it, if it works on the stored grid.
+
+        **Arguments:** `family`; `frames`: at least three; `parameters`: any varying names, numbers or `(batch,)`;
+        `start`: number of the first frame given, 0 for the first stored one, which is `burn_in` frames old.
+        """
+        assert family.times is not None
+        own, scaling = Scaling.split(parameters)
+        grid, dealias = family.domain, 2 / 3 if self.domain(family) == family.domain else None
+        time = jnp.asarray((family.times.burn_in + start) * (family.step * scaling.step), frames.dtype)
+        return grid_residual(
+            family.equation, frames, family.step, grid, own, start_time=time, scaling=scaling, dealias=dealias
+        )
+
+
+def _words(domain: Any) -> str:
+    if not isinstance(domain, Grid):
+        return type(domain).__name__
+    return ", ".join(dict.fromkeys(str(side) for pair in domain.ends for side in pair))
