@@ -119,8 +119,6 @@ def _how_made(dataset: Mapping[str, Any]) -> dict[str, str]:
         "Solver": words(dataset["simulator"]),
         "Splits": words(recipe.get("splits") or {}),
         "Seed": words(recipe.get("seed")),
-        **(
-            {escape(dataset["check"].capitalize()): words(dataset["self_difference"] or {})} if dataset["check"] else {}
-        ),
+        **({check: words(dataset["self_difference"] or {})} if check else {}),
         "Rejected draws": escape(dataset["rejects"]),
     }
