@@ -1,6 +1,5 @@
 """From a configuration to the objects it describes, and the run they make."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,10 @@ import jax
 
 from pdejax.config._resolve import read_run
 from pdejax.config._run import RunConfig
-from pdejax.config._train import TrainConfig
+from pdejax.config._train import TrainConfig, settings_of
 from pdejax.core import build
 from pdejax.data import (
     Dataset,
-    PointFeed,
     Recipe,
     batches_of,
     choose_feed,
@@ -99,12 +97,6 @@ def wide(config: RunConfig) -> bool:
     return any(settings_of(part).precision == "float64" for part in config.train.parts())
 
 
-def settings_of(section: TrainConfig) -> TrainSettings:
-    """The loop's settings, of the section `train` or of a stage."""
-    plain = section.model_dump()
-    return TrainSettings(**{field.name: plain[field.name] for field in dataclasses.fields(TrainSettings)})
-
-
 def run_of(config: RunConfig) -> Run:
     """The run, its data opened and its model untrained, with nothing compiled or written.
 
@@ -145,7 +137,9 @@ def _of_trajectories(config: RunConfig) -> Run:
     dataset, method = dataset_of(config), method_of(config)
     size, kind = config.train.batch_size, config.train.feed
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
-    rollout = _validation(config, dataset, method)
+    history = getattr(method, "history", 1)
+    (count, steps), key = config.valid_rollout(history), jax.random.key(config.seed)
+    rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
     feed = lambda method, seed: choose_feed(dataset.split("train"), method.window, size, seed=seed, kind=kind)
     evaluators = lambda method: [ValidationLoss(method, valid, batches=VALID_BATCHES), rollout]
 
@@ -167,14 +161,6 @@ def _of_trajectories(config: RunConfig) -> Run:
     return _run(config, Plan(tuple(stages)), model, data)
 
 
-def _validation(config: RunConfig, dataset: Any, method: Any) -> RolloutValidation:
-    """The rollout measured during training: as wished, as far as the split goes."""
-    wanted, split, history = config.evaluation, dataset.split("valid"), getattr(method, "history", 1)
-    count, steps = min(wanted.valid_trajectories, len(split)), min(wanted.valid_steps, split.frames - history)
-    key = jax.random.key(config.seed)
-    return RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
-
-
 # ---- fields that learn from an equation and its conditions
 
 
@@ -186,8 +172,7 @@ def _of_points(config: RunConfig) -> Run:
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = method.build(config.network.spec(), ProblemCard(problem), key=key)
     parts = config.train.parts()
-    points = lambda part, seed: PointFeed(problem, method.points, part.batch_size, seed=seed, redraw=method.redraw,
-                                          observation_batch=method.observation_batch)  # fmt: skip
+    points = lambda part, seed: method.feed(problem, part.batch_size, seed=seed)
 
     def measures(part: TrainConfig) -> Sequence[Any]:
         found: list[Any] = [ValidationLoss(method, points(part, config.seed + VALID_SEED), batches=1)]

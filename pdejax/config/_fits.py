@@ -8,9 +8,10 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from pdejax.config._compose import Composition, dotted, has
+from pdejax.config._compose import Composition, dotted
 from pdejax.config._overrides import ConfigError
-from pdejax.config._run import RunConfig
+from pdejax.config._run import Evaluation, RunConfig
+from pdejax.config._train import settings_of
 from pdejax.core import build
 from pdejax.data import Recipe
 from pdejax.equations import BoundaryValueProblem
@@ -29,8 +30,16 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
     with _told("method", config, composition, "network"):
         make = lambda: method.build(config.network.spec(), card, key=jax.random.key(0))
         eqx.filter_eval_shape(make)
+    with _told("train", config, composition):
+        for part in config.train.parts():
+            settings_of(part)
     if isinstance(card, DataCard):
         _check_sizes(config, method, composition)
+        return
+    for name, value in config.evaluation.model_dump().items():
+        if value != Evaluation.model_fields[name].default:
+            _refuse("has no effect: a problem that is stated by its conditions has one solution and no data set",
+                    ("evaluation", name), composition)  # fmt: skip
 
 
 def _card(config: RunConfig) -> Any:
@@ -66,17 +75,34 @@ def _refuse(sentence: str, key: tuple[str, ...], composition: Composition) -> No
 
 @contextlib.contextmanager
 def _told(section: str, config: RunConfig, composition: Composition, *others: str) -> Iterator[None]:
-    """Tells what an object refuses with the place of the option that its sentence begins with."""
+    """Tells what an object refuses with the place of what its sentence speaks of."""
     try:
         yield
     except ConfigError:
         raise
     except ValueError as error:
-        sentence, word = str(error).partition("\n")[0], re.match(r"`?([A-Za-z_][\w.]*)`?", str(error))
-        path = tuple(word[1].split(".")) if word else ()
-        for name in (section, *others):
-            if path and has(config.model_dump(), (name, *path)):
-                rest = sentence[word.end() :].lstrip() if word else sentence
-                where = composition.where((name, *path))
-                raise ConfigError(f"{where}: {dotted((name, *path))} {rest}") from error
-        raise ConfigError(f"{composition.where((section,))}: {section}: {sentence}") from error
+        raise ConfigError(_placed(str(error).partition("\n")[0], (section, *others), config, composition)) from error
+
+
+def _placed(sentence: str, sections: tuple[str, ...], config: RunConfig, composition: Composition) -> str:
+    """A sentence beginning with an option's name gets its whole key; another one the place of a value it quotes."""
+    plain, first = config.model_dump(mode="json"), re.match(r"[A-Za-z_][\w.]*", sentence)
+    leaves = [(key, value) for section in sections for key, value in _entries(plain[section], (section,))]
+    if first:
+        path = tuple(first[0].split("."))
+        for key, _ in leaves:
+            if key[-len(path) :] == path:
+                return f"{composition.where(key)}: {dotted(key)}{sentence[first.end() :]}"
+    quoted = re.findall(r"'([^']+)'", sentence)[:1] + ([first[0]] if first else [])
+    for key, value in leaves:
+        if value in quoted or key[-1] in quoted:
+            return f"{composition.where(key)}: {dotted(key)}: {sentence}"
+    return f"{composition.where(sections[:1])}: {sections[0]}: {sentence}"
+
+
+def _entries(plain: Any, key: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """All keys below a section, the shallow ones first, and what stands there."""
+    items = plain.items() if isinstance(plain, dict) else ()
+    yield from (((*key, name), value) for name, value in items)
+    for name, value in items:
+        yield from _entries(value, (*key, name))

@@ -60,6 +60,11 @@ class RunConfig(Section):
         """Where the run writes."""
         return self.runs_dir / self.name
 
+    def valid_rollout(self, history: int) -> tuple[int, int]:
+        """Trajectories and steps of the rollout measured during training: as wished, as far as the split goes."""
+        wanted, split = self.evaluation, self.problem.splits["valid"]
+        return min(wanted.valid_trajectories, split.trajectories), min(wanted.valid_steps, split.frames - history)
+
     def to_yaml(self) -> str:
         """The configuration as text, every default written out."""
         return write_yaml(self.model_dump(mode="json"))

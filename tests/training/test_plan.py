@@ -124,4 +124,5 @@ def test_phases_are_a_plan_of_two_stages():
     alone = Stage(METHOD, settings, 3, PointFeed)
     assert phased(alone, lambda method, seed: PointFeed(), lambda method: [], tuple) == (alone,)
     with pytest.raises(ValueError, match=r"train.steps=2 leave no update after a first phase of 2"):
-        phased(dataclasses.replace(whole, settings=TrainSettings(2, **LOOP)), None, None, tuple)
+        short = dataclasses.replace(whole, settings=TrainSettings(2, **LOOP))
+        phased(short, lambda method, seed: PointFeed(), lambda method: [], tuple)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import TensorGrid, build
-from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointFeed
+from pdejax.data import AdaptivePointFeed, AdaptivePoints, GridPoints, PointBatch, PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard, load_model, save_model
 from pdejax.methods.cards import card_from_json
@@ -172,10 +172,27 @@ def test_chosen_points_enter_the_loss(key, x64):
     """Where the residual is zero but on one side, the mean over chosen points is larger than over all."""
     problem = problem_of(truth=None)
     model = known_model(problem, lambda p: (jnp.maximum(p[:, 0] - 0.75, 0) ** 2)[:, None])
-    batch = batch_of(problem, size=8)
-    methods = PhysicsInformed(), PhysicsInformed(adaptive=AdaptivePoints(offset=0.0))
-    plain, chosen = (jnp.mean(loss_of(method, model, batch)[1]["equation"]) for method in methods)
-    assert float(chosen) > 2 * float(plain)
+    found = []
+    for options in ({}, {"adaptive": AdaptivePoints(offset=0.0)}):
+        method = PhysicsInformed(points=UniformPoints(20, 6), **options)
+        feed = method.feed(problem, 8)
+        further = (feed.refresh(feed.state(), model, key),) if options else ()
+        batch = jax.jit(feed.fetch)(feed.arrays, feed.next(feed.init())[1], *further)
+        found.append(float(jnp.mean(loss_of(method, model, batch)[1]["equation"])))
+    assert found[1] > 2 * found[0]
+
+
+def test_the_feed_of_a_method_has_its_options(csv):
+    problem = problem_of(observations=csv)
+    feed = PhysicsInformed(points=UniformPoints(9, 2), redraw=3, observation_batch=2).feed(problem, 4, seed=7)
+    assert isinstance(feed, PointFeed)
+    assert (feed.sampler, feed.redraw, feed.observation_batch) == (UniformPoints(9, 2), 3, 2)
+    assert (feed.batch_size, feed.seed) == (4, 7)
+    adaptive = PhysicsInformed(adaptive=AdaptivePoints(0.5), redraw=3).feed(problem, 4)
+    assert isinstance(adaptive, AdaptivePointFeed)
+    assert (adaptive.adaptive, adaptive.every, adaptive.batch_size) == (AdaptivePoints(0.5), 3, 4)
+    with pytest.raises(ValueError, match="adaptive chooses whenever points are drawn anew: redraw should be 1 or more"):
+        PhysicsInformed(adaptive=AdaptivePoints(), redraw=0).feed(problem)
 
 
 # rows
