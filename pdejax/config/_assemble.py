@@ -13,7 +13,6 @@ from pdejax.config._train import TrainConfig
 from pdejax.core import build
 from pdejax.data import (
     Dataset,
-    PointFeed,
     Recipe,
     batches_of,
     choose_feed,
@@ -186,8 +185,7 @@ def _of_points(config: RunConfig) -> Run:
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = method.build(config.network.spec(), ProblemCard(problem), key=key)
     parts = config.train.parts()
-    points = lambda part, seed: PointFeed(problem, method.points, part.batch_size, seed=seed, redraw=method.redraw,
-                                          observation_batch=method.observation_batch)  # fmt: skip
+    points = lambda part, seed: method.feed(problem, part.batch_size, seed=seed)
 
     def measures(part: TrainConfig) -> Sequence[Any]:
         found: list[Any] = [ValidationLoss(method, points(part, config.seed + VALID_SEED), batches=1)]

@@ -16,7 +16,6 @@ from pdejax.core import (
     Of,
     Positive,
     Scalar,
-    TensorGrid,
     Whole,
     build,
     check_options,
@@ -24,7 +23,7 @@ from pdejax.core import (
     known,
     register,
 )
-from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointSampler, QuasiRandomPoints
+from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointSampler, QuasiRandomPoints, point_feed
 from pdejax.equations import BoundaryValueProblem, Residual
 from pdejax.methods.capabilities import RowGroup
 from pdejax.methods.cards import ProblemCard
@@ -50,12 +49,12 @@ class PhysicsInformed(AbstractMethod):
 
     **Arguments:**
 
-    - `points`: where the equation and the conditions are looked at; for the feed that draws them.
+    - `points`: where the equation and the conditions are looked at, see `feed`.
     - `redraw`: updates after which points are drawn anew, 0 for never; `observation_batch`: how many measured points
-        a set holds, all when omitted; for the feed too.
+        a set holds, all when omitted.
     - `weights`: of the equation and of the observations, by these names; conditions have their own.
     - `causal`: how earlier times come first, if they shall.
-    - `adaptive`: how scattered points are chosen by the residual, if they shall.
+    - `adaptive`: how scattered points are chosen by the residual, by the feed, if they shall.
     - `lift`: expression per field that is added to the network's, so that conditions can hold exactly.
 
     Source: Raissi et al. (2019), J. Comput. Phys. 378, eq. 4; with Gaussians Kang et al. (2025), arXiv 2412.05994.
@@ -78,6 +77,8 @@ class PhysicsInformed(AbstractMethod):
                 raise ValueError(f"weights.{name} should be above 0, got {weight}")
         if self.adaptive is not None and isinstance(self.points, GridPoints):
             raise ValueError("adaptive chooses among scattered points: take points of kind quasi_random or uniform")
+        if self.adaptive is not None and self.redraw == 0:
+            raise ValueError("adaptive chooses whenever points are drawn anew: redraw should be 1 or more, got 0")
 
     @property
     def window(self) -> int:
@@ -96,6 +97,16 @@ class PhysicsInformed(AbstractMethod):
         if added is not None and any(str(s) not in given for e in added.expressions for s in e.free_symbols):
             raise ValueError(f"lift depends on the fields, expected expressions in {', '.join(given)}")
         return PhysicsField(field, found_parameters(problem), problem, added, origin_of(self, network, card))
+
+    def feed(self, problem: BoundaryValueProblem, batch_size: int = 1, *, seed: int = 0) -> Any:
+        """The feed of this method's points.
+
+        **Arguments:** `problem`; `batch_size`: sets of points in a batch; `seed`: of the points.
+
+        **Raises:** `ValueError` for points that do not fit the problem.
+        """
+        options = {"redraw": self.redraw, "observation_batch": self.observation_batch, "adaptive": self.adaptive}
+        return point_feed(problem, self.points, batch_size, seed=seed, **options)
 
     def trainable(self, model: PhysicsField) -> Any:
         return jax.tree.map(eqx.is_inexact_array, model)
@@ -118,13 +129,10 @@ class PhysicsInformed(AbstractMethod):
     def terms(self, model: PhysicsField, batch: PointBatch, keys: Keys) -> dict[str, Float[Array, " sample"]]:
         """The mean squares that the loss is made of, without their weights."""
         sample = lambda *parts: self._terms(model, *parts)
-        return jax.vmap(sample)(batch.interior, batch.faces, batch.observed, batch.values, keys)
+        return jax.vmap(sample)(batch.interior, batch.faces, batch.observed, batch.values)
 
-    def _terms(self, model: PhysicsField, interior: Any, faces: Any, observed: Any, values: Any, key: Key) -> Any:
+    def _terms(self, model: PhysicsField, interior: Any, faces: Any, observed: Any, values: Any) -> Any:
         problem = model.problem
-        if self.adaptive is not None and not isinstance(interior, TensorGrid):
-            residual = jax.lax.stop_gradient(model.residual(interior))
-            interior = self.adaptive.select(residual, interior, key)
         square = jnp.sum(jnp.square(model.residual(interior)), axis=-1)
         mean = self.causal.mean(square, interior) if self.causal and problem.timed else jnp.mean(square)
         found = {EQUATION: mean}
