@@ -65,12 +65,12 @@ def known(monkeypatch):
 def test_it_is_built_trained_and_saved_by_its_name(tmp_path):
     method = build("method", {"kind": "absolute", "weight": 2.0})
     assert describe(method) == {"kind": "absolute", "weight": 2.0}
-    with pytest.raises(ValueError, match="weight should be greater than 0, got -1.0"):
+    with pytest.raises(ValueError, match=r"weight should be greater than 0, got -1\.0"):
         build("method", {"kind": "absolute", "weight": -1.0})
     network = {"kind": "fno", "modes": 4, "width": 4, "depth": 1}
     feed = ArrayFeed(STATES, batch_size=4, window=2)
     untrained = method.build(network, DataCard.from_arrays(STATES), key=jax.random.key(0))
-    trained = fit(method, untrained, feed, steps=20, learning_rate=1e-2)
+    trained = fit(method, untrained, feed, steps=20, learning_rate=1e-2, devices=1)
     assert not eqx.tree_equal(trained, untrained)
     save_model(tmp_path, trained)
     assert eqx.tree_equal(load_model(tmp_path), trained)
