@@ -1,14 +1,14 @@
 """Runs by their folders, and the data that they are measured on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pdejax.config import RunConfig, read_run
 
 
-def run_config(folder: Path, words: list[str]) -> RunConfig:
-    """The configuration of a run.
+def run_config(folder: Path, words: list[str], plugins: Collection[str] = ()) -> RunConfig:
+    """The configuration of a run, whose words may name code of these packages only.
 
     **Raises:** `FileNotFoundError` if the folder holds none, with the nearest name beside it.
     """
@@ -18,7 +18,10 @@ def run_config(folder: Path, words: list[str]) -> RunConfig:
 
         beside = [p.parent.name for p in folder.parent.glob("*/config.yaml")] if folder.parent.is_dir() else []
         raise FileNotFoundError(f"{folder} is not a run: it holds no config.yaml.{suggestion(folder.name, beside)}")
-    return read_run(path, words)
+    from pdejax.core import only_plugins
+
+    with only_plugins(plugins):
+        return read_run(path, words)
 
 
 def data_of(config: RunConfig) -> Any:

@@ -1,6 +1,5 @@
 """From a configuration to the objects it describes, and the run they make."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,16 @@ import jax
 
 from pdejax.config._resolve import read_run
 from pdejax.config._run import RunConfig
-from pdejax.config._train import TrainConfig
+from pdejax.config._train import TrainConfig, settings_of
 from pdejax.core import build
 from pdejax.data import (
     Dataset,
     Recipe,
+    Trajectories,
     batches_of,
     choose_feed,
     first_difference,
+    open_data,
     progress_bar,
     stored_truth,
 )
@@ -63,12 +64,14 @@ def truth_of(config: RunConfig, problem: Any) -> Any:
         return stored_truth(problem, config.data_folder, progress=progress)
 
 
-def dataset_of(config: RunConfig) -> Dataset:
-    """The generated data set.
+def dataset_of(config: RunConfig) -> Trajectories:
+    """The generated data set, or the data that were given.
 
     **Raises:** `ValueError` if it is not there, not complete, or was generated from other settings.
     """
     root = config.data_folder
+    if config.data is not None:
+        return open_data(root)
     if not root.exists():
         raise ValueError(f"there is no data set in {root} yet: run `pdejax generate` with the same words first")
     dataset = Dataset.open(root)
@@ -96,12 +99,6 @@ def method_of(config: RunConfig) -> Any:
 def wide(config: RunConfig) -> bool:
     """Whether some stage works in float64."""
     return any(settings_of(part).precision == "float64" for part in config.train.parts())
-
-
-def settings_of(section: TrainConfig) -> TrainSettings:
-    """The loop's settings, of the section `train` or of a stage."""
-    plain = section.model_dump()
-    return TrainSettings(**{field.name: plain[field.name] for field in dataclasses.fields(TrainSettings)})
 
 
 def run_of(config: RunConfig) -> Run:
@@ -144,7 +141,10 @@ def _of_trajectories(config: RunConfig) -> Run:
     dataset, method = dataset_of(config), method_of(config)
     size, kind = config.train.batch_size, config.train.feed
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
-    rollout = _validation(config, dataset, method)
+    history = getattr(method, "history", 1)
+    count, steps = valid_rollout(config, dataset.split("valid"), history)
+    key = jax.random.key(config.seed)
+    rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
     feed = lambda method, seed: choose_feed(dataset.split("train"), method.window, size, seed=seed, kind=kind)
     evaluators = lambda method: [ValidationLoss(method, valid, batches=VALID_BATCHES), rollout]
 
@@ -162,16 +162,14 @@ def _of_trajectories(config: RunConfig) -> Run:
 
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
-    data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
+    data = {"root": str(config.data_folder), "fingerprint": dataset.fingerprint}
     return _run(config, Plan(tuple(stages)), model, data)
 
 
-def _validation(config: RunConfig, dataset: Any, method: Any) -> RolloutValidation:
-    """The rollout measured during training: as wished, as far as the split goes."""
-    wanted, split, history = config.evaluation, dataset.split("valid"), getattr(method, "history", 1)
-    count, steps = min(wanted.valid_trajectories, len(split)), min(wanted.valid_steps, split.frames - history)
-    key = jax.random.key(config.seed)
-    return RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
+def valid_rollout(config: RunConfig, split: Any, history: int) -> tuple[int, int]:
+    """Trajectories and steps of the rollout measured during training: as wished, as far as the split goes."""
+    wanted = config.evaluation
+    return min(wanted.valid_trajectories, len(split)), min(wanted.valid_steps, split.frames - history)
 
 
 # ---- fields that learn from an equation and its conditions

@@ -120,6 +120,14 @@ def _plain_reason(error: Exception) -> str:
 def _words(overrides: Sequence[Override], folders: Sequence[Path]) -> list[str]:
     """What Hydra is given: it merges sections, so that one of another `kind` is deleted first."""
     words = [override.hydra for override in overrides if override.key in GROUPS]
+    given = next((override for override in overrides if override.key == "data" and override.value), None)
+    if given is not None:  # data of somebody else's: no problem of ours, and a name that is theirs
+        for override in overrides:
+            if override.path[0] == "problem":
+                raise ConfigError(f"{override.text}: no problem is read where {given.text} gives data: leave one out")
+        words = ["~problem", *words]
+        if not any(override.key == "name" for override in overrides):
+            words.append(f"name={Path(str(given.value)).stem}_${{network.kind}}")
     for override in (o for o in overrides if o.key not in GROUPS):
         kind = override.value.get("kind") if isinstance(override.value, Mapping) else None
         if kind is not None and _kind(_compose(words, overrides, folders).values, override.path) not in (None, kind):

@@ -8,11 +8,12 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from pdejax.config._compose import Composition, dotted, has
+from pdejax.config._compose import Composition, dotted
 from pdejax.config._overrides import ConfigError
-from pdejax.config._run import RunConfig
+from pdejax.config._run import Evaluation, RunConfig
+from pdejax.config._train import settings_of
 from pdejax.core import build
-from pdejax.data import Recipe
+from pdejax.data import Recipe, open_data
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import DataCard, ProblemCard
 
@@ -22,26 +23,40 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
 
     **Raises:** `ConfigError` with what does not fit and where it was said.
     """
-    with _told("problem", config, composition):
+    if config.data is not None and not config.data.exists():
+        raise ConfigError(f"{composition.where(('data',))}: data: there is no {config.data}")
+    with _told("problem" if config.data is None else "data", config, composition):
         card = _card(config)
     with _told("method", config, composition):
         method = build("method", config.method.spec())
     with _told("method", config, composition, "network"):
         make = lambda: method.build(config.network.spec(), card, key=jax.random.key(0))
         eqx.filter_eval_shape(make)
+    with _told("train", config, composition):
+        for part in config.train.parts():
+            settings_of(part)
     if isinstance(card, DataCard):
         _check_sizes(config, method, composition)
+        return
+    for name, value in config.evaluation.model_dump().items():
+        if value != Evaluation.model_fields[name].default:
+            _refuse("has no effect: a problem that is stated by its conditions has one solution and no data set",
+                    ("evaluation", name), composition)  # fmt: skip
 
 
 def _card(config: RunConfig) -> Any:
     """What a method is told of the problem, where there are no data yet."""
     if config.stated:
         return ProblemCard(BoundaryValueProblem.from_spec(config.problem.spec()))
+    if config.data is not None:
+        return DataCard.of(open_data(config.data))
     return DataCard.sketch(Recipe.of(config.problem.spec()).family)
 
 
 def _check_sizes(config: RunConfig, method: Any, composition: Composition) -> None:
     """Whether the splits are as long as a sample, and what is to be evaluated is there."""
+    if config.problem is None:
+        return
     splits, window = config.problem.splits, method.window
     for name in ("train", "valid"):
         if name in splits and splits[name].frames < window:
@@ -66,17 +81,34 @@ def _refuse(sentence: str, key: tuple[str, ...], composition: Composition) -> No
 
 @contextlib.contextmanager
 def _told(section: str, config: RunConfig, composition: Composition, *others: str) -> Iterator[None]:
-    """Tells what an object refuses with the place of the option that its sentence begins with."""
+    """Tells what an object refuses with the place of what its sentence speaks of."""
     try:
         yield
     except ConfigError:
         raise
     except ValueError as error:
-        sentence, word = str(error).partition("\n")[0], re.match(r"`?([A-Za-z_][\w.]*)`?", str(error))
-        path = tuple(word[1].split(".")) if word else ()
-        for name in (section, *others):
-            if path and has(config.model_dump(), (name, *path)):
-                rest = sentence[word.end() :].lstrip() if word else sentence
-                where = composition.where((name, *path))
-                raise ConfigError(f"{where}: {dotted((name, *path))} {rest}") from error
-        raise ConfigError(f"{composition.where((section,))}: {section}: {sentence}") from error
+        raise ConfigError(_placed(str(error).partition("\n")[0], (section, *others), config, composition)) from error
+
+
+def _placed(sentence: str, sections: tuple[str, ...], config: RunConfig, composition: Composition) -> str:
+    """A sentence beginning with an option's name gets its whole key; another one the place of a value it quotes."""
+    plain, first = config.model_dump(mode="json"), re.match(r"[A-Za-z_][\w.]*", sentence)
+    leaves = [(key, value) for section in sections for key, value in _entries(plain.get(section), (section,))]
+    if first:
+        path = tuple(first[0].split("."))
+        for key, _ in leaves:
+            if key[-len(path) :] == path:
+                return f"{composition.where(key)}: {dotted(key)}{sentence[first.end() :]}"
+    quoted = re.findall(r"'([^']+)'", sentence)[:1] + ([first[0]] if first else [])
+    for key, value in leaves:
+        if value in quoted or key[-1] in quoted:
+            return f"{composition.where(key)}: {dotted(key)}: {sentence}"
+    return f"{composition.where(sections[:1])}: {sections[0]}: {sentence}"
+
+
+def _entries(plain: Any, key: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """All keys below a section, the shallow ones first, and what stands there."""
+    items = plain.items() if isinstance(plain, dict) else ()
+    yield from (((*key, name), value) for name, value in items)
+    for name, value in items:
+        yield from _entries(value, (*key, name))

@@ -1,5 +1,6 @@
 """How long and with what a run trains: the `train` section, made of the settings of the loop."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -7,6 +8,8 @@ from pydantic import ConfigDict, create_model, model_serializer, model_validator
 
 from pdejax.config._sections import fields_of, section
 from pdejax.config._types import Count, Flag, Section
+from pdejax.methods import adapt_field
+from pdejax.training import TrainSettings
 
 
 class TrainConfig(Section):
@@ -42,6 +45,12 @@ class TrainConfig(Section):
         return train_type(values).model_validate(values)
 
 
+def settings_of(section: TrainConfig) -> TrainSettings:
+    """The loop's settings, of the section `train` or of a stage."""
+    plain = section.model_dump()
+    return TrainSettings(**{field.name: plain[field.name] for field in dataclasses.fields(TrainSettings)})
+
+
 def shared(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """The values with a warm-up that is a share of the steps as a number of updates."""
     warmup, steps = values.get("warmup"), values.get("steps")
@@ -66,8 +75,6 @@ class Stage(Section):
 
 def train_type(value: Any) -> type[TrainConfig]:
     """The type of a `train` section that holds this value."""
-    from pdejax.training import TrainSettings
-
     held = value if isinstance(value, Mapping) else {}
     stages = held.get("stages") if isinstance(held.get("stages"), list | tuple) else ()
     kinds: Any = tuple[tuple(_stage_type(TrainSettings, one) for one in stages)] if stages else tuple[()]
@@ -76,8 +83,6 @@ def train_type(value: Any) -> type[TrainConfig]:
 
 
 def _stage_type(settings: Any, value: Any) -> type[Stage]:
-    from pdejax.methods import adapt_field
-
     fields: Any = {name: (kind, None) for name, (kind, _) in fields_of(settings, value).items()}
     adapt: Any = section(adapt_field, value.get("adapt") if isinstance(value, Mapping) else None)
     return create_model("Stage", __base__=Stage, **fields, adapt=(adapt, None))

@@ -17,6 +17,13 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
+    # types are made for values, so that two of equal content need not be of one type
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Section) and self.model_dump() == other.model_dump()
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
     def spec(self) -> dict[str, Any]:
         """The plain mapping that `pdejax.core.build` takes."""
         return self.model_dump(mode="json")

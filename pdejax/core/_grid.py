@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pdejax.core._ends import End, Periodic, end_of, sides
+from pdejax.core._options import Count, Positive
 from pdejax.core._registry import register
 
 
@@ -25,8 +26,8 @@ class Grid:
     **Raises:** `ValueError` if the arguments disagree in length or a size is not positive.
     """
 
-    shape: tuple[int, ...]
-    lengths: tuple[float, ...]
+    shape: tuple[Count, ...]
+    lengths: tuple[Positive, ...]
     ends: Any = "periodic"
     origin: tuple[float, ...] = ()
 
@@ -39,7 +40,8 @@ class Grid:
             raise ValueError(f"a Grid has one to three axes, got shape {self.shape}")
         for name in ("lengths", "origin"):
             if len(getattr(self, name)) != self.ndim:
-                raise ValueError(f"Grid shape {self.shape} has {self.ndim} axes, but {name} is {getattr(self, name)}")
+                raise ValueError(f"{name} should have one entry for each of the axes of shape {list(self.shape)}, "
+                                 f"got {list(getattr(self, name))}")  # fmt: skip
         if min(self.shape) < 1 or min(self.lengths) <= 0:
             raise ValueError(f"Grid sizes and lengths are positive, got shape {self.shape}, lengths {self.lengths}")
         set_(self, "ends", sides(self.ends, self.ndim))

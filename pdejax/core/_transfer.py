@@ -15,6 +15,7 @@ def transfer(u: Any, grid: Grid, to: Any) -> Any:
     """See `Grid.transfer`."""
     if grid == to:
         return u
+    u = jnp.asarray(u)
     if isinstance(to, PointCloud) and to.dimension == grid.ndim:
         return _at_points(u, grid, to.coordinates())
     if not grid.same_box(to):
@@ -35,7 +36,7 @@ def _along(u: Any, axis: int, old: int, new: int) -> Any:
     if new > 1 and (old - 1) % (new - 1) == 0:
         return u[index(slice(None, None, (old - 1) // (new - 1)))]
     low, share = _cell(np.linspace(0, old - 1, new), old, False)
-    share = jnp.asarray(share.reshape((-1,) + (1,) * (u.ndim - axis - 1)), u.dtype)
+    share = jnp.asarray(share.reshape([-1 if i == axis else 1 for i in range(u.ndim)]), u.dtype)
     return (1 - share) * u[index(low)] + share * u[index(low + 1)]
 
 
@@ -51,8 +52,9 @@ def _at_points(u: Any, grid: Grid, points: np.ndarray) -> Any:
     places = (points - np.asarray(grid.origin)) / np.asarray(grid.spacing)
     cells = [_cell(places[:, i], n, p) for i, (n, p) in enumerate(zip(grid.shape, grid.periodic_axes, strict=True))]
     total: Any = 0.0
+    lift = lambda weight: weight.reshape((1,) * (u.ndim - 1 - grid.ndim) + (-1, 1))
     for corner in itertools.product((0, 1), repeat=grid.ndim):
         index = tuple((low + c) % n for (low, _), c, n in zip(cells, corner, grid.shape, strict=True))
         weight = np.prod([s if c else 1 - s for (_, s), c in zip(cells, corner, strict=True)], axis=0)
-        total = total + u[(..., *index, slice(None))] * jnp.asarray(weight[:, None], u.dtype)
+        total = total + u[(..., *index, slice(None))] * jnp.asarray(lift(weight), u.dtype)
     return total

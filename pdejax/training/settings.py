@@ -65,6 +65,8 @@ class TrainSettings:
             _check_bounds(name, hint, getattr(self, name))
         if self.precision not in ("float32", "float64"):
             raise ValueError(known("train.precision", self.precision, ["float32", "float64"]))
+        if self.warmup >= self.steps:
+            raise ValueError(f"warmup should be less than train.steps={self.steps}, got {self.warmup}")
         count = self.updates_per_dispatch
         for name in ("log_every", "evaluate_every", "checkpoint_every"):
             every = getattr(self, name)

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from pdejax.config._field_network import FIELDS
 
 from pdejax.config import packaged_folder
 from pdejax.config._yaml import read_yaml
+from pdejax.core import registered
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def words_for():
         if group in ("problem", "experiment"):
             return chosen
         kind = read_yaml((packaged_folder() / group / f"{name}.yaml").read_text())[0].get("kind")
-        fields = kind in (*FIELDS, "physics_informed")
+        fields = kind in (*registered("field"), "physics_informed")
         problem = "pig_helmholtz" if fields else {"steady": "darcy"}.get(str(kind), "ks")
         return [f"problem={problem}", *chosen, *(["network.counts=[6,6]"] if kind == "gaussian_lattice" else [])]
 

@@ -17,6 +17,7 @@ from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.data.store.statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
 from pdejax.data.store.well import Contents, open_shard, write_shard
 from pdejax.equations import Family
+from pdejax.solvers import as_simulator
 
 Progress = Callable[[int, int], None]
 
@@ -46,7 +47,7 @@ def _contents(recipe: Recipe, shard: Shard, solution: Solution) -> Contents:
     family: Any = recipe.family
     return Contents(
         name=family.name,
-        grid=family.domain,
+        domain=family.domain,
         field_names=family.fields,
         states=solution.states,
         input_names=family.inputs,
@@ -164,7 +165,7 @@ def generate(
     the simulator cannot take the family, or if it is too coarse.
     """
     root = Path(root)
-    recipe = Recipe(family, simulator, dict(splits), seed, shard_size, batch_size, tolerance)
+    recipe = Recipe(family, as_simulator(simulator), dict(splits), seed, shard_size, batch_size, tolerance)
     with exclusive(root):
         sweep(root)
         _agree(root, recipe)

@@ -10,7 +10,7 @@ from typing import Any
 from pdejax.core import describe
 from pdejax.data.generation.problem import read_problem
 from pdejax.equations import Family
-from pdejax.solvers import Simulator, as_simulator
+from pdejax.solvers import Simulator
 
 SIZES = ("splits", "seed", "shard_size", "batch_size", "tolerance")
 TOLERANCES = {False: 1e-4, True: 1e-8}  # of what evolves in time, and of what is steady
@@ -64,7 +64,6 @@ class Recipe:
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "simulator", as_simulator(self.simulator))
         if self.tolerance is None:
             object.__setattr__(self, "tolerance", TOLERANCES[self.family.steady])
         if not self.splits:

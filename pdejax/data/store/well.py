@@ -34,7 +34,7 @@ class Contents:
     """
 
     name: str
-    grid: Grid
+    domain: Any
     field_names: Sequence[str]
     states: np.ndarray
     input_names: Sequence[str]
@@ -63,30 +63,40 @@ def _dataset(group: Any, name: str, values: Any, **options: Any) -> Any:
 
 def _write_dimensions(file: Any, contents: Contents) -> None:
     group = file.create_group("dimensions")
-    group.attrs["spatial_dims"] = _names(AXES[: contents.grid.ndim])
+    axes = axes_of(contents.domain)
+    group.attrs["spatial_dims"] = _names(list(axes))
     times = (contents.start + np.arange(contents.states.shape[1])) * contents.step
     for name, values, factor in [
         ("time", times, contents.varying.get("step")),
-        *((axis, x, contents.varying.get("length")) for axis, x in zip(AXES, contents.grid.axes(), strict=False)),
+        *((axis, x, contents.varying.get("length")) for axis, x in axes.items()),
     ]:
         values = values if factor is None else factor[:, None] * values
         data = _dataset(group, name, values.astype(np.float32))
         _flags(data, sample_varying=factor is not None, time_varying=False)
+    if not isinstance(contents.domain, Grid):  # coordinates of what is no product of axes; ours, not The Well's
+        _dataset(group, "coordinates", contents.domain.coordinates())
+
+
+def axes_of(domain: Any) -> dict[str, np.ndarray]:
+    """Names of the axes of arrays on a domain, and coordinates along them; numbers of points that are scattered."""
+    if isinstance(domain, Grid):
+        return dict(zip(AXES, domain.axes(), strict=False))
+    return {"point": np.arange(domain.shape[0])}
 
 
 def _write_boundaries(file: Any, contents: Contents) -> None:
     group = file.create_group("boundary_conditions")
-    for axis, letter in enumerate(AXES[: contents.grid.ndim]):
+    for axis, letter in enumerate(axes_of(contents.domain) if isinstance(contents.domain, Grid) else ()):
         held: dict[Any, list[str]] = {}  # both ends of the axis: the fields they hold for
         for field in contents.field_names:
-            pair = (contents.grid.end(axis, 0, field), contents.grid.end(axis, 1, field))
+            pair = (contents.domain.end(axis, 0, field), contents.domain.end(axis, 1, field))
             held.setdefault(pair, []).append(field)
         for (low, high), fields in held.items():
             suffix = "" if len(held) == 1 else "_" + "_".join(fields)
             sides = {"": (low, (0, -1))} if low == high else {"_low": (low, (0,)), "_high": (high, (-1,))}
             for side, (end, places) in sides.items():
                 condition = group.create_group(f"{letter}{side}_{type(end).__name__.lower()}{suffix}")
-                _write_boundary(condition, letter, contents.grid.shape[axis], end, places, fields)
+                _write_boundary(condition, letter, contents.domain.shape[axis], end, places, fields)
 
 
 def _write_boundary(
@@ -120,12 +130,12 @@ def _write_fields(file: Any, contents: Contents) -> None:
         values = np.ascontiguousarray(contents.states[..., channel])
         data = _dataset(file["t0_fields"], name, values, chunks=(1, depth, *space), fletcher32=True)
         _flags(data, sample_varying=True, time_varying=True)
-        data.attrs["dim_varying"] = np.ones(contents.grid.ndim, bool)
+        data.attrs["dim_varying"] = np.ones(contents.domain.ndim, bool)
     for channel, name in enumerate(contents.input_names):
         values = np.ascontiguousarray(contents.inputs[..., channel])
         data = _dataset(file["t0_fields"], name, values, chunks=(1, *space), fletcher32=True)
         _flags(data, sample_varying=True, time_varying=False)
-        data.attrs["dim_varying"] = np.ones(contents.grid.ndim, bool)
+        data.attrs["dim_varying"] = np.ones(contents.domain.ndim, bool)
 
 
 def _write_provenance(file: Any, provenance: Mapping[str, Any]) -> None:
@@ -141,8 +151,8 @@ def write_shard(path: Path, contents: Contents) -> None:
     """Writes one file in The Well's layout, whole or not at all; equal contents give equal bytes."""
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["dataset_name"] = contents.name
-        file.attrs["grid_type"] = "cartesian"
-        file.attrs["n_spatial_dims"] = contents.grid.ndim
+        file.attrs["grid_type"] = "cartesian" if isinstance(contents.domain, Grid) else "unstructured"
+        file.attrs["n_spatial_dims"] = contents.domain.ndim
         file.attrs["n_trajectories"] = len(contents.states)
         file.attrs["simulation_parameters"] = _names([*contents.constants, *contents.ranges])
         for name, value in {**contents.constants, **contents.ranges}.items():

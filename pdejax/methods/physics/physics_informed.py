@@ -23,7 +23,16 @@ from pdejax.core import (
     known,
     register,
 )
-from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointSampler, QuasiRandomPoints, point_feed
+from pdejax.data import (
+    AdaptivePointFeed,
+    AdaptivePoints,
+    GridPoints,
+    PointBatch,
+    PointFeed,
+    PointSampler,
+    QuasiRandomPoints,
+    point_feed,
+)
 from pdejax.equations import BoundaryValueProblem, Residual
 from pdejax.methods.capabilities import RowGroup
 from pdejax.methods.cards import ProblemCard
@@ -49,12 +58,12 @@ class PhysicsInformed(AbstractMethod):
 
     **Arguments:**
 
-    - `points`: where the equation and the conditions are looked at, see `feed`.
+    - `points`: where the equation and the conditions are looked at.
     - `redraw`: updates after which points are drawn anew, 0 for never; `observation_batch`: how many measured points
         a set holds, all when omitted.
     - `weights`: of the equation and of the observations, by these names; conditions have their own.
     - `causal`: how earlier times come first, if they shall.
-    - `adaptive`: how scattered points are chosen by the residual, by the feed, if they shall.
+    - `adaptive`: how scattered points are chosen by the residual whenever they are drawn, if they shall.
     - `lift`: expression per field that is added to the network's, so that conditions can hold exactly.
 
     Source: Raissi et al. (2019), J. Comput. Phys. 378, eq. 4; with Gaussians Kang et al. (2025), arXiv 2412.05994.
@@ -77,8 +86,6 @@ class PhysicsInformed(AbstractMethod):
                 raise ValueError(f"weights.{name} should be above 0, got {weight}")
         if self.adaptive is not None and isinstance(self.points, GridPoints):
             raise ValueError("adaptive chooses among scattered points: take points of kind quasi_random or uniform")
-        if self.adaptive is not None and self.redraw == 0:
-            raise ValueError("adaptive chooses whenever points are drawn anew: redraw should be 1 or more, got 0")
 
     @property
     def window(self) -> int:
@@ -98,15 +105,15 @@ class PhysicsInformed(AbstractMethod):
             raise ValueError(f"lift depends on the fields, expected expressions in {', '.join(given)}")
         return PhysicsField(field, found_parameters(problem), problem, added, origin_of(self, network, card))
 
-    def feed(self, problem: BoundaryValueProblem, batch_size: int = 1, *, seed: int = 0) -> Any:
-        """The feed of this method's points.
+    def feed(
+        self, problem: BoundaryValueProblem, batch_size: int = 1, *, seed: int = 0
+    ) -> PointFeed | AdaptivePointFeed:
+        """The points this method learns from.
 
-        **Arguments:** `problem`; `batch_size`: sets of points in a batch; `seed`: of the points.
-
-        **Raises:** `ValueError` for points that do not fit the problem.
+        **Arguments:** `problem`; `batch_size`: sets of points a batch; `seed`: of the points.
         """
-        options = {"redraw": self.redraw, "observation_batch": self.observation_batch, "adaptive": self.adaptive}
-        return point_feed(problem, self.points, batch_size, seed=seed, **options)
+        further = {"redraw": self.redraw, "observation_batch": self.observation_batch, "adaptive": self.adaptive}
+        return point_feed(problem, self.points, batch_size, seed=seed, **further)
 
     def trainable(self, model: PhysicsField) -> Any:
         return jax.tree.map(eqx.is_inexact_array, model)
@@ -155,7 +162,7 @@ class PhysicsInformed(AbstractMethod):
     def row_groups(self, model: PhysicsField, batch: PointBatch) -> list[RowGroup]:
         """The loss of a batch as squares of rows: what is zero at points, and the points with their scales.
 
-        Causal weights and chosen points belong to losses; least squares see all points alike.
+        Causal weights belong to losses; least squares see all points alike.
         """
         problem, weights = model.problem, self.term_weights(model.problem)
         groups = [self._group(problem.residual, (batch.interior,), weights[EQUATION])]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import Geometry
+from pdejax.core import Geometry, PointCloud
 from pdejax.data import ArrayFeed, Arrays, DiskFeed, WindowFeed, batches_of, part_of, windowed
 from pdejax.data.store.memory import ArraySplit
 
@@ -86,25 +86,12 @@ def test_a_feed_that_cannot_be_divided_is_said():
         part_of(Mine(), slice(0, 2))
 
 
-class Cloud:
-    """Weighted points of a square."""
-
-    shape = (4,)
-
-    def coordinates(self):
-        return np.random.default_rng(3).uniform(size=(4, 2))
-
-    def measure(self):
-        return np.array([0.1, 0.2, 0.3, 0.4])
-
-
 def test_points_and_weights_travel_with_states_that_lie_on_no_grid():
-    data = Arrays(STATES, domain=Cloud())
+    points, weights = np.random.default_rng(3).uniform(size=(4, 2)), np.array([0.1, 0.2, 0.3, 0.4])
+    data = Arrays(STATES, domain=PointCloud(points, weights))
     for feed in (ArrayFeed(data, 4), DiskFeed(data.split("train"), 2, 4)):
         for batch in host(feed, 2):
             assert isinstance(batch.geometry, Geometry)
-            np.testing.assert_array_equal(
-                batch.geometry.points, np.float32(np.broadcast_to(Cloud().coordinates(), (4, 4, 2)))
-            )
+            np.testing.assert_array_equal(batch.geometry.points, np.float32(np.broadcast_to(points, (4, 4, 2))))
             np.testing.assert_allclose(jnp.sum(batch.geometry.weights, axis=1), 1.0, rtol=1e-6)
             np.testing.assert_array_equal(batch.geometry.mask, np.ones((4, 4)))

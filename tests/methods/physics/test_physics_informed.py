@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import TensorGrid, build
-from pdejax.data import AdaptivePoints, GridPoints, PointBatch, PointFeed, UniformPoints
+from pdejax.data import AdaptivePointFeed, AdaptivePoints, GridPoints, PointBatch, PointFeed, UniformPoints
 from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import PhysicsField, PhysicsInformed, ProblemCard, load_model, save_model
 from pdejax.methods.cards import card_from_json
@@ -91,7 +91,7 @@ def csv(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["grid", "uniform", "quasi_random"])
-@pytest.mark.parametrize("options", [{}, {"causal": {"chunks": 4}}], ids=["plain", "causal"])
+@pytest.mark.parametrize("options", [{}, {"causal": {"chunks": 4}}, {"adaptive": {}}], ids=["plain", "causal", "rad"])
 def test_the_loss_of_an_exact_solution_is_zero(kind, options, csv, x64):
     problem = problem_of(observations=csv)
     method, batch = build("method", {"kind": "physics_informed", **options}), batch_of(problem, kind)
@@ -115,7 +115,7 @@ def test_terms_are_the_mean_squares_on_paper(csv, x64):
     """u = t x^2: u_t - nu u_xx = x^2 - 0.2 t."""
     problem = problem_of(observations=csv)
     model = known_model(problem, lambda p: (p[:, 0] * p[:, 1] ** 2)[:, None])
-    method = PhysicsInformed(weights={"equation": 2.0, "observations": 10.0})
+    method = PhysicsInformed((("equation", 2.0), ("observations", 10.0)))
     losses, terms = loss_of(method, model, hand_batch())
     expected = {
         "equation": ((0.25 - 0.1) ** 2 + (1 - 0.2) ** 2) / 2,
@@ -152,7 +152,7 @@ def test_causal_weights_wait_for_earlier_times(x64):
     np.testing.assert_allclose(causal.mean(square[order], grid.points()[order]), np.mean(weights * means), rtol=1e-14)
     slope = jax.grad(lambda s: causal.mean(s, grid))(square)
     np.testing.assert_allclose(slope, np.repeat(weights, 2) / 6, rtol=1e-14)  # weights are constants
-    with pytest.raises(ValueError, match=r"causal.chunks=32 are more than the 6 points"):
+    with pytest.raises(ValueError, match=r"method.causal.chunks=32 are more than the 6 points"):
         Causal().mean(square, grid.points())
 
 
@@ -172,16 +172,27 @@ def test_chosen_points_enter_the_loss(key, x64):
     """Where the residual is zero but on one side, the mean over chosen points is larger than over all."""
     problem = problem_of(truth=None)
     model = known_model(problem, lambda p: (jnp.maximum(p[:, 0] - 0.75, 0) ** 2)[:, None])
-
-    def mean_of(method):
+    found = []
+    for options in ({}, {"adaptive": AdaptivePoints(offset=0.0)}):
+        method = PhysicsInformed(points=UniformPoints(20, 6), **options)
         feed = method.feed(problem, 8)
-        further = (feed.refresh(feed.state(), model, key),) if method.adaptive else ()
-        batch = feed.fetch(feed.arrays, jnp.asarray(feed.next(feed.init())[1]), *further)
-        return float(jnp.mean(loss_of(method, model, batch)[1]["equation"]))
+        further = (feed.refresh(feed.state(), model, key),) if options else ()
+        batch = jax.jit(feed.fetch)(feed.arrays, feed.next(feed.init())[1], *further)
+        found.append(float(jnp.mean(loss_of(method, model, batch)[1]["equation"])))
+    assert found[1] > 2 * found[0]
 
-    points = UniformPoints(400, 5)
-    plain, chosen = (mean_of(PhysicsInformed(points, adaptive=how)) for how in (None, AdaptivePoints(offset=0.0)))
-    assert chosen > 2 * plain
+
+def test_the_feed_of_a_method_has_its_options(csv):
+    problem = problem_of(observations=csv)
+    feed = PhysicsInformed(points=UniformPoints(9, 2), redraw=3, observation_batch=2).feed(problem, 4, seed=7)
+    assert isinstance(feed, PointFeed)
+    assert (feed.sampler, feed.redraw, feed.observation_batch) == (UniformPoints(9, 2), 3, 2)
+    assert (feed.batch_size, feed.seed) == (4, 7)
+    adaptive = PhysicsInformed(adaptive=AdaptivePoints(0.5), redraw=3).feed(problem, 4)
+    assert isinstance(adaptive, AdaptivePointFeed)
+    assert (adaptive.adaptive, adaptive.every, adaptive.batch_size) == (AdaptivePoints(0.5), 3, 4)
+    with pytest.raises(ValueError, match="adaptive chooses whenever points are drawn anew: redraw should be 1 or more"):
+        PhysicsInformed(adaptive=AdaptivePoints(), redraw=0).feed(problem)
 
 
 # rows
@@ -194,7 +205,7 @@ def squares_of(method, model, batch):
 @pytest.mark.parametrize(("name", "kind"), [("gaussians-linear", "grid"), ("mlp", "uniform")])
 def test_the_squares_of_the_rows_add_up_to_the_loss(name, kind, csv, key, x64):
     problem = problem_of(observations=csv)
-    method = PhysicsInformed(weights={"equation": 0.3, "observations": 7.0})
+    method = PhysicsInformed((("equation", 0.3), ("observations", 7.0)))
     model = method.build(NETWORKS[name], ProblemCard(problem), key=key)
     for batch in (batch_of(problem, kind), batch_of(problem, kind, observation_batch=3, size=4)):
         blank = batch.values.at[0, 0].set(jnp.nan)  # sets may lack different numbers of values
@@ -241,16 +252,16 @@ def test_a_lift_makes_conditions_exact(key, x64):
 
 
 def test_a_lift_that_cannot_be_added_is_refused(key):
-    made = lambda lift: build("method", {"kind": "physics_informed", "lift": lift}).build(
+    build = lambda lift: build("method", {"kind": "physics_informed", "lift": lift}).build(
         LINEAR, ProblemCard(problem_of()), key=key
     )
-    with pytest.raises(ValueError, match=r"lift: unknown field 'uu'. Did you mean 'u'|Known: u"):
-        made({"uu": "x"})
+    with pytest.raises(ValueError, match=r"method.lift: unknown field 'uu'. Did you mean 'u'|Known: u"):
+        build({"uu": "x"})
     for text in ("u", "x*u_x"):
-        with pytest.raises(ValueError, match=r"lift depends on the fields, expected expressions in t, x, nu"):
-            made({"u": text})
+        with pytest.raises(ValueError, match=r"method\.lift depends on the fields, expected expressions in t, x, nu"):
+            build({"u": text})
     with pytest.raises(ValueError, match="unknown function 'sinn'"):
-        made({"u": "sinn(x)"})
+        build({"u": "sinn(x)"})
 
 
 def test_predictions_are_values_on_a_grid(x64):
