@@ -47,9 +47,10 @@ def common_data(configs: Mapping[str, RunConfig]) -> Any:
             continue
         mine = data_of(other)
         if mine.fingerprint != data.fingerprint:
-            key = first_difference(mine.manifest, data.manifest) or "manifest"
+            told = [getattr(one, "manifest", {}) for one in (mine, data)]
+            where = [getattr(one, "root", one.name) for one in (mine, data)]
             raise ValueError(
-                f"runs are compared on the same truth, but run {name!r} has the data set {mine.root} and run "
-                f"{first!r} has {data.root}: they differ in {key}"
+                f"runs are compared on the same truth, but run {name!r} has the data set {where[0]} and run "
+                f"{first!r} has {where[1]}: they differ in {first_difference(*told) or 'their numbers'}"
             )
     return data

@@ -103,10 +103,10 @@ def test_code_named_by_a_run_is_not_imported_by_itself(mine):
 
 def test_options_of_a_users_network_are_checked_against_its_signature(mine):
     with pytest.raises(ConfigError) as caught:
-        resolve(["problem=advection", "network={kind: 'own_parts:Pointwise', gian: 2.0}"])
+        resolve(["problem=advection", "network={kind: 'own_parts:Pointwise', gian: 2.0}", "name=own"])
     assert "unknown key 'network.gian'. Did you mean 'gain'?" in str(caught.value)
     with pytest.raises(ConfigError, match="there is no module 'own_part'; is the package installed"):
-        resolve(["problem=advection", "network={kind: 'own_part:Pointwise'}"])
+        resolve(["problem=advection", "network={kind: 'own_part:Pointwise'}", "name=own"])
 
 
 def test_method_of_a_users_file(mine):
