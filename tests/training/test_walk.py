@@ -22,7 +22,7 @@ STATIONS = (
     ("training/optimisers/batch_objective.py", "_loss"),
     ("methods/supervised/supervised.py", "loss"),
 )
-"""File and function, in the order of their first call; CONTRIBUTING tells what each does."""
+"""File and function, each called within the one before; CONTRIBUTING tells what each does."""
 SMALL = ("problem.splits.train.trajectories=4", "problem.splits.valid.trajectories=2", "train.batch_size=2",
          "problem.splits.test.trajectories=2", "problem.splits.train.frames=4", "problem.splits.valid.frames=4",
          "problem.splits.test.frames=4", "problem.domain.shape=[16]", "network.width=4", "network.modes=3",
@@ -32,12 +32,17 @@ SMALL = ("problem.splits.train.trajectories=4", "problem.splits.valid.trajectori
 
 def test_the_stations_of_a_batch_follow_each_other(tmp_path):
     home, seen = str(Path(pdejax.__file__).parent) + "/", []
+    place = lambda frame: (frame.f_code.co_filename.removeprefix(home), frame.f_code.co_name)
+
+    def above(frame):
+        while frame is not None:
+            yield place(frame)
+            frame = frame.f_back
 
     def note(frame, event, argument):
-        if event == "call" and frame.f_code.co_filename.startswith(home):
-            place = frame.f_code.co_filename.removeprefix(home), frame.f_code.co_name
-            if place in STATIONS and place not in seen:
-                seen.append(place)
+        if event == "call" and len(seen) < len(STATIONS) and place(frame) == STATIONS[len(seen)]:
+            if set(seen) <= set(above(frame)):  # within all those before it
+                seen.append(place(frame))
 
     run(tmp_path, "generate", "problem=advection", *SMALL)
     sys.setprofile(note)
