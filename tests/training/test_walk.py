@@ -40,9 +40,9 @@ def test_the_stations_of_a_batch_follow_each_other(tmp_path):
             frame = frame.f_back
 
     def note(frame, event, argument):
-        if event == "call" and len(seen) < len(STATIONS) and place(frame) == STATIONS[len(seen)]:
-            if set(seen) <= set(above(frame)):  # within all those before it
-                seen.append(place(frame))
+        expected = event == "call" and len(seen) < len(STATIONS) and place(frame) == STATIONS[len(seen)]
+        if expected and set(seen) <= set(above(frame)):  # within all those before it
+            seen.append(place(frame))
 
     run(tmp_path, "generate", "problem=advection", *SMALL)
     sys.setprofile(note)
