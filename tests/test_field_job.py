@@ -112,7 +112,7 @@ def test_an_unknown_parameter_is_found_and_a_killed_run_goes_on_bit_for_bit(proj
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("problem=bratu", "network=fno"), "take network=gaussians"),
+        (("problem=bratu", "network=fno"), "Known: gaussian_lattice, gaussians"),
         (("problem=bratu", "network.counts=[9,9]", "method=one_step"), "take method=physics_informed"),
         (("problem=ks", "method=physics_informed"), "take method=one_step"),
         (("problem=bratu", "network.counts=[9]"), "one entry for each of 2 axes"),

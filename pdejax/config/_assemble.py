@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from pdejax.config._fits import known_frames
 from pdejax.config._resolve import read_run
 from pdejax.config._run import RunConfig
 from pdejax.config._train import TrainConfig, settings_of
@@ -78,10 +79,23 @@ def dataset_of(config: RunConfig) -> Trajectories:
     content = lambda recipe: {k: v for k, v in recipe.items() if k not in ("shard_size", "batch_size")}
     if key := first_difference(content(dataset.manifest["recipe"]), content(recipe_of(config).plain)):
         raise ValueError(
-            f"the data set in {root} was generated with another {key}: "
+            f"the data set in {root} was generated with another {_in_words(key)}: "
             "choose another problem.name or data_dir, or delete it and generate it again"
         )
     return dataset
+
+
+def _in_words(key: str) -> str:
+    """Where a configuration says what stands at a key of a recipe."""
+    for stored, said in (
+        ("family.times", "time"),
+        ("family.draws", "initial"),
+        ("family.", ""),
+        ("simulator", "solver"),
+    ):
+        if key.startswith(stored):
+            return f"problem.{said}{key.removeprefix(stored)}"
+    return f"problem.{key}"
 
 
 # ---- how it is learned
@@ -141,7 +155,7 @@ def _of_trajectories(config: RunConfig) -> Run:
     dataset, method = dataset_of(config), method_of(config)
     size, kind = config.train.batch_size, config.train.feed
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
-    history = getattr(method, "history", 1)
+    history = known_frames(method)
     count, steps = valid_rollout(config, dataset.split("valid"), history)
     key = jax.random.key(config.seed)
     rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)

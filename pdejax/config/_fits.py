@@ -29,6 +29,7 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
         card = _card(config)
     with _told("method", config, composition):
         method = build("method", config.method.spec())
+    _check_nature(config, method, composition)
     with _told("method", config, composition, "network"):
         make = lambda: method.build(config.network.spec(), card, key=jax.random.key(0))
         eqx.filter_eval_shape(make)
@@ -53,6 +54,20 @@ def _card(config: RunConfig) -> Any:
     return DataCard.sketch(Recipe.of(config.problem.spec()).family)
 
 
+def known_frames(method: Any) -> int:
+    """Frames of a window that a method is given; none where it maps input fields."""
+    return getattr(method, "history", 1 if method.window > 1 else 0)
+
+
+def _check_nature(config: RunConfig, method: Any, composition: Composition) -> None:
+    """Whether the method learns from what there is: points for one solution, or data of a family."""
+    if config.stated == (method.window == 0):
+        return
+    nature, other = ("is stated by its conditions", "physics_informed") if config.stated else ("gives data", "one_step")
+    what = f"problem {config.problem.name!r}" if config.problem is not None else str(config.data)
+    _refuse(f"is {config.method.kind!r}, but {what} {nature}: take method={other}", ("method", "kind"), composition)
+
+
 def _check_sizes(config: RunConfig, method: Any, composition: Composition) -> None:
     """Whether the splits are as long as a sample, and what is to be evaluated is there."""
     if config.problem is None:
@@ -66,7 +81,7 @@ def _check_sizes(config: RunConfig, method: Any, composition: Composition) -> No
         return
     most = {
         "trajectories": splits["test"].trajectories,
-        "steps": max(splits["test"].frames - getattr(method, "history", 1), 1),
+        "steps": max(splits["test"].frames - known_frames(method), 1),
     }
     for key, largest in most.items():
         value = getattr(config.evaluation, key)

@@ -9,7 +9,7 @@ from pdejax.config._boundary_value import BoundaryValueConfig
 from pdejax.config._sections import fields_of, section, section_of
 from pdejax.config._types import Name, Real, Section, fault
 from pdejax.core import Grid
-from pdejax.data import Recipe
+from pdejax.data import TOLERANCES, Recipe
 from pdejax.equations import Equation, Times, read_equation
 
 
@@ -50,6 +50,7 @@ def _family_type(value: Mapping[str, Any]) -> type[ProblemConfig]:
         fields["input"] = (_draws_type(value.get("input")), ...)
     fields["solver"] = (_solver_type(value.get("solver"), "etdrk" if evolves else "elliptic", ndim), {})
     sizes = {name: kind for name, kind in fields_of(Recipe, value).items() if name not in ("family", "simulator")}
+    sizes["tolerance"] = (sizes["tolerance"][0], TOLERANCES[not evolves])
     return create_model("ProblemConfig", __base__=ProblemConfig, **fields, **sizes)
 
 

@@ -19,6 +19,7 @@ from pdejax.data.feeds.window import WindowFeed as WindowFeed
 from pdejax.data.generation.generate import generate as generate
 from pdejax.data.generation.problem import read_problem as read_problem
 from pdejax.data.generation.progress import progress_bar as progress_bar
+from pdejax.data.generation.recipe import TOLERANCES as TOLERANCES
 from pdejax.data.generation.recipe import Recipe as Recipe
 from pdejax.data.generation.recipe import SplitSize as SplitSize
 from pdejax.data.generation.recipe import first_difference as first_difference

@@ -23,7 +23,7 @@ def test_other_settings_do_not_touch_a_data_set(here, small, capsys):
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     capsys.readouterr()
     assert main(["generate", *small, "problem.time.step=0.03"]) == 2
-    assert "time.step is 0.02 there and 0.03 here" in capsys.readouterr().err
+    assert "times.step is 0.02 there and 0.03 here" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
     assert main(["train", *small, "problem.time.step=0.03"]) == 2
     assert "data/burgers was generated with another problem.time.step" in capsys.readouterr().err

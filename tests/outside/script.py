@@ -21,7 +21,8 @@ class Convolutions(eqx.Module):
         self.layers = (conv(in_channels, width, keys[0]), conv(width, out_channels, keys[1]))
 
     def __call__(self, x):
-        return pdejax.per_sample(lambda u: self.layers[1](jnp.tanh(self.layers[0](u))))(x)
+        first, second = self.layers
+        return pdejax.per_sample(lambda u: second(jnp.tanh(first(u))))(x)
 
 
 def waves(count, seed):
