@@ -58,12 +58,16 @@ def _model(path: Path) -> None:
 
 
 def _field_facts(problem: dict[str, Any]) -> dict[str, Any]:
-    equation = problem["equation"]
+    equation, conditions = problem["equation"], problem["conditions"]
+    if isinstance(conditions, list):
+        conditions = {one["name"]: one["terms"] for one in conditions}
+    else:  # as models of the former format hold them
+        conditions = {name: one["terms"] for name, one in conditions.items()}
     return {
         "problem": problem["name"],
         "equation": equation if isinstance(equation, str) else "; ".join(equation["terms"]),
         "domain": problem["domain"],
-        "conditions": {name: one["terms"] for name, one in problem["conditions"].items()},
+        "conditions": conditions,
     }
 
 
