@@ -54,8 +54,8 @@ INVERSE = (
     "train.updates_per_dispatch=5",
     "train.checkpoint_every=5",
     "train.evaluate_every=20",
-    "train.stages=[{optimiser: gauss_newton, only: [weights], steps: 5, options: {ridge: 1e-6}}, "
-    "{optimiser: gauss_newton, only: [weights], steps: 5, options: {ridge: 1e-6}, adapt: {move: 3, split: 2, add: 1}}, "
+    "train.stages=[{optimiser: {kind: gauss_newton, ridge: 1e-6}, only: [weights], steps: 5}, "
+    "{optimiser: {kind: gauss_newton, ridge: 1e-6}, only: [weights], steps: 5, adapt: {move: 3, split: 2, add: 1}}, "
     "{optimiser: levenberg_marquardt, steps: 40}]",
 )
 
@@ -118,7 +118,10 @@ def test_an_unknown_parameter_is_found_and_a_killed_run_goes_on_bit_for_bit(proj
         (("problem=bratu", "network.counts=[9]"), "one entry for each of 2 axes"),
         (("problem=bratu", "network.counts=[9,9]", "problem.conditions.walls.terms='uu = 0'"), "unknown name 'uu'"),
         (("problem=bratu", "network.counts=[9,9]", "problem.conditions.walls.at='z=0'"), "expected 'boundary' or axes"),
-        (("problem=bratu", "network.counts=[9,9]", "train.options={stepps: 3}"), "Did you mean 'steps'"),
+        (
+            ("problem=bratu", "network.counts=[9,9]", "train.optimiser={kind: lattice_newton, stepps: 3}"),
+            "Did you mean 'steps'",
+        ),
         (("problem=bratu", "network=gaussians", "train.optimiser=lattice_newton"), "take network=gaussian"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_trained_operator_is_a_function_as_any_other(project):
 
 def test_the_readme_example_runs(project, monkeypatch):
     blocks = lambda page: re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
-    (example,), (declared,) = blocks("README.md"), blocks("docs/guide.md")
+    (example, _), (declared,) = blocks("README.md"), blocks("docs/guide.md")
     example = example.replace("runs/ks_demo", "runs/whole").replace("(8, 128, 1)", "(8, 32, 1)")
     monkeypatch.chdir(project)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):

@@ -59,7 +59,7 @@ CASES = (
     Case("Helmholtz (1, 4), 155 Gaussians that move", "pig_adaptive", 2e-4, seeds=(0, 1, 2)),
 )
 SHORT_LATTICE = ("network.slabs=40", "train.steps=60",
-                 "train.options={adaptive: x, passes: 2, error: 3e-5, first: 1e-3, cutoff: 1e-10}")  # fmt: skip
+                 "train.optimiser={adaptive: x, passes: 2, error: 3e-5, first: 1e-3, cutoff: 1e-10}")  # fmt: skip
 SMOKE = (
     Case("Helmholtz (1, 4)", "pig_helmholtz", 1e-7),
     Case(

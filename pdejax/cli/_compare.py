@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs = named(folders)
     reference = None if arguments.reference is None else name_of(arguments.reference, runs)
     together = groups([*arguments.together, *swept], runs)
-    configs = {name: run_config(folder, words) for name, folder in runs.items()}
+    configs = {name: run_config(folder, words, arguments.plugins) for name, folder in runs.items()}
     from pdejax.cli._runtime import start
 
     start()
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pdejax.evaluation import compare, kind_for
 
     with jax.enable_x64(any(wide(one) for one in configs.values())):
-        data, models = common_data(configs), {name: load(folder) for name, folder in runs.items()}
+        data, models = common_data(configs), {name: load(one, arguments.plugins) for name, one in runs.items()}
         rollouts = {kind_for(model, data) for model in models.values()} == {"rollout"}
         names = OPTIONS[:3] if rollouts else OPTIONS  # rollouts have classical solvers beside in any case
         options = options_of(next(iter(configs.values())), names) | rollout_options(arguments, rollouts)

@@ -1,14 +1,14 @@
 """Runs by their folders, and the data that they are measured on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pdejax.config import RunConfig, read_run
 
 
-def run_config(folder: Path, words: list[str]) -> RunConfig:
-    """The configuration of a run.
+def run_config(folder: Path, words: list[str], plugins: Collection[str] = ()) -> RunConfig:
+    """The configuration of a run, whose words may name code of these packages only.
 
     **Raises:** `FileNotFoundError` if the folder holds none, with the nearest name beside it.
     """
@@ -18,7 +18,10 @@ def run_config(folder: Path, words: list[str]) -> RunConfig:
 
         beside = [p.parent.name for p in folder.parent.glob("*/config.yaml")] if folder.parent.is_dir() else []
         raise FileNotFoundError(f"{folder} is not a run: it holds no config.yaml.{suggestion(folder.name, beside)}")
-    return read_run(path, words)
+    from pdejax.core import only_plugins
+
+    with only_plugins(plugins):
+        return read_run(path, words)
 
 
 def data_of(config: RunConfig) -> Any:
@@ -45,9 +48,10 @@ def common_data(configs: Mapping[str, RunConfig]) -> Any:
             continue
         mine = data_of(other)
         if mine.fingerprint != data.fingerprint:
-            key = first_difference(mine.manifest, data.manifest) or "manifest"
+            told = [getattr(one, "manifest", {}) for one in (mine, data)]
+            where = [getattr(one, "root", one.name) for one in (mine, data)]
             raise ValueError(
-                f"runs are compared on the same truth, but run {name!r} has the data set {mine.root} and run "
-                f"{first!r} has {data.root}: they differ in {key}"
+                f"runs are compared on the same truth, but run {name!r} has the data set {where[0]} and run "
+                f"{first!r} has {where[1]}: they differ in {first_difference(*told) or 'their numbers'}"
             )
     return data

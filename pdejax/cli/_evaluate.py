@@ -12,7 +12,7 @@ from pdejax.config import RunConfig
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates a run's model beside what it is compared with, prints the table and writes the report."""
     folder = Path(arguments.run)
-    config = run_config(folder, arguments.words)
+    config = run_config(folder, arguments.words, arguments.plugins)
     from pdejax.cli._runtime import start
 
     start()
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pdejax.evaluation import evaluate
 
     with jax.enable_x64(wide(config)):
-        result = evaluate(load(folder), data_of(config), **options_of(config))
+        result = evaluate(load(folder, arguments.plugins), data_of(config), **options_of(config))
     result.save(folder)
     print(result)
     print(f"report: {result.write_page(folder)}")

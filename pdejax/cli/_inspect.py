@@ -1,123 +1,34 @@
 """`pdejax inspect`: what a folder holds."""
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
-
-from pdejax.cli._list import last_metrics, run_state
-from pdejax.config import read_run
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Describes a run, a released model or a data set, or draws the latter."""
+    """Describes a run, a released model, a solution or a data set; or draws a data set."""
+    from pdejax.cli._facts import print_data, print_model, print_run, print_truth
+
     path = Path(arguments.path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
-    described = ("config.yaml", "model.json", "truth.h5")
-    if arguments.picture and any((path / name).exists() for name in described):
+    ours = {"config.yaml": print_run, "model.json": print_model, "truth.h5": lambda p: print_truth(p / "truth.h5")}
+    describe = next((one for name, one in ours.items() if (path / name).exists()), print_data)
+    if not arguments.picture:
+        if arguments.split is not None or arguments.trajectory is not None:
+            raise ValueError("--split and --trajectory choose what is drawn: say --picture FILE too")
+        describe(path)
+        return 0
+    if describe is not print_data:
         raise ValueError(f"--picture draws data sets, {path} is none")
-    if (path / "config.yaml").exists():
-        _run(path)
-    elif (path / "model.json").exists():
-        _model(path)
-    elif (path / "truth.h5").exists():
-        _truth(path / "truth.h5")
-    else:
-        _data(path, arguments)
+    print(draw(path, Path(arguments.picture), arguments.split, arguments.trajectory or 0))
     return 0
 
 
-def _run(path: Path) -> None:
-    config = read_run(path / "config.yaml")
-    train: Any = config.train
-    print(f"{path}: {run_state(path, train.steps)}\n")
-    for name, value in last_metrics(path).items():
-        print(f"  {name}: {value:.6g}" if isinstance(value, int | float) else f"  {name}: not finite")
-    print(f"\n{config.to_yaml()}", end="")
-
-
-def _truth(path: Path) -> None:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        for group in ("axes", "fields"):
-            stored: Any = file[group]
-            for name, values in stored.items():
-                print(f"{group[:-1] if group == 'fields' else 'axis'} {name}: {' x '.join(map(str, values.shape))}")
-        print(f"floor (relative L2): {file.attrs['floor']:.3g}\nhow: {file.attrs['how']}")
-
-
-def _model(path: Path) -> None:
-    described = json.loads((path / "model.json").read_text(encoding="utf-8"))
-    data = described["data"]
-    shown = _field_facts(data["problem"]) if "problem" in data else _operator_facts(data)
-    shown |= {"network": described["network"], "method": described["method"], **described["metadata"]}
-    for name, value in shown.items():
-        print(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
-
-
-def _field_facts(problem: dict[str, Any]) -> dict[str, Any]:
-    equation, conditions = problem["equation"], problem["conditions"]
-    if isinstance(conditions, list):
-        conditions = {one["name"]: one["terms"] for one in conditions}
-    else:  # as models of the former format hold them
-        conditions = {name: one["terms"] for name, one in conditions.items()}
-    return {
-        "problem": problem["name"],
-        "equation": equation if isinstance(equation, str) else "; ".join(equation["terms"]),
-        "domain": problem["domain"],
-        "conditions": conditions,
-    }
-
-
-def _operator_facts(data: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "equation": "; ".join(data["equation"]),
-        "fields": ", ".join(data["field_names"]),
-        "depends on": ", ".join(data["parameter_names"]) or "the state only",
-        "grid it was trained on": f"{data['shape']} points on {data['lengths']}",
-        "time of a step": data["step"],
-    }
-
-
-def _data(path: Path, arguments: argparse.Namespace) -> None:
-    from rich.console import Console, Group
-    from rich.text import Text
-
-    from pdejax.data import overview
-
-    if arguments.picture:
-        print(_drawn(path, arguments))
-        return
-
-    first, *others = overview(path)
-    Console(soft_wrap=True).print(Group(Text(first.title, style="bold underline"), *map(_shown, others)))
-
-
-def _drawn(path: Path, arguments: argparse.Namespace) -> Path:
+def draw(path: Path, out: Path, split: str | None, trajectory: int) -> Path:
     """Writes a picture of a data set; its ending tells the format."""
     from pdejax.data import examples
     from pdejax.plot import Drawn, trajectories_figure
 
-    title, found = examples(path, split=arguments.split, trajectory=arguments.trajectory)
-    out = Path(arguments.picture)
+    title, found = examples(path, split=split, trajectory=trajectory)
     trajectories_figure([Drawn(*one) for one in found], title).savefig(out, dpi=120)
     return out
-
-
-def _shown(section: Any) -> Any:
-    """A section of an overview as a table, or as a line where it has no rows."""
-    from rich.table import Table
-    from rich.text import Text
-
-    title = section.title
-    if not section.rows:
-        return Text(title, style="red" if section.bad else "green")
-    table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False,
-                  min_width=len(title), show_header=any(section.columns))  # fmt: skip
-    for column in section.columns:
-        table.add_column(column)
-    for row in section.rows:
-        table.add_row(*row)
-    return table

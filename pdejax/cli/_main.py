@@ -98,7 +98,10 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         parser.add_argument("path", help="folder of a data set, a run or a model; or a file of data")
         parser.add_argument("--picture", metavar="FILE", help="draw trajectories of a data set into this picture")
         parser.add_argument("--split", help="which split to draw (default: train)")
-        parser.add_argument("--trajectory", type=int, default=0, metavar="N", help="the first one to draw (default: 0)")
+        parser.add_argument("--trajectory", type=int, metavar="N", help="the first one to draw (default: 0)")
+    if {"run", "runs"} & set(command.arguments):
+        parser.add_argument("--plugins", action="append", default=[], metavar="PACKAGE", help="a package whose code a "
+                            "run may name, such as that of its network; may be given again")  # fmt: skip
     if "run" in command.arguments:
         parser.add_argument("run", help="folder of a run, e.g. runs/ks_demo")
     if "runs" in command.arguments:

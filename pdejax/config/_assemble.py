@@ -13,9 +13,11 @@ from pdejax.core import build
 from pdejax.data import (
     Dataset,
     Recipe,
+    Trajectories,
     batches_of,
     choose_feed,
     first_difference,
+    open_data,
     progress_bar,
     stored_truth,
 )
@@ -62,12 +64,14 @@ def truth_of(config: RunConfig, problem: Any) -> Any:
         return stored_truth(problem, config.data_folder, progress=progress)
 
 
-def dataset_of(config: RunConfig) -> Dataset:
-    """The generated data set.
+def dataset_of(config: RunConfig) -> Trajectories:
+    """The generated data set, or the data that were given.
 
     **Raises:** `ValueError` if it is not there, not complete, or was generated from other settings.
     """
     root = config.data_folder
+    if config.data is not None:
+        return open_data(root)
     if not root.exists():
         raise ValueError(f"there is no data set in {root} yet: run `pdejax generate` with the same words first")
     dataset = Dataset.open(root)
@@ -141,7 +145,8 @@ def _of_trajectories(config: RunConfig) -> Run:
     size, kind = config.train.batch_size, config.train.feed
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
     history = getattr(method, "history", 1)
-    (count, steps), key = config.valid_rollout(history), jax.random.key(config.seed)
+    count, steps = valid_rollout(config, dataset.split("valid"), history)
+    key = jax.random.key(config.seed)
     rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
     feed = lambda method, seed: choose_feed(dataset.split("train"), method.window, size, seed=seed, kind=kind)
     evaluators = lambda method: [ValidationLoss(method, valid, batches=VALID_BATCHES), rollout]
@@ -160,8 +165,14 @@ def _of_trajectories(config: RunConfig) -> Run:
 
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
-    data = {"root": str(dataset.root), "fingerprint": dataset.fingerprint}
+    data = {"root": str(config.data_folder), "fingerprint": dataset.fingerprint}
     return _run(config, Plan(tuple(stages)), model, data)
+
+
+def valid_rollout(config: RunConfig, split: Any, history: int) -> tuple[int, int]:
+    """Trajectories and steps of the rollout measured during training: as wished, as far as the split goes."""
+    wanted = config.evaluation
+    return min(wanted.valid_trajectories, len(split)), min(wanted.valid_steps, split.frames - history)
 
 
 # ---- fields that learn from an equation and its conditions

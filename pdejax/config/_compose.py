@@ -36,7 +36,7 @@ class Composition:
     def _places(self, key: Key) -> Iterator[str]:
         for override in reversed(self.overrides):
             size = len(override.path)
-            if override.key not in GROUPS and key[:size] == override.path and has(override.value, key[size:]):
+            if not override.chooses and key[:size] == override.path and has(override.value, key[size:]):
                 yield override.text
         for path, prefix in reversed(self.files):
             if key[: len(prefix)] == prefix:
@@ -103,7 +103,7 @@ def _unknown_default(message: str, overrides: Sequence[Override], folders: Seque
     if found is None:
         return None
     # Hydra names the file whose default is replaced, not always the one that replaces it
-    named = [found["file"], *(f"{override.key}/{override.value}" for override in overrides if override.key in GROUPS)]
+    named = [found["file"], *(f"{override.key}/{override.value}" for override in overrides if override.chooses)]
     paths = [path for path in (_find(folders, name) for name in named) if path is not None]
     group, name = found["group"], found.groupdict().get("name")
     if group not in GROUPS or name is None:
@@ -119,8 +119,19 @@ def _plain_reason(error: Exception) -> str:
 
 def _words(overrides: Sequence[Override], folders: Sequence[Path]) -> list[str]:
     """What Hydra is given: it merges sections, so that one of another `kind` is deleted first."""
-    words = [override.hydra for override in overrides if override.key in GROUPS]
-    for override in (o for o in overrides if o.key not in GROUPS):
+    words = [override.hydra for override in overrides if override.chooses]
+    given = next((override for override in overrides if override.key == "data" and override.value), None)
+    if given is not None:  # data of somebody else's: no problem of ours, and a name that is theirs
+        for override in overrides:
+            if override.path[0] == "problem":
+                raise ConfigError(f"{override.text}: no problem is read where {given.text} gives data: leave one out")
+        words = ["~problem", *words]
+        if not any(override.key == "name" for override in overrides):
+            words.append(f"name={Path(str(given.value)).stem}_${{network.kind}}")
+    for override in (o for o in overrides if not o.chooses):
+        if override.key in GROUPS:  # a section in braces, in place of a file
+            words += [f"~{override.key}", override.hydra]
+            continue
         kind = override.value.get("kind") if isinstance(override.value, Mapping) else None
         if kind is not None and _kind(_compose(words, overrides, folders).values, override.path) not in (None, kind):
             words.append(f"~{override.key}")

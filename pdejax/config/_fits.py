@@ -13,7 +13,7 @@ from pdejax.config._overrides import ConfigError
 from pdejax.config._run import Evaluation, RunConfig
 from pdejax.config._train import settings_of
 from pdejax.core import build
-from pdejax.data import Recipe
+from pdejax.data import Recipe, open_data
 from pdejax.methods import DataCard, ProblemCard
 
 
@@ -22,7 +22,9 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
 
     **Raises:** `ConfigError` with what does not fit and where it was said.
     """
-    with _told("problem", config, composition):
+    if config.data is not None and not config.data.exists():
+        raise ConfigError(f"{composition.where(('data',))}: data: there is no {config.data}")
+    with _told("problem" if config.data is None else "data", config, composition):
         card = _card(config)
     with _told("method", config, composition):
         method = build("method", config.method.spec())
@@ -45,11 +47,15 @@ def _card(config: RunConfig) -> Any:
     """What a method is told of the problem, where there are no data yet."""
     if config.stated:
         return ProblemCard(build("problem", {"kind": "boundary_value", **config.problem.spec()}))
+    if config.data is not None:
+        return DataCard.of(open_data(config.data))
     return DataCard.sketch(Recipe.of(config.problem.spec()).family)
 
 
 def _check_sizes(config: RunConfig, method: Any, composition: Composition) -> None:
     """Whether the splits are as long as a sample, and what is to be evaluated is there."""
+    if config.problem is None:
+        return
     splits, window = config.problem.splits, method.window
     for name in ("train", "valid"):
         if name in splits and splits[name].frames < window:
@@ -86,7 +92,7 @@ def _told(section: str, config: RunConfig, composition: Composition, *others: st
 def _placed(sentence: str, sections: tuple[str, ...], config: RunConfig, composition: Composition) -> str:
     """A sentence beginning with an option's name gets its whole key; another one the place of a value it quotes."""
     plain, first = config.model_dump(mode="json"), re.match(r"[A-Za-z_][\w.]*", sentence)
-    leaves = [(key, value) for section in sections for key, value in _entries(plain[section], (section,))]
+    leaves = [(key, value) for section in sections for key, value in _entries(plain.get(section), (section,))]
     if first:
         path = tuple(first[0].split("."))
         for key, _ in leaves:

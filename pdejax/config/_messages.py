@@ -67,7 +67,8 @@ def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[K
     elif kind == "literal_error":
         yield key, f"unknown {name} {got!r}.{suggestion(got, _words(error, 'expected'))}"
     elif kind == "unknown_kind":
-        yield (*key, "kind"), f"unknown {name}.kind {context['kind']!r}. {context['sentence']}"
+        named = f"{name}.kind: " if ":" in str(context["kind"]) else f"unknown {name}.kind {context['kind']!r}. "
+        yield (*key, "kind"), named + context["sentence"]
     elif kind == "no_kind":
         yield (*key, "kind"), f"{name}.kind is missing"
     elif kind == "string_pattern_mismatch":

@@ -30,6 +30,11 @@ class Override:
     hydra: str
 
     @property
+    def chooses(self) -> bool:
+        """Whether it names a file of a group; a section in braces is a value in place of one."""
+        return self.key in GROUPS and not isinstance(self.value, Mapping)
+
+    @property
     def path(self) -> Key:
         """The key's parts; list positions are numbers."""
         return tuple(int(part) if part.isdigit() else part for part in self.key.split("."))
@@ -71,7 +76,7 @@ def read_override(text: str, folders: Sequence[Path]) -> Override:
     if key.split(".")[0] == "hydra":
         raise ConfigError(f"{text}: Hydra's own settings have no effect here")
     value = None if choices or read.is_delete() else read.value()
-    if key in GROUPS:
+    if key in GROUPS and not isinstance(value, Mapping):
         for option in choices or (value,):
             _check_option(text, key, option, folders)
         return Override(text, key, value, choices, text.lstrip("+"))

@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pdejax._former import todays_method
 from pdejax.config._compose import Composition, check_set, compose
 from pdejax.config._fits import check_fits
 from pdejax.config._folders import search_folders, shorter
@@ -75,8 +74,6 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         values, _ = read_yaml(path.read_text(encoding="utf-8"), shorter(path))
     except YamlError as error:
         raise ConfigError(str(error)) from error
-    if isinstance(values.get("method"), dict):
-        values["method"] = todays_method(values["method"])
     read = read_overrides(overrides, ())
     config = OmegaConf.create(current(values))
     for one in read:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import create_model
+from pydantic import BeforeValidator, create_model
 
 from pdejax.config._problem import problem_type
 from pdejax.config._sections import section_of
 from pdejax.config._train import TrainConfig, train_type
-from pdejax.config._types import Count, Flag, Name, Section, Whole
+from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
 from pdejax.config._yaml import read_yaml, write_yaml
 
 
@@ -32,14 +32,17 @@ class Evaluation(Section):
 class RunConfig(Section):
     """Everything that determines a run; `to_yaml` and `from_yaml` are inverse.
 
-    The sections `problem`, `network`, `method` and `train` are of types made for what they hold, see `run_type`.
+    `data` names data that were not generated here, a file or folder that a registered reader opens; there is no
+    `problem` then. The sections `problem`, `network`, `method` and `train` are of types made for what they hold, see
+    `run_type`.
     """
 
     name: Name
     seed: Whole = 0
     data_dir: Path = Path("data")
     runs_dir: Path = Path("runs")
-    problem: Any
+    data: Path | None = None
+    problem: Any = None
     network: Any
     method: Any
     train: TrainConfig
@@ -48,22 +51,17 @@ class RunConfig(Section):
     @property
     def stated(self) -> bool:
         """Whether one solution is stated by its conditions, and not a family of them."""
-        return "conditions" in type(self.problem).model_fields
+        return isinstance(self.problem, Section) and "conditions" in type(self.problem).model_fields
 
     @property
     def data_folder(self) -> Path:
-        """Where the data set is."""
-        return self.data_dir / self.problem.name
+        """Where the data set is: where `data` says, or else the one that is generated of the problem."""
+        return self.data_dir / self.problem.name if self.data is None else self.data
 
     @property
     def run_folder(self) -> Path:
         """Where the run writes."""
         return self.runs_dir / self.name
-
-    def valid_rollout(self, history: int) -> tuple[int, int]:
-        """Trajectories and steps of the rollout measured during training: as wished, as far as the split goes."""
-        wanted, split = self.evaluation, self.problem.splits["valid"]
-        return min(wanted.valid_trajectories, split.trajectories), min(wanted.valid_steps, split.frames - history)
 
     def to_yaml(self) -> str:
         """The configuration as text, every default written out."""
@@ -79,13 +77,21 @@ class RunConfig(Section):
         return run_type(values).model_validate(values)
 
 
+def _nothing(value: Any) -> None:
+    if value is not None:
+        raise fault("is not read where data are given: leave one of them out")
+
+
+Nothing = Annotated[None, BeforeValidator(_nothing)]
+
+
 def run_type(values: Mapping[str, Any]) -> type[RunConfig]:
     """The type of a configuration that holds these values: the kinds they name tell the types of the sections."""
-    problem = values.get("problem")
+    problem, data = values.get("problem"), values.get("data")
     stated = isinstance(problem, Mapping) and "conditions" in problem
     ndim = _axes(problem, stated)
     sections: Any = {
-        "problem": (problem_type(problem), ...),
+        "problem": (problem_type(problem), ...) if data is None else (Nothing, None),
         "network": (section_of("field" if stated else "network", values.get("network"), ndim=ndim), ...),
         "method": (section_of("method", values.get("method"), ndim=ndim), ...),
         "train": (train_type(values.get("train")), ...),

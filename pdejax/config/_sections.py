@@ -57,7 +57,9 @@ def section_of(group: str, value: Any, *, ndim: int | None = None) -> Any:
     try:
         factory = factory_of(group, value["kind"])
     except ValueError as error:
-        return _refusing("unknown_kind", sentence=str(error).partition(".")[2].strip(), kind=value["kind"])
+        whole = str(error)
+        meant = whole if ":" in str(value["kind"]) else whole.partition(".")[2].strip()
+        return _refusing("unknown_kind", sentence=meant, kind=value["kind"])
     return section(factory, value, group, ndim=ndim, kind=value["kind"])
 
 

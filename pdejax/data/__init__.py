@@ -32,7 +32,6 @@ from pdejax.data.store.dataset import Dataset as Dataset
 from pdejax.data.store.examples import Example as Example
 from pdejax.data.store.examples import examples as examples
 from pdejax.data.store.memory import Arrays as Arrays
-from pdejax.data.store.npz import read_npz as read_npz
 from pdejax.data.store.open import open_data as open_data
 from pdejax.data.store.overview import Section as Section
 from pdejax.data.store.overview import overview as overview

@@ -178,7 +178,22 @@ def _upgraded(document: dict[str, Any], path: Path) -> tuple[str, dict[str, Any]
         raise ValueError(f"{path}: {known('kind of result', str(kind), KINDS)}")
     if schema not in (KINDS[kind].schema, _FORMER[kind]):
         raise ValueError(f"{path} has schema {schema}, this pdejax reads {KINDS[kind].schema}: evaluate the run again")
+    if "problem" in document.get("dataset", {}):
+        document["dataset"] |= _former_family(document["dataset"])
     return kind, document
+
+
+def _former_family(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """What earlier versions called the problem, as a family and its simulator."""
+    problem = dataset["problem"]
+    draws = {name: problem[name] for name in ("initial", "input") if problem.get(name)}
+    family = {
+        "vary": problem.get("vary") or {},
+        "equation": {"parameters": problem.get("parameters") or {}},
+        "draws": draws,
+        "times": problem.get("time"),
+    }
+    return {"family": family, "simulator": problem.get("solver") or {}}
 
 
 def _former_kind(document: Mapping[str, Any], kind: str | None) -> str:

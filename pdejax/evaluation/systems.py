@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pdejax.core import Key
+from pdejax.core import Key, describe
 from pdejax.evaluation.baselines.baseline import Baseline
 from pdejax.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, bootstrap_interval
 from pdejax.evaluation.metrics.divergence import FACTOR
@@ -87,7 +87,8 @@ def dataset_section(data: Any, split: str, count: int) -> dict[str, Any]:
         "fields": list(data.field_names),
         "inputs": list(data.input_names),
         "parameters": list(data.parameter_names),
-        **_said_by(data.family, manifest),
+        **_origin_of(data, manifest.get("recipe", {})),
+        "check": manifest.get("check", ""),
         "recipe": {k: v for k, v in manifest.get("recipe", {}).items() if k not in ("family", "simulator")},
         "self_difference": manifest.get("self_difference"),
         "rejects": len(manifest.get("rejects", ())),
@@ -95,18 +96,25 @@ def dataset_section(data: Any, split: str, count: int) -> dict[str, Any]:
     }
 
 
-def _said_by(family: Any, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What the equation and its solver tell; nothing where they are not known."""
-    if family is None:
-        return {"family": {}, "simulator": {}, "equation": [], "latex": [], "check": ""}
-    recipe = manifest.get("recipe", {})
+def _origin_of(data: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What was solved and by what; empty where that is not known."""
+    family = data.family
+    known = {} if family is None else {"family": family, "simulator": data.simulator}
     return {
-        "family": recipe.get("family", {}),
-        "simulator": recipe.get("simulator", {}),
-        "equation": list(family.equation.terms),
-        "latex": family.latex.split(" \\\\\n"),
-        "check": manifest.get("check", ""),
+        "family": {},
+        "simulator": {},
+        **{name: recipe.get(name) or _described(one) for name, one in known.items()},
+        "equation": [] if family is None else list(family.equation.terms),
+        "latex": [] if family is None else family.latex.split(" \\\\\n"),
     }
+
+
+def _described(one: Any) -> Any:
+    """An object as JSON; nothing where it holds what no file can."""
+    try:
+        return describe(one) or {}
+    except ValueError:
+        return {}
 
 
 def protocol_section(truth: Reference, history: int, key: Key | None) -> dict[str, Any]:

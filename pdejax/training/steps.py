@@ -1,6 +1,5 @@
 """A training under way, a few updates at a time: the core under the loop, and under loops of one's own."""
 
-import collections
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +41,7 @@ class Training:
     frozen: Any
     static: Any
     step: int = 0
-    _ahead: collections.deque[Any] = dataclasses.field(default_factory=collections.deque)
+    _ahead: list[Any] = dataclasses.field(default_factory=list)
 
     @property
     def model(self) -> Any:
@@ -55,12 +54,12 @@ class Training:
         while len(self._ahead) < count:
             position, item = self.feed.next(position)
             self._ahead.append((position, item))
-        return list(self._ahead)[:count]
+        return self._ahead[:count]
 
     def take(self, count: int) -> Any:
         """The items of the next updates, stacked and on the devices."""
         taken = self.items(count)
-        self._ahead = collections.deque(list(self._ahead)[count:])
+        del self._ahead[:count]
         self.position = taken[-1][0]
         stacked = jax.tree.map(lambda *x: np.stack(x), *(item for _, item in taken))
         return self.layout.divide(stacked)

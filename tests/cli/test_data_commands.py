@@ -75,6 +75,22 @@ def test_inspect_a_data_set(here, small, capsys):
     assert re.search(r"nu +0\.05", shown)
 
 
+def test_inspect_draws_a_data_set(here, small, capsys):
+    assert main(["generate", *small]) == 0
+    capsys.readouterr()
+    assert main(["inspect", "data/burgers", "--picture", "data.png", "--split", "test", "--trajectory", "1"]) == 0
+    assert capsys.readouterr().out == "data.png\n"
+    assert (here / "data.png").read_bytes()[:4] == b"\x89PNG"
+    for words, message in {
+        ("data/burgers", "--split", "test"): "say --picture FILE too",
+        ("data/burgers", "--picture", "x.png", "--split", "tset"): "unknown split 'tset'. Did you mean 'test'?",
+        ("runs", "--picture", "x.png"): "runs holds no data set",
+    }.items():
+        (here / "runs").mkdir(exist_ok=True)
+        assert main(["inspect", *words]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_inspect_a_run(here, capsys):
     run = here / "runs" / "mine"
     run.mkdir(parents=True)

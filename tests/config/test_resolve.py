@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pydantic
 import pytest
 
 from pdejax.config import GROUPS, RunConfig, options, packaged_folder, read_run, resolve, search_folders, sweep
+from pdejax.config._assemble import valid_rollout
 
 
 def test_defaults():
@@ -134,9 +136,13 @@ def test_warmup_can_be_a_share_of_the_steps():
 
 
 def test_rollout_during_training_goes_as_far_as_the_split():
-    words = ["problem.splits.valid.trajectories=5", "problem.splits.valid.frames=9", "method.history=2"]
-    assert resolve(words).valid_rollout(2) == (5, 7)
-    assert resolve(["evaluation.valid_steps=3"]).valid_rollout(1) == (16, 3)
+    split = np.zeros((5, 9, 8, 1)).view(_Frames)
+    assert valid_rollout(resolve([]), split, 2) == (5, 7)
+    assert valid_rollout(resolve(["evaluation.valid_steps=3"]), split, 1) == (5, 3)
+
+
+class _Frames(np.ndarray):
+    frames = 9
 
 
 def test_run_is_read_again_with_changes(tmp_path):

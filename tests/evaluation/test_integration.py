@@ -114,7 +114,7 @@ def test_rollouts_in_training_compile_no_data_in(burgers, monkeypatch):
             return jnp.broadcast_to(initial[None], (len(times), *initial.shape))
 
     monkeypatch.setattr(
-        "pdejax.evaluation.rollouts.validation.moments", lambda u, v: (seen.append(v), moments(u, v))[1]
+        "pdejax.evaluation.rollouts.validation.moments", lambda u, v, w: (seen.append(v), moments(u, v, w))[1]
     )
     validation = RolloutValidation(burgers, "test", steps=3)
     first = validation(Keep())

@@ -174,8 +174,8 @@ TRAINING: Mapping[str, Training] = {
                                    "network.beyond=[1,0]", "train=lattice", "train.steps=2",
                                    "train.checkpoint_every=2", problem="pig_burgers"),
     "stages": _field(*_GRID, *_LINEAR,
-                     "train.stages=[{optimiser: gauss_newton, only: [weights], steps: 2, options: {ridge: 1e-4}}, "
-                     "{optimiser: gauss_newton, only: [weights], steps: 2, options: {ridge: 1e-4}, "
+                     "train.stages=[{optimiser: {kind: gauss_newton, ridge: 1e-4}, only: [weights], steps: 2}, "
+                     "{optimiser: {kind: gauss_newton, ridge: 1e-4}, only: [weights], steps: 2, "
                      "adapt: {move: 2, split: 1}}, {optimiser: levenberg_marquardt, steps: 6}]"),
 }  # fmt: skip
 

@@ -80,9 +80,8 @@ def test_a_run_is_inspected_evaluated_and_reported(here, run, name):
     if name not in REFUSED:
         assert json.loads((folder / "evaluation.json").read_text())
         (folder / "report.html").unlink()
-    if name != "field":  # whose report is written by evaluate alone
-        run(name, "report", f"runs/{name}")
-        assert name in REFUSED or (folder / "report.html").read_text().endswith("</html>\n")
+    run(name, "report", f"runs/{name}")
+    assert name in REFUSED or (folder / "report.html").read_text().endswith("</html>\n")
 
 
 @pytest.mark.parametrize("name", DATA)

@@ -19,6 +19,7 @@ class SineFeed:
     window: int = 2
     arrays: tuple = ()
     poison: int = -1  # the step whose batch holds a NaN
+    rows: slice | None = None  # of each batch, those of one process
 
     def init(self):
         return {"step": 0}
@@ -31,7 +32,10 @@ class SineFeed:
         states = np.sin(x + phase).astype(np.float32)[..., None]
         if step == self.poison:
             states[3] = np.nan
-        return {"step": step + 1}, {"states": states, "row": row}
+        return {"step": step + 1}, {"states": states[self.rows or slice(None)], "row": row[self.rows or slice(None)]}
+
+    def local_rows(self, rows):
+        return dataclasses.replace(self, rows=rows)
 
     def fetch(self, arrays, item):
         size = item["row"].shape[0]

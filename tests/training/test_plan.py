@@ -123,6 +123,6 @@ def test_phases_are_a_plan_of_two_stages():
     same(second.prepare(line()).bias, 2 * line().bias)
     alone = Stage(METHOD, settings, 3, PointFeed)
     assert phased(alone, lambda method, seed: PointFeed(), lambda method: [], tuple) == (alone,)
+    short = dataclasses.replace(whole, settings=TrainSettings(2, **LOOP))
     with pytest.raises(ValueError, match=r"train.steps=2 leave no update after a first phase of 2"):
-        short = dataclasses.replace(whole, settings=TrainSettings(2, **LOOP))
         phased(short, lambda method, seed: PointFeed(), lambda method: [], tuple)

@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Counts, Key, PerAxis, TensorGrid, check_options, register
+from pdejax.core import Count, Counts, Key, PerAxis, Points, TensorGrid, check_options, register
 
 Box = Sequence[tuple[float, float]]
-Points = Float[Array, "point axis"] | TensorGrid
 
 
 @runtime_checkable

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pdejax.core import known
+from pdejax.equations import Family
+from pdejax.solvers import Simulator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,3 +49,16 @@ def build_baselines(
         except ValueError as reason:
             skipped[name] = str(reason)
     return made, skipped
+
+
+def solved_by(data: Any) -> tuple[Family, Simulator]:
+    """What the data are solutions of, and what solved it and can go on from any of their frames.
+
+    **Raises:** `ValueError` if that is not known, or the solver has no step.
+    """
+    if data.family is None:
+        raise ValueError("the data do not say which equation they solve, so there is no solver to compare with")
+    if data.simulator is None:
+        raise ValueError("the data do not say by what they were solved, so there is no solver to compare with")
+    data.simulator.stepper(data.family, {name: low for name, (low, _) in data.family.vary.items()})
+    return data.family, data.simulator

@@ -6,19 +6,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pdejax.evaluation.baselines.baseline import Baseline, Maker
+from pdejax.evaluation.baselines.baseline import Baseline, Maker, solved_by
 from pdejax.evaluation.predictor import FieldMap
-
-
-def _generator(dataset: Any) -> tuple[Any, Any]:
-    if dataset.family is None or dataset.simulator is None:
-        raise ValueError("the data set does not say by which solver it was made")
-    return dataset.family, dataset.simulator
 
 
 def solver(dataset: Any, start: int = 0) -> Baseline:
     """The solver that made the data, on the grid the data are stored on."""
-    family, made = _generator(dataset)
+    family, made = solved_by(dataset)
     fine, make = " x ".join(map(str, made.domain(family).shape)), lambda parameters: made.stepper(family, parameters)
     meaning = f"the solver on the stored grid; the data were solved on {fine} points"
     return Baseline("solver, stored grid", meaning, FieldMap(make), double=True)
@@ -26,7 +20,7 @@ def solver(dataset: Any, start: int = 0) -> Baseline:
 
 def solver_coarse_grid(dataset: Any, start: int = 0) -> Baseline:
     """The solver on every second point of the stored grid, interpolated linearly."""
-    (family, made), shape = _generator(dataset), dataset.domain.shape
+    (family, made), shape = solved_by(dataset), dataset.domain.shape
     if any(n % 2 == 0 for n in shape):
         raise ValueError("every second point of an even number of points misses the boundary")
     coarse = tuple((n + 1) // 2 for n in shape)

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.evaluation.baselines.baseline import Baseline
-from pdejax.evaluation.baselines.stepping import generator_of, solver, solver_at, solver_resolutions
+from pdejax.evaluation.baselines.baseline import Baseline, solved_by
+from pdejax.evaluation.baselines.stepping import solver, solver_at, solver_resolutions
 from pdejax.evaluation.predictor import as_predictor
 
 SOLVER = "solver"  # the generating solver, in float64
@@ -45,8 +45,8 @@ def _resolution(shape: tuple[int, ...], substeps: int, precision: str) -> dict[s
 
 def _solvers(dataset: Any, start: int, frontier: bool) -> dict[str, Participant]:
     """The generating solver in float64, and the coarser ones of the frontier in float32."""
-    family, simulator = generator_of(dataset)
-    whole = _resolution(tuple(simulator.domain(family).shape), simulator.substeps, "float64")
+    family, simulator = solved_by(dataset)
+    whole = _resolution(tuple(simulator.domain(family).shape), getattr(simulator, "substeps", 1), "float64")
     made = {SOLVER: Participant(solver(dataset, start), "solver", 1, None, whole)}
     for shape, substeps in solver_resolutions(dataset) if frontier else ():
         one = solver_at(dataset, start, shape, substeps)

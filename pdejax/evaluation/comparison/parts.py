@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pdejax.core import Key
+from pdejax.evaluation.baselines.baseline import solved_by
 from pdejax.evaluation.metrics.lyapunov import LyapunovExponent, in_lyapunov_times, largest_lyapunov_exponent
 from pdejax.evaluation.reference import Reference
 from pdejax.evaluation.rollouts.stability import stability
@@ -29,8 +30,10 @@ def lyapunov_section(dataset: Any, truth: Reference) -> tuple[LyapunovExponent |
     entry: dict[str, Any] = dict.fromkeys(("exponent", "standard_error", "time", "states", "duration", "reason"))
     if not truth.periodic:
         return None, entry | {"reason": "the solver that measures it needs a periodic grid"}
-    if dataset.family is None:
-        return None, entry | {"reason": "the data do not say which equation they solve"}
+    try:
+        solved_by(dataset)
+    except ValueError as reason:
+        return None, entry | {"reason": str(reason)}
     exponent = _exponent(dataset, truth)
     if not np.isfinite(exponent.each).all():
         return None, entry | {"reason": "the solver diverged"}

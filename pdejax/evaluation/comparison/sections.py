@@ -64,7 +64,7 @@ def _gain_cell(entry: Mapping[str, Any]) -> str:
         return f"n/a<small>{escape(entry['reason'] or 'the reference is zero')}</small>"
     ends = entry["gain_interval"]
     small = f"<small>{percent(ends[0])} … {percent(ends[1])}</small>" if ends else ""
-    return f"{percent(entry['gain'])}{small}" + ("<small>a bound: one of both is</small>" if entry["bound"] else "")
+    return f"{percent(entry['gain'])}{small}" + ("<small>only a bound</small>" if entry["bound"] else "")
 
 
 def _gains(result: Result) -> str:

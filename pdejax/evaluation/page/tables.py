@@ -102,7 +102,7 @@ def data_section(dataset: Mapping[str, Any]) -> Section:
         + (", periodic" if dataset["periodic"] else ""),
         **({"Time between frames": number(dataset["step"], 6)} if dataset["step"] else {}),
         "Fields": escape(", ".join(dataset["fields"])),
-        **(_how_made(dataset) if dataset["family"] else unknown),
+        **(_how_made(dataset) if dataset["equation"] else unknown),
         "Fingerprint": f"<code>{escape(dataset['fingerprint'])}</code>",
     }
     return Section.of("Data", formulas(dataset["latex"], dataset["equation"], "equation"), facts(rows))
@@ -110,15 +110,15 @@ def data_section(dataset: Mapping[str, Any]) -> Section:
 
 def _how_made(dataset: Mapping[str, Any]) -> dict[str, str]:
     """What the family, its solver and the recipe tell."""
-    family, recipe = dataset["family"], dataset["recipe"]
+    family, recipe, check = dataset["family"], dataset["recipe"], escape(dataset["check"].capitalize())
     return {
-        "Varies between trajectories": words(family["vary"]),
-        "Parameters set": words(family["equation"]["parameters"]),
-        "Drawn": words(family["draws"]),
+        "Varies between trajectories": words(family.get("vary") or {}),
+        "Parameters set": words(family.get("equation", {}).get("parameters") or {}),
+        "Drawn": words(family.get("draws") or {}),
         **({"Time": words(family["times"])} if family.get("times") else {}),
         "Solver": words(dataset["simulator"]),
         "Splits": words(recipe.get("splits") or {}),
         "Seed": words(recipe.get("seed")),
-        escape(dataset["check"].capitalize()): words(dataset["self_difference"] or {}),
+        **({check: words(dataset["self_difference"] or {})} if check else {}),
         "Rejected draws": escape(dataset["rejects"]),
     }

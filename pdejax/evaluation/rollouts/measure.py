@@ -19,11 +19,11 @@ evaluation.json (schema 3, kind "rollout" or "steady"); every number is finite, 
 reason beside it.
 
 schema, kind  version of this layout, and what was measured
-dataset       name, fingerprint (sha256 of the manifest), split, trajectories (evaluated), available (in the split),
-              frames, step, shape, lengths, periodic, fields, inputs, parameters (names that vary), problem
-              (the specification the data were generated from), equation (terms), latex, check (what self_difference
-              measures); from the manifest: recipe (splits, seed, ...), self_difference, rejects (their number),
-              versions
+dataset       name, fingerprint (changes when the data do), split, trajectories (evaluated), available (in the split),
+              frames, step, shape, lengths, periodic, fields, inputs, parameters (names that vary), family and
+              simulator (what was solved and by what; empty where the data do not say), equation (terms), latex, check
+              (what self_difference measures); from the manifest of generated data: recipe (splits, seed, ...),
+              self_difference, rejects (their number), versions
 protocol      start_frame (newest known frame, -1 for a steady problem), steps, horizon (time of the last frame),
               history, seeded (whether a random key was given), thresholds, gmean_steps, resamples, level (of the
               bootstrap intervals over trajectories), divergence_factor, bands (first and last shell, null: open),

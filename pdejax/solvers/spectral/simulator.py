@@ -128,14 +128,14 @@ class ETDRK:
         frames: Float[Array, "time *batch_and_space channel"],
         parameters: Mapping[str, Any] | None = None,
         *,
-        start: int = 0,
+        start: Any = 0,
     ) -> Float[Array, "inner_time *batch_and_space channel"]:
         """`grid_residual` of consecutive stored frames of a family.
 
         Products are dealiased as the solver does it, if it works on the stored grid.
 
         **Arguments:** `family`; `frames`: at least three; `parameters`: any varying names, numbers or `(batch,)`;
-        `start`: number of the first frame given, 0 for the first stored one, which is `burn_in` frames old.
+        `start`: number of the first frame given (may be traced), 0 for the first stored one, `burn_in` frames old.
         """
         assert family.times is not None
         own, scaling = Scaling.split(parameters)

@@ -11,8 +11,8 @@ from pdejax.evaluation.predictor import BoundStepper
 
 TOP = ["dataset", "environment", "evaluators", "protocol", "skipped", "systems", "times"]
 DATASET = [
-    "available", "check", "equation", "fields", "fingerprint", "frames", "inputs", "latex", "lengths", "name",
-    "parameters", "periodic", "problem", "recipe", "rejects", "self_difference", "shape", "split", "step",
+    "available", "check", "equation", "family", "fields", "fingerprint", "frames", "inputs", "latex", "lengths",
+    "name", "parameters", "periodic", "recipe", "rejects", "self_difference", "shape", "simulator", "split", "step",
     "trajectories", "versions",
 ]  # fmt: skip
 PROTOCOL = [

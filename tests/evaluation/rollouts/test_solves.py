@@ -80,7 +80,7 @@ def test_counts_are_those_of_the_solve(make):
     ("spec", "policies", "known"),
     [
         (HEAT | {"solver": {"first_step": "automatic"}}, ["automatic"], True),
-        (HEAT | {"solver": {"first_step": None}}, [None, "automatic"], True),
+        (HEAT | {"solver": {"first_step": "diffrax"}}, [None, "automatic"], True),
         (HEAT | {"solver": {"fixed_steps": 4}}, [0.25], True),
         (HEAT | {"solver": {"name": "Kvaerno3"}}, [1.0, "automatic"], False),
         (NOISY, [0.5], True),

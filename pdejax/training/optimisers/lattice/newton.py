@@ -86,12 +86,12 @@ class LatticeNewton:
 
     def __post_init__(self) -> None:
         if min(self.passes, self.group, self.steps, self.inner) < 1:
-            raise ValueError("train.options: passes, group, steps and inner are at least 1")
+            raise ValueError("train.optimiser: passes, group, steps and inner are at least 1")
         if not 0 < self.cutoff < 1 or np.min(self.oversampling) < 1:
-            raise ValueError(f"train.options: cutoff is in (0, 1), oversampling at least 1, got {self.cutoff:g} and "
+            raise ValueError(f"train.optimiser: cutoff is in (0, 1), oversampling at least 1, got {self.cutoff:g} and "
                              f"{self.oversampling}")  # fmt: skip
         if np.max(self.cluster) >= 1:
-            raise ValueError(f"train.options.cluster is below 1, got {self.cluster}")
+            raise ValueError(f"train.optimiser.cluster is below 1, got {self.cluster}")
 
     def check(self, method: Any, model: Any) -> None:
         """See `Optimiser`; the model must be a plain lattice in double precision."""
@@ -201,7 +201,7 @@ def check_lattice(settings: LatticeNewton, model: Any) -> None:
     letters = model.problem.axes[model.problem.timed :]
     for letter in settings.adaptive:
         if letter not in letters:
-            raise ValueError(known("axis in train.options.adaptive", letter, letters))
+            raise ValueError(known("axis in train.optimiser.adaptive", letter, letters))
     if model.lift is not None:
         raise ValueError("optimiser lattice_newton adds no lift: leave method.lift out")
 
