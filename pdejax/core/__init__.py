@@ -2,11 +2,11 @@
 
 from pdejax._suggest import known as known
 from pdejax._suggest import suggestion as suggestion
+from pdejax.core._annotations import mark_of as mark_of
+from pdejax.core._annotations import members_of as members_of
+from pdejax.core._annotations import record_of as record_of
 from pdejax.core._build import build as build
 from pdejax.core._build import describe as describe
-from pdejax.core._build import mark_of as mark_of
-from pdejax.core._build import members_of as members_of
-from pdejax.core._build import record_of as record_of
 from pdejax.core._calling import PerSample as PerSample
 from pdejax.core._calling import call as call
 from pdejax.core._calling import per_sample as per_sample

@@ -1,16 +1,14 @@
 """Objects from descriptions and back: a mapping with a `kind` and options, or the object itself."""
 
-import dataclasses
-import types
-import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
 from pdejax._suggest import known
+from pdejax.core._annotations import mark_of, record_of
+from pdejax.core._check import check_arguments
 from pdejax.core._frozen import Frozen
-from pdejax.core._options import Of
 from pdejax.core._registry import factory_of, kind_of, options_of
 from pdejax.core._structure import is_structure, rebuilt
 
@@ -51,6 +49,7 @@ def _make(
     if missing:
         raise ValueError(f"{what} needs the option {missing[0]!r}, got {sorted(options)}")
     ready = {name: _nested(arguments[name].annotation, value) for name, value in options.items()}
+    check_arguments(factory, ready)
     return factory(**ready, **{name: value for name, value in context.items() if name in arguments})
 
 
@@ -71,32 +70,6 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, Mapping):
         return Frozen({name: _tuples(one) for name, one in value.items()})
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def members_of(annotation: Any) -> tuple[Any, ...]:
-    """The alternatives of an annotation, each with its marks."""
-    inner = typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
-    if isinstance(inner, types.UnionType) or typing.get_origin(inner) is typing.Union:
-        return tuple(member for part in typing.get_args(inner) for member in members_of(part))
-    return (annotation,)
-
-
-def mark_of(annotation: Any) -> Of | None:
-    """The mark of an option that is an object of a group, alone or as an alternative to none."""
-    for part in (annotation, *members_of(annotation)):
-        for mark in getattr(part, "__metadata__", ()):
-            if isinstance(mark, Of):
-                return mark
-    return None
-
-
-def record_of(annotation: Any) -> type | None:
-    """The class of an option that is a plain record of further options, alone or as an alternative to none."""
-    for part in members_of(annotation):
-        inner = typing.get_args(part)[0] if typing.get_origin(part) is Annotated else part
-        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
-            return inner
-    return None
 
 
 def describe(value: Any, otherwise: Callable[[Any], Any] | None = None) -> Any:

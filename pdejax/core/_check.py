@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from annotated_types import Ge, Gt, Interval, IsFinite, Le, Lt, MinLen
 
 from pdejax._suggest import known
-from pdejax.core._build import members_of
+from pdejax.core._annotations import members_of
 from pdejax.core._options import NameOf
 from pdejax.core._registry import registered
 
@@ -25,7 +25,7 @@ def checked(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> Any:
-        _check_arguments(function, signature.bind(*arguments, **keywords).arguments)
+        check_arguments(function, signature.bind(*arguments, **keywords).arguments)
         return function(*arguments, **keywords)
 
     return call  # type: ignore[return-value]
@@ -40,7 +40,11 @@ def check_options(value: object) -> None:
         _check(name, annotation, getattr(value, name))
 
 
-def _check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
+def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Holds arguments against the annotations of the function that they are for.
+
+    **Raises:** `ValueError` that names the option, what it was and what it can be.
+    """
     for name, annotation in _annotations(function).items():
         if name in values:
             _check(name, annotation, values[name])

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from pdejax.core import Count, NotNegative, register
+from pdejax.core import Count, NotNegative, check_options, register
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -38,8 +38,7 @@ class EarlyStopping:
     least: NotNegative = 0.0
 
     def __post_init__(self) -> None:
-        if self.patience < 1 or self.least < 0:
-            raise ValueError(f"early_stopping: patience >= 1 and least >= 0 are needed, got {self}")
+        check_options(self)
 
     def __call__(self, training: Any, lines: Lines, /) -> str | None:
         """See `Callback`."""

@@ -1,13 +1,10 @@
 """How long and with what the loop runs."""
 
 import dataclasses
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Interval
-
-from pdejax.core import Count, Fraction, NotNegative, Of, Positive, Whole, known, members_of
+from pdejax.core import Count, Fraction, NotNegative, Of, Positive, Whole, check_options, known
 from pdejax.training.optimisers.balance import Balance
 
 Rates = Mapping[str, NotNegative]
@@ -61,10 +58,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if isinstance(self.balance, Mapping):
             object.__setattr__(self, "balance", _balance(self.balance))
-        for name, hint in typing.get_type_hints(TrainSettings, include_extras=True).items():
-            _check_bounds(name, hint, getattr(self, name))
-        if self.precision not in ("float32", "float64"):
-            raise ValueError(known("train.precision", self.precision, ["float32", "float64"]))
+        check_options(self)
         if self.warmup >= self.steps:
             raise ValueError(f"warmup should be less than train.steps={self.steps}, got {self.warmup}")
         count = self.updates_per_dispatch
@@ -81,21 +75,4 @@ def _balance(options: Mapping[str, Any]) -> Balance:
     for name in options:
         if name not in names:
             raise ValueError(known("option of train.balance:", name, names))
-    kinds = ("gradient", "ntk")
-    if options.get("kind", "gradient") not in kinds:
-        raise ValueError(known("train.balance.kind", options["kind"], kinds))
     return Balance(**options)
-
-
-def _check_bounds(name: str, hint: Any, value: Any) -> None:
-    """Whether a number keeps to what its annotation says."""
-    tests: Mapping[type, Callable[[Any], Any]] = {
-        Ge: lambda mark: value >= mark.ge or f"at least {mark.ge}",
-        Gt: lambda mark: value > mark.gt or f"more than {mark.gt}",
-        Interval: lambda mark: mark.ge <= value < mark.lt or f"at least {mark.ge} and less than {mark.lt}",
-    }
-    for part in members_of(hint):
-        for mark in getattr(part, "__metadata__", ()):
-            wanted = tests[type(mark)](mark) if type(mark) in tests and value is not None else True
-            if wanted is not True:
-                raise ValueError(f"train.{name} should be {wanted}, got {value!r}")

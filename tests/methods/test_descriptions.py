@@ -84,6 +84,7 @@ def test_an_integrator_of_diffrax_is_kept_by_its_structure():
         ({"kind": "supervised", "loss": {"kind": "mse"}}, "unknown option of method 'supervised': 'loss'"),
         ({"kind": "supervised", "error": "msee"}, "unknown loss 'msee'. Did you mean 'mse'"),
         ({"kind": "supervised", "history": 0}, "history should be greater than or equal to 1, got 0"),
+        ({"kind": "supervised", "predict": "states"}, "unknown predict 'states'. Did you mean 'state'"),
         ({"kind": "diffusion", "noise": {"kind": "linear", "step": 3}}, "unknown option of noise 'linear': 'step'"),
         ({"kind": "diffusion", "pretrain": 1.0}, "pretrain should be less than 1, got 1.0"),
         ({"kind": "diffusion", "sampler": {"kind": "ancestral", "eta": 2}}, "eta should be less than or equal to 1"),

@@ -127,7 +127,7 @@ def test_a_nan_stops_the_run_and_keeps_the_last_good_state(method, model, feed, 
     [
         ({"devices": 8}, 6, "train.batch_size=6 cannot be divided over 8"),
         ({"devices": 9}, 8, "train.devices=9, but 8 cpu"),
-        ({"warmup": 30}, 8, "train.warmup=30 must be smaller than train.steps=30"),
+        ({"warmup": 30}, 8, "warmup should be less than train.steps=30, got 30"),
         ({"schedule": "cosin"}, 8, "unknown schedule 'cosin'. Did you mean 'cosine'"),
         ({"schedule": "exponential"}, 8, "exponential needs 0 < train.final_learning_rate"),
         ({"log_every": 7}, 8, "train.log_every=7 must be a multiple of train.updates_per_dispatch=5"),

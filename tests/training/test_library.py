@@ -64,8 +64,8 @@ def test_a_line_search_of_optax_sees_the_loss():
         ({"optimiser": 3}, "an optimiser is a name, a mapping with a 'kind', an optax.GradientTransformation"),
         ({"optimiser": "gauss_newton"}, "'gauss_newton' needs a loss that is a sum of squares, which Regression"),
         ({"optimiser": "lattice_newton"}, "take network=gaussian_lattice"),
-        ({"ema": 1.0}, "train.ema should be at least 0 and less than 1, got 1.0"),
-        ({"learning_rate": 0.0}, "train.learning_rate should be more than 0"),
+        ({"ema": 1.0}, "ema should be less than 1, got 1.0"),
+        ({"learning_rate": 0.0}, "learning_rate should be greater than 0"),
     ],
 )
 def test_what_has_no_effect_or_cannot_be_is_refused(settings, words):
@@ -74,7 +74,7 @@ def test_what_has_no_effect_or_cannot_be_is_refused(settings, words):
 
 
 def test_steps_below_one_and_descriptions_without_data_are_refused():
-    with pytest.raises(ValueError, match=r"train.steps should be at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps should be greater than or equal to 1, got 0"):
         fit(METHOD, line(), PointFeed(), steps=0)
     with pytest.raises(ValueError, match="PointFeed has no source"):
         fit(METHOD, {"kind": "fno"}, PointFeed(), steps=1)
@@ -152,7 +152,7 @@ def test_early_stopping_follows_its_definition():
     assert stop([1, 0.95, 0.92], patience=2, least=0.1) is not None
     assert stop([1, 2, 3], patience=2, monitor="-valid/loss") is None
     assert isinstance(build("callback", "early_stopping"), EarlyStopping)
-    with pytest.raises(ValueError, match="patience >= 1"):
+    with pytest.raises(ValueError, match="patience should be greater than or equal to 1"):
         EarlyStopping(patience=0)
 
 

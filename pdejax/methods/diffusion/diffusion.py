@@ -196,7 +196,7 @@ class Diffusion(AbstractMethod):
         known, y, target = _seen(model, batch.states)
         if self.regressor == "subtracted":
             known, y = self._left(generative, known, y, condition)
-        shares = level_shares(len(generative.levels), self._first_share)
+        shares = self.shares(len(generative.levels))
         level = drawn_levels(batch.row, shares)
         alpha, sigma = generative.levels.alpha[level], generative.levels.sigma[level]
         over = lambda a: a.reshape(a.shape[0], *(1,) * (y.ndim - 1))
@@ -220,12 +220,10 @@ class Diffusion(AbstractMethod):
         losses = self._balanced(raw, level, generative, alpha, sigma)
         return losses, {"nrmse_denoised": nrmse, **by_level(raw, level, shares)}
 
-    @property
-    def _first_share(self) -> float | None:
-        """Share of the samples that the first level gets; none for as much as the others."""
-        if self.stage == "first":
-            return 1.0
-        return 0.0 if self.regressor == "own" else self.first_share
+    def shares(self, count: int) -> np.ndarray:
+        """Share of the samples that each of `count` levels gets."""
+        first = 0.0 if self.regressor == "own" else self.first_share
+        return level_shares(count, 1.0 if self.stage == "first" else first)
 
     def _left(self, generative: Any, known: Array, y: Array, condition: Any) -> tuple[Array, Array]:
         """What the denoiser is shown and is to learn where a regressor is subtracted."""

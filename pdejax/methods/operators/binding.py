@@ -94,7 +94,7 @@ def entered(u: Any, info: OperatorInfo) -> Float[Array, "..."]:
     state, names = as_state(u), info.inputs or info.fields
     channels = len(names) * (1 if info.inputs else info.history)
     if state.ndim < info.ndim + 1 or state.shape[-1] != channels:
-        what, of = ("inputs", "") if info.inputs else ("a state", f"{info.history} frame(s) of ")
+        what, of = ("inputs" if info.inputs else "a state"), f"{info.history} frames of " if info.history > 1 else ""
         raise ValueError(
             f"expected {what} (*batch, {', '.join('xyz'[: info.ndim])}, {channels}) of {of}{', '.join(names)}, got "
             f"shape {tuple(state.shape)}"

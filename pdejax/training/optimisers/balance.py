@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int
 
-from pdejax.core import Count, Fraction, Scalar
+from pdejax.core import Count, Fraction, Scalar, check_options
 from pdejax.methods import Composite
 from pdejax.training.optimisers.batch_objective import BatchObjective
 from pdejax.training.optimisers.gradient import GradientDescent
@@ -59,6 +59,9 @@ class Balance:
     every: Count = 1000
     decay: Fraction = 0.9
     probes: Count = 4
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def around(self, inner: Optimiser, method: Any, model: Any) -> "Balanced":
         """The optimiser with balanced terms.

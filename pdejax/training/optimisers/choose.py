@@ -65,8 +65,6 @@ def build_schedule(settings: TrainSettings) -> Schedule | None:
         return None
     if not isinstance(settings.schedule, Mapping | str):
         return settings.schedule
-    if settings.warmup >= settings.steps:
-        raise ValueError(f"train.warmup={settings.warmup} must be smaller than train.steps={settings.steps}")
     schedule = build(
         "schedule",
         settings.schedule,

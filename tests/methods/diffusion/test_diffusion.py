@@ -10,6 +10,7 @@ from pdejax.core import build, trajectory
 from pdejax.data import Batch
 from pdejax.methods import DataCard, Denoiser, load_model, save_model
 from pdejax.methods.diffusion.diffusion import LOG_LOSS_UNIT
+from pdejax.methods.diffusion.shares import drawn_levels
 
 UNET = {"kind": "unet", "width": 4, "multipliers": [1, 2], "depth": 1}
 REFINER = {"kind": "diffusion", "noise": {"kind": "exponential", "refinements": 3}, "sampler": {"kind": "renoise"}}
@@ -154,17 +155,17 @@ def test_levels_can_be_passed_twice(cards, key):
 def test_no_row_draws_a_level_without_a_share(cards):
     method = build("method", SMALL).first_phase[0]
     rows = jnp.array([18717257, 37434514, 75601567, 0, 1], jnp.int32)  # whose places are next to 1
-    np.testing.assert_array_equal(method._drawn(rows, method._shares(4)), 0)
+    np.testing.assert_array_equal(drawn_levels(rows, method.shares(4)), 0)
 
 
 @pytest.mark.parametrize("share", [None, 0.5])
 def test_levels_are_drawn_as_often_as_asked(share, cards, key):
     method = build("method", {**REFINER, "first_share": share})
-    shares = method._shares(4)
+    shares = method.shares(4)
     assert shares.sum() == pytest.approx(1)
     assert shares[0] == (share or 0.25)
     for start in (0, 10**9):  # also after long training
-        level = np.asarray(method._drawn(jnp.arange(start, start + 512, dtype=jnp.int32), shares))
+        level = np.asarray(drawn_levels(jnp.arange(start, start + 512, dtype=jnp.int32), shares))
         np.testing.assert_allclose(np.bincount(level, minlength=4) / 512, shares, atol=0.01)
 
 
@@ -175,7 +176,7 @@ def test_losses_by_level_average_to_the_loss(cards, key):
     batch = _batch(card, key, 2, size=256)
     losses, metrics = method.loss(model, batch, jax.random.split(key, 256))
     by_level = [float(metrics[f"loss_level_{k}"].mean()) for k in range(4)]
-    assert float(losses.mean()) == pytest.approx(float(np.dot(method._shares(4), by_level)), rel=1e-4)
+    assert float(losses.mean()) == pytest.approx(float(np.dot(method.shares(4), by_level)), rel=1e-4)
     # a new network is zero: the first level's loss is the mean square of the increments, the others' that of noise
     increments = (batch.states[:, 1] - batch.states[:, 0]) / 0.1
     assert by_level[0] == pytest.approx(float(jnp.mean(increments**2)), rel=0.15)
@@ -235,7 +236,7 @@ def test_two_phases(cards, key):
     assert jax.tree.leaves(params.network.denoiser)
     assert after.calls == 3
     assert dataclasses.replace(after.network, refine=False).calls == 1
-    np.testing.assert_allclose(method._shares(4), [0, 1 / 3, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(method.shares(4), [0, 1 / 3, 1 / 3, 1 / 3])
     # the largest noise is trained on, but a sample never passes it
     other = eqx.tree_at(lambda m: m.network.levels.sigma, after, after.network.levels.sigma.at[1].set(9.0))
     u = batches[0].states[:, 0]
@@ -336,19 +337,19 @@ def test_mean_is_conserved_by_every_refinement(cards, key):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"noise": {"kind": "adaptive"}}, "set pretrain above 0"),
-        ({"first_share": 1.5}, "between 0 and 1, and none for regressor=own, got 1.5"),
-        ({"samples": 0}, "at least 1, got 0 and 1"),
+        ({"noise": {"kind": "adaptive"}}, "pretrain should be above 0: an adaptive noise"),
+        ({"first_share": 1.5}, r"first_share should be less than 1, got 1\.5"),
+        ({"samples": 0}, "samples should be greater than or equal to 1, got 0"),
         ({"steps": 5}, "between 2 and the 3 levels that are trained and sampled, got 5"),
         ({"corruption": "prediction"}, "the sampler renoise without noise"),
         ({"sampler": {"kind": "renoise", "noise": False}}, "goes with corruption=prediction only"),
-        ({"regressor": "own"}, "trained in the first phase: set pretrain above 0"),
+        ({"regressor": "own"}, "pretrain should be above 0: a regressor that is not shared"),
         (
             {"regressor": "own", "pretrain": 0.5, "noise": {"kind": "cosine"}},
             "that starts with zeros, whose first level is a regression, got Cosine",
         ),
         ({"passes": [1, 2]}, "for each of 3 levels, got \\[1, 2\\] and Renoise"),
-        ({"pretrain": 1.0}, "from 0 to less than 1, got 1"),
+        ({"pretrain": 1.0}, r"pretrain should be less than 1, got 1\.0"),
         ({"noisy_known": True}, "needs a noise that starts with noise"),
         ({"predict": "state", "conserve_mean": True}, "needs predict=increment"),
     ],

@@ -154,9 +154,12 @@ def test_samples_of_a_linear_gaussian_model_have_the_posterior(spec, key):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"kind": "dpm_solver", "order": 3}, "order 1 or 2, got 3"),
-        ({"kind": "dpm_solver_pp", "order": 3, "stochastic": True}, "stochastic 1 or 2, got 3"),
-        ({"kind": "ancestral", "eta": 2.0}, "between 0 and 1, got 2"),
+        ({"kind": "dpm_solver", "order": 3}, "unknown order '3'. Known: 1, 2"),
+        (
+            {"kind": "dpm_solver_pp", "order": 3, "stochastic": True},
+            "order should be 1 or 2 for the stochastic form, got 3",
+        ),
+        ({"kind": "ancestral", "eta": 2.0}, "eta should be less than or equal to 1, got 2"),
         ({"kind": "ancestal"}, "Did you mean 'ancestral'"),
     ],
 )

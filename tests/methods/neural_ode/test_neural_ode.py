@@ -60,7 +60,7 @@ def fields(card, *batch, seed=0):
 
 
 def bound(model, size):
-    names = model.parameter_names
+    names = model.info.parameters
     return model.bind({name: jnp.linspace(2.5, 3.5, size) for name in names}) if names else model
 
 
@@ -69,7 +69,7 @@ KINDS = {
     "plane": {"card": PLANE},
     "latent_field": {"latent": FIELD},
     "latent_vector": {"latent": VECTOR, "card": PLANE},
-    "hybrid": {"terms": ("u_t = -u*u_x + nu*u_xx", "v_t = u_x + nu*v_xx"), "parameters": (("nu", 1.0),)},
+    "hybrid": {"terms": ("u_t = -u*u_x + nu*u_xx", "v_t = u_x + nu*v_xx"), "parameters": {"nu": 1.0}},
     "time": {"time_dependent": True},
     "mean": {"conserve_mean": True},
     "additive": {"noise": NoiseModel(), "solver": ADDITIVE},
@@ -496,13 +496,13 @@ def test_what_does_not_fit_is_named(card, key):
         build(latent=VECTOR, terms=("u_t = u_x",))
     with pytest.raises(ValueError, match="needs a periodic grid, but this problem has walls"):
         build(dataclasses.replace(card, periodic=(False,)), terms=KINDS["hybrid"]["terms"])
-    with pytest.raises(ValueError, match=r"method\.terms give w, but the data hold u, v"):
+    with pytest.raises(ValueError, match=r"terms give w, but the data hold u, v"):
         build(terms=("w_t = w_x",))
     with pytest.raises(ValueError, match="the data map a: take steady"):
         build(dataclasses.replace(card, input_names=("a",)))
-    with pytest.raises(ValueError, match="unroll is at least 1, got 0"):
+    with pytest.raises(ValueError, match="unroll should be greater than or equal to 1, got 0"):
         build(unroll=0)
-    with pytest.raises(ValueError, match="at least 2 paths, got 1"):
+    with pytest.raises(ValueError, match="paths should be greater than or equal to 2, got 1"):
         NoiseModel(paths=1)
     with pytest.raises(ValueError, match="gradient of zero"):
         build(

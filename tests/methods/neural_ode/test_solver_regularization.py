@@ -173,10 +173,10 @@ def test_what_gives_no_penalty_or_no_gradient_is_refused():
     with pytest.raises(ValueError, match="ConstantStepSize has none: use PIDController"):
         check(SolverRegularization(), controller=diffrax.ConstantStepSize())
     check(TaylorRegularization(), controller=diffrax.ConstantStepSize())
-    for step in (0.0, 1.5):
-        with pytest.raises(ValueError, match=f"above 0 and at most 1, got {step}"):
+    for step, bound in ((0.0, "greater than 0"), (1.5, "less than or equal to 1")):
+        with pytest.raises(ValueError, match=f"step should be {bound}, got {step}"):
             SolverRegularization(step=step)
-    with pytest.raises(ValueError, match="at least 1, got 0"):
+    with pytest.raises(ValueError, match="order should be greater than or equal to 1, got 0"):
         TaylorRegularization(0)
     with pytest.raises(ValueError, match="SolverRegularization draws at random: give a key"):
         solve(None, jnp.asarray(UNIT), 0.0, integrator=Integrator(), regularization=SolverRegularization())

@@ -89,7 +89,7 @@ def test_messages_say_what_is_missing(make_operator):
         operator.bind({"mu": 1.0})
     with pytest.raises(ValueError, match="varying nu: give it to bind"):
         operator.bind({})
-    with pytest.raises(ValueError, match=r"1 frame\(s\) of u, v, got shape \(16, 3\)"):
+    with pytest.raises(ValueError, match=r"a state \(\*batch, x, 2\) of u, v, got shape \(16, 3\)"):
         operator(jnp.ones((16, 3)))
 
 

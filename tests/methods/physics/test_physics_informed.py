@@ -115,7 +115,7 @@ def test_terms_are_the_mean_squares_on_paper(csv, x64):
     """u = t x^2: u_t - nu u_xx = x^2 - 0.2 t."""
     problem = problem_of(observations=csv)
     model = known_model(problem, lambda p: (p[:, 0] * p[:, 1] ** 2)[:, None])
-    method = PhysicsInformed((("equation", 2.0), ("observations", 10.0)))
+    method = PhysicsInformed(weights={"equation": 2.0, "observations": 10.0})
     losses, terms = loss_of(method, model, hand_batch())
     expected = {
         "equation": ((0.25 - 0.1) ** 2 + (1 - 0.2) ** 2) / 2,
@@ -152,7 +152,7 @@ def test_causal_weights_wait_for_earlier_times(x64):
     np.testing.assert_allclose(causal.mean(square[order], grid.points()[order]), np.mean(weights * means), rtol=1e-14)
     slope = jax.grad(lambda s: causal.mean(s, grid))(square)
     np.testing.assert_allclose(slope, np.repeat(weights, 2) / 6, rtol=1e-14)  # weights are constants
-    with pytest.raises(ValueError, match=r"method.causal.chunks=32 are more than the 6 points"):
+    with pytest.raises(ValueError, match=r"causal.chunks=32 are more than the 6 points"):
         Causal().mean(square, grid.points())
 
 
@@ -205,7 +205,7 @@ def squares_of(method, model, batch):
 @pytest.mark.parametrize(("name", "kind"), [("gaussians-linear", "grid"), ("mlp", "uniform")])
 def test_the_squares_of_the_rows_add_up_to_the_loss(name, kind, csv, key, x64):
     problem = problem_of(observations=csv)
-    method = PhysicsInformed((("equation", 0.3), ("observations", 7.0)))
+    method = PhysicsInformed(weights={"equation": 0.3, "observations": 7.0})
     model = method.build(NETWORKS[name], ProblemCard(problem), key=key)
     for batch in (batch_of(problem, kind), batch_of(problem, kind, observation_batch=3, size=4)):
         blank = batch.values.at[0, 0].set(jnp.nan)  # sets may lack different numbers of values
@@ -252,16 +252,16 @@ def test_a_lift_makes_conditions_exact(key, x64):
 
 
 def test_a_lift_that_cannot_be_added_is_refused(key):
-    build = lambda lift: build("method", {"kind": "physics_informed", "lift": lift}).build(
+    made = lambda lift: build("method", {"kind": "physics_informed", "lift": lift}).build(
         LINEAR, ProblemCard(problem_of()), key=key
     )
-    with pytest.raises(ValueError, match=r"method.lift: unknown field 'uu'. Did you mean 'u'|Known: u"):
-        build({"uu": "x"})
+    with pytest.raises(ValueError, match=r"lift: unknown field 'uu'. Did you mean 'u'|Known: u"):
+        made({"uu": "x"})
     for text in ("u", "x*u_x"):
-        with pytest.raises(ValueError, match=r"method\.lift depends on the fields, expected expressions in t, x, nu"):
-            build({"u": text})
+        with pytest.raises(ValueError, match=r"lift depends on the fields, expected expressions in t, x, nu"):
+            made({"u": text})
     with pytest.raises(ValueError, match="unknown function 'sinn'"):
-        build({"u": "sinn(x)"})
+        made({"u": "sinn(x)"})
 
 
 def test_predictions_are_values_on_a_grid(x64):
