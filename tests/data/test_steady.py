@@ -76,7 +76,7 @@ def test_both_feeds_pair_inputs_with_their_solutions(root):
     states = [device.init(), disk.init()]
     for _ in range(3):
         (states[0], item), (states[1], other) = device.next(states[0]), disk.next(states[1])
-        batch, same = device.fetch(jax.device_put(device.arrays), jnp.asarray(item)), disk.fetch((), other)
+        batch, same = device.fetch(jax.device_put(device.arrays), jnp.asarray(item)), disk.fetch(disk.arrays, other)
         for name in ("states", "inputs", "parameters", "row"):
             np.testing.assert_array_equal(getattr(batch, name), getattr(same, name))
         np.testing.assert_array_equal(batch.inputs, split.inputs[item[:, 0]])

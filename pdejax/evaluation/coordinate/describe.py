@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from pdejax.equations import BoundaryValueProblem, jet
+from pdejax.equations import BoundaryValueProblem, Equation, jet
 from pdejax.evaluation.coordinate.errors import precision_of
 from pdejax.methods import PhysicsField, count_parameters
 
