@@ -37,12 +37,13 @@ def common_data(configs: Mapping[str, RunConfig]) -> Any:
     **Raises:** `ValueError` that names the run whose data are others, and what differs.
     """
     from pdejax.config._assemble import first_difference, problem_of
+    from pdejax.core import describe
 
     (first, config), *others = configs.items()
     data = data_of(config)
     for name, other in others:
         if config.stated or other.stated:
-            if key := first_difference(problem_of(other).spec, problem_of(config).spec):
+            if key := first_difference(describe(problem_of(other)), describe(problem_of(config))):
                 raise ValueError(f"run {name!r} solves another problem than run {first!r}: they differ in {key}")
             continue
         mine = data_of(other)

@@ -41,12 +41,14 @@ def print_model(path: Path) -> None:
 
 
 def _field_facts(problem: dict[str, Any]) -> dict[str, Any]:
-    equation = problem["equation"]
+    equation, conditions = problem["equation"], problem["conditions"]
+    if isinstance(conditions, dict):  # as models of the former format hold them
+        conditions = [{"name": name, **one} for name, one in conditions.items()]
     return {
         "problem": problem["name"],
         "equation": equation if isinstance(equation, str) else "; ".join(equation["terms"]),
         "domain": problem["domain"],
-        "conditions": {name: one["terms"] for name, one in problem["conditions"].items()},
+        "conditions": {one["name"]: one["terms"] for one in conditions},
     }
 
 

@@ -49,7 +49,7 @@ VALID_SEED = 1 << 21
 
 def problem_of(config: RunConfig) -> BoundaryValueProblem:
     """The problem to solve, of one that is stated by its conditions."""
-    return BoundaryValueProblem.from_spec(config.problem.spec())
+    return build("problem", {"kind": "boundary_value", **config.problem.spec()})
 
 
 def recipe_of(config: RunConfig) -> Recipe:
@@ -59,7 +59,7 @@ def recipe_of(config: RunConfig) -> Recipe:
 
 def truth_of(config: RunConfig, problem: Any) -> Any:
     """The solution of a problem stated by its conditions, from `truth.h5` or solved now; None if none is declared."""
-    if problem.spec["truth"] is None:
+    if problem.truth is None:
         return None
     with progress_bar(f"solving {problem.name}") as progress:
         return stored_truth(problem, config.data_folder, progress=progress)
@@ -107,7 +107,10 @@ def method_of(config: RunConfig) -> Any:
     **Raises:** `FileNotFoundError` if the teacher does not exist or is not trained.
     """
     method = build("method", config.method.spec())
-    return method.taught_by(load(method.teacher)) if isinstance(method, Distilled) else method
+    if not isinstance(method, Distilled):
+        return method
+    teacher: Any = load(method.teacher)
+    return method.taught_by(teacher)
 
 
 def wide(config: RunConfig) -> bool:

@@ -133,7 +133,7 @@ class BoundaryValueConfig(Section):
         return len(self.domain)
 
     def spec(self) -> dict[str, Any]:
-        """The plain mapping `pdejax.BoundaryValueProblem.from_spec` takes."""
+        """The options of `pdejax.BoundaryValueProblem`."""
         plain = self.model_dump(mode="json")
         if isinstance(plain["equation"], dict) and plain["equation"]["fields"] is None:
             del plain["equation"]["fields"]

@@ -14,7 +14,6 @@ from pdejax.config._run import Evaluation, RunConfig
 from pdejax.config._train import settings_of
 from pdejax.core import build
 from pdejax.data import Recipe, open_data
-from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import DataCard, ProblemCard
 
 
@@ -48,7 +47,7 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
 def _card(config: RunConfig) -> Any:
     """What a method is told of the problem, where there are no data yet."""
     if config.stated:
-        return ProblemCard(BoundaryValueProblem.from_spec(config.problem.spec()))
+        return ProblemCard(build("problem", {"kind": "boundary_value", **config.problem.spec()}))
     if config.data is not None:
         return DataCard.of(open_data(config.data))
     return DataCard.sketch(Recipe.of(config.problem.spec()).family)

@@ -7,17 +7,20 @@ import importlib.metadata
 import inspect
 import pkgutil
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from pdejax._suggest import known
 
 Factory = Callable[..., Any]
+_Factory = TypeVar("_Factory", bound=Factory)
 HOMES: Mapping[str, tuple[str, ...]] = {
     "end": ("pdejax.core",),
     "domain": ("pdejax.core",),
     "equation": ("pdejax.equations.catalogue",),
     "sampler": ("pdejax.equations.sampling",),
     "problem": ("pdejax.equations",),
+    "condition": ("pdejax.equations",),
+    "truth": ("pdejax.equations", "pdejax.solvers"),
     "simulator": ("pdejax.solvers",),
     "reader": ("pdejax.data.store",),
     "points": ("pdejax.data.points",),
@@ -52,7 +55,15 @@ _visited: set[str] = set()
 _plugins: contextvars.ContextVar[frozenset[str] | None] = contextvars.ContextVar("plugins", default=None)
 
 
-def register(group: str, name: str, factory: Factory | None = None) -> Any:
+@overload
+def register(group: str, name: str) -> Callable[[_Factory], _Factory]: ...
+
+
+@overload
+def register(group: str, name: str, factory: _Factory) -> _Factory: ...
+
+
+def register(group: str, name: str, factory: Any = None) -> Any:
     """Makes a factory known by a name, so that configurations and saved models can ask for it.
 
     **Arguments:**
@@ -80,7 +91,7 @@ def _table(group: str) -> dict[str, Factory]:
     return _FACTORIES[group]
 
 
-def _place(factory: Factory) -> str:
+def _place(factory: Any) -> str:
     return f"{getattr(factory, '__module__', '?')}:{getattr(factory, '__qualname__', repr(factory))}"
 
 

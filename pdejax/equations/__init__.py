@@ -1,10 +1,11 @@
 """What is solved: equations, their catalogue, distributions of fields, families of solutions, single problems."""
 
 from pdejax.equations._boundary_value import BoundaryValueProblem as BoundaryValueProblem
-from pdejax.equations._boundary_value import Condition as Condition
 from pdejax.equations._catalogue import EQUATIONS as EQUATIONS
 from pdejax.equations._catalogue import read_equation as read_equation
+from pdejax.equations._condition import Condition as Condition
 from pdejax.equations._equation import Equation as Equation
+from pdejax.equations._exact import Exact as Exact
 from pdejax.equations._family import Family as Family
 from pdejax.equations._family import Times as Times
 from pdejax.equations._family import join_names as join_names
@@ -16,6 +17,7 @@ from pdejax.equations._residual import Order as Order
 from pdejax.equations._residual import Residual as Residual
 from pdejax.equations._residual import SymbolicResidual as SymbolicResidual
 from pdejax.equations._residual import linearised as linearised
+from pdejax.equations._statement import Statement as Statement
 from pdejax.equations._steady_equation import SteadyEquation as SteadyEquation
 from pdejax.equations.language.evaluate import evaluate as evaluate
 from pdejax.equations.language.jets import AXES as AXES

@@ -7,7 +7,7 @@ from pdejax.core import build, factory_of, known, options_of, registered
 from pdejax.equations._equation import Equation
 from pdejax.equations._steady_equation import SteadyEquation
 
-FORMS = ("evolution", "steady")  # kinds of equations in their own words
+FORMS = ("evolution", "steady", "stated")  # kinds of equations in their own words
 
 
 class Catalogue(Mapping[str, Any]):

@@ -92,7 +92,7 @@ def opened(folder: Path) -> tuple[Any, Any]:
 
 def _solution(problem: Any, folder: Path) -> Truth | None:
     """The known solution of a problem stated by its conditions, where it is a formula; none if there is none."""
-    if problem.spec["truth"] is None:
+    if problem.truth is None:
         return None
     if problem.exact is None:
         raise FileNotFoundError(f"{folder}: the solution of {problem.name!r} is no formula: give the solved one too")

@@ -6,7 +6,6 @@ from pdejax.methods.capabilities import LeastSquares as LeastSquares
 from pdejax.methods.capabilities import Phased as Phased
 from pdejax.methods.capabilities import RowGroup as RowGroup
 from pdejax.methods.capabilities import Scheduled as Scheduled
-from pdejax.methods.capabilities import first_phase as first_phase
 from pdejax.methods.cards import DataCard as DataCard
 from pdejax.methods.cards import ProblemCard as ProblemCard
 from pdejax.methods.diffusion.denoiser import Denoiser as Denoiser

@@ -93,8 +93,3 @@ class Scheduled(Protocol):
         compiled again.
         """
         ...
-
-
-def first_phase(method: AbstractMethod) -> tuple[AbstractMethod, float] | None:
-    """The method that trains before this one, and its share of the updates, if there is one."""
-    return method.first_phase if isinstance(method, Phased) else None

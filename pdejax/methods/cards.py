@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from pdejax.core import build, describe
 from pdejax.data import Arrays, Trajectories
 from pdejax.equations import BoundaryValueProblem, Family
 
@@ -103,11 +104,11 @@ class ProblemCard:
         if self.problem.function is not None:
             raise ValueError(f"problem {self.problem.name!r} is given by a Python function, which cannot be saved: "
                              f"state its equation as terms")  # fmt: skip
-        return {"problem": dict(self.problem.spec)}
+        return {"problem": describe(self.problem)}
 
 
 def card_from_json(plain: Mapping[str, Any]) -> DataCard | ProblemCard:
     """The card that `to_json` gave."""
     if "problem" in plain:
-        return ProblemCard(BoundaryValueProblem.from_spec(plain["problem"]))
+        return ProblemCard(build("problem", {"kind": "boundary_value", **plain["problem"]}))
     return DataCard.from_json(plain)

@@ -9,12 +9,14 @@ from pdejax.solvers._reference import solve_truth as solve_truth
 from pdejax.solvers._reference import truth_axes as truth_axes
 from pdejax.solvers._simulator import Frames as Frames
 from pdejax.solvers._simulator import Simulator as Simulator
+from pdejax.solvers._truth import Progress as Progress
 from pdejax.solvers.chebyshev.collocation import Collocated as Collocated
 from pdejax.solvers.chebyshev.collocation import collocate as collocate
 from pdejax.solvers.chebyshev.nodes import Chebyshev as Chebyshev
 from pdejax.solvers.chebyshev.nodes import Clustered as Clustered
 from pdejax.solvers.chebyshev.nodes import Fourier as Fourier
 from pdejax.solvers.chebyshev.nodes import Nodes as Nodes
+from pdejax.solvers.chebyshev.truth import CollocatedTruth as CollocatedTruth
 from pdejax.solvers.elliptic.simulator import Elliptic as Elliptic
 from pdejax.solvers.elliptic.solve import EllipticSolution as EllipticSolution
 from pdejax.solvers.elliptic.solve import elliptic_operator as elliptic_operator
@@ -45,3 +47,4 @@ from pdejax.solvers.spectral.residual import rhs as rhs
 from pdejax.solvers.spectral.simulator import ETDRK as ETDRK
 from pdejax.solvers.spectral.stepper import SpectralStepper as SpectralStepper
 from pdejax.solvers.spectral.stepper import spectral_stepper as spectral_stepper
+from pdejax.solvers.spectral.truth import SpectralTruth as SpectralTruth

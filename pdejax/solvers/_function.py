@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +32,7 @@ class Function:
     checked_by: Callable[..., Any] | str | None = None
     calls: tuple[Any, Any] = dataclasses.field(init=False, repr=False)
 
-    remedy: ClassVar[str] = "change the function that simulates, or raise the tolerance of the problem"
+    remedy = "change the function that simulates, or raise the tolerance of the problem"
 
     def __post_init__(self) -> None:
         set_, given = object.__setattr__, (self.function, self.checked_by)

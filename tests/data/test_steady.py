@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax.cli._inspect import draw
 from pdejax.core import Grid
-from pdejax.data import Dataset, DiskFeed, SplitSize, WindowFeed, draw, generate, overview, read_problem
+from pdejax.data import Dataset, DiskFeed, SplitSize, WindowFeed, generate, overview, read_problem
 from pdejax.data.generation.solve import split_seed
 from pdejax.solvers import solve_elliptic
 
@@ -37,9 +38,9 @@ def test_stored_solutions_solve_the_equation(problem, root, x64):
     assert split.states.shape == (6, 1, 9, 9, 1)
     assert split.inputs.shape == (6, 9, 9, 1)
     family, simulator = problem
-    draw = lambda *where: family.draw(*where, simulator.domain(family))
-    assert set(np.unique(split.inputs)) == {3.0, 12.0} == set(np.unique(draw(0, 0)[0]["a"]))
-    fields, parameters = draw(split_seed(0, "train", 0), 3)
+    drawn = lambda *where: family.draw(*where, simulator.domain(family))
+    assert set(np.unique(split.inputs)) == {3.0, 12.0} == set(np.unique(drawn(0, 0)[0]["a"]))
+    fields, parameters = drawn(split_seed(0, "train", 0), 3)
     a = fields["a"][..., None]
     np.testing.assert_array_equal(split.inputs[3], np.asarray(a[::2, ::2], np.float32))
     np.testing.assert_allclose(split.parameters["f"][3], parameters["f"], rtol=1e-6)
@@ -75,7 +76,7 @@ def test_both_feeds_pair_inputs_with_their_solutions(root):
     states = [device.init(), disk.init()]
     for _ in range(3):
         (states[0], item), (states[1], other) = device.next(states[0]), disk.next(states[1])
-        batch, same = device.fetch(jax.device_put(device.arrays), jnp.asarray(item)), disk.fetch((), other)
+        batch, same = device.fetch(jax.device_put(device.arrays), jnp.asarray(item)), disk.fetch(disk.arrays, other)
         for name in ("states", "inputs", "parameters", "row"):
             np.testing.assert_array_equal(getattr(batch, name), getattr(same, name))
         np.testing.assert_array_equal(batch.inputs, split.inputs[item[:, 0]])
@@ -92,7 +93,7 @@ def test_description_and_picture_show_the_input(root, tmp_path):
     text = str(overview(root))
     assert "constant in time" in text
     assert "Relative residual of the discrete equations" in text
-    assert draw(root, tmp_path / "darcy.png").stat().st_size > 10_000
+    assert draw(root, tmp_path / "darcy.png", None, 0).stat().st_size > 10_000
 
 
 def test_a_coefficient_that_changes_sign_is_refused(tmp_path):

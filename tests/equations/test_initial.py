@@ -27,8 +27,11 @@ def many(initial, grid, key, count):
     return jax.jit(jax.vmap(lambda k: initial(k, grid)))(jax.random.split(key, count))[..., 0]
 
 
+OURS = [name for name, one in registered("sampler").items() if one.__module__.startswith("pdejax.")]
+
+
 @pytest.mark.parametrize("ndim", [1, 2, 3])
-@pytest.mark.parametrize("kind", registered("sampler"))
+@pytest.mark.parametrize("kind", OURS)
 def test_a_finer_grid_shows_the_same_field(kind, ndim, key, x64):
     initial = build("sampler", {"kind": kind, **SMALL.get(kind, {})}, channels=2)
     coarse, fine = Grid((32,) * ndim, (3.0,) * ndim), Grid((64,) * ndim, (3.0,) * ndim)
@@ -39,7 +42,7 @@ def test_a_finer_grid_shows_the_same_field(kind, ndim, key, x64):
     assert np.std(u) > 1e-2
 
 
-@pytest.mark.parametrize("kind", sorted(set(registered("sampler")) - {"neumann_random_field"}))
+@pytest.mark.parametrize("kind", sorted(set(OURS) - {"neumann_random_field"}))
 def test_periodic_fields_are_resolved(kind, key, x64):
     initial = build("sampler", {"kind": kind, **SMALL.get(kind, {})}, channels=2)
     coarse, fine = Grid((32, 32), (3.0, 3.0)), Grid((64, 64), (3.0, 3.0))
@@ -47,7 +50,7 @@ def test_periodic_fields_are_resolved(kind, key, x64):
     np.testing.assert_allclose(resample(initial(key, coarse), fine.shape), initial(key, fine), atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", registered("sampler"))
+@pytest.mark.parametrize("kind", OURS)
 def test_content_does_not_depend_on_precision(kind, key):
     initial, grid = build("sampler", {"kind": kind}, channels=2), Grid((64,), (2.0,))
     single = initial(key, grid)
@@ -120,7 +123,8 @@ def test_maps_of_random_fields(key, x64):
     u = NeumannRandomField()(key, grid)
     np.testing.assert_allclose(NeumannRandomField(map="exponential")(key, grid), np.exp(u))
     np.testing.assert_array_equal(NeumannRandomField(map="threshold")(key, grid), np.where(u < 0, 3.0, 12.0))
-    with pytest.raises(ValueError, match="Did you mean 'threshold'"):
+    # with types checked, as here, before the value is; else with the nearest spelling
+    with pytest.raises((ValueError, TypeError), match="threshold"):
         NeumannRandomField(map="treshold")
 
 

@@ -20,7 +20,7 @@ EXTRA = {
     "helicity": Equation(["u_t = dot(curl(u*grad(v)), grad(u**2)) + sqrt(2 + sin(u))", "v_t = lap(v)"], ndim=3),
     "scalar curl": Equation(["u_t = curl(u*grad(v))", "v_t = div(v*grad(u))/2"], ndim=2),
 }
-CASES = {**EQUATIONS, **EXTRA}
+CASES = {name: one for name, one in EQUATIONS.items() if isinstance(one, Equation)} | EXTRA
 
 
 def smooth_field(equation, seed=0):

@@ -51,8 +51,8 @@ def steady(diffusion):
 
 
 def fitted(scale):
-    problem = BoundaryValueProblem.from_spec(
-        {
+    problem = BoundaryValueProblem(
+        **{
             "name": "heat",
             "equation": {"terms": ["u_t = nu*u_xx"], "parameters": {"nu": 0.05}},
             "domain": {"t": [0, 1], "x": [-1, 1]},

@@ -5,14 +5,14 @@ import pytest
 
 from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.solvers import Chebyshev, Clustered, Fourier, Nodes, collocate, solve_truth
-from pdejax.solvers.chebyshev.collocation import least_squares
+from pdejax.solvers.chebyshev.newton import least_squares
 
 SQUARE = {"x": [-1, 1], "y": [-1, 1]}
 
 
 def problem(domain, terms, conditions, **rest):
     equation = {"terms": terms, "parameters": rest.pop("own", {}), "fields": rest.pop("fields", ["u"])}
-    return BoundaryValueProblem.from_spec({"domain": domain, "equation": equation, "conditions": conditions, **rest})
+    return BoundaryValueProblem(**{"domain": domain, "equation": equation, "conditions": conditions, **rest})
 
 
 def exact(*values, fields=("u",)):
@@ -287,14 +287,14 @@ def test_what_has_no_truth_is_said():
         solve_truth(burgers(truth={"kind": "spectrum"}))
     with pytest.raises(ValueError, match="points"):
         solve_truth(burgers(truth={"kind": "chebyshev", "points": 8, "point": 9}))
-    with pytest.raises(ValueError, match="needs the entry 'steps'"):
+    with pytest.raises(ValueError, match="needs the option 'steps'"):
         solve_truth(burgers(truth={"kind": "spectral", "points": 8}))
     with pytest.raises(ValueError, match="periodic"):
         solve_truth(burgers(truth={"kind": "spectral", "points": 8, "steps": 8}))
     with pytest.raises(ValueError, match=r"truth\.parameters"):
         solve_truth(burgers(truth={"kind": "chebyshev", "points": 8}, unknown={"nu": 0.1}))
-    flow = BoundaryValueProblem.from_spec(
-        {
+    flow = BoundaryValueProblem(
+        **{
             "domain": {"t": [0, 1], "x": [0, 1], "y": [0, 1]},
             "periodic": ["x", "y"],
             "equation": "navier_stokes",

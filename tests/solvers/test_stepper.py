@@ -62,7 +62,7 @@ def test_complex_symbols_may_be_traced():
         np.testing.assert_allclose(jax.jit(run)(parameters, 0.01), known, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", EQUATIONS)
+@pytest.mark.parametrize("name", [name for name, one in EQUATIONS.items() if isinstance(one, Equation)])
 def test_batches_do_not_mix_and_dtypes_are_kept(name, x64):
     equation = EQUATIONS[name]
     grid = Grid((16,) * equation.ndim, (BOX,) * equation.ndim)

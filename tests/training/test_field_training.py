@@ -59,7 +59,7 @@ SETTINGS = TrainSettings(
 
 @pytest.fixture
 def problem():
-    return BoundaryValueProblem.from_spec(HEAT)
+    return BoundaryValueProblem(**HEAT)
 
 
 @pytest.fixture

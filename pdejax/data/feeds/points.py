@@ -63,8 +63,8 @@ class PointFeed:
         self.redraw, self.seed, self.observation_batch = redraw, seed, observation_batch
         self.rows = rows or slice(0, batch_size)
         empty = (np.empty((0, len(problem.axes))), np.empty((0, problem.channels)))
-        given = problem.spec["observations"]
-        points, values = read_observations(given["path"], problem.axes, problem.fields) if given else empty
+        given = problem.observations
+        points, values = read_observations(given, problem.axes, problem.fields) if given else empty
         self.arrays = {"points": points, "values": values}
 
     def init(self) -> dict[str, int]:

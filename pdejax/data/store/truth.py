@@ -8,10 +8,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pdejax.core import describe
 from pdejax.data.store.files import exclusive, replacing, sweep, to_json
 from pdejax.equations import BoundaryValueProblem
-from pdejax.solvers import Truth, solve_truth, truth_axes
-from pdejax.solvers._reference import Progress
+from pdejax.solvers import Progress, Truth, solve_truth, truth_axes
 
 FILE = "truth.h5"
 _FORMAT = 1
@@ -20,7 +20,7 @@ _FORMAT = 1
 def truth_recipe(problem: BoundaryValueProblem, shape: Sequence[int] | None = None) -> str:
     """All that a truth depends on, as JSON: the problem's whole specification and the grid."""
     counts = [len(x) for x in truth_axes(problem, shape)]
-    return to_json({"format": _FORMAT, "problem": problem.spec, "shape": counts})
+    return to_json({"format": _FORMAT, "problem": describe(problem), "shape": counts})
 
 
 def stored_truth(

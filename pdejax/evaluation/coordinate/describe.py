@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from pdejax.equations import BoundaryValueProblem, jet
+from pdejax.equations import BoundaryValueProblem, Equation, jet
 from pdejax.evaluation.coordinate.errors import precision_of
 from pdejax.methods import PhysicsField, count_parameters
 
@@ -20,27 +20,19 @@ def _sides(problem: BoundaryValueProblem, term: str) -> str:
 def _equation(problem: BoundaryValueProblem) -> dict[str, list[str]]:
     if problem.function is not None:
         return {"equation": ["a Python function of the derivatives"], "latex": []}
-    if isinstance(problem.spec["equation"], str):
-        assert problem.equation is not None
-        terms = problem.equation.terms
-        return {"equation": [terms] if isinstance(terms, str) else list(terms),
-                "latex": problem.equation.latex().split(" \\\\\n")}  # fmt: skip
-    terms = list(problem.spec["equation"]["terms"])
+    terms = list(problem.equation.terms)
+    if isinstance(problem.equation, Equation):
+        return {"equation": terms, "latex": problem.equation.latex().split(" \\\\\n")}
     return {"equation": terms, "latex": [_sides(problem, term) for term in terms]}
 
 
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
 def _conditions(problem: BoundaryValueProblem) -> list[dict[str, Any]]:
-    given = problem.spec["conditions"]
     return [
         {
             "name": c.name,
-            "at": _listed(given[c.name]["at"]),
-            "terms": _listed(given[c.name]["terms"]),
-            "latex": [_sides(problem, term) for term in _listed(given[c.name]["terms"])],
+            "at": list(c.at),
+            "terms": list(c.terms),
+            "latex": [_sides(problem, term) for term in c.terms],
             "weight": c.weight,
         }
         for c in problem.conditions
@@ -86,7 +78,7 @@ def model_section(model: PhysicsField, gaussians: Mapping[str, np.ndarray]) -> d
 
 def found_section(model: PhysicsField) -> dict[str, Any]:
     """Parameters that were unknown."""
-    known_values = (model.problem.spec["truth"] or {}).get("parameters") or {}
+    known_values = getattr(model.problem.truth, "parameters", {})
     entries = {}
     for name, found in model.found.items():
         value, true = float(found), known_values.get(name)

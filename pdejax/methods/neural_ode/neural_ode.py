@@ -143,7 +143,12 @@ class NeuralODE(AbstractMethod):
 
     @property
     def window(self) -> int:
-        return 1 + self.unroll
+        return self.history + self.unroll
+
+    @property
+    def history(self) -> int:
+        """Known frames of a sample: a solve begins at one."""
+        return 1
 
     @property
     def coupled(self) -> bool:

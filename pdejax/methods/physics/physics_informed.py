@@ -122,7 +122,7 @@ class PhysicsInformed(AbstractMethod):
         """Weight of every term of the loss by its name."""
         given = self.weights
         terms = {EQUATION: given.get(EQUATION, 1.0), **{c.name: c.weight for c in problem.conditions}}
-        observed = {OBSERVATIONS: given.get(OBSERVATIONS, 1.0)} if problem.spec["observations"] else {}
+        observed = {OBSERVATIONS: given.get(OBSERVATIONS, 1.0)} if problem.observations else {}
         return {**terms, **observed}
 
     def weights_of(self, model: PhysicsField) -> dict[str, float]:
@@ -146,7 +146,7 @@ class PhysicsInformed(AbstractMethod):
         for condition in problem.conditions:
             parts = [model.residual_of(condition.residual, points) for points in faces[condition.name]]
             found[condition.name] = jnp.mean(jnp.sum(jnp.square(jnp.concatenate(parts)), axis=-1))
-        if problem.spec["observations"]:
+        if problem.observations:
             found[OBSERVATIONS] = _misfit(model(observed), values)
         return found
 
@@ -168,7 +168,7 @@ class PhysicsInformed(AbstractMethod):
         groups = [self._group(problem.residual, (batch.interior,), weights[EQUATION])]
         for condition in problem.conditions:
             groups.append(self._group(condition.residual, batch.faces[condition.name], weights[condition.name]))
-        if problem.spec["observations"]:
+        if problem.observations:
             groups.append(_observation_group(batch, weights[OBSERVATIONS]))
         return groups
 

@@ -31,6 +31,11 @@ class Steady(AbstractMethod):
     def window(self) -> int:
         return 1
 
+    @property
+    def history(self) -> int:
+        """Known frames of a sample: none, its one frame is the solution."""
+        return 0
+
     def build(self, network: Any, card: DataCard, *, key: Key) -> SteadyOperator:
         if not card.input_names:
             raise ValueError("the method steady maps input fields, but these data step in time: take supervised")

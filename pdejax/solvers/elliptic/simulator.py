@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -30,9 +30,9 @@ class Elliptic:
     tolerance: Positive = 1e-10
     preconditioner: Literal["auto", "poisson", "multigrid"] = "auto"
 
-    outside: ClassVar[bool] = False
-    checks: ClassVar[str] = "relative residual of the discrete equations"
-    remedy: ClassVar[str] = "choose another solver.preconditioner or a larger tolerance of the problem"
+    outside = False
+    checks = "relative residual of the discrete equations"
+    remedy = "choose another solver.preconditioner or a larger tolerance of the problem"
 
     def __post_init__(self) -> None:
         check_options(self)

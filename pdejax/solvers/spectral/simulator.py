@@ -3,7 +3,7 @@
 import dataclasses
 import operator
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -34,9 +34,9 @@ class ETDRK:
     substeps: Count = 1
     shape: Annotated[tuple[Count, ...] | None, PerAxis()] = None
 
-    outside: ClassVar[bool] = False
-    checks: ClassVar[str] = "difference to half the solver step"
-    remedy: ClassVar[str] = "raise solver.substeps or solver.shape of the problem"
+    outside = False
+    checks = "difference to half the solver step"
+    remedy = "raise solver.substeps or solver.shape of the problem"
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -56,7 +56,7 @@ class ETDRK:
 
     def domain(self, family: Family, *, coarser: int = 1) -> Grid:
         """The periodic grid it works on."""
-        grid: Any = family.domain
+        _, grid = _of(family)
         whole = grid if self.shape is None else grid.with_shape(self.shape)
         return whole if coarser == 1 else grid.with_shape(tuple(max(n // coarser, FEWEST) for n in whole.shape))
 
@@ -70,8 +70,9 @@ class ETDRK:
     ) -> SpectralStepper:
         """The Stepper whose call is one frame, for numbers or arrays `(batch,)` of what varies."""
         own, scaling = Scaling.split(parameters)
+        equation, _ = _of(family)
         return spectral_stepper(
-            family.equation,
+            equation,
             self.domain(family, coarser=coarser),
             family.step / self.substeps,
             order=self.order,
@@ -138,11 +139,19 @@ class ETDRK:
         """
         assert family.times is not None
         own, scaling = Scaling.split(parameters)
-        grid, dealias = family.domain, 2 / 3 if self.domain(family) == family.domain else None
+        equation, grid = _of(family)
+        dealias = 2 / 3 if self.domain(family) == grid else None
         time = jnp.asarray((family.times.burn_in + start) * (family.step * scaling.step), frames.dtype)
         return grid_residual(
-            family.equation, frames, family.step, grid, own, start_time=time, scaling=scaling, dealias=dealias
+            equation, frames, family.step, grid, own, start_time=time, scaling=scaling, dealias=dealias
         )
+
+
+def _of(family: Family) -> tuple[Equation, Grid]:
+    """Equation and grid of a family that was validated."""
+    assert isinstance(family.equation, Equation)
+    assert isinstance(family.domain, Grid)
+    return family.equation, family.domain
 
 
 def _words(domain: Any) -> str:

@@ -51,7 +51,7 @@ def run(feed, model, updates, key):
 
 def adaptive(**options):
     given = {"sampler": UniformPoints(4000, 5), "adaptive": AdaptivePoints(0.5), **options}
-    return point_feed(BoundaryValueProblem.from_spec(SPEC), **given)
+    return point_feed(BoundaryValueProblem(**SPEC), **given)
 
 
 @pytest.mark.parametrize(("power", "offset"), [(1.0, 0.0), (2.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
@@ -69,7 +69,7 @@ def test_points_are_as_dense_as_the_residual_is_large(power, offset, key):
 
 def test_points_are_chosen_among_those_of_the_plain_feed(key):
     feed = adaptive(batch_size=2, redraw=2, seed=5)
-    plain = PointFeed(BoundaryValueProblem.from_spec(SPEC), UniformPoints(4000, 5), 2, redraw=2, seed=5)
+    plain = PointFeed(BoundaryValueProblem(**SPEC), UniformPoints(4000, 5), 2, redraw=2, seed=5)
     for step, batch in enumerate(run(feed, Wrong(jnp.asarray(1.0)), 4, key)):
         candidates = jax.jit(plain.fetch)(plain.arrays, plain.next({"step": step})[1]).interior
         for chosen, drawn in zip(batch.interior.tolist(), candidates.tolist(), strict=True):
@@ -87,7 +87,7 @@ def test_points_are_kept_until_they_are_drawn_anew(key):
 
 def test_all_but_the_points_inside_is_as_without(key):
     feed = adaptive(batch_size=2)
-    plain = PointFeed(BoundaryValueProblem.from_spec(SPEC), UniformPoints(4000, 5), 2)
+    plain = PointFeed(BoundaryValueProblem(**SPEC), UniformPoints(4000, 5), 2)
     for step, batch in enumerate(run(feed, Wrong(jnp.asarray(1.0)), 3, key)):
         _, item = plain.next({"step": step})
         expected = jax.jit(plain.fetch)(plain.arrays, item)
@@ -111,13 +111,13 @@ def test_what_adaptive_points_cannot_do_is_said():
         adaptive(redraw=0)
     with pytest.raises(ValueError, match=r"share should be less than or equal to 1, got 1\.5"):
         AdaptivePoints(share=1.5)
-    assert isinstance(point_feed(BoundaryValueProblem.from_spec(SPEC)), PointFeed)
+    assert isinstance(point_feed(BoundaryValueProblem(**SPEC)), PointFeed)
 
 
 def test_only_feeds_with_arrays_of_their_own_keep_state():
     assert isinstance(adaptive(), AdaptivePointFeed)
     assert keeps_state(adaptive())
-    assert not keeps_state(PointFeed(BoundaryValueProblem.from_spec(SPEC), UniformPoints(4, 1)))
+    assert not keeps_state(PointFeed(BoundaryValueProblem(**SPEC), UniformPoints(4, 1)))
 
 
 # a second tenant: a pool of solutions that goes on while training does

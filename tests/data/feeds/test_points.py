@@ -79,14 +79,14 @@ def test_samplers_by_name(key):
     with pytest.raises(ValueError, match=r"counts should have one entry for each of 3 axes, got \[4, 3\]"):
         GridPoints((4, 3)).draw((*BOX, (0.0, 1.0)), key)
     with pytest.raises(ValueError, match=r"counts should have one entry for each of 2 axes, got \[4\]"):
-        PointFeed(BoundaryValueProblem.from_spec(SPEC), GridPoints((4,)))
+        PointFeed(BoundaryValueProblem(**SPEC), GridPoints((4,)))
 
 
 # the feed
 
 
 def feed(kind="quasi_random", batch_size=4, spec=SPEC, **options):
-    return PointFeed(BoundaryValueProblem.from_spec(spec), SAMPLERS[kind], batch_size, **options)
+    return PointFeed(BoundaryValueProblem(**spec), SAMPLERS[kind], batch_size, **options)
 
 
 def batches(feed, count):

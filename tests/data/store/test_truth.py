@@ -26,7 +26,7 @@ SPEC = {
 
 
 def heat(**changes):
-    return BoundaryValueProblem.from_spec({**SPEC, **changes})
+    return BoundaryValueProblem(**{**SPEC, **changes})
 
 
 class Counter:
@@ -79,7 +79,7 @@ def test_a_truth_that_fails_leaves_nothing(tmp_path):
 
 
 def test_a_python_function_is_refused(tmp_path):
-    one = BoundaryValueProblem.from_spec(SPEC, lambda jet: jet.u_t - jet.u_xx)
+    one = BoundaryValueProblem(**SPEC, function=lambda jet: jet.u_t - jet.u_xx)
     with pytest.raises(ValueError, match="solve_truth"):
         stored_truth(one, tmp_path)
 
@@ -93,7 +93,7 @@ from pdejax.data.store.truth import truth_recipe, write_truth
 from pdejax.equations._boundary_value import BoundaryValueProblem
 from pdejax.solvers import Truth, truth_axes
 import json, numpy, pathlib
-problem = BoundaryValueProblem.from_spec(json.loads(sys.argv[3]))
+problem = BoundaryValueProblem(**json.loads(sys.argv[3]))
 axes = truth_axes(problem)
 truth = Truth(axes, numpy.zeros((5, 9, 1)), 0.0, {})
 write_truth(pathlib.Path(sys.argv[1]) / "truth.h5", truth, problem, truth_recipe(problem))

@@ -135,7 +135,7 @@ def test_a_window_of_one_axis_with_varying_parameters(burgers_set):
         fields, scalars, space, time, bounds = load_window(file, 2, 3, 4)
         names = list(file["scalars"].attrs["field_names"])
     row = split.shards[1].first + 2
-    parameters = {name: split.parameters[name][row] for name in split.parameter_names}
+    parameters = {name: split.parameters[name][row] for name in split.source.parameter_names}
     np.testing.assert_array_equal(fields, split.states[row, 3:7])
     assert dict(zip(names, scalars, strict=True)) == parameters
     x = np.arange(32) * 2.0 / 32 * parameters["length"]

@@ -36,8 +36,8 @@ class Formula(eqx.Module):
 
 
 def heat(shape=(21, 33), **further):
-    return BoundaryValueProblem.from_spec(
-        {
+    return BoundaryValueProblem(
+        **{
             "name": "heat",
             "equation": {"terms": ["u_t = nu*u_xx"], "parameters": {"nu": NU}},
             "domain": {"t": [0, 1], "x": [-1, 1]},
@@ -180,8 +180,8 @@ def test_a_problem_without_a_known_solution(problem):
 
 
 def test_several_fields_and_a_pressure_that_is_free(x64):
-    problem = BoundaryValueProblem.from_spec(
-        {
+    problem = BoundaryValueProblem(
+        **{
             "name": "pair",
             "equation": {"terms": ["u_x = p_y", "u_y = -p_x"], "fields": ["u", "p"]},
             "domain": {"x": [0, 1], "y": [0, 1]},

@@ -33,8 +33,8 @@ def a_problem(axes):
     else:
         term, solution = f"{'+'.join(f'u_{a}{a}' for a in space)} = -{len(space)}*pi**2*{product}", product
         conditions = WALL
-    return BoundaryValueProblem.from_spec(
-        {
+    return BoundaryValueProblem(
+        **{
             "name": "a <problem>",
             "equation": {"terms": [term], "parameters": {"nu": 0.05} if axes[0] == "t" else {}},
             "domain": {axis: DOMAINS[axis] for axis in axes},
@@ -197,7 +197,7 @@ def test_slabs_are_parted(evaluated):
 
 
 def test_a_run_without_truth_and_training_has_a_report(evaluated, tmp_path):
-    problem = dataclasses.replace(a_problem("tx"), spec={**a_problem("tx").spec, "truth": None})
+    problem = dataclasses.replace(a_problem("tx"), truth=None)
     model = PhysicsInformed().build({"kind": "mlp"}, ProblemCard(problem), key=jax.random.key(0))
     evaluation = evaluate(model, None, points=300)
     text = evaluation.write_page(tmp_path).read_text(encoding="utf-8")

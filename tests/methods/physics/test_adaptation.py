@@ -11,8 +11,8 @@ from pdejax.methods import PhysicsInformed, ProblemCard, adapt_field
 from pdejax.methods.physics.adaptation import sizes_of
 
 # u = 0 solves it but for a bump of the source in one corner
-PROBLEM = BoundaryValueProblem.from_spec(
-    {
+PROBLEM = BoundaryValueProblem(
+    **{
         "name": "bump",
         "equation": {"terms": "u_xx + u_yy = exp(-200*((x - 0.8)**2 + (y - 0.8)**2))"},
         "domain": {"x": [0, 1], "y": [0, 1]},

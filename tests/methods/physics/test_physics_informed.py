@@ -55,7 +55,7 @@ class Known(eqx.Module):
 
 
 def problem_of(spec=HEAT, **sections):
-    return BoundaryValueProblem.from_spec({**spec, **sections})
+    return BoundaryValueProblem(**{**spec, **sections})
 
 
 def known_model(problem, function=None, lift=None):

@@ -19,7 +19,7 @@ def problem_of(terms, domain, conditions, *, exact=None, fields=("u",), **furthe
     truth = None if exact is None else {"kind": "exact", "fields": exact if isinstance(exact, dict) else {"u": exact}}
     found = {k: {"at": at, "terms": t} for k, (at, t) in conditions.items()}
     spec = {"name": "test", "equation": equation, "domain": domain, "conditions": found, "truth": truth}
-    return BoundaryValueProblem.from_spec({**spec, **further})
+    return BoundaryValueProblem(**{**spec, **further})
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_what_cannot_be_solved_is_refused(problem, network, message, solve):
 def test_unknown_parameters_are_refused(solve):
     equation = {"terms": ["u_t = nu*u_xx"], "parameters": {"nu": 1.0}}
     spec = {"equation": equation, "domain": UNIT, "conditions": {"start": {"at": "t=0", "terms": "u = sin(pi*x)"}}}
-    problem = BoundaryValueProblem.from_spec({**spec, "unknown": {"nu": 0.5}})
+    problem = BoundaryValueProblem(**{**spec, "unknown": {"nu": 0.5}})
     with pytest.raises(ValueError, match="knows no unknown parameters"):
         solve(problem, {"counts": [5, 5]}, {}, 1)
 

@@ -170,7 +170,7 @@ def problem_of(ndim, channels, strength=1):
     terms += [f"{laplace('v')} + {strength}*(u*v_x + exp(u)) = 1"] if channels == 2 else []
     walls = {"at": "boundary", "terms": [f"{f} = 0" for f in fields]}
     spec = {"equation": {"terms": terms, "fields": list(fields)}, "domain": {a: [-1, 1] for a in axes}}
-    return BoundaryValueProblem.from_spec({**spec, "conditions": {"walls": walls}})
+    return BoundaryValueProblem(**{**spec, "conditions": {"walls": walls}})
 
 
 def sets_of(problem, counts=(5, 4, 3)):
@@ -242,7 +242,7 @@ def linear_problem():
         "domain": {"x": [-1, 1], "y": [-1, 1]},
         "conditions": {"walls": {"at": "boundary", "terms": ["u = y"]}},
     }
-    return sets_of(BoundaryValueProblem.from_spec(spec), (6, 5))
+    return sets_of(BoundaryValueProblem(**spec), (6, 5))
 
 
 def test_a_linear_problem_is_solved_as_by_lstsq(x64):

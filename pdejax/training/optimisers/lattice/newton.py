@@ -191,7 +191,7 @@ def check_lattice(settings: LatticeNewton, model: Any) -> None:
         raise ValueError("optimiser lattice_newton finds the weights of a lattice: take network=gaussian_lattice")
     if model.field.edges.dtype != np.float64:
         raise ValueError("optimiser lattice_newton squares condition numbers: set train.precision=float64")
-    if model.found or model.problem.spec["observations"]:
+    if model.found or model.problem.observations:
         raise ValueError("optimiser lattice_newton knows no unknown parameters or observations: take another, such as "
                          "levenberg_marquardt")  # fmt: skip
     if not model.problem.timed and model.field.slabs > 1:

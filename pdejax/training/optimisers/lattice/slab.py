@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from pdejax.core import Scalar, TensorGrid
-from pdejax.equations import BoundaryValueProblem, Order, SymbolicResidual
+from pdejax.equations import BoundaryValueProblem, Jets, Order, SymbolicResidual
 from pdejax.methods import PhysicsField
 from pdejax.networks import WIDE, AxisRule, GaussianLattice, Periodic, Slab, contract, per_axis
 from pdejax.training.optimisers.lattice.rows import RowMaker
