@@ -24,12 +24,12 @@ def test_coordinates_are_channels_last():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (((4, 4), (1.0,)), ["2 axes", "lengths"]),
+        (((4, 4), (1.0,)), ["lengths", "[4, 4]"]),
         (((4,), (-1.0,)), ["positive", "-1.0"]),
         (((2, 2, 2, 2), (1.0,) * 4), ["one to three", "(2, 2, 2, 2)"]),
     ],
 )
 def test_impossible_grids_are_refused_with_what_was_got(arguments, words):
-    with pytest.raises(ValueError, match="Grid") as caught:
+    with pytest.raises(ValueError, match="Grid|lengths") as caught:
         Grid(*arguments)
     assert all(word in str(caught.value) for word in words)
