@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pdejax.core import build
-from pdejax.equations import BoundaryValueProblem
 from pdejax.methods import DataCard, NeuralODE, ProblemCard, SolverRegularization, load_model, save_model
 
 CARD = DataCard(
@@ -57,8 +56,8 @@ def test_a_neural_ode_with_a_penalty(estimate, key, tmp_path):
 
 
 def test_gelu_meant_the_exact_one_in_fields(key, tmp_path):
-    problem = BoundaryValueProblem.from_spec({
-        "name": "line", "equation": {"terms": ["u_xx = 0"]}, "domain": {"x": [0.0, 1.0]},
+    problem = build("problem", {
+        "kind": "boundary_value", "name": "line", "equation": {"terms": ["u_xx = 0"]}, "domain": {"x": [0.0, 1.0]},
         "conditions": {"ends": {"at": "boundary", "terms": ["u = x"]}},
     })  # fmt: skip
     network = {"kind": "mlp", "width": 8, "depth": 2, "activation": "gelu_exact"}
