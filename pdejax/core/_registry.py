@@ -145,10 +145,10 @@ def factory_of(group: str, kind: str) -> Factory:
     if not isinstance(kind, str):
         raise ValueError(f"the kind of a {group} is a word, got {kind!r}")
     table = _table(group)
+    if ":" in kind:  # from now on what is made by it can be described
+        return table.setdefault(kind, named_code(kind, f"{group} {kind!r}"))
     if kind in table:
         return table[kind]
-    if ":" in kind:
-        return named_code(kind, f"{group} {kind!r}")
     if kind in registered(group):
         return table[kind]
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=kind):

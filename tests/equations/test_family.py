@@ -97,6 +97,34 @@ def test_a_sampler_of_ones_own():
     assert describe(family)["draws"] == {"u": {"kind": "ramp", "slope": 2.0}}
 
 
+@dataclasses.dataclass(frozen=True)
+class Flat:
+    height: float = 1.0
+
+    def __call__(self, key, grid):
+        return jnp.full((*grid.shape, 1), self.height)
+
+
+def test_a_sampler_named_by_its_place(tmp_path):
+    family, _ = read_problem({**SECTION, "initial": {"kind": f"{__name__}:Flat", "height": 2.0}})
+    assert family.draws == {"u": Flat(2.0)}
+    assert build("problem", describe(family)) == family
+    with pytest.raises(ValueError, match=r"unknown option of sampler .*: 'hight'. Did you mean 'height'"):
+        read_problem({**SECTION, "initial": {"kind": f"{__name__}:Flat", "hight": 2.0}})
+
+
+def test_an_equation_of_ones_own_by_name():
+    @register("equation", "decay")
+    def decay(rate: float = 2.0) -> Equation:
+        return Equation("u_t = -rate*u", {"rate": rate})
+
+    assert EQUATIONS["decay"].parameters == {"rate": 2.0}
+    family, _ = read_problem({**SECTION, "equation": "decay", "parameters": {"rate": 0.5}, "vary": {"rate": [1, 2]}})
+    assert (family.equation.terms, family.constants) == (("u_t = -rate*u",), {})
+    with pytest.raises(ValueError, match="Did you mean 'decay'"):
+        read_problem({**SECTION, "equation": "dekay"})
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
