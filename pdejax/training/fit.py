@@ -79,8 +79,8 @@ def fit(
     check_read(settings, optimiser, settings.get("schedule", "cosine"))
     chosen = TrainSettings(steps=steps, optimiser=optimiser, **settings)
     if method.window == 0 and hasattr(feed, "window"):
-        raise ValueError(f"{type(method).__name__} learns from points of a problem, not from trajectories: give the feed "
-                         "that method.feed(problem, batch_size) makes, and the model of method.build")  # fmt: skip
+        raise ValueError(f"{type(method).__name__} learns from points of a problem, not from trajectories: give the "
+                         "feed that method.feed(problem, batch_size) makes, and the model of method.build")  # fmt: skip
     folder, feed = None if folder is None else Path(folder), windowed(feed, method.window)
     if valid is not None:
         evaluators = [ValidationLoss(method, windowed(valid, method.window), batches=VALID_BATCHES), *evaluators]

@@ -30,6 +30,6 @@ def test_coordinates_are_channels_last():
     ],
 )
 def test_impossible_grids_are_refused_with_what_was_got(arguments, words):
-    with pytest.raises(ValueError, match="Grid|lengths") as caught:
+    with pytest.raises(ValueError, match=r"Grid|lengths") as caught:
         Grid(*arguments)
     assert all(word in str(caught.value) for word in words)
