@@ -120,7 +120,7 @@ def test_unet_is_zero_at_first_and_learns_nevertheless(key, noise):
 
 
 def test_groups_of_a_unet_are_equal(key):
-    with pytest.raises(ValueError, match="groups of equal size, got 6 channels in 4 groups"):
+    with pytest.raises(ValueError, match="groups should divide width=6, got 4"):
         UNet(1, 1, 1, width=6, groups=4, key=key)
 
 
