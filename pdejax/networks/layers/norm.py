@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pdejax.core import checked
 from pdejax.networks.layers.skip import Identity
 
 
@@ -52,6 +53,7 @@ _NORMS: Mapping[Norm, Callable] = {
 }
 
 
-def make_norm(kind: Norm, channels: int) -> GroupNorm | Identity:
-    """The normalisation called `kind`: none, over each channel (instance) or over all channels (group)."""
-    return _NORMS[kind](channels)
+@checked
+def make_norm(norm: Norm, channels: int) -> GroupNorm | Identity:
+    """The normalisation called `norm`: none, over each channel (instance) or over all channels (group)."""
+    return _NORMS[norm](channels)

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key
+from pdejax.core import Key, checked
 from pdejax.networks.layers.linear import Linear
 
 
@@ -41,9 +41,10 @@ _SKIPS: Mapping[Skip, Callable] = {
 }
 
 
-def make_skip(kind: Skip, channels: int, *, key: Key) -> Linear | SoftGating | Identity:
+@checked
+def make_skip(skip: Skip, channels: int, *, key: Key) -> Linear | SoftGating | Identity:
     """The way around a layer that keeps the number of channels.
 
-    **Arguments:** `kind`; `channels`: size of the last axis; `key`: random key.
+    **Arguments:** `skip`: its name; `channels`: size of the last axis; `key`: random key.
     """
-    return _SKIPS[kind](channels, key)
+    return _SKIPS[skip](channels, key)
