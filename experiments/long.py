@@ -15,8 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks._results import machine, versions
-
+from experiments._kit.results import machine, versions
 from experiments.smoke import LONG, run
 
 ROOT = Path(__file__).parent.parent

@@ -74,7 +74,7 @@ class Benchmarks:
             first = next(iter(case.arms.values()))
             pdejax("generate", *self._words(name), *first)
             recipe = json.loads((self._dataset(name) / "manifest.json").read_text())["recipe"]
-            ndim, test = len(recipe["problem"]["domain"]["shape"]), recipe["splits"]["test"]
+            ndim, test = len(recipe["family"]["domain"]["shape"]), recipe["splits"]["test"]
             for points in case.finer:
                 # a sample depends on its split and number alone: the test split is that of the coarse set
                 size = splits(1, 1, test["trajectories"], test["frames"])
@@ -112,8 +112,8 @@ class Benchmarks:
                 **{k: getattr(config.network, k) for k in ("modes", "width", "depth", "padding")},
                 **{k: getattr(config.train, k) for k in ("steps", "batch_size", "learning_rate", "weight_decay")},
                 "warmup": config.train.warmup,
-                "history": config.method.history,
-                "unroll": config.method.unroll,
+                "history": getattr(config.method, "history", 0),
+                "unroll": getattr(config.method, "unroll", 1),
                 "seed": seed,
             }
             text, path = json.dumps(settings), folder / "settings.json"
