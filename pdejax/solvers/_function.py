@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from pdejax.core import Domain, build, factory_of, named_code, register
+from pdejax.core import Domain, build, named_code, register
 from pdejax.equations import Family
 from pdejax.solvers._simulator import Frames, Simulator
 
@@ -104,9 +104,6 @@ def as_simulator(given: Any) -> Simulator:
 
     **Raises:** `ValueError` for what is neither.
     """
-    kind = given.get("kind") if isinstance(given, Mapping) else given
-    if isinstance(kind, str) and ":" in kind and not isinstance(factory_of("simulator", kind), type):
-        given = {**(given if isinstance(given, Mapping) else {}), "kind": "function", "function": kind}
     given = build("simulator", given)
     if isinstance(given, Simulator):
         return given

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from pdejax.cli import main
 from pdejax.core import Grid, only_plugins
 from pdejax.data import Dataset, SplitSize, generate
 from pdejax.solvers import ETDRK, Elliptic, Function
@@ -81,3 +82,30 @@ def test_weights_of_a_bounded_grid_integrate_what_is_linear():
     weights = np.broadcast_to(grid.measure(), grid.shape)
     x = grid.coordinates()[..., 0]
     np.testing.assert_allclose([weights.sum(), (weights * x).sum()], [6.0, 6.0])
+
+
+PROBLEM = """\
+name: heat
+equation: {terms: ["u_t = nu*u_xx", "v_t = nu*v_xx"], parameters: {nu: 0.1}}
+vary: {nu: [0.05, 0.2]}
+domain: {shape: [17], lengths: [1.0], ends: [[{u: value, v: slope}, {u: slope, v: value}]]}
+initial: {kind: "tests.tenants.heat:Waves"}
+time: {step: 0.1}
+solver: {kind: function, function: "tests.tenants.heat:simulate"}
+splits: {train: {trajectories: 4, frames: 3}, valid: {trajectories: 2, frames: 3}, test: {trajectories: 2, frames: 3}}
+"""
+
+
+def test_from_a_file_to_a_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs/problem").mkdir(parents=True)
+    (tmp_path / "configs/problem/heat.yaml").write_text(PROBLEM)
+    network = ("network=fno", "network.width=4", "network.modes=4", "network.depth=1")
+    loop = ("train=smoke", "train.batch_size=8", "train.steps=2")
+    assert main(["generate", "problem=heat"]) == 0
+    assert main(["train", "problem=heat", *network, *loop, "name=run"]) == 0, capsys.readouterr().err
+    assert main(["evaluate", "runs/run"]) == 2  # a run's folder may not name code by itself
+    assert "--plugins tests" in capsys.readouterr().err
+    assert main(["evaluate", "runs/run", "--plugins", "tests"]) == 0, capsys.readouterr().err
+    assert "persistence" in capsys.readouterr().out
+    assert (tmp_path / "runs/run/report.html").read_text().endswith("</html>\n")
