@@ -18,7 +18,7 @@ from neuralop.models import FNO
 from benchmarks._serve import peak, serve
 
 # keyword arguments of FNO and points per axis; odd modes, odd last axes, every kind of skip
-NETWORKS = {
+CASES = {
     "1d": ({"n_modes": (16,)}, (32,)),
     "2d": ({"n_modes": (12, 10)}, (24, 30)),
     "3d": ({"n_modes": (6, 8, 6)}, (12, 10, 9)),
@@ -96,7 +96,7 @@ def main():
         runs, parameters = training(case)
         serve(runs, parameters=parameters, before=before)
     elif what == "write":
-        write(Path(argument), NETWORKS, 8)
+        write(Path(argument), CASES, 8)
     elif what == "golden":
         write(Path(argument), GOLDEN, 3)
         write_tensors(Path(argument))

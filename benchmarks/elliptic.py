@@ -34,7 +34,7 @@ QUESTION = (
     "What does a Darcy solve cost, relative to CG with algebraic multigrid, GMRES(40) and a sparse direct solver?"
 )
 TOLERANCE = 1e-8
-FIELDS = {
+COEFFICIENTS = {
     "a in {3, 12}": NeumannRandomField(map="threshold"),
     "log-normal a": NeumannRandomField(alpha=2.5, tau=7.0, map="exponential"),
 }
@@ -101,7 +101,7 @@ class Case:
     def __post_init__(self) -> None:
         self.grid = Grid((self.points,) * 2, (1.0, 1.0), Value())
         keys = jax.random.split(jax.random.key(0), self.batch)
-        self.a = jax.vmap(lambda key: FIELDS[self.coefficient](key, self.grid))(keys)[..., 0]
+        self.a = jax.vmap(lambda key: COEFFICIENTS[self.coefficient](key, self.grid))(keys)[..., 0]
         self.f = jnp.ones(self.grid.shape)
         self.matrices = [assembled(np.asarray(a)) for a in self.a]
 
@@ -170,7 +170,7 @@ def main() -> None:
             if behind:
                 raise SystemExit(f"dearer than a peer: {behind}")
             return
-        cases = [Case(points, a) for points in (64, 128) for a in FIELDS]
+        cases = [Case(points, a) for points in (64, 128) for a in COEFFICIENTS]
         # the size at which the Fourier neural operator's data are solved; GMRES(40) would take minutes a system
         cases.append(Case(421, "a in {3, 12}", 4, tuple(peer for peer in PEERS if peer.solve is not _gmres)))
         rows = [r for case in cases for r in measure(case, 9)]

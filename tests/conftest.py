@@ -14,6 +14,7 @@ import jax
 import pytest
 
 from pdejax.cli._runtime import cache_folder
+from pdejax.core._registry import _FACTORIES
 from tests._record import memory_gib, register
 
 # eight, that a division over many can be tested; a run takes all of them unless its settings say how many
@@ -24,7 +25,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # most of the suite's time is compilation; programs are kept between runs, per kind of processor
 jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
@@ -48,6 +49,17 @@ def _release():
     if memory_gib() > ENOUGH:
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _unregister():
+    """Kinds that a test registers are not there for the next one."""
+    before = {group: set(table) for group, table in _FACTORIES.items()}
+    yield
+    for group, table in _FACTORIES.items():
+        brought = [n for n, one in table.items() if n not in before[group] and not one.__module__.startswith("pdejax.")]
+        for name in brought:
+            del table[name]
 
 
 @pytest.fixture

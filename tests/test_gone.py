@@ -7,14 +7,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GONE = {
-    "Problem": r"\bclass Problem\b|\bimport Problem\b|\bProblem\.from_",
+    "Problem": r"\bclass Problem\b|\bimport Problem\b|\bProblem\.|\bbuild_problem\b",
     "SteadyProblem": r"\bSteadyProblem\b",
     "from_spec": r"\bfrom_spec\b",
-    "reads of a mapping that is a problem": r"\bself\.spec\[",
+    "reads of a mapping that is a problem": r"\bself\.spec\[|problem\.spec\b(?!\()",
+    "ends as an enumeration": r"\bBoundary\.(PERIODIC|DIRICHLET|NEUMANN)\b",
+    "solvers of problems": r"\bproblem_stepper\b|\bsolve_problem\b|\bsteady_residual\b",
     "_train_field": r"\b_train_field\b",
     "maps of kinds": r"^(NETWORKS|INITIAL|LOSSES|NOISES|FIELDS)\b\s*(:|=)",
     "builders by hand": r"\bdef build_(network|field|method|loss|noise|sampler|initial|problem)\b",
 }
+CODE = ("pdejax", "experiments", "benchmarks", "notebooks")
 LOOPS = r"optax\.apply_updates|value_and_grad\("
 
 
@@ -26,7 +29,7 @@ def sources(*folders):
 
 @pytest.mark.parametrize("name", GONE)
 def test_gone(name):
-    found = [str(path) for path, text in sources("pdejax", "experiments").items() if re.search(GONE[name], text, re.M)]
+    found = [str(path) for path, text in sources(*CODE).items() if re.search(GONE[name], text, re.M)]
     assert not found, found
 
 

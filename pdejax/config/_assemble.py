@@ -10,6 +10,7 @@ from pdejax.config._fits import known_frames
 from pdejax.config._resolve import read_run
 from pdejax.config._run import RunConfig
 from pdejax.config._train import TrainConfig, settings_of
+from pdejax.config._types import Section
 from pdejax.core import build
 from pdejax.data import (
     Dataset,
@@ -142,13 +143,17 @@ def _kind(settings: TrainSettings) -> str:
     return settings.optimiser if isinstance(settings.optimiser, str) else settings.optimiser["kind"]
 
 
-def _run(config: RunConfig, plan: Plan, model: Any, data: Mapping[str, str] | None = None) -> Run:
+def _run(config: RunConfig, stages: Sequence[Stage], model: Any, data: Mapping[str, str] | None = None) -> Run:
+    made = lambda group, parts: [build(group, one.spec() if isinstance(one, Section) else one) for one in parts]
+    callbacks, sinks = made("callback", config.train.callbacks), made("sink", config.train.sinks)
+    plan = Plan(tuple(stages), callbacks=callbacks, sinks=sinks)
+
     def save(folder: Path, model: Any, stage: Stage, facts: Mapping[str, Any]) -> None:
         save_model(folder / MODEL, model, {"run": config.name, "seed": config.seed, **environment(), **facts})
 
     earlier = lambda path: read_run(path).model_dump(mode="json")
     words = config.model_dump(mode="json")
-    return Run(config.run_folder, plan, model, words, config.to_yaml(), earlier, save, data)
+    return Run(config.run_folder, plan, model, words, config.to_yaml(), earlier, save, data, config.initial)
 
 
 # ---- models that learn from trajectories
@@ -180,7 +185,7 @@ def _of_trajectories(config: RunConfig) -> Run:
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
     data = {"root": str(config.data_folder), "fingerprint": dataset.fingerprint}
-    return _run(config, Plan(tuple(stages)), model, data)
+    return _run(config, stages, model, data)
 
 
 def valid_rollout(config: RunConfig, split: Any, history: int) -> tuple[int, int]:
@@ -216,7 +221,7 @@ def _of_points(config: RunConfig) -> Run:
         )
         for number, (part, name) in enumerate(zip(parts, _folders(config), strict=True))
     )  # fmt: skip
-    return _run(config, Plan(stages), model)
+    return _run(config, stages, model)
 
 
 def _adapted(config: RunConfig, number: int, key: Any) -> Callable[[Any], Any]:

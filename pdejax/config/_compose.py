@@ -19,12 +19,14 @@ class Composition:
     """A composed configuration.
 
     **Arguments:** `values`: plain and resolved; `files`: what was merged, last wins, each with the key of the
-    section it fills; `overrides`: set after them.
+    section it fills; `overrides`: set after them; `complete`: whether the file has every default written out, so that
+    what stands there need not have been chosen.
     """
 
     values: Mapping[str, Any]
     files: tuple[tuple[Path, Key], ...]
     overrides: tuple[Override, ...] = ()
+    complete: bool = False
 
     def where(self, key: Key) -> str:
         """The override, or file and line, that set `key`, or else the section around it."""
@@ -33,19 +35,28 @@ class Composition:
                 return place
         return "configuration"
 
+    def rank(self, key: Key) -> int:
+        """How late a key was chosen, in the files by their order or then by an override; -1 where nobody did."""
+        rank = next((rank for rank, _ in self._set(key)), -1)
+        return -1 if self.complete and rank < len(self.files) else rank
+
     def _places(self, key: Key) -> Iterator[str]:
+        yield from (place for _, place in self._set(key))
+
+    def _set(self, key: Key) -> Iterator[tuple[int, str]]:
+        """Ranks and places of what sets a key, the last one first."""
         for override in reversed(self.overrides):
             size = len(override.path)
             if not override.chooses and key[:size] == override.path and has(override.value, key[size:]):
-                yield override.text
-        for path, prefix in reversed(self.files):
+                yield len(self.files), override.text
+        for rank, (path, prefix) in reversed([*enumerate(self.files)]):
             if key[: len(prefix)] == prefix:
                 below = key[len(prefix) :]
                 _, lines = read_yaml(path.read_text(encoding="utf-8"), path)
                 if not below:
-                    yield shorter(path)
+                    yield rank, shorter(path)
                 elif below in lines:
-                    yield f"{shorter(path)}:{lines[below]}"
+                    yield rank, f"{shorter(path)}:{lines[below]}"
 
 
 def has(values: Any, key: Key) -> bool:
@@ -193,4 +204,12 @@ def _compose(words: list[str], overrides: Sequence[Override], folders: Sequence[
         key = tuple(str(error.full_key).split("."))
         reason = str(error.msg or error).splitlines()[0]
         raise ConfigError(f"{composition.where(key)}: {dotted(key)}: {reason}") from error
-    return dataclasses.replace(composition, values=values)
+    return dataclasses.replace(composition, values=_plainly_named(values))
+
+
+def _plainly_named(values: Any) -> Any:
+    """A name made of a network's kind has of `package.module:Name` the last part, since runs are folders."""
+    name, kind = values.get("name"), _kind(values, ("network",))
+    if not (isinstance(name, str) and isinstance(kind, str) and ":" in kind):
+        return values
+    return {**values, "name": name.replace(kind, kind.rpartition(":")[2])}

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +15,7 @@ from pdejax.config._train import settings_of
 from pdejax.core import build
 from pdejax.data import Recipe, open_data
 from pdejax.methods import DataCard, ProblemCard
+from pdejax.training import OPTIONAL, TrainSettings, reads, unread
 
 
 def check_fits(config: RunConfig, composition: Composition) -> None:
@@ -33,8 +34,8 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
         make = lambda: method.build(config.network.spec(), card, key=jax.random.key(0))
         eqx.filter_eval_shape(make)
     with _told("train", config, composition):
-        for part in config.train.parts():
-            settings_of(part)
+        parts = [settings_of(part) for part in config.train.parts()]
+    _check_read(parts, composition)
     if isinstance(card, DataCard):
         _check_sizes(config, method, composition)
         return
@@ -87,6 +88,16 @@ def _check_sizes(config: RunConfig, method: Any, composition: Composition) -> No
         if value is not None and value > largest:
             _refuse(f"should be at most {largest}, what the test split holds, got {value}",
                     ("evaluation", key), composition)  # fmt: skip
+
+
+def _check_read(parts: Sequence[TrainSettings], composition: Composition) -> None:
+    """Whether somebody reads each setting; one that stood there before the optimiser was chosen is for others."""
+    for name in OPTIONAL:
+        if all(name not in reads(part.optimiser, part.schedule) for part in parts):
+            chosen = max(composition.rank(("train", key)) for key in ("optimiser", "schedule", "stages"))
+            if composition.rank(("train", name)) >= max(chosen, 0):
+                who = unread(name, parts[-1].optimiser, parts[-1].schedule)
+                _refuse(f"has no effect, since {who} does not read it: leave it out", ("train", name), composition)
 
 
 def _refuse(sentence: str, key: tuple[str, ...], composition: Composition) -> None:

@@ -79,4 +79,4 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     for one in read:
         OmegaConf.update(config, one.key, one.value, force_add=True)
     plain: Any = OmegaConf.to_container(config)
-    return _validated(Composition(plain, ((path, ()),), read))
+    return _validated(Composition(plain, ((path, ()),), read, complete=True))

@@ -32,9 +32,9 @@ class Evaluation(Section):
 class RunConfig(Section):
     """Everything that determines a run; `to_yaml` and `from_yaml` are inverse.
 
-    `data` names data that were not generated here, a file or folder that a registered reader opens; there is no
-    `problem` then. The sections `problem`, `network`, `method` and `train` are of types made for what they hold, see
-    `run_type`.
+    `from` names the folder of a run or of a saved model whose weights this one begins with. `data` names data that
+    were not generated here, a file or folder that a registered reader opens; there is no `problem` then. The sections
+    `problem`, `network`, `method` and `train` are of types made for what they hold, see `run_type`.
     """
 
     name: Name
@@ -47,6 +47,11 @@ class RunConfig(Section):
     method: Any
     train: TrainConfig
     evaluation: Evaluation = Evaluation()
+
+    @property
+    def initial(self) -> Path | None:
+        """What the key `from` names, a word that Python keeps for itself."""
+        return getattr(self, "from", None)
 
     @property
     def stated(self) -> bool:
@@ -91,6 +96,7 @@ def run_type(values: Mapping[str, Any]) -> type[RunConfig]:
     stated = isinstance(problem, Mapping) and "conditions" in problem
     ndim = _axes(problem, stated)
     sections: Any = {
+        "from": (Path | None, None),
         "problem": (problem_type(problem), ...) if data is None else (Nothing, None),
         "network": (section_of("field" if stated else "network", values.get("network"), ndim=ndim), ...),
         "method": (section_of("method", values.get("method"), ndim=ndim), ...),

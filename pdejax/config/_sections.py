@@ -18,7 +18,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     Strict,
-    TypeAdapter,
     ValidationError,
     WrapValidator,
     create_model,
@@ -61,6 +60,13 @@ def section_of(group: str, value: Any, *, ndim: int | None = None) -> Any:
         meant = whole if ":" in str(value["kind"]) else whole.partition(".")[2].strip()
         return _refusing("unknown_kind", sentence=meant, kind=value["kind"])
     return section(factory, value, group, ndim=ndim, kind=value["kind"])
+
+
+def several_of(group: str, values: Sequence[Any]) -> Any:
+    """The type of a list of names and sections of a group, made for these values."""
+    named = Annotated[Any, AfterValidator(functools.partial(_name_of, group))]
+    kinds = tuple(section_of(group, one) if isinstance(one, Mapping | Section) else named for one in values)
+    return tuple[kinds] if kinds else tuple[()]  # type: ignore[valid-type]
 
 
 def _refusing(mistake: str, **about: Any) -> Any:
@@ -215,8 +221,3 @@ def _per_axis(ndim: int | None, word: str, value: Any, check: Callable[[Any], An
     if isinstance(checked, tuple) and ndim is not None and len(checked) != ndim:
         raise fault(f"should have one entry for each of {ndim} axes, got {list(checked)}")
     return checked
-
-
-def check(kind: Any, value: Any) -> Any:
-    """A value as a type of `section_of` reads it."""
-    return TypeAdapter(kind).validate_python(value)

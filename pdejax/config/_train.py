@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, create_model, model_serializer, model_validator
 
-from pdejax.config._sections import fields_of, section
+from pdejax.config._sections import fields_of, section, several_of
 from pdejax.config._types import Count, Flag, Section
 from pdejax.methods import adapt_field
 from pdejax.training import TrainSettings
@@ -18,7 +18,8 @@ class TrainConfig(Section):
     `batch_size` samples make an update; `feed` says where batches come from, the device's memory, the disk, or what
     fits; `distributed` whether this is one of several processes, found through the cluster (Slurm, TPU pods, MPI) or,
     elsewhere, through the variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID; `stages` are parts
-    of training one after the other, each with settings of its own.
+    of training one after the other, each with settings of its own. `sinks` are told of the metrics beside
+    `metrics.jsonl`, and `callbacks` may end the training: names or mappings with a `kind`.
 
     `warmup` below 1 is a share of `steps`, so that a shorter run keeps its shape.
     """
@@ -27,6 +28,8 @@ class TrainConfig(Section):
     feed: Literal["auto", "device", "disk"] = "auto"
     distributed: Flag = False
     stages: tuple[Any, ...] = ()
+    sinks: tuple[Any, ...] = ("tensorboard",)
+    callbacks: tuple[Any, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -79,6 +82,10 @@ def train_type(value: Any) -> type[TrainConfig]:
     stages = held.get("stages") if isinstance(held.get("stages"), list | tuple) else ()
     kinds: Any = tuple[tuple(_stage_type(TrainSettings, one) for one in stages)] if stages else tuple[()]
     fields: Any = {**fields_of(TrainSettings, held), "stages": (kinds, ())}
+    for name, group in (("sinks", "sink"), ("callbacks", "callback")):
+        default = TrainConfig.model_fields[name].default
+        given = held.get(name, default)
+        fields[name] = (several_of(group, given if isinstance(given, list | tuple) else ()), default)
     return create_model("TrainConfig", __base__=TrainConfig, **fields)
 
 

@@ -146,7 +146,8 @@ def factory_of(group: str, kind: str) -> Factory:
         raise ValueError(f"the kind of a {group} is a word, got {kind!r}")
     table = _table(group)
     if ":" in kind:  # from now on what is made by it can be described
-        return table.setdefault(kind, named_code(kind, f"{group} {kind!r}"))
+        table[kind] = named_code(kind, f"{group} {kind!r}")
+        return table[kind]
     if kind in table:
         return table[kind]
     if kind in registered(group):

@@ -104,7 +104,7 @@ class Result:
         **Raises:** `ModuleNotFoundError` without pandas, which is an extra.
         """
         try:
-            import pandas  # pyright: ignore[reportMissingImports]
+            import pandas
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("a table needs pandas: pip install 'pdejax[pandas]'") from error
         return pandas.DataFrame([flat(row) for row in self.rows()])

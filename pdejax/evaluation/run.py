@@ -3,11 +3,11 @@
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pdejax.core import build, known
+from pdejax.core import build, known, only_plugins
 from pdejax.data import open_data
 from pdejax.evaluation.result import KINDS, Result
 from pdejax.methods import PhysicsField, load_model
@@ -17,7 +17,9 @@ Evaluator = Callable[[Any], Mapping[str, float]]
 """Of a model to numbers by name, as during training."""
 
 
-def evaluate(model: Any, data: Any = None, *, evaluators: Sequence[Any] = (), **options: Any) -> Result:
+def evaluate(
+    model: Any, data: Any = None, *, evaluators: Sequence[Any] = (), plugins: Collection[str] = (), **options: Any
+) -> Result:
     """Measures how good a model is, beside what it is to be compared with.
 
     A predictor of trajectories is rolled out, an operator of a steady problem applied to its inputs, both beside
@@ -31,6 +33,7 @@ def evaluate(model: Any, data: Any = None, *, evaluators: Sequence[Any] = (), **
     - `data`: trajectories; of a network of coordinates the known solution, or none.
     - `evaluators`: further numbers of the model: callables from the model to numbers by name; or registered ones by
         name, or by a mapping with their `kind` and options, made with `data` if they take it.
+    - `plugins`: packages whose code the folder of a run may name, see `pdejax.load`.
     - `options`: of trajectories `split`, `trajectories`, `steps`, `baselines`, `metrics`, `chunk`, `key`, `progress`
         (without `steps` where there is no time); of a network of coordinates `seed`, `points`, `chunk`. See `measure`
         in the folder of the kind.
@@ -40,7 +43,10 @@ def evaluate(model: Any, data: Any = None, *, evaluators: Sequence[Any] = (), **
     **Raises:** `ValueError` for an option that the kind of result does not have, or what it refuses.
     """
     if data is None and isinstance(model, str | Path):
-        model, data = opened(Path(model))
+        with only_plugins(plugins):
+            model, data = opened(Path(model), plugins)
+    elif plugins:
+        raise ValueError(f"plugins={[*plugins]} has no effect: they are of a folder that is read, and a model is given")
     kind = kind_for(model, data)
     measure = KINDS[kind].function("measure")
     checked_options(f"{kind} evaluation", options, measure)
@@ -76,12 +82,12 @@ def checked_options(what: str, options: Mapping[str, Any], taker: Callable[..., 
             raise ValueError(known(f"option of a {what}:", name, names))
 
 
-def opened(folder: Path) -> tuple[Any, Any]:
+def opened(folder: Path, plugins: Collection[str] = ()) -> tuple[Any, Any]:
     """The model of a run and what it is measured on.
 
     **Raises:** `FileNotFoundError` if there is no model, or no record of its data.
     """
-    model, record = load_model(folder / "model"), folder / "data.json"
+    model, record = load_model(folder / "model", plugins), folder / "data.json"
     root = Path(json.loads(record.read_text(encoding="utf-8"))["root"]) if record.exists() else None
     if isinstance(model, PhysicsField):
         return model, _solution(model.problem, folder)

@@ -13,10 +13,10 @@ from pdejax.equations import BoundaryValueProblem, Family
 class DataCard:
     """What a model must know of its data, as plain JSON-able values.
 
-    **Arguments:** `shape`, `lengths`: the grid the data live on; `step`: time between frames; `field_names`;
-    `parameter_names`: physical parameters that vary between trajectories; `statistics`: per-field and per-parameter
-    moments of the training split, name to list; `equation`: its source, for people; `fingerprint`: of the data set;
-    `input_names`: fields given beside the states; `periodic`: whether each axis is.
+    **Arguments:** `shape`, `lengths`: the grid the data live on, without lengths where it is none; `step`: time between
+    frames; `field_names`; `parameter_names`: physical parameters that vary between trajectories; `statistics`:
+    per-field and per-parameter moments of the training split, name to list; `equation`: its source, for people;
+    `fingerprint`: of the data set; `input_names`: fields given beside the states; `periodic`: whether each axis is.
     """
 
     shape: tuple[int, ...]
@@ -36,7 +36,7 @@ class DataCard:
         domain: Any = data.domain
         return cls(
             shape=tuple(domain.shape),
-            lengths=tuple(domain.lengths),
+            lengths=_lengths(domain),
             step=data.step,
             field_names=tuple(data.field_names),
             parameter_names=tuple(data.parameter_names),
@@ -44,7 +44,7 @@ class DataCard:
             equation=tuple(data.family.equation.terms) if data.family else (),
             fingerprint=data.fingerprint,
             input_names=tuple(data.input_names),
-            periodic=tuple(domain.periodic_axes),
+            periodic=_periodic(domain),
         )
 
     @classmethod
@@ -56,14 +56,14 @@ class DataCard:
         domain: Any = family.domain
         return cls(
             shape=domain.shape,
-            lengths=domain.lengths,
+            lengths=_lengths(domain),
             step=family.step,
             field_names=fields,
             parameter_names=parameters,
             statistics={k: [0.0 if k.endswith("mean") else 1.0] * len(names) for k, names in named.items()},
             equation=tuple(family.equation.terms),
             input_names=inputs,
-            periodic=domain.periodic_axes,
+            periodic=_periodic(domain),
         )
 
     @classmethod
@@ -85,6 +85,14 @@ class DataCard:
         lists = ("shape", "lengths", "field_names", "parameter_names", "equation", "input_names", "periodic")
         values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in plain.items()}
         return cls(**values)
+
+
+def _lengths(domain: Any) -> tuple[float, ...]:
+    return tuple(getattr(domain, "lengths", ()))
+
+
+def _periodic(domain: Any) -> tuple[bool, ...]:
+    return tuple(getattr(domain, "periodic_axes", (False,) * len(domain.shape)))
 
 
 @dataclasses.dataclass(frozen=True)

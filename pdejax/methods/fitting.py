@@ -48,6 +48,9 @@ def fitted_network(
     features = len(card.parameter_names) + extra_features
     sizes = {"in_channels": in_channels, "out_channels": out, "ndim": len(shape), "condition_features": features}
     made = build("network", _as_periodic_as(network, card), **sizes, key=key)
+    if not card.lengths and getattr(made, "needs_grid", False):
+        raise ValueError(f"network {_name(made)} needs a grid, and the data live at {card.shape[0]} scattered points: "
+                         "take one that maps the values at a point, such as perceptron")  # fmt: skip
     what = (*card.parameter_names, *([told] if extra_features else []))
     if what and not wants(made, "condition"):
         raise ValueError(

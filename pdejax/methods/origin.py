@@ -41,11 +41,6 @@ def with_method(origin: str | None, method: Any) -> str | None:
     return _changed(origin, lambda plain: {**plain, "method": _plain(method)})
 
 
-def with_network(origin: str | None, network: Mapping[str, Any]) -> str | None:
-    """The origin of a model whose network has other options by now."""
-    return _changed(origin, lambda plain: {**plain, "network": {**plain["network"], **network}})
-
-
 def _changed(origin: str | None, change: Any) -> str | None:
     plain = None if origin is None else json.loads(origin)
     if plain is None or "unsaved" in plain:

@@ -11,9 +11,11 @@ from pdejax.training.fit import train as train
 from pdejax.training.guards import Interrupted as Interrupted
 from pdejax.training.guards import NonFiniteLoss as NonFiniteLoss
 from pdejax.training.optimisers.balance import Balance as Balance
+from pdejax.training.optimisers.choose import OPTIONAL as OPTIONAL
 from pdejax.training.optimisers.choose import build_optimiser as build_optimiser
 from pdejax.training.optimisers.choose import check_read as check_read
 from pdejax.training.optimisers.choose import reads as reads
+from pdejax.training.optimisers.choose import unread as unread
 from pdejax.training.optimisers.gradient import GradientDescent as GradientDescent
 from pdejax.training.optimisers.lattice.newton import LatticeNewton as LatticeNewton
 from pdejax.training.optimisers.objective import Objective as Objective

@@ -107,6 +107,7 @@ def _determining(words: Mapping[str, Any]) -> dict[str, Any]:
     it can be longer; see `check_length`.
     """
     kept = json.loads(json.dumps({name: value for name, value in words.items() if name not in FREE}))
+    kept["train"].pop("sinks", None)
     last = (kept["train"].get("stages") or [kept["train"]])[-1]
     last.pop("steps", None)
     return kept

@@ -2,26 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from pdejax.config import packaged_folder
-from pdejax.config._yaml import read_yaml
-from pdejax.core import registered
-
-
-@pytest.fixture
-def words_for():
-    """The words that choose a shipped file, and a problem it goes with."""
-
-    def words(group: str, name: str) -> list[str]:
-        chosen = [f"{group}={name}"]
-        if group in ("problem", "experiment"):
-            return chosen
-        kind = read_yaml((packaged_folder() / group / f"{name}.yaml").read_text())[0].get("kind")
-        fields = kind in (*registered("field"), "physics_informed")
-        problem = "pig_helmholtz" if fields else {"steady": "darcy"}.get(str(kind), "ks")
-        return [f"problem={problem}", *chosen, *(["network.counts=[6,6]"] if kind == "gaussian_lattice" else [])]
-
-    return words
-
 
 @pytest.fixture
 def problem():

@@ -178,15 +178,6 @@ def test_sweep_without_lists_is_one_run():
     assert sweep(["seed=4"]) == [resolve(["seed=4"])]
 
 
-SHIPPED = [(group, name) for group in GROUPS for name in options(group, [packaged_folder()])]
-
-
-@pytest.mark.parametrize(("group", "name"), SHIPPED)
-def test_every_shipped_file_is_valid(group, name, words_for):
-    config = resolve(words_for(group, name))
-    assert RunConfig.from_yaml(config.to_yaml()) == config
-
-
 def test_every_shipped_file_has_a_description():
     from pdejax.config import description
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pdejax.core import Grid, Scaling
-from pdejax.equations import EQUATIONS, Equation
-from pdejax.solvers import discretise, grid_residual, rhs
+from pdejax.equations import EQUATIONS, Equation, Family, Times
+from pdejax.solvers import ETDRK, discretise, grid_residual, rhs
 from tests.equations.oracle import pointwise_residual
 
 EXTRA = {
@@ -104,6 +104,19 @@ def test_grid_residual_takes_a_step_per_trajectory(x64):
     together = grid_residual(equation, jnp.stack(frames, axis=1), dt, grid)
     for i, h in enumerate(dt):
         np.testing.assert_allclose(together[:, i], grid_residual(equation, frames[i], float(h), grid), atol=1e-12)
+
+
+@pytest.mark.parametrize(("step", "start"), [(1.0, 0), (0.8, 3), ([0.8, 1.2], 2)])
+def test_the_residual_knows_the_age_of_stored_frames(step, start, x64):
+    """u = sin(3 t) / 3, stored from frame 90 on, each trajectory with a step of its own."""
+    family = Family("clock", Equation("u_t = cos(3*t)"), Grid((64,), (1.0,)), {"u": {"kind": "sum_of_sines"}},
+                    vary={"step": [0.8, 1.2]}, times=Times(0.01, burn_in=90))  # fmt: skip
+    time = (90 + start + np.arange(5)[:, None]) * 0.01 * np.broadcast_to(step, (2,))  # (frame, trajectory)
+    frames = jnp.asarray(np.broadcast_to(np.sin(3 * time)[..., None, None] / 3, (5, 2, 64, 1)))
+    largest = lambda start: float(jnp.abs(ETDRK().residual(family, frames, given, start=start)).max())
+    given = {"step": jnp.broadcast_to(jnp.asarray(step), (2,))}
+    assert largest(start) < 1e-6
+    assert largest(start + 1) > 1e-3
 
 
 def test_a_wrong_grid_or_state_is_refused():

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from experiments.smoke import FORMS, LONG
+
 ROOT = Path(__file__).parent.parent.parent
 CLAIMS = Path(__file__).with_name("claims.txt")
 
@@ -41,9 +43,8 @@ def _sentences(path: Path) -> Mapping[str, str]:
 
 
 def _smoke() -> list[str]:
-    """The studies that `make test` runs."""
-    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\nsmoke:")[1].split("\n\n")[0]
-    return re.findall(r"-m (experiments\S.*)", recipe)
+    """The studies that `make test` and `make long` run, by their words."""
+    return [f"experiments.{study}.run {' '.join(words)}" for study, *words in [*FORMS.values(), *LONG.values()]]
 
 
 def claims() -> str:

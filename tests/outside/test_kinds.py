@@ -75,18 +75,19 @@ def mine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     sys.modules.pop("own_parts", None)
-    for group in ("sampler",):
-        registered(group).pop("one_wave", None)  # type: ignore[attr-defined]
 
 
 def test_network_and_sampler_of_a_users_file_in_the_whole_job(mine):
     import own_parts  # noqa: F401  (registers the sampler)
 
-    words = ("problem=waves", "network={kind: 'own_parts:Pointwise', gain: 0.5}", "name=own", *TRAIN)
+    words = ("problem=waves", "network={kind: 'own_parts:Pointwise', gain: 0.5}", *TRAIN)
     run(mine, "generate", *words)
     run(mine, "train", *words)
-    run(mine, "evaluate", "runs/own", "--plugins", "own_parts")
-    operator = pdejax.load("runs/own", plugins=["own_parts"])
+    folder = "runs/waves_Pointwise"
+    run(mine, "evaluate", folder, "--plugins", "own_parts")
+    told = pdejax.evaluate(folder, plugins=["own_parts"], baselines=False).document["systems"]["model"]
+    assert told["metrics"]["one_step_nrmse"]["value"] > 0
+    operator = pdejax.load(folder, plugins=["own_parts"])
     assert type(operator.network).__name__ == "Pointwise"
     assert operator(jnp.ones((2, 16, 1))).shape == (2, 16, 1)
 
@@ -99,6 +100,8 @@ def test_code_named_by_a_run_is_not_imported_by_itself(mine):
     run(mine, "train", *words)
     with pytest.raises(ValueError, match=r"allow it by plugins=\['own_parts'\]"):
         pdejax.load("runs/own")
+    with pytest.raises(ValueError, match=r"allow it by plugins=\['own_parts'\]"):
+        pdejax.evaluate("runs/own")
 
 
 def test_options_of_a_users_network_are_checked_against_its_signature(mine):

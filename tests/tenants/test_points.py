@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pdejax
 from pdejax.core import Grid, PointCloud
 from pdejax.data import Dataset, SplitSize, generate
 from tests.tenants.points import DECAY, cloud, simulate
@@ -18,6 +19,30 @@ def test_a_cloud_is_generated_and_read(tmp_path):
     rate = 1 + DECAY.domain.coordinates()[:, 0]
     expected = states[:, :1] * np.exp(-DECAY.times.frames(4)[:, None] * rate)[..., None]
     np.testing.assert_allclose(states, expected, rtol=1e-5)
+
+
+def test_a_model_learns_and_is_judged_on_points(tmp_path):
+    """What decays at each point for itself is learned by a network of points; errors count by the weights."""
+    generate(DECAY, simulate, tmp_path / "decay", {"train": SplitSize(64, 2), "test": SplitSize(4, 3)})
+    dataset = Dataset.open(tmp_path / "decay")
+    feed = pdejax.ArrayFeed(dataset, batch_size=16)
+    begin = pdejax.fit(pdejax.Supervised(), "perceptron", feed, steps=1, devices=1, show=False)
+    model = pdejax.fit(pdejax.Supervised(), "perceptron", feed, steps=200, devices=1, show=False, learning_rate=3e-3)
+    error = lambda m: pdejax.evaluate(m, dataset, baselines=False).document["systems"]["model"]["metrics"]
+    name = "one_step_nrmse"
+    assert error(model)[name]["value"] < 0.5 * error(begin)[name]["value"]
+
+    states, weights = dataset.split("test").states.astype(np.float64), DECAY.domain.measure()[:, None]
+    size = lambda u: np.sqrt((weights * u**2).sum((-2, -1)) / weights.sum())
+    predicted = np.stack([np.asarray(model(frame)) for frame in states[:, 0].astype(np.float32)])
+    expected = np.mean(size(predicted - states[:, 1]) / size(states[:, 1]))
+    assert error(model)[name]["value"] == pytest.approx(expected, rel=0.3)
+
+
+def test_a_network_of_grids_is_refused_on_points():
+    data = pdejax.Arrays(np.ones((2, 2, 50, 1), np.float32), step=0.1, domain=cloud())
+    with pytest.raises(ValueError, match="FNO needs a grid, and the data live at 50 scattered points"):
+        pdejax.fit(pdejax.Supervised(), "fno", pdejax.ArrayFeed(data, batch_size=2), steps=1, show=False)
 
 
 def test_weights_make_means_those_of_the_square():

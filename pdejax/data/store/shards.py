@@ -29,6 +29,9 @@ class ShardFile:
 class _OpenShards:
     """The files used last, open; each process opens its own, since HDF5 survives no fork."""
 
+    def __reduce__(self) -> Any:
+        return type(self), ()  # open files do not go to another process
+
     def __init__(self) -> None:
         self._files: dict[tuple[int, Path], Any] = {}
         self._lock = threading.Lock()
@@ -54,17 +57,14 @@ class StoredSplit(Split):
     name: str
     frames: int
     shards: tuple[ShardFile, ...]
+    _open: _OpenShards = dataclasses.field(default_factory=_OpenShards, init=False, repr=False)
 
     def __len__(self) -> int:
         return sum(shard.trajectories for shard in self.shards)
 
     def __getstate__(self) -> dict[str, Any]:
-        # neither open files nor what was read goes to another process
+        # what was read does not go to another process
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-    @functools.cached_property
-    def _open(self) -> _OpenShards:
-        return _OpenShards()
 
     @functools.cached_property
     def _firsts(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pdejax.core import describe
+from pdejax.core import build, describe
 from pdejax.data.store.files import exclusive, replacing, sweep, to_json
 from pdejax.equations import BoundaryValueProblem
 from pdejax.solvers import Progress, Truth, solve_truth, truth_axes
@@ -78,8 +78,20 @@ def _read(path: Path, recipe: str, problem: BoundaryValueProblem) -> Truth | Non
     except OSError as error:
         raise ValueError(f"{path} is damaged: delete it, and it is made again") from error
     with opened as file:
-        if file.attrs.get("recipe") != recipe:
+        if _todays(file.attrs.get("recipe")) != recipe:
             return None
         axes = tuple(file["axes"][name][:] for name in problem.axes)
         values = np.stack([file["fields"][name][:] for name in problem.fields], axis=-1)
         return Truth(axes, values, float(file.attrs["floor"]), json.loads(file.attrs["how"]))
+
+
+def _todays(recipe: Any) -> Any:
+    """A recipe as it is written today; in former ones the problem is as a configuration states it."""
+    plain = json.loads(recipe) if isinstance(recipe, str) else {}
+    if "kind" in plain.get("problem", {"kind": ""}):
+        return recipe
+    try:
+        problem = build("problem", {"kind": "boundary_value", **plain["problem"]})
+    except ValueError:
+        return None
+    return to_json({**plain, "problem": describe(problem)})

@@ -59,6 +59,7 @@ def solved_by(data: Any) -> tuple[Family, Simulator]:
     if data.family is None:
         raise ValueError("the data do not say which equation they solve, so there is no solver to compare with")
     if data.simulator is None:
-        raise ValueError("the data do not say by what they were solved, so there is no solver to compare with")
+        raise ValueError("there is no solver to compare with: the data do not say by what they were solved, or name "
+                         "code that may not be imported from here (plugins=[...], --plugins)")  # fmt: skip
     data.simulator.stepper(data.family, {name: low for name, (low, _) in data.family.vary.items()})
     return data.family, data.simulator

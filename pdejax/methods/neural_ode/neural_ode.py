@@ -18,7 +18,6 @@ from pdejax.core import (
     Of,
     Real,
     Scalar,
-    Scaling,
     check_options,
     frozen,
     per_channel,
@@ -41,7 +40,7 @@ from pdejax.methods.operators.continuous import ContinuousOperator
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, Sobolev
+from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared
 from pdejax.solvers import Integrator, check_solver, goes_back
 
 
@@ -166,8 +165,7 @@ class NeuralODE(AbstractMethod):
     def build(self, network: Any, card: DataCard, *, key: Key) -> ContinuousOperator:
         if card.input_names:
             raise ValueError(f"a neural_ode moves in time, but the data map {', '.join(card.input_names)}: take steady")
-        if isinstance(self.error, Sobolev) and Scaling.columns[0] in card.parameter_names:
-            raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
+        self.error.check(card)
         key_field, key_space, key_noise = jax.random.split(key, 3)
         normalisation = Normalisation.of(card)
         space = PhysicalSpace() if self.latent is None else self.latent.build(card, key=key_space)

@@ -13,9 +13,9 @@ class OperatorInfo:
 
     How many calls of the network a step takes is not here but at the operator (`calls`): another sampler changes it.
 
-    **Arguments:** `step`: time that one call covers; `lengths`: of the domain; `fields`: names of the channels;
-    `inputs`: names of fields given instead of a state; `parameters`: names of physical parameters that it is bound to;
-    `history`: frames a state holds; `shape`: of the grid of the data; `equation`: its source, for people.
+    **Arguments:** `step`: time that one call covers; `lengths`: of the domain, if it is a grid; `fields`: names of the
+    channels; `inputs`: names of fields given instead of a state; `parameters`: names of physical parameters that it is
+    bound to; `history`: frames a state holds; `shape`: of the grid of the data; `equation`: its source, for people.
     """
 
     step: float
@@ -43,8 +43,8 @@ class OperatorInfo:
 
     @property
     def ndim(self) -> int:
-        """Number of axes of space."""
-        return len(self.lengths)
+        """Number of axes of space; the points of a cloud are one."""
+        return len(self.lengths or self.shape)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""

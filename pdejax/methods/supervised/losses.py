@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Real, angular_wavenumbers, check_options, register, transform
+from pdejax.core import Grid, Real, Scaling, angular_wavenumbers, check_options, register, transform
+from pdejax.methods.cards import DataCard
 
 
 class AbstractLoss(eqx.Module):
@@ -23,6 +24,9 @@ class AbstractLoss(eqx.Module):
     ) -> Float[Array, " batch"]:
         """**Arguments:** `error`: prediction minus truth; `reference`: the true state in the same units, for
         relative sizes; `lengths`: extent of the domain, for derivatives."""
+
+    def check(self, card: DataCard) -> None:
+        """**Raises:** `ValueError` for data on which it is not defined."""
 
 
 def _mean(x: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
@@ -56,6 +60,13 @@ class Sobolev(AbstractLoss):
 
     def __check_init__(self) -> None:
         check_options(self)
+
+    def check(self, card: DataCard) -> None:
+        """**Raises:** `ValueError` for a domain that is not periodic, or whose length varies."""
+        if not all(card.periodic):
+            raise ValueError("a sobolev loss needs periodic axes: choose relative_l2 or mse")
+        if Scaling.columns[0] in card.parameter_names:
+            raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
 
     def __call__(self, error: Array, reference: Array, lengths: tuple[float, ...]) -> Array:
         ndim, shape, channels = len(lengths), error.shape[1:-1], error.shape[-1]

@@ -15,7 +15,7 @@ from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.operators.steady import SteadyOperator
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, RelativeL2, Sobolev
+from pdejax.methods.supervised.losses import AbstractLoss, RelativeL2
 
 
 @register("method", "steady")
@@ -39,8 +39,7 @@ class Steady(AbstractMethod):
     def build(self, network: Any, card: DataCard, *, key: Key) -> SteadyOperator:
         if not card.input_names:
             raise ValueError("the method steady maps input fields, but these data step in time: take supervised")
-        if isinstance(self.error, Sobolev) and not all(card.periodic):
-            raise ValueError("a sobolev loss needs periodic axes: choose relative_l2 or mse")
+        self.error.check(card)
         return SteadyOperator(
             network=fitted_network(network, card, len(card.input_names), key=key),
             normalisation=Normalisation.of(card),

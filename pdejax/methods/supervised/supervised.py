@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Given, Key, Keys, NotNegative, Of, Scaling, Stepper, check_options, per_channel, register
+from pdejax.core import Count, Given, Key, Keys, NotNegative, Of, Stepper, check_options, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.fitting import fitted_network
@@ -18,7 +18,7 @@ from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.operators.stepping import Operator
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, Sobolev
+from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared
 
 
 @register("method", "supervised")
@@ -62,8 +62,7 @@ class Supervised(AbstractMethod):
         channels = len(card.field_names)
         if card.input_names:
             raise ValueError(f"supervised steps in time, but the data map {', '.join(card.input_names)}: take steady")
-        if isinstance(self.error, Sobolev) and Scaling.columns[0] in card.parameter_names:
-            raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
+        self.error.check(card)
         return Operator(
             network=fitted_network(network, card, self.history * channels, key=key),
             normalisation=Normalisation.of(card),

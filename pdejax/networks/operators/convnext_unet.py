@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import equinox as eqx
 import jax
@@ -122,6 +122,8 @@ class ConvNeXtUNet(eqx.Module):
     Source: Ohana et al., The Well, NeurIPS 2024 (arXiv:2412.00568), CNextU-net, whose code puts zeros beyond the
     ends of periodic axes and takes sizes that 2^stages divides.
     """
+
+    needs_grid: ClassVar[bool] = True
 
     lifting: Conv
     embed: ChannelMLP | None

@@ -1,7 +1,7 @@
 """The dilated residual network."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import equinox as eqx
 import jax
@@ -73,6 +73,8 @@ class DilatedResNet(eqx.Module):
 
     Source: Stachenfeld et al., Learned Coarse Models for Efficient Turbulence Simulation, ICLR 2022 (arXiv:2112.15275).
     """
+
+    needs_grid: ClassVar[bool] = True
 
     lifting: Conv
     embed: ChannelMLP | None

@@ -1,7 +1,7 @@
 """The Fourier neural operator."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -99,6 +99,8 @@ class FNO(eqx.Module):
 
     Source: Li et al., ICLR 2021 (arXiv:2010.08895); block order, channel MLP and soft gating as in neuraloperator 2.0.
     """
+
+    needs_grid: ClassVar[bool] = True
 
     lifting: ChannelMLP
     embed: ChannelMLP | None

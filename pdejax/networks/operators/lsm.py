@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -34,6 +34,8 @@ class LSM(eqx.Module):
 
     Source: Wu et al., Solving High-Dimensional PDEs with Latent Spectral Models, ICML 2023 (arXiv:2301.12664).
     """
+
+    needs_grid: ClassVar[bool] = True
 
     lifting: Linear
     embed: ChannelMLP | None

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -87,6 +87,8 @@ class UNet(eqx.Module):
     Source: Gupta and Brandstetter, TMLR 2023 (arXiv:2209.15616); as in Lippe et al., PDE-Refiner, NeurIPS 2023
     (arXiv:2308.05732), but for the up-sampling and, with `scale_shift`, for the scale that the condition has.
     """
+
+    needs_grid: ClassVar[bool] = True
 
     lifting: Conv
     embed: ChannelMLP | None

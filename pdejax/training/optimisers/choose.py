@@ -40,9 +40,14 @@ def check_read(given: Collection[str], optimiser: Any, schedule: Any = "cosine")
     found = reads(optimiser, schedule)
     for name in OPTIONAL:
         if name in given and name not in found:
-            of_rate = name in ("learning_rate", "warmup", "final_learning_rate") and "schedule" in found
-            what = _called("schedule", schedule) if of_rate else _called("optimiser", optimiser)
-            raise ValueError(f"{name} has no effect, since {what} does not read it: leave it out")
+            raise ValueError(f"{name} has no effect, since {unread(name, optimiser, schedule)} does not read it: "
+                             "leave it out")  # fmt: skip
+
+
+def unread(name: str, optimiser: Any, schedule: Any = "cosine") -> str:
+    """Who does not read a setting, in words: the schedule, of one that is about it, or else the optimiser."""
+    of_rate = name in ("learning_rate", "warmup", "final_learning_rate") and "schedule" in reads(optimiser, schedule)
+    return _called("schedule", schedule) if of_rate else _called("optimiser", optimiser)
 
 
 def _called(group: str, given: Any) -> str:
