@@ -26,10 +26,13 @@ types: $(VENV)/installed-test
 layers: $(VENV)/installed-test
 	$(BIN)/lint-imports
 
+# files that hold some; the others need not be read a second time
+OPTIMISED = $(shell grep -rlE 'mark\.optimised' tests --include='test_*.py')
+
 # tests compile quickly; those of what the compiler does, as users do
 unit: $(VENV)/installed-test
 	$(BIN)/python -m pytest
-	PDEJAX_TEST_OPTIMISED=1 $(BIN)/python -m pytest -m 'optimised and not long'
+	PDEJAX_TEST_OPTIMISED=1 $(BIN)/python -m pytest -m 'optimised and not long' $(OPTIMISED)
 
 # every study asserts its claim in a short form
 smoke: $(VENV)/installed-test

@@ -95,7 +95,7 @@ def test_one_file_gives_a_solution_with_its_error(project):
         assert float(middle[0, 0]) == pytest.approx(0.07810, abs=2e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_unknown_parameter_is_found_and_a_killed_run_goes_on_bit_for_bit(project):
     run(project, "train", *INVERSE, "name=whole")
     kill(project, "train", *INVERSE, "name=killed", when=saved(project / "runs/killed"))

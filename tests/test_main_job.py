@@ -62,14 +62,20 @@ def test_a_killed_training_continues_bit_for_bit(project):
 TWO_PHASES = ("method=refiner_small", "method.pretrain=0.5")
 
 
-def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project):
+@pytest.fixture(scope="module")
+def refined(project):
     run(project, "train", *WORDS, *TWO_PHASES, "name=refined")
+    return project / "runs/refined"
+
+
+@pytest.mark.long
+def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project, refined):
     kill(project, "train", *WORDS, *TWO_PHASES, "name=killed_late", when=saved(project / "runs/killed_late"))
     first = project / "runs/killed_late/first_phase/model/weights.safetensors"
     before = first.stat().st_mtime_ns
     run(project, "train", *WORDS, *TWO_PHASES, "name=killed_late")
     assert first.stat().st_mtime_ns == before, "the first phase was trained again"
-    whole, killed = project / "runs/refined", project / "runs/killed_late"
+    whole, killed = refined, project / "runs/killed_late"
     for below in ("", "first_phase"):
         assert _losses(whole / below) == _losses(killed / below)
         weights = [(run / below / "model/weights.safetensors").read_bytes() for run in (whole, killed)]
@@ -99,6 +105,8 @@ def test_an_operator_trains_in_stages(project):
     assert not (project / "runs/refused").exists()
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("refined")
 def test_a_student_is_taught_by_a_run(project):
     words = ("method=distilled", "method.teacher=runs/refined", "train.steps=40")
     run(project, "train", *WORDS, *words, "name=student")

@@ -61,6 +61,7 @@ def lines(run):
     return [{k: v for k, v in e.items() if k not in ("time", "samples_per_second")} for e in entries]
 
 
+@pytest.mark.long
 def test_a_killed_training_continues_bit_for_bit(project):
     kill(project, "train", *WORDS, "name=killed", when=saved(project / "runs/killed"))
     killed, whole = train(project, "killed"), project / "runs/whole"

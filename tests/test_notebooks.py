@@ -54,7 +54,7 @@ def printed(notebook):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_section_has_its_picture(executed):
     folder, notebook = executed
     shown = [kind for cell in code(notebook) for output in cell.outputs for kind in output.get("data", {})]
@@ -66,7 +66,7 @@ def test_every_section_has_its_picture(executed):
     assert (folder / "runs/rollouts_short_comparison/rollout.gif").stat().st_size < 600_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_its_numbers_are_those_of_a_chaotic_truth_and_of_trained_operators(executed):
     folder, notebook = executed
     comparison = Result.load(folder / "runs/rollouts_short_comparison")

@@ -71,7 +71,10 @@ def run(here, capsys):
     return of
 
 
-@pytest.mark.parametrize("name", RUNS)
+ALWAYS = ("field", "operator")  # of the runs; the others in `make long`
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in ALWAYS else pytest.mark.long) for n in RUNS])
 def test_a_run_is_inspected_evaluated_and_reported(here, run, name):
     folder = here / "runs" / name
     shown = run(name, "inspect", f"runs/{name}")
