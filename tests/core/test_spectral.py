@@ -1,11 +1,12 @@
 import itertools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pdejax.core import Grid, band_indices, inverse_transform, resample, transform
+
+resized = jax.jit(resample, static_argnums=1)
 
 
 def _trigonometric(grid, limits, seed=0):
@@ -22,27 +23,29 @@ def test_resampling_is_exact_for_fields_both_grids_hold(old, factor, x64):
     new = tuple(round(n * factor) for n in old)
     grid = Grid(old, (1.0,) * len(old))
     limits = [(min(a, b) - 1) // 2 for a, b in zip(old, new, strict=True)]
-    u, v = (jnp.asarray(_trigonometric(g, limits)) for g in (grid, grid.with_shape(new)))
-    np.testing.assert_allclose(resample(u, new), v, atol=1e-11)
+    u, v = (_trigonometric(g, limits) for g in (grid, grid.with_shape(new)))
+    np.testing.assert_allclose(resized(u, new), v, atol=1e-11)
 
 
 def test_the_nyquist_mode_is_split_and_folded(x64):
-    u = jnp.cos(jnp.pi * jnp.arange(8.0))[:, None]
-    fine = resample(u, (16,))
+    u = np.cos(np.pi * np.arange(8.0))[:, None]
+    fine = resized(u, (16,))
     np.testing.assert_allclose(fine[:, 0], np.cos(np.pi * np.arange(16) / 2), atol=1e-14)
-    np.testing.assert_allclose(resample(fine, (8,)), u, atol=1e-14)
+    np.testing.assert_allclose(resized(fine, (8,)), u, atol=1e-14)
 
 
 @pytest.mark.parametrize("shape", [(8,), (9,), (8, 6), (7, 9), (4, 5, 6)])
-def test_up_and_down_again_is_the_identity(shape, x64, key):
-    u = jax.random.normal(key, (2, *shape, 3))
-    np.testing.assert_allclose(resample(resample(u, tuple(2 * n + 1 for n in shape)), shape), u, atol=1e-12)
+def test_up_and_down_again_is_the_identity(shape, x64):
+    u = np.random.default_rng(0).normal(size=(2, *shape, 3))
+    back = jax.jit(lambda u: resample(resample(u, tuple(2 * n + 1 for n in shape)), shape))(u)
+    np.testing.assert_allclose(back, u, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(8,), (7, 9)])
-def test_transform_and_back(shape, x64, key):
-    u = jax.random.normal(key, (2, *shape, 3))
-    np.testing.assert_allclose(inverse_transform(transform(u, len(shape)), shape), u, atol=1e-13)
+def test_transform_and_back(shape, x64):
+    u = np.random.default_rng(0).normal(size=(2, *shape, 3))
+    back = jax.jit(lambda u: inverse_transform(transform(u, len(shape)), shape))(u)
+    np.testing.assert_allclose(back, u, atol=1e-13)
 
 
 def test_bands_are_the_rounded_radii_of_the_modes():

@@ -96,11 +96,11 @@ splits: {train: {trajectories: 4, frames: 3}, valid: {trajectories: 2, frames: 3
 """
 
 
-def test_from_a_file_to_a_report(tmp_path, monkeypatch, capsys):
+def test_from_a_file_to_a_report(undrawn, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs/problem").mkdir(parents=True)
     (tmp_path / "configs/problem/heat.yaml").write_text(PROBLEM)
-    network = ("network=fno", "network.width=4", "network.modes=4", "network.depth=1")
+    network = ("network=perceptron", "network.width=4", "network.depth=1")
     loop = ("train=smoke", "train.batch_size=8", "train.steps=2")
     assert main(["generate", "problem=heat"]) == 0
     assert main(["train", "problem=heat", *network, *loop, "name=run"]) == 0, capsys.readouterr().err

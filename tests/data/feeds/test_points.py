@@ -29,22 +29,27 @@ every_sampler = pytest.mark.parametrize("kind", SAMPLERS)
 
 
 def flat(points):
-    return np.asarray(points.points() if isinstance(points, TensorGrid) else points)
+    return np.asarray(jax.jit(lambda p: p.points() if isinstance(p, TensorGrid) else p)(points))
 
 
 @every_sampler
 def test_points_lie_in_the_box_and_on_its_faces(kind, key, x64):
     sampler = SAMPLERS[kind]
-    inside, on_face = flat(sampler.draw(BOX, key)), flat(sampler.draw(FACE, key))
+    point = ((0.7, 0.7), (0.1, 0.1))
+
+    @jax.jit
+    def draw(key, other):
+        return [sampler.draw(box, k) for box, k in ((BOX, key), (FACE, key), (point, key), (BOX, other))]
+
+    inside, on_face, corner, another = map(flat, draw(key, jax.random.key(1)))
     assert (inside.shape, on_face.shape) == ((12, 2), (3, 2))
     for points, box in ((inside, BOX), (on_face, FACE)):
         low, high = np.array(box).T
         assert np.all((low <= points) & (points <= high))
         assert len(np.unique(points, axis=0)) == len(points)
     np.testing.assert_array_equal(on_face[:, 0], 0.7)
-    corner = flat(sampler.draw(((0.7, 0.7), (0.1, 0.1)), key))
     np.testing.assert_array_equal(corner, [[0.7, 0.1]])
-    assert not np.array_equal(inside, flat(sampler.draw(BOX, jax.random.key(1))))
+    assert not np.array_equal(inside, another)
 
 
 def test_jitter_stays_in_its_cell(key, x64):
@@ -64,9 +69,10 @@ def discrepancy(points):
 
 def test_quasi_random_points_are_spread_more_evenly_than_independent_ones(x64):
     square = ((0.0, 1.0),) * 2
-    keys = [jax.random.key(i) for i in range(5)]
+    keys = jax.vmap(jax.random.key)(np.arange(5))
+    drawn = lambda sampler: np.asarray(jax.jit(jax.vmap(lambda k: sampler.draw(square, k)))(keys))
     even, independent = (
-        [discrepancy(flat(kind(256, 1).draw(square, k))) for k in keys] for kind in (QuasiRandomPoints, UniformPoints)
+        [discrepancy(points) for points in drawn(kind(256, 1))] for kind in (QuasiRandomPoints, UniformPoints)
     )
     assert np.mean(even) < 0.5 * np.mean(independent)
 
@@ -90,10 +96,10 @@ def feed(kind="quasi_random", batch_size=4, spec=SPEC, **options):
 
 
 def batches(feed, count):
-    state, found = feed.init(), []
+    state, found, fetch = feed.init(), [], jax.jit(feed.fetch)
     for _ in range(count):
         state, item = feed.next(state)
-        found.append(feed.fetch(feed.arrays, jnp.asarray(item)))
+        found.append(fetch(feed.arrays, item))
     return found
 
 
@@ -101,8 +107,14 @@ def same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
-@every_sampler
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("precision", "kind"),
+    [
+        *(("float32", kind) for kind in SAMPLERS),
+        ("float64", "uniform"),
+        *(pytest.param("float64", kind, marks=pytest.mark.long) for kind in ("grid", "quasi_random")),
+    ],
+)
 def test_a_batch_holds_points_of_every_face(kind, precision):
     with jax.enable_x64(precision == "float64"):
         (batch,) = batches(feed(kind), 1)
@@ -125,11 +137,11 @@ def test_a_batch_holds_points_of_every_face(kind, precision):
 
 
 def flat_sets(points):
-    return np.asarray(jax.vmap(lambda p: p.points() if isinstance(p, TensorGrid) else p)(points))
+    return np.asarray(jax.jit(jax.vmap(lambda p: p.points() if isinstance(p, TensorGrid) else p))(points))
 
 
 def test_points_are_drawn_anew_when_asked_for():
-    sets = lambda redraw: [b.interior for b in batches(feed(batch_size=2, redraw=redraw), 5)]
+    sets = lambda redraw: [b.interior for b in batches(feed("uniform", batch_size=2, redraw=redraw), 5)]
     always, never, third = sets(1), sets(0), sets(3)
     assert not any(same(always[0], later) for later in always[1:])
     assert all(same(never[0], later) for later in never[1:])
@@ -139,10 +151,12 @@ def test_points_are_drawn_anew_when_asked_for():
     assert not same(third[2], third[3])
     assert same(always[0], never[0])
     assert same(always[1], third[3])  # the second draw, whenever it is made
-    assert not same(always[0], batches(feed(batch_size=2, seed=1), 1)[0].interior)
+    assert not same(always[0], batches(feed("uniform", batch_size=2, seed=1), 1)[0].interior)
 
 
-@every_sampler
+@pytest.mark.parametrize(
+    "kind", ["quasi_random", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("grid", "uniform"))]
+)
 def test_points_follow_from_the_state_and_not_from_how_a_batch_is_divided(kind):
     whole = feed(kind)
     state = whole.init()
@@ -150,9 +164,8 @@ def test_points_follow_from_the_state_and_not_from_how_a_batch_is_divided(kind):
         state, item = whole.next(state)
     resumed, item_again = feed(kind).next({"step": 2})
     assert (resumed, item_again.tolist()) == (state, item.tolist())
-    batch = whole.fetch(whole.arrays, jnp.asarray(item))
-    parts = [whole.fetch(whole.arrays, jnp.asarray(part)) for part in (item[:1], item[1:])]
-    assert same(batch, jax.tree.map(lambda *x: jnp.concatenate(x), *parts))
+    batch, *parts = (whole.fetch(whole.arrays, jnp.asarray(rows)) for rows in (item, item[:1], item[1:]))
+    assert same(batch, jax.tree.map(lambda *x: np.concatenate(x), *parts))
     compiled = jax.jit(whole.fetch)(jax.tree.map(jnp.asarray, whole.arrays), jnp.asarray(item))
     for a, b in zip(jax.tree.leaves(batch), jax.tree.leaves(compiled), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
@@ -207,10 +220,10 @@ def test_columns_of_different_length_are_named(tmp_path):
 
 def test_a_set_holds_all_observations_or_as_many_as_asked_for(csv):
     spec = {**SPEC, "observations": {"path": str(csv)}}
-    (batch,) = batches(feed(spec=spec), 1)
+    (batch,) = batches(feed("uniform", spec=spec), 1)
     np.testing.assert_allclose(batch.observed, np.broadcast_to(POINTS, (4, 3, 2)), rtol=1e-6)
     np.testing.assert_allclose(batch.values, np.broadcast_to(VALUES, (4, 3, 2)), rtol=1e-6)
-    first, second = batches(feed(spec=spec, observation_batch=2), 2)
+    first, second = batches(feed("uniform", spec=spec, observation_batch=2), 2)
     assert (first.observed.shape, first.values.shape) == ((4, 2, 2), (4, 2, 2))
     pairs = {(t, x): v for (t, x), (_, v) in zip(np.float32(POINTS).tolist(), VALUES, strict=True)}
     for batch in (first, second):

@@ -1,7 +1,6 @@
 import itertools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -36,18 +35,18 @@ def stream(train):
 def test_target_is_the_solution_of_the_input(burgers, stream):
     """Input, target and parameters of a sample belong together: the solver confirms every pair of a batch."""
     family, simulator = burgers
+    step = jax.jit(lambda given, u: simulator.stepper(family, given)(u))
     for batch in stream[:3]:
         with jax.enable_x64(True):
-            columns = jnp.asarray(batch.parameters, jnp.float64)
+            columns = np.asarray(batch.parameters, np.float64)
             parameters = {name: columns[:, i] for i, name in enumerate(family.parameter_names)}
-            stepper = simulator.stepper(family, parameters)
             for frame in range(WINDOW - 1):
-                expected = stepper(jnp.asarray(batch.states[:, frame], jnp.float64))
+                expected = step(parameters, batch.states[:, frame].astype(np.float64))
                 np.testing.assert_allclose(batch.states[:, frame + 1], expected, rtol=1e-6, atol=1e-6)
         # with another sample's parameters it would not be
-        shifted = {name: jnp.roll(value, 1) for name, value in parameters.items()}
+        shifted = {name: np.roll(value, 1) for name, value in parameters.items()}
         with jax.enable_x64(True):
-            wrong = simulator.stepper(family, shifted)(jnp.asarray(batch.states[:, 0], jnp.float64))
+            wrong = step(shifted, batch.states[:, 0].astype(np.float64))
         assert np.abs(np.asarray(wrong) - batch.states[:, 1]).max() > 5e-3
 
 
@@ -99,7 +98,7 @@ def test_few_files_are_kept_open(burgers_root, stream, threads, monkeypatch):
     feed.close()
 
 
-@pytest.mark.slow  # a process that imports everything anew
+@pytest.mark.long  # a process that imports everything anew; threads read in the same order above
 def test_batches_read_by_other_processes_are_the_same(train, stream):
     feed = DiskFeed(train, WINDOW, BATCH, seed=5, workers=1)
     assert_equal(batches(feed, 4, 7), stream[4:7])
@@ -157,5 +156,5 @@ def test_fetch_of_a_part_is_a_part_of_the_batch(train, stream):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     spec = jax.sharding.PartitionSpec
     parts = jax.shard_map(feed.fetch, mesh=mesh, in_specs=(spec(), spec("data")), out_specs=spec("data"))
-    whole = feed.fetch(jax.tree.map(jnp.asarray, feed.arrays), jnp.asarray(item))
+    whole = jax.jit(feed.fetch)(feed.arrays, item)
     assert_equal(jax.tree.map(np.asarray, jax.jit(parts)(feed.arrays, item)), jax.tree.map(np.asarray, whole))

@@ -36,7 +36,7 @@ def files(root):
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
-@pytest.mark.slow  # starts the generator several times
+@pytest.mark.long  # starts the generator several times; test_generate.py interrupts it in this process
 def test_killed_runs_resume_to_the_same_bytes(tmp_path):
     def run(root, victims, delay):
         spec, cache = json.dumps(BURGERS), tmp_path / "cache"

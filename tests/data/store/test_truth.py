@@ -1,5 +1,6 @@
 """Truths on the disk: reused, remade, and never half there."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -100,9 +101,24 @@ write_truth(pathlib.Path(sys.argv[1]) / "truth.h5", truth, problem, truth_recipe
 """
 
 
-def test_a_killed_writer_leaves_no_half_file(tmp_path):
-    import json
+def test_an_interrupted_writer_leaves_no_half_file(tmp_path, monkeypatch):
+    class Stop(BaseException):
+        pass
 
+    def stop(file):
+        raise Stop  # all is written, but not renamed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(h5py.File, "close", stop)
+        with pytest.raises(Stop):
+            stored_truth(heat(), tmp_path)
+    assert not (tmp_path / "truth.h5").exists()
+    assert stored_truth(heat(), tmp_path).floor > 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "truth.h5"]
+
+
+@pytest.mark.long  # a process that imports everything anew
+def test_a_killed_writer_leaves_no_half_file(tmp_path):
     arguments = [sys.executable, "-c", SCRIPT, tmp_path, ".", json.dumps(SPEC)]
     done = subprocess.run(list(map(str, arguments)), timeout=100, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()

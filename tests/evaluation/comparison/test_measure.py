@@ -218,7 +218,10 @@ def test_stability(comparison):
     assert comparison.arrays["decays/long_rms"].shape == (50, 6)
 
 
-def test_the_result_and_its_page(comparison, tmp_path):
+@pytest.mark.parametrize("drawn", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_the_result_and_its_page(comparison, tmp_path, request, drawn):
+    if not drawn:
+        request.getfixturevalue("undrawn")
     text = comparison.save(tmp_path).read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
@@ -241,7 +244,7 @@ def test_a_page_needs_a_comparison(tmp_path):
         Result.load(tmp_path)
 
 
-def test_one_diverging_system_leaves_only_finite_numbers(dataset, tmp_path):
+def test_one_diverging_system_leaves_only_finite_numbers(dataset, undrawn, tmp_path):
     compared = compare({"wild": stepping(dataset.step, Scale(5e6))}, dataset, frontier=False, long_steps=10)
     assert compared.system("wild")["diverged"]["count"] == 6
     text = compared.save(tmp_path).read_text()
@@ -249,7 +252,7 @@ def test_one_diverging_system_leaves_only_finite_numbers(dataset, tmp_path):
     assert compared.write_page(tmp_path).exists()
 
 
-def test_two_dimensions_and_parameters_of_each_trajectory(diffusion, tmp_path):
+def test_two_dimensions_and_parameters_of_each_trajectory(diffusion, undrawn, tmp_path):
     dataset = diffusion((8, 8), trajectories=3, frames=3, vary=True)
     models = {"a": stepping(dataset.step, Scale(0.9)), "b": stepping(dataset.step, Scale(0.8))}
     found = compare(models, dataset, steps=1, long_steps=3)

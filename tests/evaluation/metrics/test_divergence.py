@@ -1,4 +1,4 @@
-import jax.numpy as jnp
+import equinox as eqx
 import numpy as np
 import pytest
 
@@ -7,18 +7,23 @@ from pdejax.evaluation.metrics.divergence import first_diverged
 
 
 def ones(*shape):
-    return jnp.ones(shape, jnp.float32)
+    return np.ones(shape, np.float32)
 
 
 def initial(truth):
     return (truth[0] ** 2).mean(1)
 
 
+def bounded(prediction, truth):
+    return without_divergence(eqx.filter_jit(moments)(prediction, truth), initial(truth))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30, 10.1])
 def test_what_is_not_finite_or_ten_times_too_large_is_replaced_from_then_on(bad):
     truth = ones(5, 3, 8, 1)
-    prediction = truth.at[2, 1].set(bad)  # a later return to the truth does not count
-    kept, diverged = without_divergence(moments(prediction, truth), initial(truth))
+    prediction = truth.copy()
+    prediction[2, 1] = bad  # a later return to the truth does not count
+    kept, diverged = bounded(prediction, truth)
     expected = np.zeros((5, 3), bool)
     expected[2:, 1] = True
     np.testing.assert_array_equal(diverged, expected)
@@ -31,19 +36,19 @@ def test_what_is_not_finite_or_ten_times_too_large_is_replaced_from_then_on(bad)
 
 def test_nine_times_the_data_is_bad_but_has_not_diverged():
     truth = ones(3, 1, 8, 1)
-    kept, diverged = without_divergence(moments(9.5 * truth, truth), initial(truth))
+    kept, diverged = bounded(np.float32(9.5) * truth, truth)
     assert not diverged.any()
     np.testing.assert_allclose(kept.nrmse(), 8.5, rtol=1e-6)
 
 
 def test_a_decaying_truth_is_measured_by_its_largest_frame():
-    decay = jnp.asarray(0.1 ** np.arange(5), jnp.float32).reshape(5, 1, 1, 1)
+    decay = np.asarray(0.1 ** np.arange(5), np.float32).reshape(5, 1, 1, 1)
     truth = ones(5, 1, 8, 1) * decay
-    _, diverged = without_divergence(moments(ones(5, 1, 8, 1), truth), initial(truth))
+    _, diverged = bounded(ones(5, 1, 8, 1), truth)
     assert not diverged.any()  # 10,000 times the last frame, but as large as the first one
 
 
 def test_each_channel_is_limited_by_its_own_size():
-    truth = ones(2, 1, 8, 2) * jnp.asarray([1.0, 100.0], jnp.float32).reshape(1, 1, 1, 2)
-    kept, _ = without_divergence(moments(truth * jnp.nan, truth), initial(truth))
+    truth = ones(2, 1, 8, 2) * np.asarray([1.0, 100.0], np.float32).reshape(1, 1, 1, 2)
+    kept, _ = bounded(truth * np.float32(np.nan), truth)
     np.testing.assert_allclose(np.sqrt(kept.error[1, 0]), [10.0, 1000.0], rtol=1e-6)

@@ -1,53 +1,60 @@
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 
-from pdejax.evaluation import correlation, geometric_mean, moments, mse, nrmse, vrmse
+from pdejax import evaluation
+from pdejax.evaluation import geometric_mean, moments
+
+# one program each instead of one for every operation
+correlation, mse, nrmse, vrmse = map(
+    jax.jit, (evaluation.correlation, evaluation.mse, evaluation.nrmse, evaluation.vrmse)
+)
 
 
 def waves(phase, offset=0.0, n=64):
     """(time, trajectory, space, channel): one frame, one trajectory."""
     x = 2 * np.pi * np.arange(n) / n
-    return jnp.asarray((np.sin(3 * x + phase) + offset)[None, None, :, None], jnp.float32)
+    return np.asarray((np.sin(3 * x + phase) + offset)[None, None, :, None], np.float32)
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 1.7])
 def test_nrmse_of_a_scaled_prediction_is_the_relative_excess(scale):
-    truth = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 8, 8, 2)), jnp.float32)
-    np.testing.assert_allclose(nrmse(scale * truth, truth), abs(scale - 1), rtol=2e-5, atol=1e-7)
+    truth = np.asarray(np.random.default_rng(0).normal(size=(3, 4, 8, 8, 2)), np.float32)
+    np.testing.assert_allclose(nrmse(np.float32(scale) * truth, truth), abs(scale - 1), rtol=2e-5, atol=1e-7)
 
 
 def test_nrmse_joins_channels_instead_of_summing_them():
-    truth = jnp.ones((1, 1, 8, 2))
-    prediction = truth * jnp.asarray([1.1, 1.5]).reshape(1, 1, 1, 2)
+    truth = np.ones((1, 1, 8, 2), np.float32)
+    prediction = truth * np.asarray([1.1, 1.5], np.float32).reshape(1, 1, 1, 2)
     expected = np.sqrt((0.1**2 + 0.5**2) / 2)  # 0.36; the sum of the channels' ratios would be 0.6
     np.testing.assert_allclose(nrmse(prediction, truth), expected, rtol=1e-5)
 
 
 def test_nrmse_of_a_zero_truth_is_zero_or_infinite_but_never_nan():
-    truth = jnp.zeros((1, 2, 8, 1))
-    prediction = truth.at[0, 1].set(1.0)
+    truth = np.zeros((1, 2, 8, 1), np.float32)
+    prediction = truth.copy()
+    prediction[0, 1] = 1.0
     np.testing.assert_array_equal(nrmse(prediction, truth), [[0.0, np.inf]])
 
 
 def test_metrics_keep_time_and_trajectory_apart():
-    truth = jnp.ones((2, 3, 4, 4, 1))
-    size = jnp.arange(6, dtype=jnp.float32).reshape(2, 3, 1, 1, 1)
+    truth = np.ones((2, 3, 4, 4, 1), np.float32)
+    size = np.arange(6, dtype=np.float32).reshape(2, 3, 1, 1, 1)
     np.testing.assert_allclose(mse(truth + size, truth), np.arange(6).reshape(2, 3) ** 2, rtol=1e-6)
 
 
 def test_vrmse_of_the_spatial_mean_is_one_up_to_the_sample_variance():
     n = 64
-    truth = jnp.asarray(np.random.default_rng(1).normal(5, 2, (4, 3, n, 2)), jnp.float32)
-    mean = jnp.broadcast_to(truth.mean(2, keepdims=True), truth.shape)
+    truth = np.asarray(np.random.default_rng(1).normal(5, 2, (4, 3, n, 2)), np.float32)
+    mean = np.broadcast_to(truth.mean(2, keepdims=True), truth.shape)
     np.testing.assert_allclose(vrmse(mean, truth), np.sqrt((n - 1) / n), rtol=1e-4)
 
 
 def test_vrmse_averages_over_channels_each_scaled_by_its_own_deviation():
     base = np.random.default_rng(2).normal(size=(1, 1, 256))
-    truth = jnp.asarray(np.stack([base, 1000 * base], -1), jnp.float32)
+    truth = np.asarray(np.stack([base, 1000 * base], -1), np.float32)
     deviation = base.std(ddof=1)
-    prediction = truth + jnp.asarray([0.1 * deviation, 300 * deviation], jnp.float32).reshape(1, 1, 1, 2)
+    prediction = truth + np.asarray([0.1 * deviation, 300 * deviation], np.float32).reshape(1, 1, 1, 2)
     np.testing.assert_allclose(vrmse(prediction, truth), (0.1 + 0.3) / 2, rtol=1e-4)
 
 
@@ -57,13 +64,13 @@ def test_correlation_of_shifted_sines_is_the_cosine_of_the_shift(phase):
 
 
 def test_correlation_does_not_mistake_levels_of_channels_for_agreement():
-    truth = jnp.concatenate([waves(0.0, 0.0), waves(0.0, 100.0)], -1)
-    prediction = jnp.concatenate([waves(np.pi / 2, 0.0), waves(np.pi / 2, 100.0)], -1)
+    truth = np.concatenate([waves(0.0, 0.0), waves(0.0, 100.0)], -1)
+    prediction = np.concatenate([waves(np.pi / 2, 0.0), waves(np.pi / 2, 100.0)], -1)
     np.testing.assert_allclose(correlation(prediction, truth), 0, atol=1e-4)
 
 
 def test_correlation_of_a_constant_field_is_zero():
-    constant = jnp.full((1, 1, 64, 1), 3.0)
+    constant = np.full((1, 1, 64, 1), 3.0, np.float32)
     assert correlation(constant, waves(0.0)).item() == 0
     assert correlation(waves(0.0), constant).item() == 0
 
@@ -77,7 +84,7 @@ def test_geometric_mean_averages_over_trajectories_first():
 
 def test_moments_give_what_norms_give():
     rng = np.random.default_rng(3)
-    truth, prediction = (jnp.asarray(rng.normal(size=(2, 3, 16, 2)), jnp.float32) for _ in range(2))
+    truth, prediction = (np.asarray(rng.normal(size=(2, 3, 16, 2)), np.float32) for _ in range(2))
     m = moments(prediction, truth)
     error = np.linalg.norm(np.asarray(prediction - truth).reshape(2, 3, -1), axis=-1)
     np.testing.assert_allclose(

@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 
 from pdejax.core import StepperPredictor, predict_by_stepping
+from pdejax.evaluation.metrics import ensemble as metrics
 from pdejax.evaluation.metrics.ensemble import (
     coefficient_of_determination,
-    cross_correlation,
     cross_correlation_time,
     crps,
-    mean_error,
-    mean_error_spectrum,
     rank_histogram,
-    spread,
-    spread_spectrum,
 )
 from pdejax.evaluation.metrics.errors import correlation
 from pdejax.evaluation.rollouts.ensemble import ensemble
+
+# one program each instead of one for every operation
+cross_correlation, mean_error, spread = map(jax.jit, (metrics.cross_correlation, metrics.mean_error, metrics.spread))
+mean_error_spectrum = jax.jit(metrics.mean_error_spectrum, static_argnums=2)
+spread_spectrum = jax.jit(metrics.spread_spectrum, static_argnums=1)
 
 TIMES = np.array([0.5, 1.0, 1.5])
 
@@ -46,8 +47,9 @@ def test_members_are_predictions_with_their_own_keys(key):
     members = ensemble(noisy(), initial, TIMES, 3, key=key)
     assert members.shape == (3, 3, 4, 8, 1)
     subkey = jax.random.fold_in(key, 0)
+    predict = jax.jit(lambda initial, key: predict_by_stepping(Noisy(0.5), initial, TIMES, 0.5, key=key))
     for m in range(3):
-        expected = predict_by_stepping(Noisy(0.5), jnp.asarray(initial), TIMES, 0.5, key=jax.random.fold_in(subkey, m))
+        expected = predict(initial, jax.random.fold_in(subkey, m))
         np.testing.assert_allclose(members[m], expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ensemble(noisy(), initial, TIMES, 2, key=key), members[:2], rtol=1e-5, atol=1e-6)
 
@@ -167,8 +169,8 @@ def test_the_spectrum_of_the_spread_adds_up_to_it():
 
 
 def test_cross_correlation_is_the_mean_over_pairs():
-    samples = jnp.asarray(normal(4, 3, 2, 16, 2), jnp.float32) + 3
-    pairs = [correlation(samples[i], samples[j]) for i in range(4) for j in range(i)]
+    samples = normal(4, 3, 2, 16, 2).astype(np.float32) + 3
+    pairs = [jax.jit(correlation)(samples[i], samples[j]) for i in range(4) for j in range(i)]
     np.testing.assert_allclose(cross_correlation(samples), np.mean(pairs, axis=0), atol=1e-5)
 
 

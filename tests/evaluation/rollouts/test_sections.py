@@ -88,7 +88,7 @@ def test_a_run_without_a_record_of_its_training_has_no_such_picture():
     assert drawn([{"step": 1, "nfe": -1.0}]) is None  # the solver does not tell
 
 
-@pytest.mark.parametrize("shape", [(8, 12), (6, 8, 10)])
+@pytest.mark.parametrize("shape", [pytest.param((8, 12), marks=pytest.mark.long), (6, 8, 10)])
 def test_frames_in_two_and_slices_in_three_dimensions(evaluated, shape, tmp_path):
     evaluation = evaluated(shape)
     rollouts = next(one for one in sections(evaluation, tmp_path).sections if one.title == "Rollouts")

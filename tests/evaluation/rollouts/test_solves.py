@@ -39,14 +39,14 @@ def make(diffusion):
             },
             periodic=(True,),
         )
-        model = build("method", spec).build(SILENT, card, key=jax.random.key(0))
+        model = eqx.filter_jit(lambda key: build("method", spec).build(SILENT, card, key=key))(jax.random.key(0))
         silent = jax.tree.map(jnp.zeros_like, model.tendency.network.layers[-1])
         return eqx.tree_at(lambda m: m.tendency.network.layers[-1], model, silent), dataset
 
     return make
 
 
-@pytest.mark.parametrize("vary", [False, True])
+@pytest.mark.parametrize("vary", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_known_physics_is_evaluated_as_exact(make, vary):
     model, dataset = make(HEAT, vary)
     result = evaluate(model, dataset, baselines=["persistence"])
@@ -67,11 +67,11 @@ def test_known_physics_is_evaluated_as_exact(make, vary):
 
 
 def test_counts_are_those_of_the_solve(make):
-    model, dataset = make(HEAT)
+    model, dataset = make(HEAT | {"solver": {"first_step": "automatic"}})  # one policy, so half the solves
     truth = select(dataset, "test", None, 3, 1)
     counts = solve_counts(model, truth, 1, trajectories=2, key=None)
     account = model.solve(jnp.asarray(truth.initial(1)[:2]), truth.times)[1]
-    own = next(one for one in counts if (one["steps"], one["first_step"]) == (3, 1.0))
+    own = next(one for one in counts if (one["steps"], one["first_step"]) == (3, "automatic"))
     assert (own["evaluations"], own["accepted"]) == (int(account.evaluations), int(account.accepted))
     assert calls_per_step(counts) == own["evaluations"] / 3
 
@@ -79,12 +79,12 @@ def test_counts_are_those_of_the_solve(make):
 @pytest.mark.parametrize(
     ("spec", "policies", "known"),
     [
-        (HEAT | {"solver": {"first_step": "automatic"}}, ["automatic"], True),
+        pytest.param(HEAT | {"solver": {"first_step": "automatic"}}, ["automatic"], True, marks=pytest.mark.long),
         (HEAT | {"solver": {"first_step": "diffrax"}}, [None, "automatic"], True),
         (HEAT | {"solver": {"fixed_steps": 4}}, [0.25], True),
         (HEAT | {"solver": {"name": "Kvaerno3"}}, [1.0, "automatic"], False),
         (NOISY, [0.5], True),
-        (NOISY | {"solver": {"name": "ShARK"}}, [1.0], True),
+        pytest.param(NOISY | {"solver": {"name": "ShARK"}}, [1.0], True, marks=pytest.mark.long),
     ],
     ids=["automatic", "diffrax", "fixed", "implicit", "noise", "adaptive noise"],
 )
@@ -106,7 +106,7 @@ def test_other_predictors_have_no_solves(diffusion):
     assert solve_rows([]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_comparison_and_ensembles(make):
     (noisy, dataset), (heat, _) = make(NOISY), make(HEAT | {"solver": {"fixed_steps": 4}})
     document = compare({"noisy": noisy, "heat": heat}, dataset, steps=3, members=3, frontier=False).document
@@ -117,6 +117,7 @@ def test_comparison_and_ensembles(make):
     assert document["ensembles"]["heat"]["reason"].startswith("deterministic")
 
 
+@pytest.mark.long
 def test_members_of_a_stochastic_operator_differ_and_repeat(make):
     model, dataset = make(NOISY)
     truth = select(dataset, "test", 2, 2, 1)
