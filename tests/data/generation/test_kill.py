@@ -9,6 +9,7 @@ import sys
 import h5py
 import pytest
 
+from pdejax.data import SplitSize, generate, read_problem
 from tests.data.conftest import BURGERS
 
 # solves until `victims` trajectories are done, then kills itself `delay` seconds later, wherever it is by then
@@ -30,22 +31,21 @@ begun = []
 splits = {"train": SplitSize(60, 4), "test": SplitSize(60, 4)}
 generate(*read_problem(json.loads(spec)), root, splits, shard_size=1, batch_size=1, progress=progress)
 """
+SPLITS = {"train": SplitSize(60, 4), "test": SplitSize(60, 4)}
 
 
 def files(root):
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
-@pytest.mark.long  # starts the generator several times; test_generate.py interrupts it in this process
-def test_killed_runs_resume_to_the_same_bytes(tmp_path):
-    def run(root, victims, delay):
-        spec, cache = json.dumps(BURGERS), tmp_path / "cache"
-        arguments = [sys.executable, "-c", SCRIPT, root, cache, spec, victims, delay]
-        return subprocess.run(list(map(str, arguments)), timeout=200, capture_output=True, check=False)
-
+@pytest.mark.slow  # each kill takes a process that imports everything anew
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.long)])
+def test_killed_runs_resume_to_the_same_bytes(kills, tmp_path):
     rng, whole, killed, counts = random.Random(0), tmp_path / "whole", tmp_path / "killed", [0]
-    for _ in range(3):
-        assert run(killed, rng.randint(1, 6), rng.uniform(0, 0.02)).returncode == -signal.SIGKILL
+    for _ in range(kills):
+        words = (killed, tmp_path / "cache", json.dumps(BURGERS), rng.randint(1, 6), rng.uniform(0, 0.02))
+        done = subprocess.run([sys.executable, "-c", SCRIPT, *map(str, words)], timeout=200, capture_output=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         shards = list(killed.rglob("*.hdf5"))
         counts.append(len(shards))
         assert counts[-2] < counts[-1] < 120
@@ -54,6 +54,5 @@ def test_killed_runs_resume_to_the_same_bytes(tmp_path):
             with h5py.File(path) as file:
                 assert file["t0_fields/u"][:].shape == (1, 4, 32)
     for root in (killed, whole):
-        done = run(root, -1, 0)
-        assert done.returncode == 0, done.stderr.decode()
+        generate(*read_problem(BURGERS), root, SPLITS, shard_size=1, batch_size=1)
     assert files(killed) == files(whole)
