@@ -74,10 +74,6 @@ def _batch(card, frames, size=4, seed=1):
     )
 
 
-def _awake(method, card, network=NETWORK):
-    return drawn(method, network, card, lambda model: model.network.denoiser)
-
-
 def _losses(method, model, batch, keys):
     """The loss in one program, as NumPy's arrays."""
     return jax.tree.map(np.asarray, eqx.filter_jit(method.loss)(model, batch, keys))
@@ -120,7 +116,7 @@ LONG = pytest.mark.long
 def test_every_dimension_steps_and_conditions_matter(spec, ndim, cards, key):
     card = cards(ndim, ("length", "nu", "step"))
     method = build("method", spec)
-    model = _awake(method, card, UNET)
+    model = drawn(method, UNET, card)
     u = normal(2, *card.shape, method.history)
     step = jax.jit(lambda length, key: model.bind({"nu": 1.0, "step": 1.0, "length": length})(u, key=key))
     one, same, other_key, other = step(0.9, key), step(0.9, key), step(0.9, jax.random.key(9)), step(1.1, key)
@@ -132,7 +128,7 @@ def test_every_dimension_steps_and_conditions_matter(spec, ndim, cards, key):
 
 def test_paper_algorithm_by_hand(cards, key):
     """Algorithm 2 of the paper, written out for one sample."""
-    model = _awake(build("method", REFINER), cards(names=()))
+    model = drawn(build("method", REFINER), NETWORK, cards(names=()))
     u = 0.5 + normal(1, 16, 1)
     network, sigma = model.network.denoiser, [0.0, *np.asarray(model.network.levels.sigma[1:])]
 
@@ -168,8 +164,8 @@ def test_cost_is_stated_in_network_calls(cards, key):
 def test_levels_can_be_passed_twice(cards, key):
     """Two passes of the second level are two levels of equal noise."""
     card = cards(names=())
-    model = _awake(build("method", REFINER), card)
-    twice = _awake(build("method", {**REFINER, "passes": [1, 2, 1]}), card)
+    model = drawn(build("method", REFINER), NETWORK, card)
+    twice = drawn(build("method", {**REFINER, "passes": [1, 2, 1]}), NETWORK, card)
     index = jnp.array([0, 1, 2, 2, 3])
     longer = eqx.tree_at(lambda m: m.network.levels, model, model.network.levels[index])
     u = normal(2, 16, 1)
@@ -247,7 +243,7 @@ def test_two_phases(cards, key):
     method = build("method", SMALL)
     first, share = method.first_phase
     assert share == 0.5
-    model = drawn(first, NETWORK, card, lambda model: model.network.regressor)
+    model = drawn(first, NETWORK, card)
     assert model.calls == 1
     params, _ = eqx.partition(model, first.trainable(model))
     assert jax.tree.leaves(params.network.denoiser) == []
@@ -283,7 +279,7 @@ def test_what_a_regressor_leaves(cards, key):
     }
     method = build("method", spec)
     first, _ = method.first_phase
-    model = drawn(first, NETWORK, card, lambda model: model.network.regressor)
+    model = drawn(first, NETWORK, card)
     batches = [_batch(card, 2, size=64, seed=seed) for seed in range(2)]
     after = method.continued(model, batches)
     keys = jax.random.split(key, 64)
@@ -312,7 +308,7 @@ def test_corruption_by_the_own_prediction(cards, key):
         "corruption": "prediction",
     }
     method = build("method", spec)
-    model = _awake(method, card)
+    model = drawn(method, NETWORK, card)
     batch = _batch(card, 2, size=64)
     metrics = _losses(method, model, batch, jax.random.split(key, 64))[1]
 
@@ -331,7 +327,7 @@ def test_corruption_by_the_own_prediction(cards, key):
 
 
 def test_rollouts_need_a_key_and_repeat_with_it(cards, key):
-    model = _awake(build("method", RELEASED), cards(names=()))
+    model = drawn(build("method", RELEASED), NETWORK, cards(names=()))
     u = normal(2, 16, 1)
     with pytest.raises(ValueError, match="draws noise: call it with key="):
         model(u)
@@ -354,7 +350,7 @@ def test_mean_of_samples_has_less_noise(cards, key):
 @pytest.mark.parametrize("spec", [REFINER, SMALL, ACDM], ids=["refiner", "small", "acdm"])
 def test_saved_model_is_the_same_function(spec, cards, key, tmp_path):
     card = cards()
-    model = _awake(build("method", spec), card, UNET if spec is REFINER else NETWORK)
+    model = drawn(build("method", spec), UNET if spec is REFINER else NETWORK, card)
     if spec is SMALL:
         model = build("method", spec).continued(model, [_batch(card, 2)])
     save_model(tmp_path, model)
@@ -364,7 +360,7 @@ def test_saved_model_is_the_same_function(spec, cards, key, tmp_path):
 
 
 def test_mean_is_conserved_by_every_refinement(cards, key):
-    model = _awake(build("method", {**REFINER, "conserve_mean": True}), cards(names=()))
+    model = drawn(build("method", {**REFINER, "conserve_mean": True}), NETWORK, cards(names=()))
     u = normal(2, 16, 1)
     np.testing.assert_allclose(_step(model, u, key).mean(1), u.mean(1), atol=1e-6)
 
