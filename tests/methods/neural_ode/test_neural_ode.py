@@ -92,7 +92,7 @@ def made(card):
 
 
 # each solve that is traced has its price: what these add to the others is tested below, too
-FURTHER = ("plane", "latent_field", "time", "mean")
+FURTHER = ("plane", "latent_field", "time", "mean", "multiplicative")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,7 @@ def test_states_that_do_not_fit_are_named(made):
         made("multiplicative")[0](jnp.zeros((8, 6, 1)))
 
 
+@pytest.mark.long  # that a further time changes no other is tested of the integration itself
 def test_two_predictions_add_up(made):
     model, card = made("line", solver=CLOSE)
     model, u = bound(model, 2), fields(card, 2)

@@ -139,6 +139,7 @@ def test_both_is_the_error_and_a_tenth_of_the_stiffness(network, local, x64, key
     assert min(float(error), float(stiff)) > 1e-3
 
 
+@pytest.mark.long
 def test_the_local_penalty_takes_any_adjoint(network, local, x64, key):
     backwards = local_program(diffrax.BacksolveAdjoint())
     scale = lambda tree: max(float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(tree))
