@@ -359,7 +359,7 @@ def test_the_loss_is_that_of_the_operators_own_prediction(name, latent, made, ke
 @pytest.mark.parametrize(
     ("name", "tolerance", "options"),
     [
-        pytest.param("latent_vector", 1e-7, {"regularization": SolverRegularization("both")}, marks=pytest.mark.long),
+        pytest.param("latent_vector", 1e-12, {"regularization": SolverRegularization("both")}, marks=pytest.mark.long),
         ("line", 1e-12, {"regularization": SolverRegularization("error", "global"), "unroll": 2}),
     ],
 )
