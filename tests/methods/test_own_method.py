@@ -1,7 +1,6 @@
 """A method that a person brings: one class, known by a name, that every part of the loop takes."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from pdejax.methods import (
     save_model,
 )
 from pdejax.training import fit
+from tests.methods._drawn import drawn
 
 STATES = np.random.default_rng(0).normal(size=(6, 5, 16, 1)).cumsum(1).astype(np.float32)
 
@@ -67,9 +67,9 @@ def test_it_is_built_trained_and_saved_by_its_name(tmp_path):
     assert describe(method) == {"kind": "absolute", "weight": 2.0}
     with pytest.raises(ValueError, match=r"weight should be greater than 0, got -1\.0"):
         build("method", {"kind": "absolute", "weight": -1.0})
-    network = {"kind": "fno", "modes": 4, "width": 4, "depth": 1}
+    network = {"kind": "perceptron", "width": 4, "depth": 1}
     feed = ArrayFeed(STATES, batch_size=4, window=2)
-    untrained = method.build(network, DataCard.from_arrays(STATES), key=jax.random.key(0))
+    untrained = drawn(method, network, DataCard.from_arrays(STATES))
     trained = fit(method, untrained, feed, steps=20, learning_rate=1e-2, devices=1)
     assert not eqx.tree_equal(trained, untrained)
     save_model(tmp_path, trained)

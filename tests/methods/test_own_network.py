@@ -133,7 +133,11 @@ def test_what_it_would_not_see_is_refused(package, key):
     ("method", "channels"),
     [
         (lambda net: Supervised(), 1),
-        (lambda net: NeuralODE(solver=Solver("SPaRK", fixed_steps=2), noise=NoiseModel(net)), 1),
+        pytest.param(
+            lambda net: NeuralODE(solver=Solver("SPaRK", fixed_steps=2), noise=NoiseModel(net)),
+            1,
+            marks=pytest.mark.long,
+        ),
         (lambda net: NeuralODE(latent=Latent("field", 1, net)), 1),
     ],
     ids=["supervised", "noise", "latent"],
@@ -148,9 +152,20 @@ def test_saved_models_of_somebodys_networks_come_back(package, method, channels,
     again = load_model(tmp_path / "m", ["somebodys_networks"])
     assert eqx.tree_equal(again, model)
     u = jax.random.normal(key, (3, 16, 1))
-    np.testing.assert_array_equal(again(u, key=key), model(u, key=key))
+    step = eqx.filter_jit(lambda model: model(u, key=key))
+    np.testing.assert_array_equal(step(again), step(model))
 
 
+def test_a_package_that_is_not_yet_imported_is_brought_by_its_model(package, key, tmp_path):
+    model = Supervised().build(package.Mine(1, 1, key), CARD, key=key)
+    save_model(tmp_path / "m", model)
+    sys.modules.pop("somebodys_networks")
+    again, u = load_model(tmp_path / "m", ["somebodys_networks"]), jnp.linspace(0, 1, 16)[None, :, None]
+    assert type(again.network) is not type(model.network)
+    np.testing.assert_array_equal(*jax.jit(lambda u: (again(u), model(u)))(u))
+
+
+@pytest.mark.long  # a process of its own is dear; the test above imports anew as well
 def test_a_saved_model_is_read_in_a_fresh_process(package, key, tmp_path):
     net = package.Mine(1, 1, key)
     save_model(tmp_path / "m", Supervised().build(net, CARD, key=key))

@@ -24,6 +24,7 @@ from pdejax.methods import (
     save_model,
 )
 from pdejax.solvers import Integrator, spectral_stepper
+from tests.methods._drawn import drawn
 
 NETWORK = {"kind": "perceptron", "width": 6, "depth": 1}
 PLANE = DataCard(
@@ -78,11 +79,11 @@ KINDS = {
 
 
 @pytest.fixture
-def made(card, key):
+def made(card):
     def make(name, **options):
         options = {"solver": FIXED} | KINDS[name] | options
         of = options.pop("card", card)
-        return NeuralODE(**options).build(NETWORK, of, key=key), of
+        return drawn(NeuralODE(**options), NETWORK, of), of
 
     return make
 
@@ -90,7 +91,13 @@ def made(card, key):
 # ---- the contract
 
 
-@pytest.mark.parametrize("name", KINDS)
+# each solve that is traced has its price: what these add to the others is tested below, too
+FURTHER = ("plane", "latent_field", "time", "mean", "multiplicative")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in FURTHER else ()) for name in KINDS]
+)
 def test_shapes_and_types_are_those_of_the_argument(name, made, key):
     model, card = made(name)
     assert isinstance(model, Stepper)
@@ -131,7 +138,7 @@ def test_it_is_a_stepper(made):
     assert abs(float(out["along"])) > 1e-2
 
 
-@pytest.mark.parametrize("name", ["line", "latent_vector"])
+@pytest.mark.parametrize("name", ["line", pytest.param("latent_vector", marks=pytest.mark.long)])
 def test_batch_axes_are_free(name, made):
     model, card = made(name)
     u, alone = fields(card, 2, 2), model.bind({"nu": 3.5}) if name == "line" else model
@@ -153,6 +160,7 @@ def test_states_that_do_not_fit_are_named(made):
         made("multiplicative")[0](jnp.zeros((8, 6, 1)))
 
 
+@pytest.mark.long  # that a further time changes no other is tested of the integration itself
 def test_two_predictions_add_up(made):
     model, card = made("line", solver=CLOSE)
     model, u = bound(model, 2), fields(card, 2)
@@ -202,7 +210,7 @@ def test_the_mean_is_kept(made):
     assert float(jnp.max(jnp.abs(kept - u))) > 1e-3
 
 
-@pytest.mark.parametrize("name", ["latent_field", "latent_vector"])
+@pytest.mark.parametrize("name", [pytest.param("latent_field", marks=pytest.mark.long), "latent_vector"])
 def test_a_latent_equation_is_solved_between_encoder_and_decoder(name, made):
     model, card = made(name)
     model, u = bound(model, 2), fields(card, 2)
@@ -234,10 +242,10 @@ def heat(ndim, varying):
     return NeuralODE(terms=(terms,), parameters={"nu": 0.3}, solver=CLOSE), card
 
 
-@pytest.mark.parametrize(("ndim", "varying"), [(1, True), (2, False)])
+@pytest.mark.parametrize(("ndim", "varying"), [(1, True), pytest.param(2, False, marks=pytest.mark.long)])
 def test_known_physics_alone_is_the_declared_equation(ndim, varying, key):
     method, card = heat(ndim, varying)
-    model = silent(method.build(NETWORK, card, key=key))
+    model = silent(drawn(method, NETWORK, card))
     nu = np.array([0.1, 0.4]) if varying else np.array([0.3, 0.3])
     if varying:
         model = model.bind({"nu": nu})
@@ -258,7 +266,7 @@ def test_known_physics_agrees_with_the_spectral_solver(key):
         PLANE, shape=(32,), lengths=(6.0,), periodic=(True,), parameter_names=("nu",), statistics=statistics
     )
     method = NeuralODE(terms=terms, parameters={"nu": 1.0}, solver=CLOSE)
-    model = silent(method.build(NETWORK, card, key=key)).bind({"nu": nu})
+    model = silent(drawn(method, NETWORK, card)).bind({"nu": nu})
     x = Grid(card.shape, card.lengths).coordinates()[:, 0] * 2 * np.pi / 6
     u = jnp.asarray(np.stack([np.sin(x) + 0.5, np.cos(2 * x) - np.sin(x)])[..., None], jnp.float32)
     solver = spectral_stepper(
@@ -273,7 +281,7 @@ def test_an_operator_is_a_term_of_other_solves(made, key):
     model, card = made("line")
     model, u = bound(model, 2), fields(card, 2)
     heated, small = heat(1, False)
-    known = silent(heated.build(NETWORK, small, key=key))
+    known = silent(drawn(heated, NETWORK, small))
 
     def solve(solver, term, u, end, step):
         return diffrax.diffeqsolve(term, solver, 0.0, end, step, u, max_steps=16).ys[0]
@@ -351,7 +359,7 @@ def test_the_loss_is_that_of_the_operators_own_prediction(name, latent, made, ke
 @pytest.mark.parametrize(
     ("name", "tolerance", "options"),
     [
-        ("latent_vector", 1e-7, {"regularization": SolverRegularization("both")}),
+        pytest.param("latent_vector", 1e-12, {"regularization": SolverRegularization("both")}, marks=pytest.mark.long),
         ("line", 1e-12, {"regularization": SolverRegularization("error", "global"), "unroll": 2}),
     ],
 )
@@ -478,7 +486,7 @@ SPEC = {"kind": "neural_ode", "unroll": 2, "solver": {"name": "Tsit5", "rtol": 1
 )
 def test_saved_models_are_the_same_function(more, card, key, tmp_path):
     spec = SPEC | more
-    model = build("method", spec).build(NETWORK, card, key=key)
+    model = drawn(build("method", spec), NETWORK, card)
     save_model(tmp_path / "m", model)
     again = load_model(tmp_path / "m")
     assert eqx.tree_equal(eqx.filter(again, eqx.is_array), eqx.filter(model, eqx.is_array))

@@ -118,14 +118,15 @@ def test_the_local_penalty_is_the_global_one_on_average(network, local, accepted
 def test_all_steps_alike_on_average(network, accepted, x64):
     regularization = SolverRegularization("both", average="steps")
     run = jax.jit(lambda key: solved(regularization, network, key))
-    penalties = [run(key).penalty for key in KEYS]
-    account = run(KEYS[0]).account
+    penalties, accounts = zip(*((out.penalty, out.account) for out in map(run, KEYS)), strict=True)
+    account = accounts[0]
     assert_mean(
         penalties, (account.error.over_steps + 0.1 * account.stiffness.over_steps) / account.accepted.astype(float)
     )
     times, sizes, states = accepted
-    each = jax.vmap(measures, (0, 0, 0, None))(times, sizes, states, jax.tree.map(jnp.asarray, network[1]))
-    assert_mean(penalties, jnp.mean(each))
+    weights = jax.tree.map(jnp.asarray, network[1])
+    each = jax.jit(lambda: jax.vmap(measures, (0, 0, 0, None))(times, sizes, states, weights))()
+    assert_mean(penalties, np.mean(each))
 
 
 def test_both_is_the_error_and_a_tenth_of_the_stiffness(network, local, x64, key):
@@ -138,6 +139,7 @@ def test_both_is_the_error_and_a_tenth_of_the_stiffness(network, local, x64, key
     assert min(float(error), float(stiff)) > 1e-3
 
 
+@pytest.mark.long
 def test_the_local_penalty_takes_any_adjoint(network, local, x64, key):
     backwards = local_program(diffrax.BacksolveAdjoint())
     scale = lambda tree: max(float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(tree))
@@ -221,6 +223,7 @@ def test_a_step_of_given_size_begins_at_any_time(x64):
     assert np.max(np.abs(rank - (np.arange(500) + 0.5) / 500)) < 1.95 / 500**0.5 + 1 / 400
 
 
+@pytest.mark.long
 def test_a_step_of_given_size_begins_where_accepted_ones_do(x64):
     draws = penalties(step=0.05, average="steps").penalty
     solution = diffrax.diffeqsolve(
@@ -243,6 +246,7 @@ def test_automatic_steps_have_small_errors(x64):
     assert np.all(draws < 0.05)
 
 
+@pytest.mark.long  # an implicit solver is dear to compile
 def test_another_solver_may_take_the_local_step(x64, key):
     integrator = Integrator(solver=diffrax.Kvaerno3(), controller=pid(1e-3), max_steps=32)
     regularization = SolverRegularization("stiffness", solver=diffrax.Tsit5())
@@ -254,7 +258,13 @@ def test_another_solver_may_take_the_local_step(x64, key):
     assert out.account.stiffness is None
 
 
-@pytest.mark.parametrize("options", [{}, {"step": "automatic"}], ids=["accepted", "automatic"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="accepted"),
+        pytest.param({"step": "automatic"}, id="automatic", marks=pytest.mark.long),
+    ],
+)
 def test_a_solve_that_failed_at_once_has_a_finite_penalty(options, key):
     integrator = Integrator(controller=pid(1e-3), max_steps=1)
 
@@ -289,7 +299,7 @@ def test_total_derivatives(order, x64):
         np.testing.assert_allclose(got, higher[-1], rtol=1e-12)
 
 
-@pytest.mark.parametrize("order", [2, 3])
+@pytest.mark.parametrize("order", [2, pytest.param(3, marks=pytest.mark.long)])
 def test_the_taylor_penalty_is_the_mean_square_of_a_derivative(order, x64, key):
     y0, c, end = jnp.array([1.0, 2.0]), 1.7, 2.0
     term, times = diffrax.ODETerm(lambda t, y, c: -c * y), jnp.array([0.0, 0.8, end])
@@ -379,11 +389,11 @@ def stochastic(solver, noise, scope, y0, end, args, key, tolerance=1e-2):
     ("solver", "noise", "scope"),
     [
         (diffrax.ShARK(), additive, "local"),
-        (diffrax.SPaRK(), multiplicative, "global"),
+        pytest.param(diffrax.SPaRK(), multiplicative, "global", marks=pytest.mark.long),
     ],
 )
 def test_stochastic_equations_are_penalised(solver, noise, scope, key):
-    y0 = jnp.ones((600, 1))
+    y0 = jnp.ones((600 if noise is additive else 8, 1))  # many where their moments are known
 
     def penalty(args):
         out = stochastic(solver, noise, scope, y0, 1.0, args, key)

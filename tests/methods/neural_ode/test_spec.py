@@ -22,6 +22,7 @@ from pdejax.methods import (
 )
 from pdejax.methods.neural_ode.tendency import KnownPhysics, Tendency
 from pdejax.solvers import Integrator
+from tests.methods._drawn import drawn, normal
 
 SMALL = {"kind": "perceptron", "width": 4, "depth": 1}
 FULL = {
@@ -93,28 +94,32 @@ def test_fixed_steps_are_a_share_of_a_data_step():
 
 
 def test_fixed_steps_are_as_long_whatever_times_are_asked_for(periodic):
-    model = build("method", {"kind": "neural_ode", "solver": {"fixed_steps": 2}}).build(
-        SMALL, periodic, key=jax.random.key(0)
-    )
-    model, u = model.bind({"step": 1.0}), jnp.ones((2, 8, 1))
-    accepted = lambda *times: int(model.solve(u, np.array(times))[1].accepted)
-    assert accepted(0.5) == 2
-    assert accepted(0.5, 1.0, 2.0) == accepted(0.1, 2.0) == accepted(2.0) == 8
-    alone, among = model.predict(u, [1.0]), model.predict(u, [0.5, 1.0])
-    np.testing.assert_allclose(alone[0], among[1], rtol=1e-6)
+    method = build("method", {"kind": "neural_ode", "solver": {"fixed_steps": 2}})
+    model = drawn(method, SMALL, periodic).bind({"step": 1.0})
+
+    @jax.jit
+    def run(u):
+        accepted = lambda *times: model.solve(u, np.array(times))[1].accepted
+        eight = accepted(0.5, 1.0, 2.0), accepted(0.1, 2.0), accepted(2.0)
+        return accepted(0.5), eight, model.predict(u, [1.0])[0], model.predict(u, [0.5, 1.0])[1]
+
+    two, eight, alone, among = run(jnp.ones((2, 8, 1)))
+    assert int(two) == 2
+    assert [int(x) for x in eight] == [8, 8, 8]
+    np.testing.assert_allclose(alone, among, rtol=1e-6)
 
 
 @pytest.mark.parametrize("times", [[], [0.0, 1.0], [1.0, 0.5], [1.0, 1.0], 1.0])
 def test_times_increase_from_above_zero(periodic, times):
-    model = build("method", {"kind": "neural_ode"}).build(SMALL, periodic, key=jax.random.key(0))
+    model = drawn(build("method", {"kind": "neural_ode"}), SMALL, periodic)
     with pytest.raises(ValueError, match="an increasing list of numbers above zero"):
         model.bind({"step": 1.0}).predict(jnp.ones((8, 1)), times)
 
 
 def test_the_limit_of_steps_grows_with_the_time_of_a_prediction(periodic):
     spec = {"kind": "neural_ode", "solver": {"fixed_steps": 4, "max_steps": 4}}
-    model = build("method", spec).build(SMALL, periodic, key=jax.random.key(0)).bind({"step": 1.0})
-    far = model.predict(jnp.ones((8, 1)), [10 * periodic.step])
+    model = drawn(build("method", spec), SMALL, periodic).bind({"step": 1.0})
+    far = jax.jit(lambda u: model.predict(u, [10 * periodic.step]))(jnp.ones((8, 1)))
     assert np.isfinite(far).all()
 
 
@@ -122,10 +127,9 @@ def test_the_known_part_counts_time_in_the_steps_of_each_trajectory(periodic):
     from pdejax.methods import Normalisation
 
     known = KnownPhysics(("u_t = u_xx",), (), periodic.lengths, ("step",), Normalisation.of(periodic))
-    u = jnp.sin(jnp.pi * jnp.asarray(np.arange(8) * 0.25, jnp.float32))[None, :, None]
-    u = jnp.concatenate([u, u])
+    u = jnp.asarray(np.sin(np.pi * np.arange(8) * 0.25)[None, :, None].repeat(2, 0), jnp.float32)
     condition = jnp.asarray([[0.0], [1.0]])  # normalised: steps that last 1 and 1.1 times the nominal one
-    rate = known(u, condition)
+    rate = np.asarray(jax.jit(lambda u: known(u, condition))(u))
     np.testing.assert_allclose(rate[0], -(np.pi**2) * u[0], atol=1e-4)
     np.testing.assert_allclose(rate[1], 1.1 * rate[0], rtol=1e-5)
 
@@ -182,7 +186,7 @@ def test_python_is_told_what_does_not_go_together(options, said):
 
 
 def test_another_solver_of_a_trained_model_must_fit(periodic):
-    model = build("method", {"kind": "neural_ode"}).build(SMALL, periodic, key=jax.random.key(0))
+    model = drawn(build("method", {"kind": "neural_ode"}), SMALL, periodic)
     assert model.solved_by(Integrator(diffrax.Dopri5())).integrator.solver == diffrax.Dopri5()
     with pytest.raises(ValueError, match="SPaRK is not for an equation without noise"):
         model.solved_by(Integrator(diffrax.SPaRK()))
@@ -194,17 +198,19 @@ def test_another_solver_of_a_trained_model_must_fit(periodic):
         {**FULL, "unroll": 1},
         {"kind": "neural_ode", "terms": "u_t = u_xx", "conserve_mean": True},
         {"kind": "neural_ode", "noise": {"network": SMALL}, "solver": {"name": "SPaRK", "fixed_steps": 2}},
-        {"kind": "neural_ode", "latent": {"kind": "field", "channels": 2, "encoder": SMALL, "decoder": SMALL}},
+        pytest.param(
+            {"kind": "neural_ode", "latent": {"kind": "field", "channels": 2, "encoder": SMALL, "decoder": SMALL}},
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["vector", "known", "noise", "field"],
 )
 def test_saved_models_come_back(periodic, tmp_path, spec):
-    model = build("method", spec).build(SMALL, periodic, key=jax.random.key(1))
+    model = drawn(build("method", spec), SMALL, periodic)
     save_model(tmp_path, model)
     again = load_model(tmp_path)
     assert eqx.tree_equal(model, again)
     assert isinstance(again.tendency, Tendency)
-    u = jax.random.normal(jax.random.key(2), (3, 8, 1))
-    parameters = {"step": jnp.array([0.9, 1.0, 1.1])}
-    predict = lambda one: one.bind(parameters).predict(u, [0.2, 0.7], key=jax.random.key(3))
+    u, parameters = normal(3, 8, 1), {"step": jnp.array([0.9, 1.0, 1.1])}
+    predict = eqx.filter_jit(lambda one: one.bind(parameters).predict(u, [0.2, 0.7], key=jax.random.key(3)))
     np.testing.assert_array_equal(predict(model), predict(again))

@@ -12,6 +12,7 @@ from pdejax.data import Batch
 from pdejax.equations import Equation
 from pdejax.methods import DataCard, Supervised, load_model, save_model, why_unsaved
 from pdejax.solvers import spectral_stepper
+from tests.methods._drawn import drawn, normal
 
 GRID = Grid((32,), (2 * np.pi,))
 BURGERS = Equation("u_t = -u*u_x + nu*u_xx", parameters={"nu": 0.1})
@@ -43,10 +44,9 @@ class Keyed(eqx.Module):
         return self.network(u)
 
 
-def silent(model):
+def silent(method, card=CARD):
     """The model with a network that gives nothing."""
-    zero = lambda x: jnp.zeros_like(x) if eqx.is_inexact_array(x) else x
-    return eqx.tree_at(lambda m: m.network, model, jax.tree.map(zero, model.network))
+    return drawn(method, NETWORK, card, scale=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -60,33 +60,34 @@ def pairs():
     fine = spectral_stepper(BURGERS, GRID, 0.4 / 16, substeps=16)
     x, phases = GRID.axes()[0], np.random.default_rng(0).uniform(0, 2 * np.pi, (32, 2))
     start = np.sin(x[None] + phases[:, :1]) + 0.5 * np.sin(2 * x[None] + phases[:, 1:])
-    frames = jnp.moveaxis(trajectory(fine, jnp.asarray(start[..., None], jnp.float32), 2, include_initial=True), 0, 1)
+    run = jax.jit(lambda u: jnp.moveaxis(trajectory(fine, u, 2, include_initial=True), 0, 1))
+    frames = run(jnp.asarray(start[..., None], jnp.float32))
     size = len(frames)
     return Batch(
         frames, jnp.zeros((size, 32, 0)), jnp.zeros((size, 0)), jnp.arange(size, dtype=jnp.int32), jnp.ones(size)
     )
 
 
-def test_a_silent_network_leaves_the_base(coarse, pairs, key):
-    model = silent(Supervised(base=coarse).build(NETWORK, CARD, key=key))
+def test_a_silent_network_leaves_the_base(coarse, pairs):
+    corrected, alone, of_states = map(silent, (Supervised(base=coarse), Supervised(), Supervised(predict="state")))
     u = pairs.states[:, 0]
-    np.testing.assert_array_equal(model(u), coarse(u))
-    np.testing.assert_array_equal(silent(Supervised().build(NETWORK, CARD, key=key))(u), u)
-    np.testing.assert_array_equal(
-        silent(Supervised(predict="state").build(NETWORK, CARD, key=key))(u), jnp.zeros_like(u)
-    )
+    run = jax.jit(lambda u: (corrected(u), coarse(u), alone(u), of_states(u)))
+    corrected, base, alone, of_states = run(u)
+    np.testing.assert_array_equal(corrected, base)
+    np.testing.assert_array_equal(alone, u)
+    np.testing.assert_array_equal(of_states, np.zeros_like(u))
 
 
-def test_the_base_is_not_trained(coarse, key):
+def test_the_base_is_not_trained(coarse):
     method = Supervised(base=coarse)
-    model = method.build(NETWORK, CARD, key=key)
+    model = drawn(method, NETWORK, CARD)
     assert not any(jax.tree.leaves(method.trainable(model).base))
     assert len(jax.tree.leaves(model.base)) > 0
 
 
 def test_a_corrected_solver_beats_a_network_alone_after_as_many_updates(coarse, pairs, key):
     def error(method):
-        model, optimiser = method.build(NETWORK, CARD, key=key), optax.adam(3e-3)
+        model, optimiser = drawn(method, NETWORK, CARD, scale=0.1), optax.adam(3e-3)
         params, static = eqx.partition(model, method.trainable(model))
         keys = jax.random.split(key, len(pairs.states))
         loss = lambda p: jnp.mean(method.loss(eqx.combine(p, static), pairs, keys)[0])
@@ -98,7 +99,7 @@ def test_a_corrected_solver_beats_a_network_alone_after_as_many_updates(coarse, 
 
         with jax.numpy_dtype_promotion("standard"):  # of Adam
             (params, _), _ = jax.jit(lambda p: jax.lax.scan(update, (p, optimiser.init(p)), length=30))(params)
-        return float(loss(params))
+        return float(jax.jit(loss)(params))
 
     corrected, alone = error(Supervised(base=coarse)), error(Supervised())
     assert corrected < 0.5 * alone
@@ -110,27 +111,31 @@ def test_a_base_is_bound_with_the_operator(key):
         statistics={"mean": [0.0], "std": [1.0], "rms_delta": [1.0], "parameter_mean": [1.0], "parameter_std": [1.0]},
     )  # fmt: skip
     method = Supervised(base=Decay(jnp.zeros(1)))
-    model, u = silent(method.build(NETWORK, card, key=key)), jnp.ones((2, 16, 1))
-    rates = jnp.asarray([0.5, 2.0])
-    np.testing.assert_allclose(model.bind({"nu": rates})(u)[:, 0, 0], np.exp(-rates), rtol=1e-6)
+    model, u = silent(method, card), jnp.ones((2, 16, 1))
+    rates = np.array([0.5, 2.0], np.float32)
     states = jnp.stack([u, u * jnp.exp(-rates)[:, None, None]], 1)
-    batch = Batch(states, jnp.zeros((2, 16, 0)), rates[:, None], jnp.arange(2, dtype=jnp.int32), jnp.ones(2))
-    np.testing.assert_allclose(method.loss(model, batch, jax.random.split(key, 2))[0], 0, atol=1e-12)
+    batch = Batch(
+        states, jnp.zeros((2, 16, 0)), jnp.asarray(rates[:, None]), jnp.arange(2, dtype=jnp.int32), jnp.ones(2)
+    )
+    run = jax.jit(lambda u, batch, keys: (model.bind({"nu": rates})(u), method.loss(model, batch, keys)[0]))
+    decayed, loss = run(u, batch, jax.random.split(key, 2))
+    np.testing.assert_allclose(decayed[:, 0, 0], np.exp(-rates), rtol=1e-6)
+    np.testing.assert_allclose(loss, 0, atol=1e-12)
 
 
 def test_a_saved_correction_holds_its_base(key, tmp_path):
     base = per_sample(eqx.nn.Conv1d(1, 1, 3, padding="SAME", key=key))
-    model, u = Supervised(base=Keyed(base)).build(NETWORK, CARD, key=key), jax.random.normal(key, (2, 32, 1))
+    model, u = drawn(Supervised(base=Keyed(base)), NETWORK, CARD), normal(2, 32, 1)
     save_model(tmp_path, model)
     with pytest.raises(ValueError, match="which a file may not import by itself"):
         load_model(tmp_path)
     again = load_model(tmp_path, [Keyed.__module__.partition(".")[0]])
     assert eqx.tree_equal(again, model)
-    np.testing.assert_array_equal(again(u), model(u))
+    np.testing.assert_array_equal(*jax.jit(lambda u: (again(u), model(u)))(u))
 
 
-def test_a_solver_that_no_file_can_hold_says_so_before_training(coarse, key):
-    assert "cannot be saved" in why_unsaved(Supervised(base=coarse).build(NETWORK, CARD, key=key))
+def test_a_solver_that_no_file_can_hold_says_so_before_training(coarse):
+    assert "cannot be saved" in why_unsaved(drawn(Supervised(base=coarse), NETWORK, CARD))
 
 
 def test_impossible_bases_are_refused(coarse, key):

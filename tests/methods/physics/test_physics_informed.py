@@ -1,7 +1,5 @@
 """Fields fitted to equations: the loss, the vector of its rows, and what a fitted field answers."""
 
-from functools import partial
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -40,6 +38,13 @@ NETWORKS = {
 LINEAR = NETWORKS["gaussians-linear"]
 
 
+def networks(*quick):
+    """All of them by name, those that are not named marked as long."""
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=() if name in quick else pytest.mark.long) for name in NETWORKS]
+    )
+
+
 class Known(eqx.Module):
     """A field given by a function of points, with one parameter that is a factor."""
 
@@ -69,6 +74,11 @@ def batch_of(problem, kind="uniform", size=2, **options):
     return jax.jit(feed.fetch)(jax.tree.map(jnp.asarray, feed.arrays), feed.next(feed.init())[1])
 
 
+def built(method, network, problem, key):
+    """A model, built in one program."""
+    return eqx.filter_jit(lambda key: method.build(network, ProblemCard(problem), key=key))(key)
+
+
 def keys_of(batch):
     return jax.vmap(lambda row: jax.random.fold_in(jax.random.key(3), row))(batch.row)
 
@@ -90,8 +100,20 @@ def csv(tmp_path):
 # the loss
 
 
-@pytest.mark.parametrize("kind", ["grid", "uniform", "quasi_random"])
-@pytest.mark.parametrize("options", [{}, {"causal": {"chunks": 4}}, {"adaptive": {}}], ids=["plain", "causal", "rad"])
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        pytest.param({}, "grid", id="plain-grid"),
+        pytest.param({}, "uniform", id="plain-uniform", marks=pytest.mark.long),
+        pytest.param({}, "quasi_random", id="plain-quasi_random"),
+        pytest.param({"causal": {"chunks": 4}}, "grid", id="causal-grid"),
+        pytest.param({"causal": {"chunks": 4}}, "uniform", id="causal-uniform", marks=pytest.mark.long),
+        pytest.param({"causal": {"chunks": 4}}, "quasi_random", id="causal-quasi_random", marks=pytest.mark.long),
+        pytest.param({"adaptive": {}}, "grid", id="rad-grid", marks=pytest.mark.long),
+        pytest.param({"adaptive": {}}, "uniform", id="rad-uniform"),
+        pytest.param({"adaptive": {}}, "quasi_random", id="rad-quasi_random", marks=pytest.mark.long),
+    ],
+)
 def test_the_loss_of_an_exact_solution_is_zero(kind, options, csv, x64):
     problem = problem_of(observations=csv)
     method, batch = build("method", {"kind": "physics_informed", **options}), batch_of(problem, kind)
@@ -130,10 +152,10 @@ def test_terms_are_the_mean_squares_on_paper(csv, x64):
     assert method.term_names(model) == ("equation", "start", "walls", "observations")
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@networks("gaussians-linear", "mlp")
 def test_a_grid_is_its_points(name, key, x64):
     problem, method = problem_of(), PhysicsInformed()
-    model = method.build(NETWORKS[name], ProblemCard(problem), key=key)
+    model = built(method, NETWORKS[name], problem, key)
     grid = batch_of(problem, "grid")
     flat = jax.vmap(lambda points: points.points())
     is_grid = lambda x: isinstance(x, TensorGrid)
@@ -198,41 +220,45 @@ def test_the_feed_of_a_method_has_its_options(csv):
 # rows
 
 
-def squares_of(method, model, batch):
-    return [jnp.sum(jnp.square(g.function(model, *g.arrays))) for g in method.row_groups(model, batch)]
-
-
 @pytest.mark.parametrize(("name", "kind"), [("gaussians-linear", "grid"), ("mlp", "uniform")])
 def test_the_squares_of_the_rows_add_up_to_the_loss(name, kind, csv, key, x64):
     problem = problem_of(observations=csv)
     method = PhysicsInformed(weights={"equation": 0.3, "observations": 7.0})
-    model = method.build(NETWORKS[name], ProblemCard(problem), key=key)
+    model = built(method, NETWORKS[name], problem, key)
     for batch in (batch_of(problem, kind), batch_of(problem, kind, observation_batch=3, size=4)):
         blank = batch.values.at[0, 0].set(jnp.nan)  # sets may lack different numbers of values
         batch = eqx.tree_at(lambda b: b.values, batch, blank)
-        groups = method.row_groups(model, batch)
-        squares = jax.jit(partial(squares_of, method, model))(batch)
+        said = []
+
+        @jax.jit
+        def squares_of(batch):
+            groups = method.row_groups(model, batch)
+            said.extend(g.weight for g in groups)  # noqa: B023
+            return [jnp.sum(jnp.square(g.function(model, *g.arrays))) for g in groups]
+
+        squares = squares_of(batch)
         losses, terms = loss_of(method, model, batch)
         weights = method.term_weights(problem)
-        assert [g.weight for g in groups] == list(weights.values())
+        assert said == list(weights.values())
         for found, name in zip(squares, method.term_names(model), strict=True):
-            np.testing.assert_allclose(found, weights[name] * float(jnp.sum(terms[name])), rtol=1e-11)
-        np.testing.assert_allclose(sum(squares) / len(losses), jnp.mean(losses), rtol=1e-11)
+            np.testing.assert_allclose(found, weights[name] * np.sum(terms[name]), rtol=1e-11)
+        np.testing.assert_allclose(np.sum(squares) / len(losses), np.mean(losses), rtol=1e-11)
 
 
 # the field
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@networks("gaussians", "piratenet")
 def test_derivatives_are_those_of_the_values_with_a_lift_too(name, key, x64):
     method = build("method", {"kind": "physics_informed", "lift": {"u": "cos(x*t)*exp(nu*x) + 3"}})
-    model = method.build(NETWORKS[name], ProblemCard(problem_of()), key=key)
+    model = built(method, NETWORKS[name], problem_of(), key)
     points = jnp.asarray(np.random.default_rng(0).uniform(0.1, 0.9, (4, 2)))
     orders = ((0, 0), (1, 0), (0, 1), (0, 2), (1, 1))
-    found, expected = jax.jit(lambda x: (model.jet(x, orders), nested_jet(model, x, orders)))(points)
+    run = lambda x: (model.jet(x, orders), nested_jet(model, x, orders), model(x) - model.field(x))
+    found, expected, lifted = jax.jit(run)(points)
     for order in orders:
         np.testing.assert_allclose(found[order], expected[order], rtol=1e-9, atol=1e-10)
-    lifted = model(points) - model.field(points)
+    points = np.asarray(points)
     np.testing.assert_allclose(lifted[:, 0], np.cos(points[:, 0] * points[:, 1]) * np.exp(0.1 * points[:, 1]) + 3)
 
 
@@ -246,9 +272,9 @@ def test_a_lift_makes_conditions_exact(key, x64):
         "conditions": {},
     }
     method = build("method", {"kind": "physics_informed", "lift": {"v": "2 + t*x"}})
-    model = method.build(NETWORKS["gaussians"], ProblemCard(problem_of(spec)), key=key)
+    model = built(method, NETWORKS["gaussians"], problem_of(spec), key)
     points = jnp.asarray([[0.3, 0.0], [0.4, 1.0], [0.5, 2.0]])
-    np.testing.assert_allclose(model(points), [[0, 2], [0, 2.4], [0, 3]], atol=1e-12)
+    np.testing.assert_allclose(jax.jit(lambda x: model(x))(points), [[0, 2], [0, 2.4], [0, 3]], atol=1e-12)
 
 
 def test_a_lift_that_cannot_be_added_is_refused(key):
@@ -289,16 +315,15 @@ def test_predictions_of_steady_problems_have_one_time(x64):
     np.testing.assert_allclose(found[..., 0], [[[0, 1, 2], [10, 11, 12]]])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@networks("gaussians", "siren")
 def test_it_comes_back_from_disk(name, key, tmp_path):
     method = {"kind": "physics_informed", "lift": {"u": "x*t"}, "causal": {"chunks": 4}}
-    card = ProblemCard(problem_of(unknown={"nu": 0.7}))
-    model = build("method", method).build(NETWORKS[name], card, key=key)
+    model = built(build("method", method), NETWORKS[name], problem_of(unknown={"nu": 0.7}), key)
     model = eqx.tree_at(lambda m: m.found["nu"], model, jnp.asarray(0.25))
     save_model(tmp_path, model)
     back = load_model(tmp_path)
     points = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (4, 2)), jnp.float32)
-    np.testing.assert_array_equal(back(points), model(points))
+    np.testing.assert_array_equal(*jax.jit(lambda x: (back(x), model(x)))(points))
     assert (back.problem, float(back.parameters["nu"]), back.lift) == (model.problem, 0.25, model.lift)
 
 
@@ -310,10 +335,10 @@ def test_viscosity_is_found_from_noisy_observations(key, tmp_path, x64):
     spec = {"conditions": {}, "unknown": {"nu": 0.05}, "observations": {"path": str(tmp_path / "seen.npz")}}
     problem, method = problem_of(**spec), PhysicsInformed()
     network = {"kind": "gaussians", "count": [5, 8], "head": "linear", "margin": 0.1}
-    model = method.build(network, ProblemCard(problem), key=key)
+    model = built(method, network, problem, key)
     assert jax.tree.leaves(method.trainable(model).found) == [True]
     feed = PointFeed(problem, GridPoints((10, 14)))
-    batch = feed.fetch(feed.arrays, jnp.zeros(1, jnp.int32))
+    batch = jax.jit(feed.fetch)(feed.arrays, jnp.zeros(1, jnp.int32))
     where = lambda m: (m.field.weights, m.found)
     assemble = lambda params: eqx.tree_at(where, model, params)
 
@@ -330,8 +355,8 @@ def test_viscosity_is_found_from_noisy_observations(key, tmp_path, x64):
 
     fitted = assemble(run(where(model)))
     assert float(fitted.parameters["nu"]) == pytest.approx(0.17, rel=0.05)
-    error = fitted(jnp.asarray(points)) - problem_of(parameters={"nu": 0.17}).exact(jnp.asarray(points))
-    assert float(jnp.sqrt(jnp.mean(error**2))) < 0.015
+    error = jax.jit(lambda x: fitted(x))(jnp.asarray(points)) - problem_of(parameters={"nu": 0.17}).exact(points)
+    assert np.sqrt(np.mean(error**2)) < 0.015
     assert float(loss_of(method, fitted, batch)[1]["found_nu"][0]) == float(fitted.parameters["nu"])
 
 

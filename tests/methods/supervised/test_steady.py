@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 from pdejax.core import build
 from pdejax.data import Batch
 from pdejax.methods import DataCard, load_model, save_model
+from tests.methods._drawn import drawn
 
 NETWORK = {"kind": "fno", "modes": 3, "width": 6, "depth": 2}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def card():
     statistics = {"mean": [2.0], "std": [3.0], "rms_delta": [0.0], "input_mean": [1.0, 0.0], "input_std": [2.0, 0.5]}
     return DataCard(
@@ -29,9 +31,9 @@ def card():
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(card):
-    return build("method", {"kind": "steady"}).build(NETWORK, card, key=jax.random.key(0))
+    return drawn(build("method", {"kind": "steady"}), NETWORK, card)
 
 
 @pytest.fixture
@@ -44,30 +46,43 @@ def test_the_network_is_that_of_the_domain(model):
 
 
 def test_units_are_physical(model, inputs):
-    bound = model.bind({"k": jnp.array([0.7, 1.0, 1.2, 1.3])})
-    scaled = (inputs - jnp.array([1.0, 0.0])[None, None, None]) / jnp.array([2.0, 0.5])[None, None, None]
-    condition = (jnp.array([0.7, 1.0, 1.2, 1.3])[:, None] - 1) / 0.3
-    expected = 2 + 3 * model.network(scaled, condition=condition)
-    np.testing.assert_allclose(bound(inputs), expected, rtol=1e-5, atol=1e-5)
-    np.testing.assert_array_equal(bound.predict(inputs, [0.0])[0], bound(inputs))
+    k = jnp.array([0.7, 1.0, 1.2, 1.3])
+    scaled = (np.asarray(inputs) - np.array([1.0, 0.0])) / np.array([2.0, 0.5])
+
+    @jax.jit
+    def run(inputs, scaled):
+        bound = model.bind({"k": k})
+        return bound(inputs), bound.predict(inputs, [0.0])[0], model.network(scaled, condition=(k[:, None] - 1) / 0.3)
+
+    out, predicted, expected = run(inputs, jnp.asarray(scaled, jnp.float32))
+    np.testing.assert_allclose(out, 2 + 3 * np.asarray(expected), rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(predicted, out)
 
 
 def test_batch_axes_are_free(model, inputs):
-    bound = model.bind({"k": 1.0})
-    np.testing.assert_allclose(bound(inputs.reshape(2, 2, 9, 8, 2)).reshape(4, 9, 8, 1), bound(inputs), atol=1e-5)
-    np.testing.assert_allclose(bound(inputs[0]), bound(inputs)[0], atol=1e-5)
-    np.testing.assert_allclose(jax.vmap(bound)(inputs), bound(inputs), atol=1e-5)
-    two = model.bind({"k": jnp.array([0.8, 1.2])})
-    expected = jnp.stack([model.bind({"k": k})(inputs[i::2]) for i, k in enumerate((0.8, 1.2))], 1)
-    np.testing.assert_allclose(two(inputs.reshape(2, 2, 9, 8, 2)), expected, atol=1e-5)
+    @jax.jit
+    def run(inputs):
+        bound, square = model.bind({"k": 1.0}), inputs.reshape(2, 2, 9, 8, 2)
+        two = model.bind({"k": jnp.array([0.8, 1.2])})
+        each = [model.bind({"k": k})(inputs[i::2]) for i, k in enumerate((0.8, 1.2))]
+        free = bound(square).reshape(4, 9, 8, 1), jax.vmap(bound)(inputs)
+        return bound(inputs), free, bound(inputs[0]), two(square), jnp.stack(each, 1)
+
+    whole, free, alone, two, each = run(inputs)
+    for one in free:
+        np.testing.assert_allclose(one, whole, atol=1e-5)
+    np.testing.assert_allclose(alone, whole[0], atol=1e-5)
+    np.testing.assert_allclose(two, each, atol=1e-5)
 
 
 def test_loss_is_the_relative_error_in_physical_units(card, model, inputs):
     states = jnp.asarray(np.random.default_rng(1).standard_normal((4, 1, 9, 8, 1)), jnp.float32) + 2
     k = jnp.linspace(0.7, 1.3, 4)
     batch = Batch(states, inputs, k[:, None], jnp.arange(4, dtype=jnp.int32), jnp.ones(4))
-    loss, metrics = build("method", {"kind": "steady"}).loss(model, batch, jax.random.split(jax.random.key(0), 4))
-    error = np.asarray(model.bind({"k": k})(inputs) - states[:, 0]).reshape(4, -1)
+    method, keys = build("method", {"kind": "steady"}), jax.random.split(jax.random.key(0), 4)
+    run = jax.jit(lambda batch: (method.loss(model, batch, keys), model.bind({"k": k})(batch.inputs)))
+    (loss, metrics), out = run(batch)
+    error = np.asarray(out - states[:, 0]).reshape(4, -1)
     expected = np.linalg.norm(error, axis=1) / np.linalg.norm(np.asarray(states).reshape(4, -1), axis=1)
     np.testing.assert_allclose(loss, expected, rtol=1e-4)
     np.testing.assert_allclose(metrics["nrmse"], expected, rtol=1e-4)
@@ -81,8 +96,8 @@ def test_only_the_network_is_trained(model):
 
 def test_it_comes_back_from_disk(card, model, inputs, tmp_path):
     save_model(tmp_path, model)
-    bound = load_model(tmp_path).bind({"k": 1.1})
-    np.testing.assert_array_equal(bound(inputs), model.bind({"k": 1.1})(inputs))
+    run = eqx.filter_jit(lambda model, inputs: model.bind({"k": 1.1})(inputs))
+    np.testing.assert_array_equal(run(load_model(tmp_path), inputs), run(model, inputs))
 
 
 def test_what_does_not_fit_is_named(card, model, inputs):

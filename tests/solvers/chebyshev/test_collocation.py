@@ -153,6 +153,7 @@ def kovasznay(**rest):
     return problem(domain, terms, conditions, own=own, fields=list(fields), **truth)
 
 
+@pytest.mark.long  # the floor of this flow is tested below, from the same solution
 def test_kovasznay_flow():
     errors = [steady_error(kovasznay(), (n, n)) for n in (9, 13)]
     assert errors[1] < 0.05 * errors[0]
@@ -175,14 +176,14 @@ def test_heat_with_values_and_with_slopes_given():
 
 def test_heat_in_a_channel_with_moving_ends():
     one = problem(
-        {"t": [0, 0.5], "x": [0, 2], "y": [0, 1]},
+        {"t": [0, 0.1], "x": [0, 2], "y": [0, 1]},
         ["u_t = lap(u) + pi**2*sin(pi*x)*exp(y + t)"],
         {"start": {"at": "t=0", "terms": "u = sin(pi*x)*exp(y)"}} | boundary("u = sin(pi*x)*exp(y + t)"),
         periodic=["x"],
         **exact("sin(pi*x)*exp(y + t)"),
     )
-    assert timed_error(one, (8, 12), tolerance=1e-9) < 1e-8
-    assert timed_error(one, (8, 12), tolerance=1e-9, integrator="explicit") < 1e-6
+    assert timed_error(one, (6, 10), tolerance=1e-9) < 1e-8
+    assert timed_error(one, (6, 10), tolerance=1e-9, integrator="explicit") < 1e-6
 
 
 def test_a_field_without_conditions_on_faces_evolves_there():
@@ -233,7 +234,7 @@ def test_the_floor_of_allen_cahn_shrinks_with_the_resolution():
 
 
 def test_the_floor_of_a_steady_flow_is_above_its_error():
-    found = solve_truth(kovasznay(truth={"kind": "chebyshev", "points": [12, 12]}), (9, 9))
+    found = solve_truth(kovasznay(truth={"kind": "chebyshev", "points": [10, 10]}), (9, 9))
     expected = solve_truth(kovasznay(), (9, 9))
     assert expected.floor == 0
     assert expected.how["kind"] == "exact"

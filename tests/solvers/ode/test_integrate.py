@@ -52,12 +52,12 @@ def calls_of(field, **options):
     ("solver", "first"),
     [
         (diffrax.Tsit5(), 1.0),
-        (diffrax.Tsit5(), "automatic"),
-        (diffrax.Dopri5(), None),
-        (diffrax.Bosh3(), 1.0),
+        pytest.param(diffrax.Tsit5(), "automatic", marks=pytest.mark.long),
+        pytest.param(diffrax.Dopri5(), None, marks=pytest.mark.long),
+        pytest.param(diffrax.Bosh3(), 1.0, marks=pytest.mark.long),
         (diffrax.Heun(), "automatic"),
         (diffrax.HalfSolver(diffrax.Euler()), None),
-        (diffrax.HalfSolver(diffrax.Tsit5()), 1.0),
+        pytest.param(diffrax.HalfSolver(diffrax.Tsit5()), 1.0, marks=pytest.mark.long),
     ],
     ids=lambda x: type(x).__name__ if isinstance(x, diffrax.AbstractSolver) else str(x),
 )
@@ -189,7 +189,9 @@ def oracle(network):
         return jax.jit(jax.value_and_grad(mean, has_aux=True))(weights)
 
 
-@pytest.mark.parametrize("adjoint", [diffrax.RecursiveCheckpointAdjoint(), diffrax.DirectAdjoint()])
+@pytest.mark.parametrize(
+    "adjoint", [diffrax.RecursiveCheckpointAdjoint(), pytest.param(diffrax.DirectAdjoint(), marks=pytest.mark.long)]
+)
 def test_means_over_all_steps_are_those_of_the_dense_solution(adjoint, network, oracle, x64):
     y0, weights = jax.tree.map(jnp.asarray, network)
 
@@ -208,7 +210,9 @@ def test_means_over_all_steps_are_those_of_the_dense_solution(adjoint, network, 
         assert float(jnp.max(jnp.abs(wanted))) > 1e-3
 
 
-@pytest.mark.parametrize("adjoint", [diffrax.DirectAdjoint(), diffrax.ForwardMode()])
+@pytest.mark.parametrize(
+    "adjoint", [pytest.param(diffrax.DirectAdjoint(), marks=pytest.mark.long), diffrax.ForwardMode()]
+)
 def test_derivatives_forwards_are_those_backwards(adjoint, network, oracle, x64):
     y0, weights = jax.tree.map(jnp.asarray, network)
     direction = jax.tree.map(lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), weights)
@@ -227,7 +231,10 @@ def test_how_far_stability_reaches():
         assert real_stability(solver()) == pytest.approx(reach, abs=1e-4)
 
 
-@pytest.mark.parametrize("solver", [diffrax.Tsit5(), diffrax.Dopri5(), diffrax.Dopri8()])
+@pytest.mark.parametrize(
+    "solver",
+    [diffrax.Tsit5(), *(pytest.param(one, marks=pytest.mark.long) for one in (diffrax.Dopri5(), diffrax.Dopri8()))],
+)
 def test_stiffness_is_the_largest_rate_over_what_the_solver_can_take(solver, x64):
     integrator = Integrator(solver=solver, controller=pid(1e-5))
     term = diffrax.ODETerm(lambda t, y, matrix: matrix @ y)
@@ -242,7 +249,10 @@ def test_stiffness_is_the_largest_rate_over_what_the_solver_can_take(solver, x64
     np.testing.assert_allclose(rate, 200 / real_stability(solver), rtol=1e-2)
 
 
-@pytest.mark.parametrize("solver", [diffrax.Bosh3(), diffrax.HalfSolver(diffrax.Tsit5()), diffrax.ShARK()])
+@pytest.mark.parametrize(
+    "solver",
+    [diffrax.Bosh3(), pytest.param(diffrax.HalfSolver(diffrax.Tsit5()), marks=pytest.mark.long), diffrax.ShARK()],
+)
 def test_a_solver_without_such_stages_sees_no_stiffness(solver):
     assert not stage_pair(solver)
     if not isinstance(solver, diffrax.ShARK):
@@ -383,7 +393,7 @@ def test_a_further_time_changes_no_other():
 def test_a_controller_that_steps_to_given_times_is_recorded():
     stops = jnp.array([0.21, 0.52])
     clipped = diffrax.ClipStepSizeController(pid(1e-3), step_ts=stops)
-    integrator = Integrator(controller=clipped)
+    integrator = Integrator(controller=clipped, max_steps=8)
     slow = diffrax.ODETerm(lambda t, y, args: -0.1 * y)
     run = lambda key: integrate(slow, jnp.asarray(UNIT), jnp.ones(2), integrator=integrator, key=key, draw="steps")[1]
     account = jax.jit(jax.vmap(run))(jax.random.split(jax.random.key(0), 64))

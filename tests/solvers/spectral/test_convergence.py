@@ -21,12 +21,27 @@ def run(equation, grid, u, end, steps, order=4, **options):
     return jax.jit(lambda u: stepper(u))(u)
 
 
+def fourier(grid, seed=0, cutoff=5):
+    """A random field whose mean is zero in double precision, too."""
+    u = jax.jit(lambda key: TruncatedFourier(cutoff)(key, grid))(jax.random.key(seed))
+    return u - jnp.mean(u)
+
+
 def observed_order(errors, steps):
     return -np.diff(np.log(errors)) / np.diff(np.log(steps))
 
 
-@pytest.mark.parametrize("order", [2, 4])
-@pytest.mark.parametrize("name", ["burgers", "kuramoto_sivashinsky", "gray_scott"])
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [
+        ("burgers", 2),
+        pytest.param("burgers", 4, marks=pytest.mark.long),
+        pytest.param("kuramoto_sivashinsky", 2, marks=pytest.mark.long),
+        ("kuramoto_sivashinsky", 4),
+        pytest.param("gray_scott", 2, marks=pytest.mark.long),
+        ("gray_scott", 4),
+    ],
+)
 def test_observed_order(name, order, x64):
     cases = {"burgers": (64, BOX, 0.5, {"nu": 0.1}), "kuramoto_sivashinsky": (32, 32.0, 4.0, {})}
     if name in cases:
@@ -35,14 +50,14 @@ def test_observed_order(name, order, x64):
         u = jnp.sin(BOX * points(grid) / length) + 0.5 * jnp.cos(2 * BOX * points(grid) / length)
     else:
         grid, end, parameters = Grid((24, 24), (1.0, 1.0)), 4.0, {"du": 2e-3, "dv": 1e-3}
-        u = GaussianBlobs(count=3, widths=(0.1, 0.2))(jax.random.key(0), grid)
+        u = jax.jit(lambda key: GaussianBlobs(count=3, widths=(0.1, 0.2))(key, grid))(jax.random.key(0))
     equation, steps = EQUATIONS[name].with_parameters(parameters), np.array([16, 32, 64])
     exact = run(equation, grid, u, end, 1024)
-    errors = [float(jnp.linalg.norm(run(equation, grid, u, end, int(n), order) - exact)) for n in steps]
+    errors = [np.linalg.norm(np.asarray(run(equation, grid, u, end, int(n), order) - exact)) for n in steps]
     assert abs(observed_order(errors, steps)[-1] - order) < 0.2
 
 
-@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("order", [pytest.param(2, marks=pytest.mark.long), 4])
 def test_order_with_forcing_in_space_and_time(order, x64):
     """Manufactured: u = sin(x - t) / 2 solves Burgers' equation with this forcing."""
     forced = Equation("u_t = -u*u_x + nu*u_xx - cos(x - t)/2 + sin(x - t)*cos(x - t)/4 + nu*sin(x - t)/2", {"nu": 0.3})
@@ -101,7 +116,8 @@ def test_taylor_green_vortices_decay_without_moving(x64):
     w = 2 * jnp.sin(2 * x) * jnp.sin(2 * y)
     navier_stokes = EQUATIONS["navier_stokes"].with_parameters({"nu": nu})
     form = discretise(navier_stokes, grid, dealias=2 / 3)
-    assert max(float(jnp.abs(n).max()) for n in form.nonlinear(form.to_spectral(w), 0.0)) < 1e-10
+    nonlinear = jax.jit(lambda w: form.nonlinear(form.to_spectral(w), 0.0))(w)
+    assert max(np.abs(n).max() for n in nonlinear) < 1e-10
     u = run(navier_stokes, grid, w, 2.0, 20)
     np.testing.assert_allclose(u, jnp.exp(-2 * nu * 4 * 2.0) * w, atol=1e-13)
 
@@ -117,7 +133,7 @@ def test_a_kolmogorov_flow_at_rest_reaches_its_laminar_state(x64):
 def test_velocity_of_a_vorticity(x64):
     """`velocity` is divergence-free, has the vorticity as its curl, and is carried by `advect` in Basdevant's form."""
     grid = Grid((24, 24), (BOX, BOX))
-    w = TruncatedFourier(cutoff=3)(jax.random.key(1), grid)
+    w = fourier(grid, 1, cutoff=3)
     terms = ("curl(velocity(w))", "div(velocity(w))", "advect(w)", "div(w*velocity(w))")
     rates = jax.jit(lambda w: [rhs(Equation(f"w_t = {term}", ndim=2), w, grid) for term in terms])
     curl, divergence, advection, flux = rates(w)
@@ -126,11 +142,17 @@ def test_velocity_of_a_vorticity(x64):
     np.testing.assert_allclose(advection, flux, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["advection", "diffusion", "burgers", "kdv", "kuramoto_sivashinsky", "navier_stokes"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("advection", "diffusion", "kdv")),
+        *("burgers", "kuramoto_sivashinsky", "navier_stokes"),
+    ],
+)
 def test_the_mean_is_conserved(name, x64):
     equation = EQUATIONS[name]
     grid = Grid((32,) * equation.ndim, (BOX,) * equation.ndim)
-    u = 0.3 + TruncatedFourier()(jax.random.key(0), grid)
+    u = 0.3 + fourier(grid)
     end = run(equation, grid, u, 0.5, 100)
     assert float(jnp.abs(end - u).max()) > 1e-3
     assert float(end.mean()) == pytest.approx(0.3, abs=1e-14)
@@ -138,14 +160,15 @@ def test_the_mean_is_conserved(name, x64):
 
 def test_inviscid_flow_conserves_energy_and_enstrophy(x64):
     grid = Grid((48, 48), (BOX, BOX))
-    w = TruncatedFourier(cutoff=4)(jax.random.key(0), grid)
+    w = fourier(grid, cutoff=4)
     form = discretise(EQUATIONS["navier_stokes"], grid, {"nu": 0.0}, dealias=2 / 3)
     k2 = sum(k**2 for k in (np.fft.fftfreq(48, 1 / 48)[:, None], np.arange(25)[None]))
     weight = np.where(np.isin(np.arange(25), [0, 24]), 1.0, 2.0)[None]
 
+    @jax.jit
     def invariants(w):
         power = weight * jnp.abs(form.to_spectral(w)[0]) ** 2
-        return np.array([(power / np.where(k2 == 0, np.inf, k2)).sum(), power.sum()])
+        return jnp.stack([(power / np.where(k2 == 0, np.inf, k2)).sum(), power.sum()])
 
     end = run(EQUATIONS["navier_stokes"], grid, w, 1.0, 100, parameters={"nu": 0.0})
     assert float(jnp.abs(end - w).max()) > 0.1
