@@ -23,7 +23,7 @@ def _trigonometric(ndim, modes, channels, batch=2, seed=0):
     return at
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def trigonometric():
     return _trigonometric
 
@@ -37,12 +37,12 @@ def _drawn(build, seed=0):
     return jax.tree.map(lambda a: draw(a) if isinstance(a, jax.ShapeDtypeStruct) else a, module)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def drawn():
     return _drawn
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def noise():
     """Normal numbers of a shape, in the current default precision."""
     return lambda *shape, seed=0: jnp.asarray(

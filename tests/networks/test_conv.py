@@ -15,6 +15,11 @@ from pdejax.networks.layers.convolve import convolve
 from pdejax.networks.layers.scale import PatchUp, RepeatUp, repeat_points
 
 
+def run(layer, x, *grid):
+    """In one program, and the result in NumPy."""
+    return np.asarray(jax.jit(lambda x: layer(x, *grid))(x))
+
+
 def direct(x, weight, periodic, stride=1, dilation=1):
     """The sum over the kernel's points, each the field rolled, or moved with zeros coming in."""
     kernel, y = weight.shape[:-2], 0.0
@@ -46,36 +51,37 @@ CASES = [
 
 
 @pytest.mark.parametrize(("shape", "periodic", "options"), CASES)
-def test_convolution_is_the_direct_sum(shape, periodic, options, noise, key, x64):
+def test_convolution_is_the_direct_sum(shape, periodic, options, noise, drawn, x64):
     options = {"kernel_size": 3, **options}
-    conv = Conv(3, 4, ndim=len(shape), periodic=periodic, key=key, **options)
-    conv = eqx.tree_at(lambda c: c.bias, conv, jnp.arange(4.0))
+    conv = drawn(lambda key: Conv(3, 4, ndim=len(shape), periodic=periodic, key=key, **options))
     x = noise(2, *shape, 3)
     options.pop("kernel_size")
-    expected = direct(np.asarray(x), np.asarray(conv.weight), periodic, **options) + np.arange(4)
-    np.testing.assert_allclose(conv(x), expected, atol=1e-13)
+    expected = direct(np.asarray(x), np.asarray(conv.weight), periodic, **options) + np.asarray(conv.bias)
+    assert np.all(np.asarray(conv.bias) != 0)
+    np.testing.assert_allclose(run(conv, x), expected, atol=1e-13)
 
 
 @pytest.mark.parametrize(("shape", "periodic", "options"), [c for c in CASES if "stride" not in c[2]])
-def test_depthwise_convolution_is_the_direct_sum(shape, periodic, options, noise, key, x64):
+def test_depthwise_convolution_is_the_direct_sum(shape, periodic, options, noise, drawn, x64):
     options = {"kernel_size": 3, **options}
-    conv = Conv(3, 3, ndim=len(shape), periodic=periodic, depthwise=True, key=key, **options)
+    conv = drawn(lambda key: Conv(3, 3, ndim=len(shape), periodic=periodic, depthwise=True, key=key, **options))
     x = noise(2, *shape, 3)
     each = np.asarray(conv.weight) * np.eye(3)
-    expected = direct(np.asarray(x), each, periodic, dilation=options.get("dilation", 1))
-    np.testing.assert_allclose(conv(x), expected, atol=1e-13)
+    expected = direct(np.asarray(x), each, periodic, dilation=options.get("dilation", 1)) + np.asarray(conv.bias)
+    np.testing.assert_allclose(run(conv, x), expected, atol=1e-13)
 
 
 @pytest.mark.parametrize(("shape", "stride", "dilation"), [((9,), 2, 1), ((6, 7), 1, 2), ((5, 5, 6), 2, 2)])
 def test_derivatives_agree_with_differences(shape, stride, dilation, noise, x64):
     x, weight = noise(1, *shape, 2), noise(*(3,) * len(shape), 2, 1)
-    check_grads(lambda *a: convolve(*map(jnp.asarray, a), stride, dilation) ** 2, (x, weight), 1, modes=["fwd", "rev"])
+    square = jax.jit(lambda x, weight: convolve(x, weight, stride, dilation) ** 2)
+    check_grads(square, (x, weight), 1, modes=["fwd", "rev"])
 
 
 @pytest.mark.parametrize("shape", [(9,), (6, 7)])
 def test_second_derivatives_agree_with_differences(shape, noise, x64):
     x, weight = noise(1, *shape, 1), noise(*(3,) * len(shape), 1, 1)
-    check_grads(lambda *a: convolve(*map(jnp.asarray, a), 2) ** 2, (x, weight), 2, modes=["fwd", "rev"])
+    check_grads(jax.jit(lambda x, weight: convolve(x, weight, 2) ** 2), (x, weight), 2, modes=["fwd", "rev"])
 
 
 @pytest.mark.parametrize("shape", [(8,), (6, 8), (4, 4, 4)])
@@ -93,8 +99,8 @@ def test_derivatives_have_the_axes_that_are_fast_in_loops(shape, noise):
 def test_convolution_keeps_the_variance(key, noise):
     x = noise(4, 16, 16, 32)
     for depthwise in (False, True):
-        conv = Conv(32, 32, 3, 2, periodic=(True, True), depthwise=depthwise, key=key)
-        assert 0.85 < float(jnp.var(conv(x))) < 1.15
+        make = lambda key, depthwise=depthwise: Conv(32, 32, 3, 2, periodic=(True, True), depthwise=depthwise, key=key)
+        assert 0.85 < np.var(run(eqx.filter_jit(make)(key), x)) < 1.15
 
 
 def test_mistakes_are_named(key):
@@ -114,20 +120,22 @@ def test_points_are_repeated(fine, noise):
 
 
 @pytest.mark.parametrize("shape", [(8,), (4, 6), (4, 2, 6)])
-def test_the_way_down_and_up_shifts_by_one_coarse_point(shape, noise, key, x64):
+def test_the_way_down_and_up_shifts_by_one_coarse_point(shape, noise, drawn, x64):
     ndim, fine = len(shape), tuple(2 * n for n in shape)
-    down = Conv(2, 3, 3, ndim, periodic=(True,) * ndim, stride=2, key=key)
+    down = drawn(lambda key: Conv(2, 3, 3, ndim, periodic=(True,) * ndim, stride=2, key=key))
     x, axes = noise(2, *fine, 2), tuple(range(1, ndim + 1))
-    np.testing.assert_allclose(down(jnp.roll(x, (2,) * ndim, axes)), jnp.roll(down(x), (1,) * ndim, axes), atol=1e-14)
-    for up in (RepeatUp(3, periodic=(True,) * ndim, key=key), PatchUp(3, 2, ndim, key=key)):
-        y = down(x)
-        shifted = up(jnp.roll(y, (1,) * ndim, axes), fine)
-        np.testing.assert_allclose(shifted, jnp.roll(up(y, fine), (2,) * ndim, axes), atol=1e-14)
+    y, moved = run(down, x), run(down, np.roll(x, (2,) * ndim, axes))
+    np.testing.assert_allclose(moved, np.roll(y, (1,) * ndim, axes), atol=1e-14)
+    ways = (lambda key: RepeatUp(3, periodic=(True,) * ndim, key=key), lambda key: PatchUp(3, 2, ndim, key=key))
+    for up in map(drawn, ways):
+        shifted = run(up, np.roll(y, (1,) * ndim, axes), fine)
+        np.testing.assert_allclose(shifted, np.roll(run(up, y, fine), (2,) * ndim, axes), atol=1e-14)
 
 
-def test_patches_are_a_transposed_convolution(noise, key, x64):
-    up, x = PatchUp(3, 2, 2, key=key), noise(2, 4, 5, 3)
+def test_patches_are_a_transposed_convolution(noise, drawn, x64):
+    up, x = drawn(lambda key: PatchUp(3, 2, 2, key=key)), noise(2, 4, 5, 3)
     weight = np.asarray(up.linear.weight).reshape(3, 2, 2, 2)
-    expected = np.einsum("bxyi,ipqo->bxpyqo", x, weight).reshape(2, 8, 10, 2)
-    np.testing.assert_allclose(up(x, (8, 10)), expected, atol=1e-14)
-    np.testing.assert_allclose(up(x, (7, 9)), expected[:, :7, :9], atol=1e-14)
+    bias = np.asarray(up.linear.bias).reshape(1, 2, 1, 2, 2)
+    expected = (np.einsum("bxyi,ipqo->bxpyqo", x, weight) + bias).reshape(2, 8, 10, 2)
+    np.testing.assert_allclose(run(up, x, (8, 10)), expected, atol=1e-14)
+    np.testing.assert_allclose(run(up, x, (7, 9)), expected[:, :7, :9], atol=1e-14)

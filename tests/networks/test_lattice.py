@@ -1,3 +1,5 @@
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -21,33 +23,57 @@ KINDS = {
 every_kind = pytest.mark.parametrize(("ndim", "options"), KINDS.values(), ids=KINDS)
 
 
+@eqx.filter_jit
 def make(key, ndim, channels=2, **options):
     return GaussianLattice(channels, BOX[:ndim], **{"overlap": 1.3, "scale": 1.0} | options, key=key)
 
 
 def uneven(ndim):
     """A grid with other slabs mixed up, and points outside of space."""
-    first = jnp.array([1.9, 0.02, 0.7, 1.1, 1.4])
-    space = [jnp.linspace(low - 0.1, high + 0.17, n) for (low, high), n in zip(BOX[1:ndim], (4, 3), strict=False)]
-    return TensorGrid((first, *space))
+    first = np.array([1.9, 0.02, 0.7, 1.1, 1.4])
+    space = [np.linspace(low - 0.1, high + 0.17, n) for (low, high), n in zip(BOX[1:ndim], (4, 3), strict=False)]
+    return TensorGrid(tuple(map(on_device, (first, *space))))
+
+
+def on_device(array):
+    """In the current default precision."""
+    return jnp.asarray(array, jnp.result_type(float))
 
 
 def jitted(function, *args):
     return jax.jit(function, compiler_options=QUICK)(*args)
 
 
+@functools.partial(jax.jit, compiler_options=QUICK)
+def compiled(field, points):
+    return field(points)
+
+
+def value_of(field, points):
+    return np.asarray(compiled(field, points))
+
+
+@functools.partial(jax.jit, static_argnums=2, compiler_options=QUICK)
+def compiled_jet(field, points, orders):
+    return field.jet(points, orders)
+
+
+def jet_of(field, points, orders):
+    return jax.tree.map(np.asarray, compiled_jet(field, points, orders))
+
+
 def assert_close(a, b, tolerance=1e-12):
     for order in b:
-        np.testing.assert_allclose(a[order], b[order], rtol=0, atol=tolerance * float(jnp.max(jnp.abs(b[order]))))
+        np.testing.assert_allclose(a[order], b[order], rtol=0, atol=tolerance * np.max(np.abs(b[order])))
 
 
 def image_sum(field, points):
     """The Gaussians of each point's slab, each with its images, added up one by one."""
-    parts = [np.asarray(x).reshape(field.slabs, -1, x.shape[-1]) for x in field.gaussians()]
+    parts = [np.asarray(x).reshape(field.slabs, -1, x.shape[-1]) for x in jitted(lambda f: f.gaussians(), field)]
     centres, widths, weights = (x[np.searchsorted(np.asarray(field.edges)[1:-1], points[:, 0])] for x in parts)
     product = np.ones(centres.shape[:2])
     for i, rule in enumerate(field.rules):
-        x = np.asarray(rule.place(points[:, i]))[:, None]
+        x = np.asarray(rule.place(jnp.asarray(points[:, i])))[:, None]
         terms = [
             s * np.exp(-(((x - np.asarray(c)) / widths[..., i]) ** 2) / 2)
             for s, c in rule.images(jnp.asarray(centres[..., i]))
@@ -58,54 +84,59 @@ def image_sum(field, points):
 
 @every_kind
 def test_a_lattice_is_the_sum_of_its_gaussians(ndim, options, key, x64):
-    field, points = make(key, ndim, **options), uneven(ndim).points()
-    expected = image_sum(field, points)
-    np.testing.assert_allclose(jitted(lambda f, x: f(x), field, points), expected, atol=1e-13)
-    np.testing.assert_allclose(jitted(lambda f, x: f(x), field, uneven(ndim)), expected, atol=1e-13)
+    field, grid = make(key, ndim, **options), uneven(ndim)
+    by_points, by_grid = jitted(lambda f, x: (f(x.points()), f(x)), field, grid)
+    expected = image_sum(field, np.asarray(grid.points()))
+    np.testing.assert_allclose(by_points, expected, atol=1e-13)
+    np.testing.assert_allclose(by_grid, expected, atol=1e-13)
 
 
 @every_kind
 def test_derivatives_are_those_of_nested_differentiation(ndim, options, key, x64):
     field, grid, orders = make(key, ndim, **options), uneven(ndim), ORDERS[ndim]
-    truth = jitted(lambda f, x: nested_jet(f, x, orders), field, grid.points())
-    assert_close(jitted(lambda f, x: f.jet(x, orders), field, grid), truth)
-    assert_close(jitted(lambda f, x: f.jet(x, orders), field, grid.points()), truth)
+    of = lambda f, x: (nested_jet(f, x.points(), orders), f.jet(x, orders), f.jet(x.points(), orders))
+    truth, by_grid, by_points = jitted(of, field, grid)
+    assert_close(by_grid, truth)
+    assert_close(by_points, truth)
 
 
 def test_each_point_is_in_its_own_slab(key, x64):
     field = make(key, 2, counts=(3, 4), slabs=4)
     assert field.slabs == 4
     for number in range(4):
-        inside = jnp.array([[0.5 * number + 1e-9, 0.3], [0.5 * number + 0.5, -0.7]])
-        alone = eqx.tree_at(lambda f: f.weights, field, field.weights.at[number].set(0))
-        np.testing.assert_array_equal(alone(inside), 0)
-        assert np.all(np.asarray(alone(inside + jnp.array([[0.5, 0.0]]))) != 0) or number == 3
-    outside = field(jnp.array([[-0.1, 0.3], [2.1, 0.3]]))
-    first, last = (
-        field.slab(i).at_points(field.rules, jnp.array([[t, 0.3]]), [(0, 0)])[0] for i, t in ((0, -0.1), (3, 2.1))
-    )
-    np.testing.assert_allclose(outside, jnp.concatenate([first, last]), atol=1e-13)
+        inside = np.array([[0.5 * number + 1e-9, 0.3], [0.5 * number + 0.5, -0.7]])
+        others = np.arange(4) != number
+        alone = eqx.tree_at(
+            lambda f: f.weights, field, jnp.asarray(np.asarray(field.weights) * others[:, None, None, None])
+        )
+        np.testing.assert_array_equal(value_of(alone, inside), 0)
+        assert np.all(value_of(alone, inside + np.array([0.5, 0.0])) != 0) or number == 3
+    outside = value_of(field, np.array([[-0.1, 0.3], [2.1, 0.3]]))
+    alone = lambda f, i, t: f.slab(i).at_points(f.rules, jnp.array([[t, 0.3]]), [(0, 0)])[0]
+    ends = jitted(lambda f: [alone(f, i, t) for i, t in ((0, -0.1), (3, 2.1))], field)
+    np.testing.assert_allclose(outside, np.concatenate(ends), atol=1e-13)
 
 
 def test_slabs_that_are_not_used_are_empty(key, x64):
     field = make(key, 2, counts=(3, 4), slabs=4)
     field = eqx.tree_at(lambda f: f.edges, field, jnp.array([0.0, 0.7, 2.0, 2.0, 2.0]))
     used = eqx.tree_at(lambda f: f.weights, field, field.weights.at[2:].set(jnp.nan))
-    assert np.isfinite(used(TensorGrid((jnp.array([0.0, 0.7, 0.71, 2.0]), jnp.linspace(-1.0, 1.0, 5))))).all()
+    grid = TensorGrid((jnp.array([0.0, 0.7, 0.71, 2.0]), on_device(np.linspace(-1.0, 1.0, 5))))
+    assert np.isfinite(value_of(used, grid)).all()
 
 
 @pytest.mark.parametrize("overlap", [1.3, 4.0])
 def test_periods_and_parities_hold_exactly(overlap, key, x64):
     options = {"counts": (3, 6, 4), "slabs": 2, "periodic": (False, True, False), "parity": ("none", "odd", "even")}
     field, orders = make(key, 3, overlap=overlap, **options), ((0, 0, 0), (0, 1, 0), (0, 0, 1))
-    x = jax.random.uniform(key, (20, 3), minval=-0.5, maxval=0.5)
-    value = field.jet(x, orders)
-    assert_close(field.jet(x + jnp.array([[0.0, 2.0, 0.0]]), orders), value)
-    turned = field.jet(x * jnp.array([[1.0, -1.0, -1.0]]), orders)
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 3))
+    value = jet_of(field, x, orders)
+    assert_close(jet_of(field, x + np.array([0.0, 2.0, 0.0]), orders), value)
+    turned = jet_of(field, x * np.array([1.0, -1.0, -1.0]), orders)
     assert_close({o: s * turned[o] for o, s in zip(orders, (-1.0, 1.0, 1.0), strict=True)}, value)
     # where a period ends nothing jumps
-    ends = field.jet(jnp.array([[0.3, 1.0 - 1e-15, 0.1], [0.3, 1.0, 0.1]]), orders)
-    size = float(jnp.max(jnp.abs(ends[0, 1, 0])))
+    ends = jet_of(field, np.array([[0.3, 1.0 - 1e-15, 0.1], [0.3, 1.0, 0.1]]), orders)
+    size = np.max(np.abs(ends[0, 1, 0]))
     np.testing.assert_allclose(ends[0, 0, 0], 0, atol=1e-12 * size)
     np.testing.assert_allclose(ends[0, 1, 0][0], ends[0, 1, 0][1], atol=1e-12 * size)
 
@@ -116,14 +147,19 @@ def test_wide_gaussians_hold_constants_and_lines(key, x64):
     assert not make(key, 2, counts=(4, 5)).wide
     assert field.centres[0].shape == (2, 6)
     assert field.weights.shape == (2, 6, 5, 1)
-    t = jnp.linspace(1.0, 2.0, 30)
-    slab = field.slab(1)
-    wide = field.rules[0].factor(t, slab.centres[0][-2:], slab.widths[0][-2:], 0)[0]
-    np.testing.assert_array_equal(slab.centres[0][-2:], [1.0, 2.0])
-    np.testing.assert_array_equal(slab.widths[0][-2:], [10.0, 10.0])
-    for target, miss in ((jnp.ones(30), 1e-3), (t - 1.5, 1e-2)):
-        found = jnp.linalg.lstsq(wide, target)[0]
-        assert float(jnp.max(jnp.abs(wide @ found - target))) < 4 * miss
+    t = np.linspace(1.0, 2.0, 30)
+
+    def last_two(field, t):
+        slab = field.slab(1)
+        centres, widths = slab.centres[0][-2:], slab.widths[0][-2:]
+        return field.rules[0].factor(t, centres, widths, 0)[0], centres, widths
+
+    wide, centres, widths = map(np.asarray, jitted(last_two, field, t))
+    np.testing.assert_array_equal(centres, [1.0, 2.0])
+    np.testing.assert_array_equal(widths, [10.0, 10.0])
+    for target, miss in ((np.ones(30), 1e-3), (t - 1.5, 1e-2)):
+        found = np.linalg.lstsq(wide, target)[0]
+        assert np.max(np.abs(wide @ found - target)) < 4 * miss
 
 
 @pytest.mark.parametrize("beyond", [0, 1, 2])
@@ -151,44 +187,44 @@ def test_few_centres_stay_inside_or_around(count):
 def test_under_jit_vmap_and_grad(key, x64):
     options = {"counts": (3, 4), "slabs": 2, "channels": 1}
     field, points = make(key, 2, **options), uneven(2).points()
-    np.testing.assert_allclose(jitted(lambda f, x: f(x), field, points), field(points), atol=1e-14)
-    many = eqx.filter_vmap(lambda k: make(k, 2, **options))(jax.random.split(key, 2))
-    both = eqx.filter_vmap(lambda f: f(points))(many)
-    np.testing.assert_allclose(both[0], make(jax.random.split(key, 2)[0], 2, **options)(points), atol=1e-14)
-    one_by_one = jax.vmap(lambda x: field(x[None])[0])(points)
-    np.testing.assert_allclose(one_by_one, field(points), atol=1e-14)
+    eager = field(points)
+    np.testing.assert_allclose(value_of(field, points), eager, atol=1e-14)
+    keys = jax.random.split(key, 2)
+    many = eqx.filter_jit(eqx.filter_vmap(lambda k: make(k, 2, **options)))(keys)
+    both = np.asarray(eqx.filter_jit(eqx.filter_vmap(lambda f: f(points)))(many))
+    np.testing.assert_allclose(both[0], value_of(make(keys[0], 2, **options), points), atol=1e-14)
+    one_by_one = jitted(lambda f, x: jax.vmap(lambda x: f(x[None])[0])(x), field, points)
+    np.testing.assert_allclose(one_by_one, eager, atol=1e-14)
 
     value = lambda f, points: jnp.sum(jnp.square(f.jet(points, ((0, 0), (0, 2)))[0, 2]))
-    loss = lambda f: value(f, points)
-    slope = eqx.filter_jit(eqx.filter_grad(loss))(field)
+    loss = eqx.filter_jit(lambda f: value(f, points))
+    slope, on_grid = eqx.filter_jit(lambda f: [eqx.filter_grad(value)(f, x) for x in (points, uneven(2))])(field)
+    parts = lambda f: (f.weights, f.centres[1])
+    slopes = list(map(np.asarray, parts(slope)))
     step = lambda s: eqx.tree_at(
-        lambda f: (f.weights, f.centres[1]),
-        field,
-        (field.weights + s * slope.weights, field.centres[1] + s * slope.centres[1]),
+        parts, field, [jnp.asarray(a + s * d) for a, d in zip(map(np.asarray, parts(field)), slopes, strict=True)]
     )
-    square = float(jnp.sum(slope.weights**2) + jnp.sum(slope.centres[1] ** 2))
+    square = sum(np.sum(d**2) for d in slopes)
     s = 1e-6 / square**0.5
     np.testing.assert_allclose((loss(step(s)) - loss(step(-s))) / (2 * s), square, rtol=1e-6)
-    on_grid = eqx.filter_jit(eqx.filter_grad(lambda f: value(f, uneven(2))))(field)
-    np.testing.assert_allclose(
-        on_grid.weights, slope.weights, rtol=1e-9, atol=1e-9 * float(jnp.max(jnp.abs(slope.weights)))
-    )
+    np.testing.assert_allclose(on_grid.weights, slope.weights, rtol=1e-9, atol=1e-9 * np.max(np.abs(slope.weights)))
 
 
 def test_in_single_precision(key):
     field = make(key, 2, counts=(4, 6), slabs=2, periodic=(False, True))
     assert {x.dtype for x in jax.tree.leaves(field)} == {jnp.dtype("float32")}
-    value = jitted(lambda f, x: f.jet(x, ORDERS[2]), field, uneven(2))
+    value = jet_of(field, uneven(2), ORDERS[2])
     assert value[0, 0].dtype == jnp.float32
-    assert_close(value, jitted(lambda f, x: f.jet(x, ORDERS[2]), field, uneven(2).points()), 1e-5)
+    assert_close(value, jet_of(field, uneven(2).points(), ORDERS[2]), 1e-5)
 
 
 def test_a_lattice_is_built_by_name(key, x64):
     spec = {"kind": "gaussian_lattice", "counts": [3, 4], "slabs": 2}
-    field = build("field", spec, channels=1, box=BOX[:2], periodic=(False, True), parity=("none", "even"), key=key)
+    options = {"channels": 1, "box": BOX[:2], "periodic": (False, True), "parity": ("none", "even")}
+    field = eqx.filter_jit(build)("field", spec, **options, key=key)
     assert isinstance(field, GaussianLattice)
     assert field.slabs == 2
-    np.testing.assert_array_equal(field(uneven(2)), 0)  # no weights at first
+    np.testing.assert_array_equal(value_of(field, uneven(2)), 0)  # no weights at first
 
 
 @pytest.mark.parametrize(

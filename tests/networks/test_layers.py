@@ -13,67 +13,67 @@ from pdejax.networks.layers.padding import crop_bounded, pad_bounded
 from pdejax.networks.layers.skip import make_skip
 
 
-def test_linear_is_a_matrix_product_at_every_point(key, x64):
-    layer = eqx.tree_at(lambda layer: layer.bias, Linear(3, 5, key=key), jnp.arange(5.0))
-    x = jax.random.normal(key, (2, 4, 6, 3))
-    np.testing.assert_allclose(layer(x), np.einsum("bxyi,io->bxyo", x, layer.weight) + np.arange(5), atol=1e-14)
-    assert layer(x[0, 0, 0]).shape == (5,)
+def test_linear_is_a_matrix_product_at_every_point(drawn, noise, x64):
+    layer = drawn(lambda key: Linear(3, 5, key=key))
+    x = noise(2, 4, 6, 3)
+    y, one = jax.jit(lambda x: (layer(x), layer(x[0, 0, 0])))(x)
+    np.testing.assert_allclose(y, np.einsum("bxyi,io->bxyo", x, layer.weight) + np.asarray(layer.bias), atol=1e-14)
+    assert one.shape == (5,)
 
 
-def test_derivatives_of_a_narrowing_linear_map(key, x64):
+def test_derivatives_of_a_narrowing_linear_map(drawn, noise, x64):
     # its weight's gradient is computed transposed; forward, reverse, second derivatives and vmap must not notice
-    layer = Linear(5, 2, key=key)
-    x, g, v = (
-        jax.random.normal(k, s) for k, s in zip(jax.random.split(key, 3), [(3, 7, 5), (3, 7, 2), (5, 2)], strict=True)
-    )
+    layer = drawn(lambda key: Linear(5, 2, key=key))
+    x, g, v = (noise(*shape, seed=seed) for seed, shape in enumerate([(3, 7, 5), (3, 7, 2), (5, 2)]))
     run = lambda w, x: jnp.sum(g[: x.shape[0]] * eqx.tree_at(lambda n: n.weight, layer, w)(x) ** 2)
-    plain = lambda w, x: jnp.sum(g[: x.shape[0]] * (x @ w) ** 2)
+    plain = lambda w, x: jnp.sum(g[: x.shape[0]] * (x @ w + layer.bias[None, None]) ** 2)
     per_sample = lambda f: jax.vmap(jax.grad(lambda w, x: f(w, x[None])), (None, 0))(layer.weight, x)
     second = lambda f: jax.jvp(jax.grad(lambda w: f(w, x)), (layer.weight,), (v,))
-    for a, b in ((second(run), second(plain)), (per_sample(run), per_sample(plain))):
+    for a, b in jax.jit(lambda: [(second(run), second(plain)), (per_sample(run), per_sample(plain))])():
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["gelu", "gelu_exact"])
 def test_gelu_and_its_derivatives(name, x64):
-    x = jnp.linspace(-4, 4, 33)
-    cdf = jnp.array([0.5 * (1 + math.erf(v / 2**0.5)) for v in x])
+    x = np.linspace(-4, 4, 33)
+    cdf = np.array([0.5 * (1 + math.erf(v / 2**0.5)) for v in x])
     tolerance = 1e-12 if name == "gelu_exact" else 3e-3
     f = activation(name)
-    np.testing.assert_allclose(f(x), x * cdf, atol=tolerance)
-    slope = cdf + x * jnp.exp(-(x**2) / 2) / (2 * jnp.pi) ** 0.5
-    np.testing.assert_allclose(jax.vmap(jax.grad(f))(x), slope, atol=tolerance)
-    np.testing.assert_allclose(jax.jvp(f, (x,), (jnp.ones(33),))[1], slope, atol=tolerance)
+    value, *slopes = jax.jit(lambda x: (f(x), jax.vmap(jax.grad(f))(x), jax.jvp(f, (x,), (jnp.ones(33),))[1]))(x)
+    np.testing.assert_allclose(value, x * cdf, atol=tolerance)
+    for slope in slopes:
+        np.testing.assert_allclose(slope, cdf + x * np.exp(-(x**2) / 2) / (2 * np.pi) ** 0.5, atol=tolerance)
 
 
-def test_linear_and_channel_mlp_keep_the_variance(key):
-    x = jax.random.normal(key, (1000, 64))
-    assert 0.85 < float(jnp.var(Linear(64, 32, key=key)(x))) < 1.15
-    assert 0.7 < float(jnp.mean(ChannelMLP(64, 64, 128, key=key)(x) ** 2)) < 1.2
+def test_linear_and_channel_mlp_keep_the_variance(key, noise):
+    x = noise(1000, 64)
+    linear, mlp = jax.jit(lambda key: (Linear(64, 32, key=key)(x), ChannelMLP(64, 64, 128, key=key)(x)))(key)
+    assert 0.85 < np.var(linear) < 1.15
+    assert 0.7 < np.mean(np.asarray(mlp) ** 2) < 1.2
 
 
 @pytest.mark.parametrize("groups", [1, 2, 6])
-def test_group_norm_matches_its_definition(groups, key, x64):
-    x = 3 + 2 * jax.random.normal(key, (2, 5, 7, 6))
-    y = np.asarray(GroupNorm(6, groups, epsilon=0.0)(x)).reshape(2, 35, groups, -1)
+def test_group_norm_matches_its_definition(groups, noise, x64):
+    x = 3 + 2 * np.asarray(noise(2, 5, 7, 6))
+    y = np.asarray(jax.jit(lambda x: GroupNorm(6, groups, epsilon=0.0)(x))(x)).reshape(2, 35, groups, -1)
     z = np.asarray(x).reshape(2, 35, groups, -1)
     expected = (z - z.mean((1, 3), keepdims=True)) / z.std((1, 3), keepdims=True)
     np.testing.assert_allclose(y, expected, atol=1e-13)
 
 
-def test_norms_know_no_batch_mates(key):
-    x = jax.random.normal(key, (3, 8, 4))
-    for kind in ("none", "instance", "group"):
-        norm = make_norm(kind, 4)
-        np.testing.assert_allclose(norm(x)[:1], norm(x[:1]), atol=1e-6)
+def test_norms_know_no_batch_mates(noise):
+    norms = [make_norm(kind, 4) for kind in ("none", "instance", "group")]
+    for together, alone in jax.jit(lambda x: [(norm(x)[:1], norm(x[:1])) for norm in norms])(noise(3, 8, 4)):
+        np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
-def test_film_scales_and_shifts(key, x64):
-    film = FiLM(3, 4, key=key)
-    x, embedding = jax.random.normal(key, (2, 5, 6, 4)), jax.random.normal(key, (2, 3))
-    scale, shift = np.split(np.asarray(embedding @ film.linear.weight), 2, -1)
+def test_film_scales_and_shifts(drawn, noise, x64):
+    film = drawn(lambda key: FiLM(3, 4, key=key))
+    x, embedding = noise(2, 5, 6, 4), noise(2, 3)
+    affine = np.asarray(embedding) @ np.asarray(film.linear.weight) + np.asarray(film.linear.bias)
+    scale, shift = np.split(affine, 2, -1)
     expected = np.asarray(x) * (1 + scale[:, None, None]) + shift[:, None, None]
-    np.testing.assert_allclose(film(x, embedding), expected, atol=1e-14)
+    np.testing.assert_allclose(jax.jit(lambda *a: film(*a))(x, embedding), expected, atol=1e-14)
 
 
 def test_skips_are_the_identity_but_for_the_linear_one(key):
@@ -95,15 +95,19 @@ def test_coordinates_are_smooth_across_periodic_ends_and_reach_both_bounded_ones
     np.testing.assert_allclose(coordinates((4, 5), ("fraction", "none"), jnp.float32)[:, 2, 0], [0, 0.25, 0.5, 0.75])
 
 
-def test_padding_adds_zeros_beyond_bounded_axes_only(key):
-    x = jax.random.normal(key, (2, 8, 10, 3))
-    padded = pad_bounded(x, 1 / 3, (True, False))
+def test_padding_adds_zeros_beyond_bounded_axes_only(noise):
+    def there_and_back(x):
+        padded = pad_bounded(x, 1 / 3, (True, False))
+        return padded, crop_bounded(padded, (8, 10), (True, False))
+
+    x = noise(2, 8, 10, 3)
+    padded, back = jax.jit(there_and_back)(x)
     assert padded.shape == (2, 8, 12, 3)
-    assert float(jnp.sum(jnp.abs(padded))) == pytest.approx(float(jnp.sum(jnp.abs(x))), rel=1e-6)
-    np.testing.assert_array_equal(crop_bounded(padded, (8, 10), (True, False)), x)
+    assert np.sum(np.abs(padded)) == pytest.approx(np.sum(np.abs(x)), rel=1e-6)
+    np.testing.assert_array_equal(back, x)
 
 
 @pytest.mark.parametrize("n", [43, 71, 211])
 def test_padded_period_is_the_same_on_grids_that_share_the_ends(n):
-    padded = pad_bounded(jnp.zeros((1, n, 1)), 1 / 7, (False,))
+    padded = jax.eval_shape(lambda x: pad_bounded(x, 1 / 7, (False,)), jax.ShapeDtypeStruct((1, n, 1), jnp.float32))
     assert padded.shape[1] / (n - 1) == pytest.approx(8 / 7)

@@ -1,5 +1,6 @@
 import dataclasses
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from pdejax.core import build
 from pdejax.data import Batch
 from pdejax.methods import DataCard
 
-NETWORK = {"kind": "fno", "modes": 4, "width": 8, "depth": 2}
+NETWORK = {"kind": "fno", "modes": 2, "width": 8, "depth": 1}
 
 
 @dataclasses.dataclass
@@ -48,22 +49,22 @@ class SineFeed:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def feed():
     return SineFeed
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def card():
     statistics = {"mean": [0.0], "std": [0.7], "rms_delta": [0.3], "parameter_mean": [], "parameter_std": []}
     return DataCard((16,), (1.0,), 0.1, ("u",), (), statistics)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def method():
     return build("method", {"kind": "supervised", "input_noise": 0.01})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def model(method, card):
-    return method.build(NETWORK, card, key=jax.random.key(1))
+    return eqx.filter_jit(lambda key: method.build(NETWORK, card, key=key))(jax.random.key(1))

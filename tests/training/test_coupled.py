@@ -149,8 +149,13 @@ def run(*args, devices=2, updates=4, **kwargs):
 
 def first_batch():
     feed = FlowFeed()
-    batch = feed.fetch(jnp.asarray(feed.arrays), jnp.arange(BATCH, dtype=jnp.int32))
-    return batch, jax.vmap(lambda row: jax.random.fold_in(jax.random.key(7), row))(batch.row)
+
+    @jax.jit
+    def fetch(arrays, item):
+        batch = feed.fetch(arrays, item)
+        return batch, jax.vmap(lambda row: jax.random.fold_in(jax.random.key(7), row))(batch.row)
+
+    return fetch(feed.arrays, np.arange(BATCH, dtype=np.int32))
 
 
 def close(a, b, tolerance):
@@ -166,7 +171,7 @@ def test_protocols_are_told_by_what_a_method_has(method):
 # coupled samples
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "soap", "lbfgs"])
+@pytest.mark.parametrize("optimiser", ["adamw", *(pytest.param(o, marks=pytest.mark.long) for o in ("soap", "lbfgs"))])
 def test_one_and_two_devices_train_the_same(method, model, optimiser):
     make = lambda: build_optimiser(TrainSettings(STEPS, 1e-2, "constant", optimiser=optimiser, clip=None))
     both = [run(method, model, devices=n, updates=3, optimiser=make()) for n in (1, 2)]
@@ -176,15 +181,17 @@ def test_one_and_two_devices_train_the_same(method, model, optimiser):
     close(one.params, two.params, 1e-10)
 
 
-def gradient(method, model, batch, keys):
-    return jax.jit(jax.grad(lambda model: jnp.mean(method.loss(model, batch, keys)[0])))(model)
+def gradient(method, model, *pairs):
+    """Of the mean loss, for each pair of a batch and its keys of the same sizes."""
+    of = jax.jit(jax.grad(lambda model, batch, keys: jnp.mean(method.loss(model, batch, keys)[0])))
+    return [jax.tree.map(np.asarray, of(model, *pair)) for pair in pairs]
 
 
 def test_gradients_are_those_of_one_solve_of_the_whole_batch(method, model):
     """Plain descent with rate 1 leaves the gradient in the parameters."""
     batch, keys = first_batch()
     state, metrics = run(method, model, optimiser=GradientDescent(optax.sgd(1.0)), updates=1)
-    expected = jax.tree.map(jnp.subtract, model, gradient(method, model, batch, keys))
+    expected = jax.tree.map(np.subtract, model, *gradient(method, model, (batch, keys)))
     close(state.params, expected, 1e-10)
     # on its own the easy half, which one of the devices holds, would take fewer steps
     half = jax.tree.map(lambda x: x[: BATCH // 2], (batch, keys))
@@ -192,18 +199,16 @@ def test_gradients_are_those_of_one_solve_of_the_whole_batch(method, model):
     assert metrics["steps"][0] == of(batch, keys) > of(*half)
 
 
-def test_micro_batches_are_solves_of_their_own(method, model):
+@pytest.mark.parametrize("devices", [pytest.param(1, marks=pytest.mark.long), 2])
+def test_micro_batches_are_solves_of_their_own(method, model, devices):
     batch, keys = first_batch()
     parts = [jax.tree.map(lambda x, i=i: x[i::2], (batch, keys)) for i in (0, 1)]
-    grads = [gradient(method, model, *part) for part in parts]
-    expected = jax.tree.map(lambda p, a, b: p - (a + b) / 2, model, *grads)
-    for devices in (1, 2):
-        optimiser = GradientDescent(optax.sgd(1.0))
-        state, _ = run(method, model, devices=devices, optimiser=optimiser, updates=1, accumulate=2)
-        close(state.params, expected, 1e-10)
+    expected = jax.tree.map(lambda p, a, b: np.asarray(p) - (a + b) / 2, model, *gradient(method, model, *parts))
+    state, _ = run(method, model, devices=devices, optimiser=GradientDescent(optax.sgd(1.0)), updates=1, accumulate=2)
+    close(state.params, expected, 1e-10)
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_devices_exchange_nothing_of_the_size_of_a_batch(method, model, accumulate):
     update, arguments = start(method, model, 2, accumulate=accumulate)
     text = update.lower(*arguments, items(2, 0, 3)).compile().as_text()
@@ -224,7 +229,10 @@ def test_a_loss_that_is_not_coupled_sees_the_part_of_a_device(model):
 
 @pytest.mark.parametrize(
     ("check_vma", "error", "words"),
-    [(True, TypeError, "while_loop body function carry"), (False, ValueError, "Closure-converted function called")],
+    [
+        (True, TypeError, "while_loop body function carry"),
+        pytest.param(False, ValueError, "Closure-converted function called", marks=pytest.mark.long),
+    ],
 )
 def test_an_adaptive_solve_cannot_be_differentiated_inside_shard_map(model, check_vma, error, words):
     """Should this fail, JAX or Diffrax has learned it, and coupled methods may not need an arrangement of their own."""
@@ -262,7 +270,7 @@ def test_the_scheduled_weight_is_the_one_that_trains(method, model):
     state = eqx.tree_at(lambda s: s.step, state, Layout.over(2).replicate(np.int32(5)))
     after, _ = update(state, *rest, items(2, 0, 1))
     fixed = FlowMethod(weight=expected_weights([5])[0])
-    close(after.params, jax.tree.map(jnp.subtract, model, gradient(fixed, model, *first_batch())), 1e-10)
+    close(after.params, jax.tree.map(np.subtract, model, *gradient(fixed, model, first_batch())), 1e-10)
 
 
 def lines(folder):
@@ -270,7 +278,7 @@ def lines(folder):
     return [{k: v for k, v in line.items() if k not in ("time", "samples_per_second")} for line in found]
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("float64", marks=pytest.mark.long)])
 def test_a_run_that_was_cut_continues_bit_for_bit(method, model, precision, tmp_path):
     class Interrupting(FlowFeed):
         def next(self, state):

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -27,6 +28,13 @@ def _losses(folder):
 
 def _evaluator(model):
     return {"valid/loss": float(np.sum(np.abs(np.asarray(jax.tree.leaves(model.network)[0]))))}
+
+
+@pytest.fixture(scope="module")
+def whole(method, model, feed, tmp_path_factory):
+    """What others are compared with or go on from: a training that nothing disturbs, and its folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    return train(method, model, feed(), SETTINGS, folder, evaluators=[_evaluator], show=False), folder
 
 
 def _same(a, b):
@@ -55,8 +63,8 @@ def test_loss_falls_and_everything_is_recorded(method, model, feed, tmp_path):
     assert any((tmp_path / "tensorboard").iterdir())
 
 
-def test_a_signal_saves_and_the_same_command_continues_bit_for_bit(method, model, feed, tmp_path):
-    whole = train(method, model, feed(), SETTINGS, tmp_path / "whole", evaluators=[_evaluator], show=False)
+def test_a_signal_saves_and_the_same_command_continues_bit_for_bit(method, model, feed, whole, tmp_path):
+    trained, folder = whole
 
     class Interrupting(feed):
         def next(self, state):
@@ -68,8 +76,8 @@ def test_a_signal_saves_and_the_same_command_continues_bit_for_bit(method, model
         train(method, model, Interrupting(), SETTINGS, tmp_path / "cut", evaluators=[_evaluator], show=False)
     assert _checkpoints(tmp_path / "cut")[-1] == 15
     again = train(method, model, feed(), SETTINGS, tmp_path / "cut", evaluators=[_evaluator], show=False)
-    _same(whole, again)
-    assert _losses(tmp_path / "cut") == _losses(tmp_path / "whole")
+    _same(trained, again)
+    assert _losses(tmp_path / "cut") == _losses(folder)
 
 
 def _checkpoints(folder):
@@ -98,28 +106,28 @@ def test_every_due_checkpoint_is_kept_even_if_the_one_before_is_still_written(me
     assert 20 in _checkpoints(tmp_path)  # the largest of the values at 0, 10, 20, 30
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_written_again(method, model, feed, tmp_path):
-    train(method, model, feed(), SETTINGS, tmp_path / "whole", show=False)
-    whole = train(method, model, feed(), SETTINGS, tmp_path / "damaged", show=False)
-    shutil.rmtree(tmp_path / "damaged/checkpoints/30/state")
-    again = train(method, model, feed(), SETTINGS, tmp_path / "damaged", show=False)
-    _same(whole, again)
-    assert _losses(tmp_path / "damaged") == _losses(tmp_path / "whole")
-    assert (tmp_path / "damaged/checkpoints/30/state").exists()
+def test_a_damaged_checkpoint_is_passed_over_and_written_again(method, model, feed, whole, tmp_path):
+    trained, folder = whole
+    damaged = shutil.copytree(folder, tmp_path / "damaged")
+    shutil.rmtree(damaged / "checkpoints/30/state")
+    again = train(method, model, feed(), SETTINGS, damaged, evaluators=[_evaluator], show=False)
+    _same(trained, again)
+    assert _losses(damaged) == _losses(folder)
+    assert (damaged / "checkpoints/30/state").exists()
 
 
-def test_a_checkpoint_of_another_network_is_explained(method, model, card, feed, tmp_path):
-    train(method, model, feed(), SETTINGS, tmp_path, show=False)
-    wider = method.build({"kind": "fno", "modes": 4, "width": 10, "depth": 2}, card, key=jax.random.key(1))
+def test_a_checkpoint_of_another_network_is_explained(method, card, feed, whole, tmp_path):
+    folder = shutil.copytree(whole[1], tmp_path / "other")
+    network = {"kind": "fno", "modes": 2, "width": 10, "depth": 1}
+    wider = eqx.filter_jit(lambda key: method.build(network, card, key=key))(jax.random.key(1))
     with pytest.raises(ValueError, match="checkpoint 30 does not fit this model and optimiser"):
-        train(method, wider, feed(), SETTINGS, tmp_path, show=False)
+        train(method, wider, feed(), SETTINGS, folder, show=False)
 
 
-def test_a_nan_stops_the_run_and_keeps_the_last_good_state(method, model, feed, tmp_path):
+def test_a_nan_stops_the_run_and_keeps_the_last_good_state(method, model, feed, whole, tmp_path):
     with pytest.raises(NonFiniteLoss, match="not finite at update 23; the last good checkpoint is step 20"):
         train(method, model, feed(poison=22), SETTINGS, tmp_path, show=False)
-    again = train(method, model, feed(), SETTINGS, tmp_path, show=False)
-    _same(again, train(method, model, feed(), SETTINGS, tmp_path / "clean", show=False))
+    _same(whole[0], train(method, model, feed(), SETTINGS, tmp_path, show=False))
 
 
 @pytest.mark.parametrize(

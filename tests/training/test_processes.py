@@ -7,58 +7,67 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-HERE = Path(__file__).parent
+from pdejax.core import build
+from pdejax.methods import DataCard, save_model
+from pdejax.training import TrainSettings, train
+from tests.training.conftest import NETWORK, SineFeed
+
+ROOT = Path(__file__).parents[2]
 WORKER = """
 import sys
 from pathlib import Path
 import jax
-from pdejax.core import build
 from pdejax.cli._runtime import start
-processes = int(sys.argv[2])
-start(2 // processes, distributed=processes > 1)
-assert jax.device_count() == 2 and jax.process_count() == processes
-sys.path.insert(0, sys.argv[3])
-from conftest import NETWORK, SineFeed
-from pdejax.methods import DataCard, save_model
-from pdejax.training import TrainSettings, train
-
-statistics = {"mean": [0.0], "std": [0.7], "rms_delta": [0.3], "parameter_mean": [], "parameter_std": []}
-card = DataCard((16,), (1.0,), 0.1, ("u",), (), statistics)
-spec = {"kind": "supervised"}
-method = build("method", spec)
-model = method.build(NETWORK, card, key=jax.random.key(1))
-settings = TrainSettings(steps=20, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10, ema=0.5,
-                         schedule="constant")
-folder = Path(sys.argv[1])
-best = lambda m, s: save_model(folder / "model", m)
-for steps in (10, 20):  # the second call continues from the checkpoint of the first
-    train(method, model, SineFeed(), settings.__class__(**{**vars(settings), "steps": steps}), folder,
-          evaluators=[lambda m: {"valid/loss": -float(m.normalisation.std[0]) - steps}], on_best=best, show=False)
+start(1, distributed=True)
+assert jax.device_count() == 2 and jax.process_count() == 2
+sys.path.insert(0, sys.argv[2])
+from tests.training.test_processes import learn
+learn(Path(sys.argv[1]), None)
 """
 
 
-def _train(folder, processes):
+def learn(folder, devices):
+    """Trains twice in the same folder: the second call continues from the checkpoint of the first."""
+    statistics = {"mean": [0.0], "std": [0.7], "rms_delta": [0.3], "parameter_mean": [], "parameter_std": []}
+    card = DataCard((16,), (1.0,), 0.1, ("u",), (), statistics)
+    method = build("method", {"kind": "supervised"})
+    model = method.build(NETWORK, card, key=jax.random.key(1))
+    for steps in (10, 20):
+        settings = TrainSettings(
+            steps=steps, updates_per_dispatch=5, log_every=5, evaluate_every=10, checkpoint_every=10, ema=0.5,
+            schedule="constant", devices=devices,
+        )  # fmt: skip
+        evaluator = lambda m, steps=steps: {"valid/loss": -float(m.normalisation.std[0]) - steps}
+        best = lambda m, s: save_model(folder / "model", m)
+        train(method, model, SineFeed(), settings, folder, evaluators=[evaluator], on_best=best, show=False)
+
+
+def _in_two_processes(folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     running = []
-    for number in range(processes):
+    for number in range(2):
         environment = {
             **os.environ,
             "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
-            "JAX_NUM_PROCESSES": str(processes),
+            "JAX_NUM_PROCESSES": "2",
             "JAX_PROCESS_ID": str(number),
             "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "cache"),
         }
-        command = [sys.executable, "-c", WORKER, str(folder), str(processes), str(HERE)]
+        command = [sys.executable, "-c", WORKER, str(folder), str(ROOT)]
         running.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
     for process in running:
         _, err = process.communicate(timeout=200)
         assert process.returncode == 0, err.decode()
+
+
+def _found(folder):
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     entries = [json.loads(line) for line in lines]
     return [e["loss"] for e in entries if "loss" in e], load_file(folder / "model/weights.safetensors")
@@ -66,8 +75,9 @@ def _train(folder, processes):
 
 @pytest.mark.slow
 def test_one_and_two_processes_train_the_same(tmp_path):
-    one, weights = _train(tmp_path / "one", 1)
-    two, others = _train(tmp_path / "two", 2)
+    learn(tmp_path / "one", 2)
+    _in_two_processes(tmp_path / "two")
+    (one, weights), (two, others) = (_found(tmp_path / name) for name in ("one", "two"))
     assert len(one) == 4
     np.testing.assert_allclose(two, one, rtol=1e-4)
     for name, value in weights.items():

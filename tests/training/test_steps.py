@@ -61,7 +61,7 @@ def mesh(data, model):
     return jax.make_mesh((data, model), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
 
 
-@pytest.mark.parametrize("data", [1, 2])
+@pytest.mark.parametrize("data", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_layout_that_divides_a_parameter_trains_as_one_that_does_not(data):
     divided = Layout(mesh(data, 2), {"weight": P(None, "model")})
     ours, losses = run(PointFeed(), divided)
