@@ -23,11 +23,11 @@ def run(arguments: argparse.Namespace) -> int:
     start()
     import jax
 
-    from pdejax.config._assemble import wide
+    from pdejax.config._assemble import in_double
     from pdejax.embedding import load
     from pdejax.evaluation import compare, kind_for
 
-    with jax.enable_x64(any(wide(one) for one in configs.values())):
+    with jax.enable_x64(any(in_double(one) for one in configs.values())):
         data, models = common_data(configs), {name: load(one, arguments.plugins) for name, one in runs.items()}
         rollouts = {kind_for(model, data) for model in models.values()} == {"rollout"}
         names = OPTIONS[:3] if rollouts else OPTIONS  # rollouts have classical solvers beside in any case

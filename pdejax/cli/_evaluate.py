@@ -18,11 +18,11 @@ def run(arguments: argparse.Namespace) -> int:
     start()
     import jax
 
-    from pdejax.config._assemble import wide
+    from pdejax.config._assemble import in_double
     from pdejax.embedding import load
     from pdejax.evaluation import evaluate
 
-    with jax.enable_x64(wide(config)):
+    with jax.enable_x64(in_double(config)):
         result = evaluate(load(folder, arguments.plugins), data_of(config), **options_of(config))
     result.save(folder)
     print(result)

@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     import jax
 
     from pdejax.cli._runtime import start
-    from pdejax.config._assemble import run_of, wide
+    from pdejax.config._assemble import in_double, run_of
     from pdejax.training import Interrupted
 
     for number, config in enumerate(configs, 1):
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         train: Any = config.train
         start(train.devices or "auto", distributed=train.distributed)
         try:
-            with jax.enable_x64(wide(config)):
+            with jax.enable_x64(in_double(config)):
                 folder = run_of(config).train()
         except Interrupted as stopped:
             print(f"pdejax: {stopped}")

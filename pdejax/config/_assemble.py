@@ -114,7 +114,7 @@ def method_of(config: RunConfig) -> Any:
     return method.taught_by(teacher)
 
 
-def wide(config: RunConfig) -> bool:
+def in_double(config: RunConfig) -> bool:
     """Whether some stage works in float64."""
     return any(settings_of(part).precision == "float64" for part in config.train.parts())
 

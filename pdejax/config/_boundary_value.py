@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from pdejax._suggest import suggestion
-from pdejax.config._types import Count, Name, Positive, Real, Section, fault
+from pdejax.config._types import Count, Name, Positive, Real, Section, Text, fault
 from pdejax.equations import EQUATIONS
 
 AXES = ("t", "x", "y", "z")
@@ -22,7 +22,6 @@ def _some(terms: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Terms = Annotated[tuple[str, ...], BeforeValidator(_list), AfterValidator(_some)]
-Text = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) in (int, float) else v)]
 
 
 def _known(name: str) -> str:

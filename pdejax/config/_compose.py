@@ -97,6 +97,12 @@ def _find(folders: Sequence[Path], name: str) -> Path | None:
     return next((f / f"{name}.yaml" for f in folders if (f / f"{name}.yaml").is_file()), None)
 
 
+def _found(folders: Sequence[Path], name: str) -> Path:
+    path = _find(folders, name)
+    assert path is not None  # which options there are was checked
+    return path
+
+
 def _line_of(paths: Sequence[Path], word: str) -> str:
     """The first line of the first file on which a word stands."""
     for path in paths:
@@ -128,8 +134,8 @@ def _plain_reason(error: Exception) -> str:
     return (lines[0] if lines else type(error).__name__) + (f" ({str(cause).splitlines()[0]})" if cause else "")
 
 
-def _words(overrides: Sequence[Override], folders: Sequence[Path]) -> list[str]:
-    """What Hydra is given: it merges sections, so that one of another `kind` is deleted first."""
+def _words(overrides: Sequence[Override]) -> list[str]:
+    """What Hydra is given: the files that were chosen. Keys are set afterwards, see `applied`."""
     words = [override.hydra for override in overrides if override.chooses]
     given = next((override for override in overrides if override.key == "data" and override.value), None)
     if given is not None:  # data of somebody else's: no problem of ours, and a name that is theirs
@@ -139,15 +145,31 @@ def _words(overrides: Sequence[Override], folders: Sequence[Path]) -> list[str]:
         words = ["~problem", *words]
         if not any(override.key == "name" for override in overrides):
             words.append(f"name={Path(str(given.value)).stem}_${{network.kind}}")
-    for override in (o for o in overrides if not o.chooses):
-        if override.key in GROUPS:  # a section in braces, in place of a file
-            words += [f"~{override.key}", override.hydra]
-            continue
-        kind = override.value.get("kind") if isinstance(override.value, Mapping) else None
-        if kind is not None and _kind(_compose(words, overrides, folders).values, override.path) not in (None, kind):
-            words.append(f"~{override.key}")
-        words.append(override.hydra)
     return words
+
+
+def applied(config: Any, overrides: Sequence[Override]) -> Any:
+    """A configuration of OmegaConf with keys set in their order.
+
+    Where a `kind` is said that is another one, the options of the former are not taken over.
+    """
+    from omegaconf import OmegaConf
+
+    for override in overrides:
+        place, _, last = override.key.rpartition(".")
+        if override.deletes:
+            above = OmegaConf.select(config, place) if place else config
+            if OmegaConf.is_dict(above):
+                above.pop(last, None)
+            continue
+        inside = isinstance(override.value, Mapping)
+        section, kind = (override.key, override.value.get("kind")) if inside else (place, override.value)
+        if (inside or last == "kind") and kind is not None and section:
+            found = OmegaConf.select(config, section)
+            if OmegaConf.is_dict(found) and found.get("kind") not in (None, kind):
+                OmegaConf.update(config, section, {"kind": kind}, merge=False, force_add=True)
+        OmegaConf.update(config, override.key, override.value, force_add=True)
+    return config
 
 
 def _kind(values: Any, key: Key) -> Any:
@@ -160,51 +182,63 @@ def _kind(values: Any, key: Key) -> Any:
 
 
 def compose(overrides: Sequence[Override], folders: Sequence[Path]) -> Composition:
-    """Composes `config.yaml`, the chosen group files and the overrides by Hydra's compose API.
+    """Composes `config.yaml`, the chosen group files by Hydra's compose API, and the keys that are set.
 
-    An override with a section of another `kind` replaces what the files say of it, one of the same `kind` changes it.
+    Of a network or method of another `kind` than the files ask for, nothing but what was said of it is there.
 
     **Arguments:** `overrides`; `folders`: see `search_folders`.
 
     **Raises:** `ConfigError`.
     """
-    return _compose(_words(overrides, folders), overrides, folders)
+    from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+
+    words = _words(overrides)
+    config, files = _merged(words, overrides, folders)
+    for chosen in (o for o in overrides if o.chooses and o.key in ("network", "method")):
+        alone, _ = read_yaml(_found(folders, f"{chosen.key}/{chosen.value}").read_text(encoding="utf-8"))
+        if config[chosen.key] == alone:
+            continue
+        before, _ = _merged([word for word in words if word != chosen.hydra], overrides, folders)
+        if _kind(before, (chosen.key,)) != alone.get("kind"):  # an experiment's options are for a network of its own
+            config[chosen.key] = alone
+    composition = Composition({}, files, tuple(overrides))
+    try:
+        config = applied(config, [override for override in overrides if not override.chooses])
+        values = OmegaConf.to_container(config, resolve=True)
+    except InterpolationResolutionError as error:
+        key = tuple(str(error.full_key).split("."))
+        reason = str(error.msg or error).splitlines()[0]
+        raise ConfigError(f"{composition.where(key)}: {dotted(key)}: {reason}") from error
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        raise ConfigError(f"configuration: {_plain_reason(error)}") from error
+    return dataclasses.replace(composition, values=_plainly_named(values))
 
 
-def _compose(words: list[str], overrides: Sequence[Override], folders: Sequence[Path]) -> Composition:
-    """The composition of Hydra's words, which are those of the overrides."""
+def _merged(words: Sequence[str], overrides: Sequence[Override], folders: Sequence[Path]) -> tuple[Any, Any]:
+    """What Hydra makes of its words, open for further keys, and the files it read with the sections they fill."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from hydra.types import RunMode
     from omegaconf import OmegaConf
-    from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+    from omegaconf.errors import OmegaConfBaseException
 
     from pdejax.config._hydra import searching
 
     try:
         with searching(folders):
             loader = GlobalHydra.instance().config_loader()
-            order = loader.compute_defaults_list("config", words, RunMode.RUN).defaults
-            composed = hydra.compose("config", overrides=words)
+            order = loader.compute_defaults_list("config", list(words), RunMode.RUN).defaults
+            composed = hydra.compose("config", overrides=list(words))
     except YamlError as error:
         raise ConfigError(str(error)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         known = _unknown_default(str(error), overrides, folders)
         raise known or ConfigError(f"configuration: {_plain_reason(error)}") from error
-    files = []
-    for default in order:
-        path = _find(folders, default.config_path or "")
-        if path is not None:
-            files.append((path, tuple(default.package.split(".")) if default.package else ()))
-    composition = Composition({}, tuple(files), tuple(overrides))
-    try:
-        values = OmegaConf.to_container(composed, resolve=True)
-    except InterpolationResolutionError as error:
-        key = tuple(str(error.full_key).split("."))
-        reason = str(error.msg or error).splitlines()[0]
-        raise ConfigError(f"{composition.where(key)}: {dotted(key)}: {reason}") from error
-    return dataclasses.replace(composition, values=_plainly_named(values))
+    found = [(_find(folders, default.config_path or ""), default.package) for default in order]
+    OmegaConf.set_struct(composed, False)
+    return composed, tuple((path, tuple(at.split(".")) if at else ()) for path, at in found if path is not None)
 
 
 def _plainly_named(values: Any) -> Any:

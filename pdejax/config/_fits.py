@@ -115,19 +115,26 @@ def _told(section: str, config: RunConfig, composition: Composition, *others: st
         raise ConfigError(_placed(str(error).partition("\n")[0], (section, *others), config, composition)) from error
 
 
+# keys below these are names that users give
+_NAMED = ("parameters", "unknown", "vary", "fields", "definitions", "conditions")
+
+
 def _placed(sentence: str, sections: tuple[str, ...], config: RunConfig, composition: Composition) -> str:
-    """A sentence beginning with an option's name gets its whole key; another one the place of a value it quotes."""
-    plain, first = config.model_dump(mode="json"), re.match(r"[A-Za-z_][\w.]*", sentence)
+    """A sentence beginning with an option's name gets its whole key; another one the place of what it quotes, if there
+    is one place for it, or else the section.
+    """
+    plain, told = config.model_dump(mode="json"), re.sub(r"^problem '[^']*': ", "", sentence)
     leaves = [(key, value) for section in sections for key, value in _entries(plain.get(section), (section,))]
-    if first:
+    if first := re.match(r"[A-Za-z_][\w.]+", told):
         path = tuple(first[0].split("."))
         for key, _ in leaves:
-            if key[-len(path) :] == path:
-                return f"{composition.where(key)}: {dotted(key)}{sentence[first.end() :]}"
-    quoted = re.findall(r"'([^']+)'", sentence)[:1] + ([first[0]] if first else [])
-    for key, value in leaves:
-        if value in quoted or key[-1] in quoted:
-            return f"{composition.where(key)}: {dotted(key)}: {sentence}"
+            if key[-len(path) :] == path and (len(path) > 1 or not set(_NAMED) & {*key[:-1]}):
+                return f"{composition.where(key)}: {dotted(key)}{told[first.end() :]}"
+    quoted = re.findall(r"'([^']+)'", told)[:1] + ([first[0]] if first else [])
+    leaves = [(key, value) for key, value in leaves if key != ("problem", "name")]
+    about = [key for key, value in leaves if key[-1] in quoted or value in quoted]
+    if len(about) == 1:
+        return f"{composition.where(about[0])}: {dotted(about[0])}: {sentence}"
     return f"{composition.where(sections[:1])}: {sections[0]}: {sentence}"
 
 

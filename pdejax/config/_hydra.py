@@ -1,6 +1,6 @@
 """Hydra's side of the composition: where it looks for files and how it reads them.
 
-Both are Hydra's public plug-in points, registered by hand; outside of `searching` they do nothing, and a program's own
+Both are plug-ins of Hydra, registered by hand; outside of `searching` they do nothing, and a program's own
 Hydra is put back afterwards.
 """
 

@@ -20,7 +20,8 @@ class Override:
     """One word, read.
 
     **Arguments:** `text`: as the user wrote it; `key`: before the equal sign, without Hydra's `+` and `~`;
-    `value`: after it; `choices`: the values of a sweep, empty otherwise; `hydra`: as Hydra is given it.
+    `value`: after it; `choices`: the values of a sweep, empty otherwise; `hydra`: the choice of a file as Hydra is
+    given it; `deletes`: whether it takes the key away, `~key`.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Override:
     value: Any
     choices: tuple[str, ...]
     hydra: str
+    deletes: bool = False
 
     @property
     def chooses(self) -> bool:
@@ -80,8 +82,8 @@ def read_override(text: str, folders: Sequence[Path]) -> Override:
         for option in choices or (value,):
             _check_option(text, key, option, folders)
         return Override(text, key, value, choices, text.lstrip("+"))
-    # `++` sets a key whether a file mentions it or not; which keys exist is the types' business, not the files'
-    return Override(text, key, value, choices, text if read.is_delete() else f"++{text.lstrip('+')}")
+    # a key is set whether a file mentions it or not; which keys exist is the types' business, not the files'
+    return Override(text, key, value, choices, "", read.is_delete())
 
 
 def read_overrides(texts: Sequence[str], folders: Sequence[Path]) -> tuple[Override, ...]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pdejax.config._compose import Composition, check_set, compose
+from pdejax.config._compose import Composition, applied, check_set, compose
 from pdejax.config._fits import check_fits
-from pdejax.config._folders import search_folders, shorter
+from pdejax.config._folders import GROUPS, search_folders, shorter
 from pdejax.config._former import current
 from pdejax.config._messages import explain
 from pdejax.config._overrides import ConfigError, expand, read_overrides
@@ -74,9 +74,12 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         values, _ = read_yaml(path.read_text(encoding="utf-8"), shorter(path))
     except YamlError as error:
         raise ConfigError(str(error)) from error
+    for text in overrides:
+        name, _, value = text.partition("=")
+        if name in GROUPS and not value.startswith("{"):
+            raise ConfigError(f"{text}: {shorter(path)} is a whole configuration, which takes keys and no files: "
+                              f"write {name}.KEY=VALUE or {name}={{kind: ...}}")  # fmt: skip
     read = read_overrides(overrides, ())
-    config = OmegaConf.create(current(values))
-    for one in read:
-        OmegaConf.update(config, one.key, one.value, force_add=True)
+    config = applied(OmegaConf.create(current(values)), read)
     plain: Any = OmegaConf.to_container(config)
     return _validated(Composition(plain, ((path, ()),), read, complete=True))

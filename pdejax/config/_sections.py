@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pdejax.config._types import Section, fault
+from pdejax.config._types import Section, Text, fault, whole
 from pdejax.core import (
     Given,
     NameOf,
@@ -102,7 +102,10 @@ def fields_of(
     record: Any = factory
     made = {f.name: f.default_factory for f in dataclasses.fields(record)} if dataclasses.is_dataclass(record) else {}
     return {
-        name: (_type(argument.annotation, held.get(name), ndim), _default(argument, made.get(name)))
+        name: (
+            _type(argument, held[name], ndim) if name in held else Any,
+            _default(argument, made.get(name)),
+        )
         for name, argument in options_of(factory, group).items()
         if not _marked(argument.annotation, Given)
     }
@@ -125,13 +128,15 @@ def _default(argument: inspect.Parameter, made: Any) -> Any:
     return Field(default_factory=lambda: plain)
 
 
-def _type(annotation: Any, value: Any, ndim: int | None) -> Any:
+def _type(argument: inspect.Parameter, value: Any, ndim: int | None) -> Any:
     """The type of an option that holds this value."""
-    mark, record, optional = mark_of(annotation), record_of(annotation), type(None) in members_of(annotation)
+    annotation = argument.annotation
+    mark, record = mark_of(annotation), record_of(annotation)
     if mark is None and record is None:
         return converted(annotation, ndim)
-    if value is None and (optional or not isinstance(value, Mapping)):
-        return Any if optional or value is None else _refusing("dict_type")
+    if value is None:
+        optional = argument.default is None or type(None) in members_of(annotation)
+        return Any if optional else _refusing("dict_type")
     if mark is not None and isinstance(value, str):
         return Annotated[str, AfterValidator(functools.partial(_name_of, mark.group))]
     if mark is not None:
@@ -143,21 +148,11 @@ def _type(annotation: Any, value: Any, ndim: int | None) -> Any:
     return section(record, value, ndim=ndim) if isinstance(value, Mapping | Section) else _refusing("dict_type")
 
 
-def _whole(value: Any) -> Any:
-    """YAML reads 1e5 as a float; as a count it is meant as an integer."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _text(value: Any) -> Any:
-    """YAML reads 0 as a number; as an expression it is meant as text."""
-    return str(value) if type(value) in (int, float) else value
-
-
 _PLAIN: Mapping[Any, Any] = {
-    int: Annotated[int, Strict(), BeforeValidator(_whole)],
+    int: Annotated[int, Strict(), BeforeValidator(whole)],
     float: Annotated[float, Strict()],
     bool: Annotated[bool, Strict()],
-    str: Annotated[str, Strict(), BeforeValidator(_text)],
+    str: Text,
 }
 
 

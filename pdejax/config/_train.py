@@ -21,7 +21,7 @@ class TrainConfig(Section):
     of training one after the other, each with settings of its own. `sinks` are told of the metrics beside
     `metrics.jsonl`, and `callbacks` may end the training: names or mappings with a `kind`.
 
-    `warmup` below 1 is a share of `steps`, so that a shorter run keeps its shape.
+    `warmup` below 1 is a share of `steps`, those of the stage in a stage, so that a shorter run keeps its shape.
     """
 
     batch_size: Count = 32
@@ -55,8 +55,15 @@ def settings_of(section: TrainConfig) -> TrainSettings:
 
 
 def shared(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values with a warm-up that is a share of the steps as a number of updates."""
-    warmup, steps = values.get("warmup"), values.get("steps")
+    """The values with warm-ups that are shares of the steps, of the section or a stage, as numbers of updates."""
+    stages, steps = values.get("stages"), values.get("steps")
+    if isinstance(stages, list | tuple):
+        values = {**values, "stages": [_counted(one, steps) if isinstance(one, Mapping) else one for one in stages]}
+    return _counted(values, steps)
+
+
+def _counted(values: Mapping[str, Any], steps: Any) -> Mapping[str, Any]:
+    warmup, steps = values.get("warmup"), values.get("steps", steps)
     if isinstance(warmup, float) and 0 < warmup < 1:
         return {**values, "warmup": int(warmup * steps) if isinstance(steps, int | float) else 0}
     return values
@@ -65,6 +72,7 @@ def shared(values: Mapping[str, Any]) -> Mapping[str, Any]:
 class Stage(Section):
     """A part of training with settings of its own; what it leaves out is that of the `train` section.
 
+    A warm-up that it leaves out is that of the section in proportion, where it has `steps` of its own.
     `adapt` changes the Gaussians of a field before the stage begins, see `pdejax.methods.adapt_field`.
     """
 

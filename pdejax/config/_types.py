@@ -38,17 +38,21 @@ class Section(BaseModel):
         return values
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """YAML reads 1e5 as a float; as a count it is meant as an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, Field(ge=1), Strict(), BeforeValidator(_whole)]
-Whole = Annotated[int, Field(ge=0), Strict(), BeforeValidator(_whole)]
+def text(value: Any) -> Any:
+    """YAML reads 0 as a number; as an expression it is meant as text."""
+    return str(value) if type(value) in (int, float) else value
+
+
+Count = Annotated[int, Field(ge=1), Strict(), BeforeValidator(whole)]
+Whole = Annotated[int, Field(ge=0), Strict(), BeforeValidator(whole)]
 Real = Annotated[float, Field(allow_inf_nan=False), Strict()]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Strict()]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Strict()]
-Fraction = Annotated[float, Field(ge=0, lt=1), Strict()]
 Flag = Annotated[bool, Strict()]
+Text = Annotated[str, Strict(), BeforeValidator(text)]
 # names become folders: no separators, no leading dot or dash
 Name = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+-]*$")]

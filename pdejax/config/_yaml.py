@@ -40,7 +40,7 @@ class _Dumper(yaml.SafeDumper):
 for _tag, _pattern, _first in _SCALARS:
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
-# YAML 1.1 integers such as 012 and 0x1f are left out on purpose: as counts they are more likely mistakes
+# of YAML 1.1, 0x1f and 1_000 are text here, and 012 is twelve
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
 
 
@@ -77,6 +77,12 @@ def read_yaml(text: str, path: Path | str = "text") -> tuple[dict[str, Any], Map
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f":{mark.line + 1}"
         raise YamlError(f"{path}{line}: not valid YAML: {error.problem}") from error
+    except YamlError:
+        raise
+    except RecursionError as error:
+        raise YamlError(f"{path}: not valid YAML: an alias that holds itself, or thousands of levels") from error
+    except (yaml.YAMLError, ValueError) as error:  # characters that are none, tags that do not fit
+        raise YamlError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
     finally:
         loader.dispose()
     if not isinstance(values, dict):

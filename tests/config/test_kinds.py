@@ -1,0 +1,64 @@
+"""A section of another kind leaves the options of the former kind behind; nothing is null that must be something."""
+
+import pytest
+
+from pdejax.config import ConfigError, read_run, resolve
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["experiment=ks_demo", "network=unet", "network.width=64"],
+        ["experiment=ks_demo", "network={kind: unet, width: 64}"],
+        ["problem=burgers", "network.kind=unet"],
+        ["network={kind: unet}", "network.width=64"],
+    ],
+)
+def test_options_of_another_kind_are_not_taken_over(words):
+    network = resolve(words).network
+    assert (network.kind, network.width) == ("unet", 64)
+    assert not hasattr(network, "modes")
+
+
+def test_options_of_the_same_kind_are_changed():
+    demo = resolve(["experiment=ks_demo"]).network
+    assert resolve(["experiment=ks_demo", "network=fno"]).network == demo
+    assert resolve(["experiment=ks_demo", "network={kind: fno, width: 7}"]).network == demo.model_copy(
+        update={"width": 7}
+    )
+
+
+@pytest.mark.parametrize(
+    "word", ["train.optimiser=null", "train.schedule=null", "method.error=null", "network=null", "method.noise=null"]
+)
+def test_null_is_refused_where_something_must_be(word):
+    with pytest.raises(ConfigError, match=word.split("=")[0]):
+        resolve(["problem=burgers", *(["method=refiner"] if "noise" in word else []), word])
+
+
+def test_a_run_takes_words_as_a_new_configuration_does(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(resolve(["problem=burgers", "network.width=8"]).to_yaml())
+    assert read_run(path).network.width == 8
+    assert (
+        read_run(path, ["~network.width"]).network.width == resolve(["problem=burgers", "~network.width"]).network.width
+    )
+    assert (
+        read_run(path, ["network={kind: unet}"]).network == resolve(["problem=burgers", "network={kind: unet}"]).network
+    )
+    with pytest.raises(ConfigError, match=r"network=unet: .* takes keys and no files: write network.KEY=VALUE"):
+        read_run(path, ["network=unet"])
+
+
+def test_warm_up_is_a_share_in_stages_too():
+    stages = "train.stages=[{steps: 200, warmup: 0.1}, {steps: 400}, {warmup: 7}]"
+    found = resolve(["problem=burgers", "train.steps=1000", "train.warmup=0.05", stages]).train
+    assert [part.warmup for part in found.parts()] == [20, 20, 7]
+    assert found.warmup == 50
+
+
+def test_a_fault_of_many_places_is_told_of_its_section(mine, problem):
+    text = problem.replace("initial: {kind: truncated_fourier, cutoff: 3}", "initial: {kind: truncated_fourier}")
+    folder = mine({"problem/mine.yaml": text.replace("step: 0.1", "step: 0.1\n  burn_in: -1")})
+    with pytest.raises(ConfigError, match=r"mine.yaml:\d+: problem.time.burn_in"):
+        resolve(["problem=mine"], folder)
