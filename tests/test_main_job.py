@@ -85,6 +85,7 @@ def test_a_run_killed_in_its_second_phase_continues_bit_for_bit(project, refined
     assert (operator.calls, load(whole).calls) == (1, 3)
 
 
+@pytest.mark.long
 def test_an_operator_trains_in_stages(project):
     stages = "train.stages=[{optimiser: soap, steps: 40}, {steps: 40, learning_rate: 1e-4, schedule: constant}]"
     run(project, "train", *WORDS, stages, "name=staged")

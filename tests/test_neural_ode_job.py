@@ -14,7 +14,7 @@ import pdejax
 from pdejax.evaluation import Accounted
 from tests._command import kill, run, saved
 
-pytestmark = pytest.mark.slow  # what the fixture trains is needed by all
+pytestmark = pytest.mark.long  # what the fixture trains is needed by all
 
 WORDS = (
     "problem=burgers",
@@ -61,7 +61,6 @@ def lines(run):
     return [{k: v for k, v in e.items() if k not in ("time", "samples_per_second")} for e in entries]
 
 
-@pytest.mark.long
 def test_a_killed_training_continues_bit_for_bit(project):
     kill(project, "train", *WORDS, "name=killed", when=saved(project / "runs/killed"))
     killed, whole = train(project, "killed"), project / "runs/whole"

@@ -13,7 +13,12 @@ from pdejax.config._yaml import read_yaml
 from pdejax.core import build, registered
 from pdejax.equations import EQUATIONS, catalogue
 
-SHIPPED = [(group, name) for group in GROUPS for name in options(group, [packaged_folder()])]
+# an experiment is made of such files, and most are built by smoke forms or tests of published sizes as well
+SHIPPED = [
+    pytest.param(group, name, marks=pytest.mark.long if group == "experiment" else ())
+    for group in GROUPS
+    for name in options(group, [packaged_folder()])
+]
 
 
 def words_for(group, name):

@@ -71,7 +71,7 @@ def run(here, capsys):
     return of
 
 
-ALWAYS = ("field", "operator")  # of the runs; the others in `make long`
+ALWAYS = ("operator",)  # of the runs; the others in `make long`
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in ALWAYS else pytest.mark.long) for n in RUNS])

@@ -194,6 +194,7 @@ def test_gradient_matches_finite_differences(noise, fno, x64):
     np.testing.assert_allclose(jax.jit(jax.grad(loss))(0.0), (value(1e-5) - value(-1e-5)) / 2e-5, rtol=1e-7)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options", [{}, *(pytest.param({"channel_mlp_ratio": r}, marks=pytest.mark.long) for r in (0.0, 1.0))]
 )

@@ -120,7 +120,7 @@ def test_paths_agree_with_nested_differentiation(rules, key, x64):
     )
 
 
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("shared", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_paths_agree_below_a_head(shared, key, x64):
     field = make(key, RULES["periodic"], channels=2, features=3, head="mlp", shared=shared)
     grid, orders = grid_of(2), ((0, 0), (0, 2), (1, 1))

@@ -199,6 +199,7 @@ def test_gradients_are_those_of_one_solve_of_the_whole_batch(method, model):
     assert metrics["steps"][0] == of(batch, keys) > of(*half)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("devices", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_micro_batches_are_solves_of_their_own(method, model, devices):
     batch, keys = first_batch()

@@ -149,6 +149,7 @@ def test_rows_jacobian_and_loss_of_a_batch_agree(devices, method, build, feed, x
     np.testing.assert_allclose(jacobian, slopes, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("accumulate", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_without_an_axis_the_objective_is_that_of_one_device(accumulate, method, build, feed, x64):
     def ask(objective, params):
@@ -203,6 +204,7 @@ def test_terms_are_weighted_by_the_norms_of_their_gradients(devices, method, bui
     np.testing.assert_allclose(metrics["loss"], total, rtol=1e-12)
 
 
+@pytest.mark.long
 def test_weights_by_the_tangent_kernel_are_close_to_its_trace(method, build, feed, x64):
     model, draws = build(), feed(2)
     balance = Balance("ntk", probes=1000).around(_adam(), method, model)

@@ -64,6 +64,7 @@ def comparison(dataset):
     return compare(predictors, dataset, members=4, long_steps=1000)
 
 
+@pytest.mark.long
 def test_all_start_from_the_newest_frame_of_the_longest_history(dataset, comparison):
     assert comparison.models() == ["decays", "decays_more", "kicked", "extrapolates", "stays"]
     assert comparison.document["protocol"]["start_frame"] == 1
@@ -188,6 +189,7 @@ def test_several_models_are_an_ensemble(dataset):
         compare(models, dataset, together={"both": ["0.9"]}, frontier=False)
 
 
+@pytest.mark.long
 def test_an_ensemble_drawn_like_the_truth_is_calibrated(diffusion):
     """Truth and members are the same random walk: spread is error, ranks are flat, CRPS is that of a Gaussian."""
     dataset = diffusion(trajectories=64, frames=7)

@@ -46,6 +46,7 @@ def make(diffusion):
     return make
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("vary", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_known_physics_is_evaluated_as_exact(make, vary):
     model, dataset = make(HEAT, vary)
@@ -83,7 +84,7 @@ def test_counts_are_those_of_the_solve(make):
         (HEAT | {"solver": {"first_step": "diffrax"}}, [None, "automatic"], True),
         (HEAT | {"solver": {"fixed_steps": 4}}, [0.25], True),
         (HEAT | {"solver": {"name": "Kvaerno3"}}, [1.0, "automatic"], False),
-        (NOISY, [0.5], True),
+        pytest.param(NOISY, [0.5], True, marks=pytest.mark.long),
         pytest.param(NOISY | {"solver": {"name": "ShARK"}}, [1.0], True, marks=pytest.mark.long),
     ],
     ids=["automatic", "diffrax", "fixed", "implicit", "noise", "adaptive noise"],

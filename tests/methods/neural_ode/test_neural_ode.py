@@ -171,6 +171,7 @@ def test_two_predictions_add_up(made):
     assert float(jnp.max(jnp.abs(then - first))) > 0.1
 
 
+@pytest.mark.long
 def test_noise_of_a_sample_does_not_depend_on_the_batch(made, key):
     model, card = made("additive", solver=FIXED)
     u = fields(card, 4)
@@ -277,6 +278,7 @@ def test_known_physics_agrees_with_the_spectral_solver(key):
     assert float(jnp.max(jnp.abs(expected - u))) > 0.3
 
 
+@pytest.mark.long
 def test_an_operator_is_a_term_of_other_solves(made, key):
     model, card = made("line")
     model, u = bound(model, 2), fields(card, 2)

@@ -100,6 +100,7 @@ def assert_mean(samples, mean):
 KEYS = [jax.random.fold_in(jax.random.key(5), i) for i in range(400)]
 
 
+@pytest.mark.long
 def test_the_local_penalty_is_the_global_one_on_average(network, local, accepted, x64):
     gradients, others = zip(*(local(network, key) for key in KEYS), strict=True)
     penalties, account = np.array([penalty for penalty, _ in others]), others[0][1]
@@ -129,6 +130,7 @@ def test_all_steps_alike_on_average(network, accepted, x64):
     assert_mean(penalties, np.mean(each))
 
 
+@pytest.mark.long
 def test_both_is_the_error_and_a_tenth_of_the_stiffness(network, local, x64, key):
     both, account = local(network, key)[1]
     run = lambda kind, scope: solved(SolverRegularization(kind, scope), network, key).penalty
@@ -314,6 +316,7 @@ def test_the_taylor_penalty_is_the_mean_square_of_a_derivative(order, x64, key):
     assert float(plain.penalty) == 0
 
 
+@pytest.mark.long
 def test_times_move_by_half_the_distance_to_the_nearer_neighbour():
     times, width = jnp.array([0.0, 1.0, 1.4, 2.0]), 0.8
     term = diffrax.ODETerm(lambda t, y, args: jnp.stack([jnp.ones(()), -y[1]]))

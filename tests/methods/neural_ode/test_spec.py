@@ -93,6 +93,7 @@ def test_fixed_steps_are_a_share_of_a_data_step():
         build("method", {"kind": "neural_ode", "regularization": {"kind": "solvr"}})
 
 
+@pytest.mark.long
 def test_fixed_steps_are_as_long_whatever_times_are_asked_for(periodic):
     method = build("method", {"kind": "neural_ode", "solver": {"fixed_steps": 2}})
     model = drawn(method, SMALL, periodic).bind({"step": 1.0})

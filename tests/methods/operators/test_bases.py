@@ -85,6 +85,7 @@ def test_the_base_is_not_trained(coarse):
     assert len(jax.tree.leaves(model.base)) > 0
 
 
+@pytest.mark.long
 def test_a_corrected_solver_beats_a_network_alone_after_as_many_updates(coarse, pairs, key):
     def error(method):
         model, optimiser = drawn(method, NETWORK, CARD, scale=0.1), optax.adam(3e-3)

@@ -233,6 +233,7 @@ def test_the_floor_of_allen_cahn_shrinks_with_the_resolution():
     assert floors[2] < 2e-3
 
 
+@pytest.mark.long
 def test_the_floor_of_a_steady_flow_is_above_its_error():
     found = solve_truth(kovasznay(truth={"kind": "chebyshev", "points": [10, 10]}), (9, 9))
     expected = solve_truth(kovasznay(), (9, 9))

@@ -350,7 +350,7 @@ def steps():
     return np.asarray(solution.ts)[kept], np.asarray(solution.ys)[kept]
 
 
-@pytest.mark.parametrize("draw", ["time", "steps"])
+@pytest.mark.parametrize("draw", [pytest.param("time", marks=pytest.mark.long), "steps"])
 def test_steps_are_drawn_as_the_average_weighs_them(draw, steps):
     integrator = Integrator(controller=pid(1e-2), max_steps=64)
     term, draws = diffrax.ODETerm(stiff), 800

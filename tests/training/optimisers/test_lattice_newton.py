@@ -179,6 +179,7 @@ def test_a_nonlinear_problem_converges_faster_than_any_power_and_knows_its_error
     assert np.ptp(ratio) < 0.6  # the error falls as the miss does, by three orders of magnitude
 
 
+@pytest.mark.long
 def test_the_error_tells_of_a_start_that_is_not_met(solve):
     start = {"start": ("t=0", "u = sin(9*pi*x)"), **WALLS}
     problem = problem_of("u_t = 0.01*u_xx", UNIT, start, exact="exp(-0.81*pi**2*t)*sin(9*pi*x)")
@@ -203,6 +204,7 @@ def test_a_march_goes_on_bit_by_bit_where_it_stopped(solve):
     assert [m["loss"] for m in metrics] == [m["loss"] for m in others]
 
 
+@pytest.mark.long
 def test_grouped_passes_share_a_factor_and_the_answer(solve):
     conditions = {"start": ("t=0", "u = 1 + cos(pi*x)/2"), "walls": ("boundary", "u_x = 0")}
     problem = problem_of("u_t = 0.1*u_xx + u - u**3", UNIT, conditions)
@@ -231,6 +233,7 @@ def sudden():
     return problem_of(f"u_t = 0.1*u_xx + {forcing}", UNIT, conditions, exact=exact)
 
 
+@pytest.mark.long
 def test_slabs_are_as_long_as_the_error_lets_them(solve):
     network = {"counts": [5, 12], "slabs": 20, "beyond": [1, 2], "overlap": [3.0, 2.5]}
     options = {"error": 1e-4, "first": 0.3, "longest": 0.5}
