@@ -6,6 +6,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 from annotated_types import Ge, Gt, Interval, IsFinite, Le, Lt, MinLen
 
 from pdejax._suggest import known
@@ -19,16 +20,28 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def checked(function: _Function) -> _Function:
     """A constructor or function whose arguments are held against the choices and bounds of their annotations.
 
+    Integers and flags of NumPy, alone or in a sequence, come in as those of Python.
+
     **Raises:** `ValueError` when called with a value that is none of the choices or out of bounds.
     """
     signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> Any:
-        check_arguments(function, signature.bind(*arguments, **keywords).arguments)
-        return function(*arguments, **keywords)
+        given, named = map(_plain, arguments), {name: _plain(value) for name, value in keywords.items()}
+        bound = signature.bind(*given, **named)
+        check_arguments(function, bound.arguments)
+        return function(*bound.args, **bound.kwargs)
 
     return call  # type: ignore[return-value]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.integer | np.bool_):
+        return value.item()
+    if type(value) in (tuple, list) and any(isinstance(one, np.integer | np.bool_) for one in value):
+        return type(value)(map(_plain, value))
+    return value
 
 
 def check_options(value: object) -> None:

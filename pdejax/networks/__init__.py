@@ -5,7 +5,6 @@ from pdejax.networks.fields.axis import Free as Free
 from pdejax.networks.fields.axis import Mirror as Mirror
 from pdejax.networks.fields.axis import Periodic as Periodic
 from pdejax.networks.fields.axis import Wall as Wall
-from pdejax.networks.fields.axis import per_axis as per_axis
 from pdejax.networks.fields.field import Field as Field
 from pdejax.networks.fields.gaussian_lattice import WIDE as WIDE
 from pdejax.networks.fields.gaussian_lattice import GaussianLattice as GaussianLattice
@@ -20,6 +19,7 @@ from pdejax.networks.fields.taylor import SMOOTH as SMOOTH
 from pdejax.networks.fields.taylor import nested_jet as nested_jet
 from pdejax.networks.layers.activations import activation as activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP as ChannelMLP
+from pdejax.networks.layers.checks import per_axis as per_axis
 from pdejax.networks.layers.conv import Conv as Conv
 from pdejax.networks.layers.film import FiLM as FiLM
 from pdejax.networks.layers.linear import Linear as Linear

@@ -1,6 +1,7 @@
 from typing import Annotated, Literal
 
 import equinox as eqx
+import numpy as np
 import pytest
 
 from pdejax.core import Count, Counts, Fraction, PerAxis, check_options, checked
@@ -44,3 +45,9 @@ def test_what_it_allows():
     assert function(3) == 3
     with pytest.raises(ValueError, match="size should be greater"):
         function(0)
+
+
+def test_integers_of_numpy_are_those_of_python():
+    assert type(function(np.int32(3))) is int
+    with pytest.raises(ValueError, match="size should be greater"):
+        function(np.int64(0))

@@ -96,6 +96,23 @@ def test_derivatives_have_the_axes_that_are_fast_in_loops(shape, noise):
     assert set(numbers) == {f"[b, {space}, f]x[{space}, i, o]->[b, {space}, f]"}
 
 
+def test_a_derivative_in_one_argument_costs_two_convolutions(noise):
+    x, weight = noise(2, 9, 3), noise(3, 3, 4)
+    loss = lambda x, weight: jnp.sum(convolve(x, weight) ** 2)
+    text = lambda which: str(jax.make_jaxpr(jax.grad(loss, which))(x, weight))
+    assert [text(which).count(" conv_general_dilated[") for which in (0, 1, (0, 1))] == [2, 2, 3]
+
+    def each_way(x, weight):
+        both = jax.grad(loss, (0, 1))
+        alone = jax.grad(loss)(x, weight), jax.grad(loss, 1)(x, weight)
+        mapped = jax.vmap(lambda one: jax.grad(loss)(one[None], weight)[0])(x)
+        return both(x, weight), alone, mapped
+
+    (by_x, by_weight), alone, mapped = jax.jit(each_way)(x, weight)
+    for found, expected in ((alone[0], by_x), (alone[1], by_weight), (mapped, by_x)):
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.max(np.abs(expected)))
+
+
 def test_convolution_keeps_the_variance(key, noise):
     x = noise(4, 16, 16, 32)
     for depthwise in (False, True):
@@ -106,8 +123,10 @@ def test_convolution_keeps_the_variance(key, noise):
 def test_mistakes_are_named(key):
     with pytest.raises(ValueError, match="one flag for each, got 2 and"):
         Conv(1, 1, 3, 2, periodic=(True,), key=key)
-    with pytest.raises(ValueError, match="positive sizes, got kernel 0"):
-        Conv(1, 1, 0, 1, periodic=(True,), key=key)
+    sizes = {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "stride": 1, "dilation": 1}
+    for name in sizes:
+        with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
+            Conv(**sizes | {name: 0}, ndim=1, periodic=(True,), key=key)
     with pytest.raises(ValueError, match="keeps channels and grid, got 2 to 4 channels with stride 1"):
         Conv(2, 4, 3, 1, periodic=(True,), depthwise=True, key=key)
 

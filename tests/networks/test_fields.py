@@ -9,7 +9,7 @@ import pytest
 from pdejax import core
 from pdejax.core import TensorGrid
 from pdejax.networks import SIREN, SMOOTH, GaussianField, MLPField, PirateNet, nested_jet
-from pdejax.networks.fields.taylor import Bundle, add, closure, compose, coordinates, linear, product
+from pdejax.networks.fields.taylor import Bundle, add, closure, compose, linear, product
 
 BOX = ((-1.0, 1.0), (0.5, 2.0))
 ORDERS = ((0, 0), (1, 0), (0, 2), (1, 1))
@@ -74,6 +74,13 @@ def test_activations_know_their_derivatives(name, x64):
     bend = lambda x: jax.jvp(slope, (x,), (jnp.ones_like(x),))[1]
     for found, expected in zip(*jax.jit(lambda x: (f.jet(x), (f.value(x), slope(x), bend(x))))(x), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-14)
+
+
+def coordinates(points, orders):
+    """The coordinates of points as functions of themselves."""
+    of_order = {0: points, 1: 1.0, 2: 0.0}
+    along = lambda order: of_order[sum(order)] * (jnp.asarray(order, points.dtype)[None] if any(order) else 1.0)
+    return Bundle(jnp.stack([jnp.broadcast_to(along(order), points.shape) for order in orders]), orders)
 
 
 def test_bundles_follow_sums_products_and_chains(key, x64):
@@ -202,6 +209,7 @@ def test_unknown_names_are_told_the_nearest(key):
         ({"kind": "mlp", "widht": 3}, "width"),
         ({"kind": "mlp", "activation": "tan"}, "tanh"),
         ({"kind": "mlp", "fourier_features": 3}, "pairs"),
+        ({"kind": "piratenet", "width": 5}, "width must be even, .* got 5"),
     ]:
         with pytest.raises(ValueError, match=message):
             make(spec)

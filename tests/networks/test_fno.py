@@ -226,7 +226,7 @@ def test_padding_is_a_wider_box_with_zeros(noise, fno):
 
 
 def test_refuses_what_does_not_fit(fno):
-    with pytest.raises(ValueError, match="modes must be a positive number or 2 of them"):
+    with pytest.raises(ValueError, match="modes must be one value or 2, one per axis"):
         fno(2, modes=(3, 3, 3))
     with pytest.raises(ValueError, match="padding is a part of the bounded axes"):
         fno(1, padding=0.1)
@@ -244,5 +244,24 @@ def test_refuses_what_does_not_fit(fno):
         fno(2, periodic=(True, False), scaling=[1, 0.5])
     with pytest.raises(ValueError, match="one positive factor, or 2, for each of 2 blocks"):
         fno(2, scaling=[1, 0.5, 2])
-    with pytest.raises(ValueError, match="this FNO has 1 space axes"):
+    with pytest.raises(ValueError, match=r"this FNO has 1 space axes, got a field .* of shape \(1, 8, 8, 2\)"):
         fno(1)(jnp.zeros((1, 8, 8, 2)))
+    for shape in ((16,), (16, 0)):
+        with pytest.raises(ValueError, match="shape should be 2 positive numbers of points, one per axis, got"):
+            fno(2)(jnp.zeros((1, 8, 8, 2)), shape=shape)
+
+
+def test_numbers_and_flags_of_numpy_are_those_of_python(fno):
+    net = fno(2, modes=np.int64(3), width=np.int32(4), periodic=np.bool_(True))
+    other = fno(2, modes=[np.int64(3), 3], width=4, periodic=(np.bool_(True), True))
+    assert net.periodic == other.periodic == (True, True)
+    for one in (net, other):
+        assert one.blocks[0].spectral.modes == (3, 3)
+        assert {type(m) for m in (*one.blocks[0].spectral.modes, *one.periodic)} == {int, bool}
+    with pytest.raises(ValueError, match="width should be greater than or equal to 1, got 0"):
+        fno(2, width=np.int64(0))
+
+
+def test_a_ratio_that_is_not_zero_leaves_a_hidden_channel(fno):
+    assert fno(1, width=4, channel_mlp_ratio=0.1).blocks[0].mlp.hidden.weight.shape == (4, 1)
+    assert fno(1, width=4, channel_mlp_ratio=0).blocks[0].mlp is None

@@ -176,6 +176,21 @@ def test_images_are_as_many_as_widths_need(key, x64):
     np.testing.assert_allclose(jet[1,][0], jet[1,][1], atol=1e-12)
 
 
+@pytest.mark.parametrize("first", [0.05, 0.2])
+@pytest.mark.parametrize(
+    ("rule", "repeats"), [(Periodic(0.0, 1.0), 1.0), (Mirror(0.0, 1.0, "odd", "odd"), 2.0)], ids=["period", "mirrors"]
+)
+def test_rules_hold_to_rounding_for_widths_up_to_half_as_large_again(rule, repeats, first, x64):
+    rule, centres = rule.covering(first), jnp.linspace(0.0, 1.0, 9)
+    ends = jnp.array([0.0, np.nextafter(1.0, 0.0)])
+    factor = jax.jit(lambda width: rule.factor(ends, centres, jnp.full(9, width), 0)[0])
+    # across the seam nothing jumps, at the mirrors an odd factor is zero
+    miss = lambda width: np.max(np.abs(np.diff(factor(width), axis=0)))
+    width = max(1.5 * first, repeats / 8.5)
+    assert miss(width) < 1e-15
+    assert miss(3 * width) > 1e-5
+
+
 def test_mirrors_and_walls_hold_exactly(key, x64):
     ends = TensorGrid((jnp.array([-1.0, 1.0]), on_device(np.linspace(0.0, 2.0, 9))))
     odd_even = make(key, (Mirror(-1.0, 1.0, "odd", "even"), Free()))
@@ -254,6 +269,13 @@ def test_single_precision_stays_and_is_accurate(key):
     assert_close(jets["gemm"], jets["separable"], 1e-4)
 
 
+def test_the_rounding_of_gemm_grows_as_gaussians_narrow(key):
+    field = plain(key, 1, BOX[:1], count=400, width=0.005, head="linear", scale=1.0)
+    points = on_device(np.random.default_rng(0).uniform(-1.0, 1.0, (1000, 1)))
+    gemm, direct = (np.asarray(by(path, field, points, ((0,),))[0,]) for path in ("gemm", "direct"))
+    assert 3e-5 < np.max(np.abs(gemm - direct)) / np.max(np.abs(direct)) < 1e-7 * (0.5 / 0.005) ** 2
+
+
 def test_parameters_as_published(key):
     make = lambda key, **options: GaussianField(1, BOX[:2], count=800, features=4, key=key, **options)
     count = lambda **options: sum(a.size for a in jax.tree.leaves(eqx.filter_eval_shape(make, key, **options)))
@@ -277,6 +299,9 @@ def test_a_lattice_covers_the_box(key, x64):
         ({"head": "mpl"}, "mlp"),
         ({"parity": "evn"}, "even"),
         ({"rules": (Free(),)}, "as many rules"),
+        ({"rules": (Free(), Free()), "periodic": (False, True)}, "rules stand in place of periodic, parity and walls"),
+        ({"rules": (Free(), Free()), "parity": "even"}, "got rules and periodic=False, parity='even', walls='none'"),
+        ({"rules": (Free(), Free()), "walls": ("none", "left")}, "rules stand in place of"),
         ({"rules": (Free(), Wall(0.0, 2.0)), "covariance": "dense"}, "dense"),
         ({"count": (3, 3, 3)}, "count must be"),
         ({"head": "linear", "features": 3}, "features are the 1 channels with head=linear"),

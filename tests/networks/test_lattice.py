@@ -235,6 +235,8 @@ def test_a_lattice_is_built_by_name(key, x64):
         ({"counts": 3, "slabs": 0}, "slabs should be greater than or equal to 1"),
         ({"counts": 3, "parity": "evn"}, "even"),
         ({"counts": 3, "overlap": (1.0,)}, "overlap must be"),
+        ({"counts": 3, "slabs": 2, "periodic": True}, "slabs=2 with periodic=True and parity='none'"),
+        ({"counts": 3, "slabs": 2, "parity": ("odd", "none")}, "slabs=2 with periodic=False and parity='odd'"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, message, key):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pdejax.networks import ChannelMLP, FiLM, GroupNorm, Linear, SoftGating, activation
+from pdejax.networks.layers.checks import check_condition
 from pdejax.networks.layers.coordinates import coordinates, position_features
 from pdejax.networks.layers.norm import make_norm
 from pdejax.networks.layers.padding import crop_bounded, pad_bounded
@@ -74,6 +75,18 @@ def test_film_scales_and_shifts(drawn, noise, x64):
     scale, shift = np.split(affine, 2, -1)
     expected = np.asarray(x) * (1 + scale[:, None, None]) + shift[:, None, None]
     np.testing.assert_allclose(jax.jit(lambda *a: film(*a))(x, embedding), expected, atol=1e-14)
+
+
+def test_a_condition_is_a_vector_for_each_sample():
+    check_condition(jnp.zeros((3, 2)), 2, 3, network="UNet")
+    for shape in ((1, 2), (3, 1), (2,)):
+        with pytest.raises(ValueError, match=r"condition of this UNet should be of shape .* = \(3, 2\), got"):
+            check_condition(jnp.zeros(shape), 2, 3, network="UNet")
+
+
+def test_sizes_of_a_linear_map_are_named(key):
+    with pytest.raises(ValueError, match="in_channels must be positive, got 0"):
+        Linear(0, 3, key=key)
 
 
 def test_skips_are_the_identity_but_for_the_linear_one(key):

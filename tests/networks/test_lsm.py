@@ -160,6 +160,13 @@ def test_pooling_takes_the_largest(noise):
     np.testing.assert_array_equal(jax.jit(max_pool)(x), np.moveaxis(np.asarray(expected), 2, 0))
 
 
+def test_a_pool_with_nan_is_nan():
+    x = np.tile(np.arange(8, dtype=np.float32).reshape(1, 2, 4, 1), (8, 1, 1, 1))
+    x.reshape(8, 8)[range(8), range(8)] = np.nan  # one point of each sample
+    found = np.isnan(jax.jit(max_pool)(x)).reshape(8, 2)
+    np.testing.assert_array_equal(found, [[place % 4 < 2, place % 4 >= 2] for place in range(8)])
+
+
 def test_the_derivative_of_pooling_goes_to_one_point_of_each_box():
     x = np.zeros((1, 4, 4, 1), np.float32)
     x[0, 1, 0] = 1  # three boxes of equal points
@@ -233,7 +240,7 @@ def test_the_cost_is_linear_in_the_number_of_points(drawn):
         ({"periodic": True}, (18,), "a periodic axis of this LSM needs a multiple of 4 points, got 18: try 20"),
         ({"periodic": True, "patch_size": 3}, (16,), r"a multiple of 12 points \(4 patches of 3\), got 16: try 24"),
         ({}, (4,), r"the coarsest of 3 scales of a grid \(4,\) is one point: take fewer scales"),
-        ({}, (8, 8), r"this LSM has 1 space axes, got a field of shape \(8, 8\)"),
+        ({}, (8, 8), r"1 space axes, got a field \(batch, \*space, channel\) of shape \(1, 8, 8, 1\)"),
     ],
 )
 def test_grids_that_do_not_fit_are_refused(options, shape, message, small):

@@ -145,6 +145,21 @@ def test_a_mapped_network_is_the_one_of_batches(spec, noise, build):
     np.testing.assert_allclose(mapped, batched, atol=1e-5 * np.max(np.abs(batched)))
 
 
+@every_network
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=lambda s: f"{len(s)}D")
+def test_a_batch_of_no_samples_gives_none(spec, shape, build):
+    arrays, static = build(spec, shape)
+    run = jax.jit(lambda *a: eqx.combine(arrays, static)(a[0], condition=a[1]), compiler_options=QUICK)
+    assert run(jnp.zeros((0, *shape, 2)), jnp.zeros((0, 2))).shape == (0, *shape, 1)
+
+
+@every_network
+def test_a_condition_of_another_size_is_refused(spec, build):
+    network = eqx.combine(*build(spec, (16,)))
+    with pytest.raises(ValueError, match=r"should be of shape \(batch, features\) = \(3, 2\), got \(3, 1\)"):
+        network(jnp.zeros((3, 16, 2)), condition=jnp.zeros((3, 1)))
+
+
 def test_build_names_what_is_wrong(key):
     sizes = {"in_channels": 1, "out_channels": 1, "ndim": 1, "condition_features": 0, "key": key}
     with pytest.raises(ValueError, match=r"unknown network 'fnoo'. Did you mean 'fno'"):

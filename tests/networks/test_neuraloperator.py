@@ -92,6 +92,26 @@ def test_refuses_entries_without_counterpart(state):
         from_neuraloperator(weights(state) | {"lifting.fcs.0.bias": np.ones(5)})
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "axes"),
+    [
+        ("fno_blocks.convs.0.weight.tensor", (3,), r"\(in, out, \*modes\) with 2 modes"),
+        ("fno_blocks.convs.1.weight.tensor", (3, 3, 4, 3, 2), r"\(in, out, \*modes\) with 2 modes"),
+        ("lifting.fcs.0.weight", (6,), r"\(out, in, 1\)"),
+        ("projection.fcs.1.weight", (1, 6), r"\(out, in, 1\)"),
+    ],
+)
+def test_refuses_weights_with_other_axes(name, shape, axes, state):
+    with pytest.raises(ValueError, match=f"{name} of neuraloperator should have the axes {axes}, got the shape"):
+        from_neuraloperator(state | {name: np.zeros(shape, np.float32)})
+
+
+def test_refuses_a_state_without_a_projection(state):
+    del state["projection.fcs.1.weight"]
+    with pytest.raises(ValueError, match=r"has the entry 'projection.fcs.1.weight', this state dict has not"):
+        from_neuraloperator(state)
+
+
 def test_reads_tensors_of_all_types_and_strides():
     tensors = read_torch(FOLDER / "tensors.pt")
     count = np.arange(12, dtype=np.float32)
@@ -138,12 +158,26 @@ def test_runs_nothing_that_a_file_names(tmp_path):
     assert isinstance(state["b"], Named)
 
 
+def tensor_of(storage):
+    """Protocol 0, by hand: torch._utils._rebuild_tensor_v2(storage 0, offset 1, size (2,), stride (1,))."""
+    start = b"ctorch._utils\n_rebuild_tensor_v2\n((S'storage'\nctorch\n"
+    return start + storage.encode() + b"\nS'0'\nS'cpu'\nI2\ntQI1\n(I2\nt(I1\nttR."
+
+
+@pytest.mark.parametrize(("storage", "dtype"), [("ByteStorage", "u1"), ("CharStorage", "i1"), ("ShortStorage", "<i2")])
+def test_reads_small_integers(storage, dtype, tmp_path):
+    found = read_torch(archive(tmp_path / "small.pt", tensor_of(storage), np.array([3, 100, 7], dtype).tobytes()))
+    assert found.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(found, [100, 7])
+
+
 def test_refuses_damaged_and_foreign_files(tmp_path):
-    # protocol 0, by hand: torch._utils._rebuild_tensor_v2(storage 0 of two floats, offset 1, size (2,), stride (1,))
-    storage = b"ctorch\nFloatStorage\n"
-    content = (
-        b"ctorch._utils\n_rebuild_tensor_v2\n((S'storage'\n" + storage + b"S'0'\nS'cpu'\nI2\ntQI1\n(I2\nt(I1\nttR."
-    )
+    content = tensor_of("FloatStorage")
+    for damaged in (b"", b".", content[:-9]):
+        with pytest.raises(ValueError, match=r"damaged.pt cannot be read as a file of torch's zip format"):
+            read_torch(archive(tmp_path / "damaged.pt", damaged, bytes(12)))
+    with pytest.raises(FileNotFoundError):
+        read_torch(tmp_path / "none.pt")
     with pytest.raises(ValueError, match="a tensor reaches beyond its storage"):
         read_torch(archive(tmp_path / "beyond.pt", content, bytes(8)))
     np.testing.assert_array_equal(read_torch(archive(tmp_path / "within.pt", content, bytes(12))), [0, 0])

@@ -94,7 +94,7 @@ def test_shapes_that_do_not_fit_are_named(build, noise):
         vectors(noise(4, 2), condition=noise(4, 2))
     with pytest.raises(ValueError, match="got no condition, but this Perceptron was built with condition_features"):
         fields(noise(4, 3, 3, 2))
-    with pytest.raises(ValueError, match=r"should be of shape \(4, 2\), got \(4, 1\)"):
+    with pytest.raises(ValueError, match=r"should be of shape .* \(4, 2\), got \(4, 1\)"):
         fields(noise(4, 3, 3, 2), condition=noise(4, 1))
 
 

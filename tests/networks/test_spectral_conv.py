@@ -178,7 +178,9 @@ def test_initial_weights_keep_the_variance_of_a_band_limited_field(trigonometric
 def test_refuses_what_it_cannot_do(convolution):
     with pytest.raises(ValueError, match=r"unknown kernel 'ftt'. Did you mean 'fft'"):
         convolution((4,), (1, 1), "ftt")
-    with pytest.raises(ValueError, match="modes must be a positive number"):
+    with pytest.raises(ValueError, match="modes must be positive"):
         convolution((4, 0), (1, 1))
     with pytest.raises(ValueError, match="needs 2 space axes"):
         convolution((4, 4), (1, 1))(jnp.zeros((1, 8, 1)))
+    with pytest.raises(ValueError, match=r"shape should be 2 positive numbers of points, one per axis, got \(8,\)"):
+        convolution((4, 4), (1, 1))(jnp.zeros((1, 8, 8, 1)), shape=(8,))

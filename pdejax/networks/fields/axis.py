@@ -1,14 +1,17 @@
 """One-dimensional Gaussian factors, and the rule an axis imposes on them: nothing, a period, a mirror, a wall.
 
 A rule by images adds the factor's copies, shifted or reflected, of which each is a Gaussian again. A wall multiplies it
-with a polynomial instead. Either way the condition holds for every value of the parameters: nothing is left to a loss.
+with a polynomial instead. Either way the condition is built in: nothing is left to a loss. Walls, and mirrors at one
+end, hold for every value of the parameters. A period, and mirrors at both ends, have infinitely many images, of which
+those are summed that a width needs (`covering`): they hold to double rounding for widths up to 1.5 times as large, and
+in any case up to period / 8.5, twice the distance of two mirrors being a period too.
 """
 
 import dataclasses
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +20,7 @@ from jaxtyping import Array, Float
 from pdejax.core import known
 
 PARITIES = {"none": 0.0, "even": 1.0, "odd": -1.0}
-REACH = 13.0  # widths, half as much again as where exp(-z^2 / 2) is below double rounding: widths may grow
+REACH = 13.0  # widths, 1.5 times the 8.5 at which exp(-z^2 / 2) comes below double rounding: widths may grow
 Box = tuple[tuple[float, float], ...]
 Image = tuple[float, Array]
 Derivatives = tuple[Float[Array, "point n"], ...]
@@ -75,7 +78,7 @@ class AxisRule(Protocol):
         ...
 
     def covering(self, width: float) -> "AxisRule":
-        """The rule with as many images as Gaussians of a width need."""
+        """The rule with as many images as Gaussians of 1.5 times a width need to satisfy it to double rounding."""
         ...
 
     def place(self, x: Array) -> Array:
@@ -331,17 +334,6 @@ def check_box(box: Sequence[Sequence[float]]) -> Box:
     if not box or any(len(ends) != 2 or ends[0] >= ends[1] for ends in box):
         raise ValueError(f"a box is a pair (low, high) for each axis, got {box}")
     return tuple((float(low), float(high)) for low, high in box)
-
-
-def per_axis(name: str, value: Any, ndim: int) -> tuple:
-    """One value for each axis: a single one is meant for all.
-
-    **Raises:** `ValueError` if there are others than `ndim` values.
-    """
-    out = (value,) * ndim if isinstance(value, bool | int | float | str) else tuple(value)
-    if len(out) != ndim:
-        raise ValueError(f"{name} must be one value or {ndim}, one per axis, got {out}")
-    return out
 
 
 def _check(low: float, high: float, **parities: str) -> None:

@@ -1,6 +1,5 @@
 """Gaussians on tensor lattices, one lattice for each slab of time: a field whose weights least squares find at once."""
 
-import functools
 import string
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -12,8 +11,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from pdejax.core import Count, Counts, Key, NotNegative, PerAxis, Points, Positive, TensorGrid, Whole, checked, register
-from pdejax.networks.fields.axis import AxisRule, Box, axis_rules, check_box, per_axis
+from pdejax.networks.fields.axis import AxisRule, Box, Free, axis_rules, check_box
 from pdejax.networks.fields.taylor import Order, as_orders
+from pdejax.networks.layers.checks import per_axis
 from pdejax.networks.layers.random import normal
 
 WIDE = 10.0  # width of the wide Gaussians, in lengths of a slab
@@ -67,15 +67,20 @@ class GaussianLattice(eqx.Module):
             whose span holds nearly what is constant and linear; if omitted, where there are several slabs.
         - `scale`: standard deviation of the weights at first.
         - `periodic`, `parity`: of each axis, or one for all; parities, `"none"`, `"even"` or `"odd"`, are about the
-            middle. They hold exactly.
+            middle. They hold to double rounding, as those of `GaussianField` do. The first axis has neither if there
+            are several slabs, of which one would have to know another.
         - `key`: random key. (Keyword only argument.)
 
-        **Raises:** `ValueError` for counts below one, or values that do not fit the axes.
+        **Raises:** `ValueError` for counts below one, values that do not fit the axes, or several slabs of an axis
+        with a period or a parity.
         """
         self.box = check_box(box)
         ndim = len(self.box)
         flags, signs = per_axis("periodic", periodic, ndim), per_axis("parity", parity, ndim)
         rules = axis_rules(self.box, flags, signs)
+        if slabs > 1 and not isinstance(rules[0], Free):
+            found = f"slabs={slabs} with periodic={flags[0]} and parity={signs[0]!r}"
+            raise ValueError(f"slabs part the first axis, which then has neither a period nor a parity, got {found}")
         self.overlap, self.beyond = per_axis("overlap", overlap, ndim), per_axis("beyond", beyond, ndim)
         counts = per_axis("counts", counts, ndim)
         self.wide = slabs > 1 if wide is None else wide
@@ -191,7 +196,6 @@ def _sums(factors: Sequence[Float[Array, "_ _"]], weights: Float[Array, "*n chan
     return out
 
 
-@functools.lru_cache(maxsize=64)
 def _open_ends(rule: AxisRule) -> int:
     """At how many ends centres may lie outside."""
     inner, outer = rule.span(0.0, 1.0, 0.0), rule.span(0.0, 1.0, 1.0)

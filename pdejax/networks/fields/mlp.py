@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Count, Key, Points, Positive, TensorGrid, Whole, checked, known, register
-from pdejax.networks.fields.axis import PARITIES, Box, check_box, per_axis
+from pdejax.networks.fields.axis import PARITIES, Box, check_box
 from pdejax.networks.fields.taylor import (
     COS,
     SIN,
@@ -35,7 +35,7 @@ from pdejax.networks.fields.taylor import (
     product,
     scale,
 )
-from pdejax.networks.layers.checks import check_positive
+from pdejax.networks.layers.checks import check_positive, per_axis
 from pdejax.networks.layers.random import normal
 
 

@@ -80,8 +80,10 @@ class PirateNet(AbstractNetworkField):
         - `fourier_scale`: standard deviation of the features' frequencies.
         - `key`: random key. (Keyword only argument.)
 
-        **Raises:** `ValueError` for unknown names or values that do not fit the axes.
+        **Raises:** `ValueError` for unknown names, an odd width or values that do not fit the axes.
         """
+        if width % 2:
+            raise ValueError(f"width must be even, for half of the Fourier features are cosines, got {width}")
         keys = jax.random.split(key, depth + 4)
         waves = {"fourier_features": width, "fourier_scale": fourier_scale}
         symmetry = {"periodic": periodic, "parity": parity, "harmonics": harmonics}

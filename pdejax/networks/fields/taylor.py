@@ -116,7 +116,7 @@ class Bundle(eqx.Module):
 def linear(bundle: Bundle, weight: Float[Array, "channel out"], bias: Float[Array, " out"] | None = None) -> Bundle:
     """`x @ weight + bias`, where the constant concerns the value only."""
     rows = bundle.data.reshape(-1, bundle.data.shape[-1])
-    data = (rows @ weight).reshape(*bundle.data.shape[:-1], -1)
+    data = (rows @ weight).reshape(*bundle.data.shape[:-1], weight.shape[-1])
     if bias is not None:
         first = (jnp.arange(len(bundle.orders)) == 0).astype(data.dtype)
         data = data + first[:, None, None] * bias[None, None]
@@ -154,13 +154,6 @@ def scale(factor: Array | float, bundle: Bundle) -> Bundle:
 def beside(bundles: Sequence[Bundle]) -> Bundle:
     """The channels of all bundles."""
     return Bundle(jnp.concatenate([b.data for b in bundles], -1), bundles[0].orders)
-
-
-def coordinates(points: Float[Array, "point axis"], orders: tuple[Order, ...]) -> Bundle:
-    """The coordinates of points as functions of themselves."""
-    slopes = jnp.asarray(orders, points.dtype) * jnp.asarray([[sum(o) == 1] for o in orders], points.dtype)
-    value = (jnp.arange(len(orders)) == 0).astype(points.dtype)[:, None, None] * points[None]
-    return Bundle(value + slopes[:, None], orders)
 
 
 def _direction(points: Points, axis: int) -> Points:

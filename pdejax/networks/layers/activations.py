@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from pdejax.core import factory_of, register
 
-# of what an activation computes only its argument is kept for the gradient: a third of the memory of a training step
+# of what a gelu computes only its argument is kept for the gradient: a third of the memory of a training step
 register("activation", "gelu", jax.checkpoint(jax.nn.gelu))  # by tanh: an error of 5e-4 for half of the time
 register("activation", "gelu_exact", jax.checkpoint(functools.partial(jax.nn.gelu, approximate=False)))
 register("activation", "relu", jax.nn.relu)

@@ -43,3 +43,8 @@ class ChannelMLP(eqx.Module):
     def __call__(self, x: Float[Array, "*batch channel_in"]) -> Float[Array, "*batch channel_out"]:
         """**Arguments:** `x`: any array with channels last. **Returns:** the array with the new channels."""
         return self.out(self.activation(self.hidden(x)))
+
+
+def features_of(embed: ChannelMLP | None) -> int:
+    """Size of the vectors that an embedding takes, zero without one."""
+    return 0 if embed is None else embed.hidden.weight.shape[-2]

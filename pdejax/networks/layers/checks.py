@@ -1,8 +1,22 @@
 """What networks are asked for and cannot do, told in one sentence."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Array
+
+
+def per_axis(name: str, value: Any, ndim: int) -> tuple:
+    """One value for each axis: a single one is meant for all.
+
+    **Arguments:** `name`: of the option; `value`: one value, or one per axis; `ndim`: number of axes.
+
+    **Raises:** `ValueError` if there are others than `ndim` values.
+    """
+    out = (value,) * ndim if isinstance(value, bool | int | float | str) else tuple(value)
+    if len(out) != ndim:
+        raise ValueError(f"{name} must be one value or {ndim}, one per axis, got {out}")
+    return out
 
 
 def as_flags(periodic: bool | Sequence[bool], ndim: int) -> tuple[bool, ...]:
@@ -10,14 +24,14 @@ def as_flags(periodic: bool | Sequence[bool], ndim: int) -> tuple[bool, ...]:
 
     **Arguments:** `periodic`: flag or flags; `ndim`: number of space axes.
 
-    **Raises:** `ValueError` if there is not one flag per axis, or not one to three axes.
+    **Raises:** `ValueError` if there is not one flag per axis, one is none, or there are not one to three axes.
     """
     if not 1 <= ndim <= 3:
         raise ValueError(f"a network has 1 to 3 space axes, got {ndim}")
-    out = (periodic,) * ndim if isinstance(periodic, bool) else tuple(periodic)
-    if len(out) != ndim:
-        raise ValueError(f"periodic must be one value or {ndim}, one per axis, got {out}")
-    return out
+    flags = per_axis("periodic", periodic, ndim)
+    if not all(isinstance(flag, int) for flag in flags):  # as flags are
+        raise ValueError(f"periodic must be true or false, got {periodic!r}")
+    return tuple(map(bool, flags))
 
 
 def check_positive(**sizes: int | Sequence[int]) -> None:
@@ -28,26 +42,38 @@ def check_positive(**sizes: int | Sequence[int]) -> None:
             raise ValueError(f"{name} must be positive, got {size}")
 
 
-def check_call(x: Array, periodic: Sequence[bool], condition: Array | None, conditioned: bool, *, network: str) -> None:
+def check_shape(shape: Sequence[int], ndim: int) -> None:
+    """**Raises:** `ValueError` unless `shape` is a grid of `ndim` axes."""
+    if len(shape) != ndim or min(shape) < 1:
+        raise ValueError(f"shape should be {ndim} positive numbers of points, one per axis, got {tuple(shape)}")
+
+
+def check_call(x: Array, periodic: Sequence[bool], condition: Array | None, features: int, *, network: str) -> None:
     """Whether a network's arguments are of the kind it was built for.
 
-    **Arguments:** `x`: its input; `periodic`: a flag per axis; `condition`: given or not; `conditioned`: whether the
-    network takes one; `network`: its name.
+    **Arguments:** `x`: its input; `periodic`: a flag per axis; `condition`, `features`, `network`: as of
+    `check_condition`.
 
-    **Raises:** `ValueError` for another number of axes, or a condition that is missing or not expected.
+    **Raises:** `ValueError` for another number of axes, or a condition that is missing, not expected or of another
+    shape.
     """
     if x.ndim != len(periodic) + 2:
-        raise ValueError(f"this {network} has {len(periodic)} space axes, got a field of shape {x.shape[1:-1]}")
-    check_condition(condition, conditioned, network=network)
+        found = f"a field (batch, *space, channel) of shape {x.shape}"
+        raise ValueError(f"this {network} has {len(periodic)} space axes, got {found}")
+    check_condition(condition, features, len(x), network=network)
 
 
-def check_condition(condition: Array | None, conditioned: bool, *, network: str) -> None:
-    """Whether a condition is given exactly when a network was built for one.
+def check_condition(condition: Array | None, features: int, batch: int, *, network: str) -> None:
+    """Whether a condition is given exactly when a network was built for one, a vector for each sample.
 
-    **Arguments:** as of `check_call`.
+    **Arguments:** `condition`: given or not; `features`: size of its vectors, zero if the network takes none;
+    `batch`: number of samples; `network`: its name.
 
-    **Raises:** `ValueError` for a condition that is missing or not expected.
+    **Raises:** `ValueError` for a condition that is missing, not expected or not of shape (batch, features).
     """
-    if (condition is not None) != conditioned:
+    if (condition is not None) != (features > 0):
         found, built = ("no", "with") if condition is None else ("a", "without")
         raise ValueError(f"got {found} condition, but this {network} was built {built} condition_features")
+    if condition is not None and condition.shape != (batch, features):
+        expected = f"(batch, features) = {(batch, features)}"
+        raise ValueError(f"the condition of this {network} should be of shape {expected}, got {condition.shape}")

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
+from pdejax.networks.layers.checks import check_positive
 from pdejax.networks.layers.convolve import convolve, convolve_depthwise
 from pdejax.networks.layers.random import normal
 
@@ -57,8 +58,8 @@ class Conv(eqx.Module):
         """
         if len(periodic) != ndim or not 1 <= ndim <= 3:
             raise ValueError(f"a convolution has 1 to 3 axes and one flag for each, got {ndim} and {tuple(periodic)}")
-        if min(in_channels, out_channels, kernel_size, stride, dilation) < 1:
-            raise ValueError(f"a convolution needs positive sizes, got kernel {kernel_size}, stride {stride}")
+        check_positive(in_channels=in_channels, out_channels=out_channels)
+        check_positive(kernel_size=kernel_size, stride=stride, dilation=dilation)
         if depthwise and (in_channels != out_channels or stride > 1):
             found = f"{in_channels} to {out_channels} channels with stride {stride}"
             raise ValueError(f"a depthwise convolution keeps channels and grid, got {found}")

@@ -1,13 +1,14 @@
 """Convolutions whose derivatives are as fast inside a loop as outside."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 
@@ -28,26 +29,48 @@ def _convolve(x: Array, weight: Array, stride: int, dilation: int) -> Array:
     )
 
 
-@_convolve.defjvp
+def _window(ndim: int, stride: int, dilation: int) -> dict[str, Any]:
+    return {"window_strides": (stride,) * ndim, "padding": "VALID", "rhs_dilation": (dilation,) * ndim}
+
+
+def _by_field(dx: Array, weight: Array, stride: int, dilation: int) -> Array:
+    """The part of the tangent that is linear in that of the field."""
+    space = _axes(dx.ndim - 2)
+    return lax.conv_general_dilated(
+        dx,
+        jnp.swapaxes(weight, -1, -2),
+        **_window(len(space), stride, dilation),
+        dimension_numbers=(f"N{space}C", f"{space}OI", f"N{space}C"),
+    )
+
+
+def _by_weight(x: Array, dweight: Array, stride: int, dilation: int) -> Array:
+    """The part of the tangent that is linear in that of the weight."""
+    space = _axes(x.ndim - 2)
+    out = lax.conv_general_dilated(
+        jnp.moveaxis(x, (0, -1), (-1, 0)),
+        jnp.moveaxis(dweight, -2, 0),
+        **_window(len(space), stride, dilation),
+        dimension_numbers=(f"C{space}N", f"I{space}O", f"{space}NC"),
+    )
+    return jnp.moveaxis(out, -2, 0)
+
+
 def _tangent(stride: int, dilation: int, primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Array, Array]:
     """Both tangents are laid out so that what JAX makes of them in reverse mode has the order of axes of `_convolve`.
 
     XLA's CPU compiler reorders the axes of a convolution for its fast kernel only outside of loops; what JAX derives
-    from `_convolve` itself needs that, and takes 50 times as long in a scan over updates.
+    from `_convolve` itself needs that, and takes 50 times as long in a scan over updates. A tangent that is known to be
+    zero, as that of the weight in a derivative of the field alone, costs no convolution.
     """
     (x, weight), (dx, dweight) = primals, tangents
-    space = _axes(x.ndim - 2)
-    kept = {"window_strides": (stride,) * len(space), "padding": "VALID", "rhs_dilation": (dilation,) * len(space)}
-    by_field = lax.conv_general_dilated(
-        dx, jnp.swapaxes(weight, -1, -2), **kept, dimension_numbers=(f"N{space}C", f"{space}OI", f"N{space}C")
-    )
-    by_weight = lax.conv_general_dilated(
-        jnp.moveaxis(x, (0, -1), (-1, 0)),
-        jnp.moveaxis(dweight, -2, 0),
-        **kept,
-        dimension_numbers=(f"C{space}N", f"I{space}O", f"{space}NC"),
-    )
-    return _convolve(x, weight, stride, dilation), by_field + jnp.moveaxis(by_weight, -2, 0)
+    y = _convolve(x, weight, stride, dilation)
+    parts = [] if isinstance(dx, SymbolicZero) else [_by_field(dx, weight, stride, dilation)]
+    parts += [] if isinstance(dweight, SymbolicZero) else [_by_weight(x, dweight, stride, dilation)]
+    return y, reduce(jnp.add, parts) if parts else jnp.zeros_like(y)
+
+
+_convolve.defjvp(_tangent, symbolic_zeros=True)
 
 
 def _by_planes(x: Array, weight: Array, stride: int, dilation: int) -> Array:

@@ -15,6 +15,21 @@ def position_features(positions: Sequence[str]) -> int:
     return sum(POSITIONS[position] for position in positions)
 
 
+def position_of(embedding: str, wraps: bool) -> str:
+    """How `coordinates` is to give an axis.
+
+    **Arguments:** `embedding`: `"auto"`, `"coordinates"`, `"fraction"` or `"none"`, as of the networks; `wraps`:
+    whether the axis is periodic.
+
+    **Returns:** one of `POSITIONS`.
+    """
+    if embedding == "fraction":
+        return "fraction"
+    if wraps:
+        return "circle" if embedding == "coordinates" else "none"
+    return "none" if embedding == "none" else "interval"
+
+
 def _line(position: str, n: int) -> tuple[np.ndarray, ...]:
     fraction = np.arange(n) / n
     if position == "circle":

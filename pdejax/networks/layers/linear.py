@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key
+from pdejax.networks.layers.checks import check_positive
 from pdejax.networks.layers.random import normal
 
 
@@ -33,7 +34,10 @@ class Linear(eqx.Module):
         - `use_bias`: whether a constant is added, zero at first.
         - `gain`: factor between the standard deviations before and after; sqrt(2) if a rectifying activation follows.
         - `key`: random key of the weight. (Keyword only argument.)
+
+        **Raises:** `ValueError` for sizes that are not positive.
         """
+        check_positive(in_channels=in_channels, out_channels=out_channels)
         self.weight = normal(key, (in_channels, out_channels), gain * in_channels**-0.5)
         self.bias = jnp.zeros(out_channels) if use_bias else None
 
@@ -44,4 +48,4 @@ class Linear(eqx.Module):
         # on CPU the weight's gradient takes half of the time if its narrower factor stands on the left
         y = points @ (_as_it_stands(self.weight.T).T if narrowing else self.weight)
         y = y if self.bias is None else y + self.bias[None]
-        return y.reshape(*x.shape[:-1], -1)
+        return y.reshape(*x.shape[:-1], y.shape[-1])

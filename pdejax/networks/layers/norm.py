@@ -1,6 +1,7 @@
 """Normalisation of a field over its points."""
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Literal
 
 import equinox as eqx
@@ -38,7 +39,7 @@ class GroupNorm(eqx.Module):
 
     def __call__(self, x: Float[Array, "batch *space channel"]) -> Float[Array, "batch *space channel"]:
         """**Arguments:** `x`: field. **Returns:** the normalised field; a sample's result is its own affair."""
-        y = x.reshape(x.shape[0], -1, self.groups, x.shape[-1] // self.groups)
+        y = x.reshape(x.shape[0], prod(x.shape[1:-1]), self.groups, x.shape[-1] // self.groups)
         y = y - jnp.mean(y, (1, 3), keepdims=True)
         y = y / jnp.sqrt(jnp.mean(y**2, (1, 3), keepdims=True) + self.epsilon)
         affine = lambda a: a.reshape((1,) * (x.ndim - 1) + (-1,))

@@ -9,14 +9,14 @@ from jaxtyping import Array, Float
 
 
 def _larger(x: Array, axis: int) -> Array:
-    pairs = x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :])
+    pairs = x.reshape(*x.shape[:axis], x.shape[axis] // 2, 2, *x.shape[axis + 1 :])
     first, second = (lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in (0, 1))
     # the derivative of a maximum compares it with its arguments, which XLA may compute again and round otherwise
-    return jnp.where(first > second, first, second)
+    return jnp.where((first > second) | jnp.isnan(first), first, second)
 
 
 def max_pool(x: Float[Array, "batch *space channel"]) -> Float[Array, "batch *half channel"]:
-    """The largest of every two neighbours along each axis, whose numbers of points must be even."""
+    """The largest of every two neighbours along each axis, whose numbers of points must be even; NaN if one is."""
     for axis in range(1, x.ndim - 1):
         x = _larger(x, axis)
     return x

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from math import prod
 
+from pdejax.networks.layers.checks import per_axis
+
 Factors = float | Sequence[float]
 
 
@@ -20,8 +22,8 @@ def as_scaling(
     if scaling is None:
         return None
     ndim = len(periodic)
-    out = tuple((f,) * ndim if isinstance(f, int | float) else tuple(f) for f in scaling)
-    if len(out) != depth or any(len(f) != ndim or min(f) <= 0 for f in out):
+    out = tuple(per_axis("scaling", factors, ndim) for factors in scaling)
+    if len(out) != depth or any(min(f) <= 0 for f in out):
         raise ValueError(f"scaling needs one positive factor, or {ndim}, for each of {depth} blocks, got {scaling}")
     if any(factor != 1 and not wraps for f in out for factor, wraps in zip(f, periodic, strict=True)):
         raise ValueError(f"scaling changes periodic axes only, got {scaling} with periodic {tuple(periodic)}")

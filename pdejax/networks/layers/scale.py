@@ -64,7 +64,9 @@ class PatchUp(eqx.Module):
     ) -> Float[Array, "batch *space channel_out"]:
         """**Arguments:** `x`: field; `shape`: the finer grid. **Returns:** the field there."""
         space = x.shape[1:-1]
-        y = self.linear(x).reshape(x.shape[0], *space, *(2,) * self.ndim, -1)
+        y = self.linear(x)
+        channels = y.shape[-1] // 2**self.ndim
+        y = y.reshape(x.shape[0], *space, *(2,) * self.ndim, channels)
         order = [axis for i in range(self.ndim) for axis in (1 + i, 1 + self.ndim + i)]
         y = y.transpose(0, *order, 1 + 2 * self.ndim)
-        return _crop(y.reshape(x.shape[0], *(2 * n for n in space), -1), shape)
+        return _crop(y.reshape(x.shape[0], *(2 * n for n in space), channels), shape)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Count, Key, PerAxis, Positive, checked, register
-from pdejax.networks.layers.channel_mlp import ChannelMLP
+from pdejax.networks.layers.channel_mlp import ChannelMLP, features_of
 from pdejax.networks.layers.checks import as_flags, check_call
 from pdejax.networks.layers.conv import Conv
 from pdejax.networks.layers.film import FiLM
@@ -214,9 +214,10 @@ class ConvNeXtUNet(eqx.Module):
 
         **Returns:** the field with `out_channels` channels.
 
-        **Raises:** `ValueError` for a field of other dimension, or a condition that is missing or not expected.
+        **Raises:** `ValueError` for a field of other dimension, or a condition that is missing, not expected or of
+        another shape.
         """
-        check_call(x, self.periodic, condition, self.embed is not None, network="ConvNeXtUNet")
+        check_call(x, self.periodic, condition, features_of(self.embed), network="ConvNeXtUNet")
         embedding = None if self.embed is None or condition is None else self.embed(condition)
         y = self.lifting(x)
         entries = []

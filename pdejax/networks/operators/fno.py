@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Count, Key, NameOf, NotNegative, PerAxis, Positive, checked, register, resample
 from pdejax.networks.layers.activations import activation
-from pdejax.networks.layers.channel_mlp import ChannelMLP
-from pdejax.networks.layers.checks import as_flags
-from pdejax.networks.layers.coordinates import located, position_features
+from pdejax.networks.layers.channel_mlp import ChannelMLP, features_of
+from pdejax.networks.layers.checks import as_flags, check_call, check_shape
+from pdejax.networks.layers.coordinates import located, position_features, position_of
 from pdejax.networks.layers.film import FiLM
 from pdejax.networks.layers.linear import Linear
 from pdejax.networks.layers.norm import GroupNorm, Norm, make_norm
@@ -65,7 +65,7 @@ class FNOBlock(eqx.Module):
         self.skip = make_skip(skip, width, key=keys[1])
         self.norm = make_norm(norm, width)
         self.film = FiLM(embedding_features, width, key=keys[2]) if embedding_features else None
-        hidden = round(channel_mlp_ratio * width)
+        hidden = max(round(channel_mlp_ratio * width), 1) if channel_mlp_ratio else 0
         # gain one: what the branch adds to the soft-gated input is about what the activations take away
         mlp = lambda: ChannelMLP(width, width, hidden, activation_name=activation_name, gain=1.0, key=keys[3])
         self.mlp = mlp() if hidden else None
@@ -147,7 +147,7 @@ class FNO(eqx.Module):
         - `activation`: the name of a registered one, or a function.
         - `skip`: around the spectral convolution: `"linear"`, `"identity"` or `"soft_gating"`.
         - `norm`: after it and after the channel MLP: `"none"`, `"instance"` or `"group"` (one group).
-        - `channel_mlp_ratio`: hidden channels of the blocks' MLP over `width`; zero leaves it out.
+        - `channel_mlp_ratio`: hidden channels of the blocks' MLP over `width`, at least one; zero leaves it out.
         - `channel_mlp_skip`: around it, from the block's input; as `skip`.
         - `lifting_ratio`, `projection_ratio`: hidden channels of the first and last MLP over `width`.
         - `periodic`: whether the axes are; one for all, or one per axis; as the data are if omitted, else all.
@@ -169,7 +169,7 @@ class FNO(eqx.Module):
         self.periodic = as_flags(True if periodic is None else periodic, ndim)
         if padding > 0 and all(self.periodic):
             raise ValueError(f"padding is a part of the bounded axes, got {padding} with periodic {self.periodic}")
-        self.positions = tuple(_position(embedding, wraps) for wraps in self.periodic)
+        self.positions = tuple(position_of(embedding, wraps) for wraps in self.periodic)
         self.padding = padding
         self.scaling = as_scaling(scaling, depth, self.periodic)
         key_lift, key_embed, key_project, key_blocks = jax.random.split(key, 4)
@@ -212,9 +212,12 @@ class FNO(eqx.Module):
         - `key`: not used, the network is deterministic.
 
         **Returns:** the field with `out_channels` channels.
+
+        **Raises:** `ValueError` for a field or a shape of other dimension, a shape of a bounded axis, or a condition
+        that is missing, not expected or of another shape.
         """
+        self._check_call(x, condition, shape)
         space = x.shape[1:-1]
-        self._check_call(space, condition, shape)
         embedding = None if self.embed is None or condition is None else self.embed(condition)
         y = self.lifting(located(x, self.positions))
         y = pad_bounded(y, self.padding, self.periodic)
@@ -227,20 +230,10 @@ class FNO(eqx.Module):
         scaled = [tuple(space)] * len(self.blocks) if self.scaling is None else grids(space, self.scaling)
         return scaled if shape is None else [*scaled[:-1], tuple(shape)]
 
-    def _check_call(self, space: Sequence[int], condition: Array | None, shape: Sequence[int] | None) -> None:
-        if len(space) != len(self.periodic):
-            raise ValueError(f"this FNO has {len(self.periodic)} space axes, got a field of shape {tuple(space)}")
-        if (condition is None) != (self.embed is None):
-            found, built = ("no", "with") if condition is None else ("a", "without")
-            raise ValueError(f"got {found} condition, but this FNO was built {built} condition_features")
-        if shape is not None and not all(self.periodic):
+    def _check_call(self, x: Array, condition: Array | None, shape: Sequence[int] | None) -> None:
+        check_call(x, self.periodic, condition, features_of(self.embed), network="FNO")
+        if shape is None:
+            return
+        check_shape(shape, len(self.periodic))
+        if not all(self.periodic):
             raise ValueError(f"an output shape needs periodic axes only, got shape {shape}, periodic {self.periodic}")
-
-
-def _position(embedding: str, wraps: bool) -> str:
-    """How `coordinates` is to give an axis."""
-    if embedding == "fraction":
-        return "fraction"
-    if wraps:
-        return "circle" if embedding == "coordinates" else "none"
-    return "none" if embedding == "none" else "interval"

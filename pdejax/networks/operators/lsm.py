@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Count, Counts, Key, PerAxis, checked, register
-from pdejax.networks.layers.channel_mlp import ChannelMLP
-from pdejax.networks.layers.checks import as_flags, check_call
-from pdejax.networks.layers.coordinates import located, position_features
+from pdejax.networks.layers.channel_mlp import ChannelMLP, features_of
+from pdejax.networks.layers.checks import as_flags, check_call, per_axis
+from pdejax.networks.layers.coordinates import located, position_features, position_of
 from pdejax.networks.layers.double_conv import DoubleConv
 from pdejax.networks.layers.linear import Linear
 from pdejax.networks.layers.norm import Norm
@@ -95,8 +95,8 @@ class LSM(eqx.Module):
         self.periodic = as_flags(False if periodic is None else periodic, ndim)
         if spectral and width % heads:
             raise ValueError(f"heads should divide width={width}, got {heads}")
-        self.patch_size = _per_axis(patch_size, ndim)
-        self.positions = tuple(_position(embedding, wraps) for wraps in self.periodic)
+        self.patch_size = None if patch_size is None else per_axis("patch_size", patch_size, ndim)
+        self.positions = tuple(position_of(embedding, wraps) for wraps in self.periodic)
         keys = jax.random.split(key, 5)
         conv_keys, up_keys, block_keys = (jax.random.split(k, scales) for k in keys[:3])
         double_conv = functools.partial(
@@ -134,9 +134,10 @@ class LSM(eqx.Module):
 
         **Returns:** the field with `out_channels` channels.
 
-        **Raises:** `ValueError` for a grid that does not fit, or a condition that is missing or not expected.
+        **Raises:** `ValueError` for a grid that does not fit, or a condition that is missing, not expected or of
+        another shape.
         """
-        check_call(x, self.periodic, condition, self.embed is not None, network="LSM")
+        check_call(x, self.periodic, condition, features_of(self.embed), network="LSM")
         space = x.shape[1:-1]
         patch, padded = self.patches(space)
         embedding = None if self.embed is None or condition is None else self.embed(condition)
@@ -177,18 +178,3 @@ class LSM(eqx.Module):
         for layer in self.decoder:
             y = layer(jnp.concatenate([features.pop(), linear_upsample(y, self.periodic)], -1), embedding)
         return y
-
-
-def _per_axis(size: int | Sequence[int] | None, ndim: int) -> tuple[int, ...] | None:
-    if size is None or isinstance(size, int):
-        return None if size is None else (size,) * ndim
-    if len(size) != ndim:
-        raise ValueError(f"patch_size must be one value or {ndim}, one per axis, got {tuple(size)}")
-    return tuple(size)
-
-
-def _position(embedding: str, wraps: bool) -> str:
-    """How `coordinates` is to give an axis."""
-    if embedding == "none" or (embedding == "auto" and wraps):
-        return "none"
-    return "circle" if wraps else "interval"

@@ -31,6 +31,7 @@ _SUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "preactivation": (False,),
 }
 _WEIGHT = re.compile(r"fno_blocks\.convs\.\d+\.weight\.tensor")
+_POINTWISE = ("fcs.0.weight", "fcs.1.weight", "conv.weight")
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:
@@ -53,12 +54,23 @@ def _spectral(weight: np.ndarray) -> np.ndarray:
     return weight
 
 
+def _check_axes(arrays: Mapping[str, np.ndarray], ndim: int) -> None:
+    """Whether weights have the axes that they have in a network of `ndim` space axes."""
+    for name, array in arrays.items():
+        spectral = _WEIGHT.fullmatch(name) is not None
+        if spectral and array.ndim == ndim + 1:
+            raise ValueError(f"neuraloperator's separable must be False to be imported, got {name} {array.shape}")
+        if (spectral and array.ndim != ndim + 2) or (name.endswith(_POINTWISE) and array.ndim != 3):
+            axes = f"(in, out, *modes) with {ndim} modes" if spectral else "(out, in, 1)"
+            raise ValueError(f"{name} of neuraloperator should have the axes {axes}, got the shape {array.shape}")
+
+
 def _rendered(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
     """An array of the state dict in the layout of this package."""
     if _WEIGHT.fullmatch(name):
         weight = _spectral(array)
         return {f"{name}.re": np.real(weight), f"{name}.im": np.imag(weight)}
-    if name.endswith(("fcs.0.weight", "fcs.1.weight", "conv.weight")):
+    if name.endswith(_POINTWISE):
         return {name: array[..., 0].T}
     return {name: array.reshape(-1)}
 
@@ -115,15 +127,16 @@ def _options(arrays: Mapping[str, np.ndarray], in_channels: int | None, settings
     """Arguments of `FNO`, from the shapes of the arrays."""
     weights = sorted(name for name in arrays if _WEIGHT.fullmatch(name))
     # without the channel MLP neuraloperator applies the activation twice in a row
-    needed = ("fno_blocks.convs.0.bias", "fno_blocks.channel_mlp.0.fcs.1.bias", "lifting.fcs.1.bias")
-    for name in ("fno_blocks.convs.0.weight.tensor", *needed):
+    convolution, mlp = "fno_blocks.convs.0", "fno_blocks.channel_mlp.0"
+    perceptrons = (f"{mlp}.fcs.0.weight", "lifting.fcs.0.weight", "projection.fcs.0.weight", "projection.fcs.1.weight")
+    biases = (f"{convolution}.bias", f"{mlp}.fcs.1.bias", "lifting.fcs.1.bias")
+    for name in (f"{convolution}.weight.tensor", *biases, *perceptrons):
         if name not in arrays:
             raise ValueError(f"an FNO of neuraloperator to be imported has the entry {name!r}, this state dict has not")
+    ndim = arrays[f"{convolution}.bias"].ndim - 1
+    _check_axes(arrays, ndim)
     weight = arrays[weights[0]]
     width, *_, last = weight.shape
-    ndim = arrays[needed[0]].ndim - 1
-    if weight.ndim != ndim + 2:
-        raise ValueError(f"neuraloperator's separable must be False to be imported, got {weights[0]} {weight.shape}")
     channels, embedding = _embedding(arrays["lifting.fcs.0.weight"].shape[1], ndim, in_channels, settings)
     hidden = lambda name: arrays[f"{name}.fcs.0.weight"].shape[0] / width
     return {

@@ -19,6 +19,9 @@ _DTYPES = {
     "HalfStorage": "f2",
     "LongStorage": "i8",
     "IntStorage": "i4",
+    "ShortStorage": "i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
     "BoolStorage": "?",
     "ComplexFloatStorage": "c8",
     "ComplexDoubleStorage": "c16",
@@ -98,7 +101,8 @@ def read_torch(path: Path | str) -> Any:
 
     **Arguments:** `path`: of the file.
 
-    **Returns:** the object; classes and functions in it are `Named`, and so are tensors of types NumPy lacks.
+    **Returns:** the object; classes and functions in it, and what these would make, are `Named`, and so are tensors of
+    types that NumPy lacks, such as bfloat16.
 
     **Raises:** `ValueError` if the file is none of torch's zip format, or is damaged.
     """
@@ -108,5 +112,7 @@ def read_torch(path: Path | str) -> Any:
             if len(described) != 1:
                 raise ValueError("it holds no data.pkl")
             return _Reader(archive, described[0].removesuffix("data.pkl")).load()
-    except (zipfile.BadZipFile, pickle.UnpicklingError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # of a damaged pickle any may come
         raise ValueError(f"{path} cannot be read as a file of torch's zip format: {error}") from error

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, checked
+from pdejax.networks.layers.checks import check_shape
 from pdejax.networks.layers.random import normal
 from pdejax.networks.spectral import dft as dft
 from pdejax.networks.spectral import fft as fft
@@ -84,11 +85,17 @@ class SpectralConv(eqx.Module):
         - `shape`: points per axis of the grid of the result; that of `x` when omitted.
 
         **Returns:** the convolved field.
+
+        **Raises:** `ValueError` for a field or a shape of another dimension.
         """
         shape_in, ndim = x.shape[1:-1], len(self.modes)
         if len(shape_in) != ndim:
-            raise ValueError(f"a SpectralConv with modes {self.modes} needs {ndim} space axes, got shape {x.shape}")
+            raise ValueError(
+                f"a SpectralConv with modes {self.modes} needs {ndim} space axes, got a field "
+                f"(batch, *space, channel) of shape {x.shape}"
+            )
         shape_out = shape_in if shape is None else tuple(shape)
+        check_shape(shape_out, ndim)
         counts = usable(self.modes, shape_in, shape_out)
         weight = restrict(self.weight_re, self.modes, counts), restrict(self.weight_im, self.modes, counts)
         kernel = choose_kernel(shape_in, counts) if self.kernel == "auto" else self.kernel

@@ -81,7 +81,7 @@ def forward(x: Float[Array, "batch *space channel"], counts: Sequence[int]) -> t
     if ndim == 1:
         x = jnp.moveaxis(x, 0, 1)[None]  # one wide product instead of a narrow one per sample
     lead = x.shape[0]
-    x = _to_parities(x.reshape(lead, space[0], -1), counts[0])
+    x = _to_parities(x.reshape(lead, space[0], prod(x.shape[2:])), counts[0])
     if ndim > 1:  # only the kept modes of the first axis are transposed
         x = jnp.moveaxis(x.reshape(batch, 2 * counts[0] * prod(space[1:]), channel), 0, 1)
     lead = 1
@@ -114,7 +114,9 @@ def inverse(
     for axis in reversed(range(1, ndim)):
         lead = prod(2 * count for count in counts[:axis])
         x = _from_parities(x.reshape(lead, 2, counts[axis], -1), shape[axis])
+    lead, rest = 1, batch * channel
     if ndim > 1:
-        x = jnp.moveaxis(x.reshape(-1, batch, channel), 1, 0)
-    x = _from_parities(x.reshape(batch if ndim > 1 else 1, 2, counts[0], -1), shape[0])
+        lead, rest = batch, prod(shape[1:]) * channel
+        x = jnp.moveaxis(x.reshape(2 * counts[0] * prod(shape[1:]), batch, channel), 1, 0)
+    x = _from_parities(x.reshape(lead, 2, counts[0], rest), shape[0])
     return jnp.moveaxis(x.reshape(*shape, batch, channel), -2, 0) if ndim == 1 else x.reshape(batch, *shape, channel)

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from pdejax.networks.layers.checks import check_positive, per_axis
+
 
 def as_modes(modes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     """Modes per axis: one number is meant for every axis.
@@ -14,9 +16,8 @@ def as_modes(modes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
 
     **Raises:** `ValueError` if there is not one positive number per axis.
     """
-    out = (modes,) * ndim if isinstance(modes, int) else tuple(int(m) for m in modes)
-    if len(out) != ndim or min(out) < 1:
-        raise ValueError(f"modes must be a positive number or {ndim} of them, one per axis, got {modes}")
+    out = per_axis("modes", modes, ndim)
+    check_positive(modes=out)
     return out
 
 

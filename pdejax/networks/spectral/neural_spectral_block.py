@@ -92,7 +92,7 @@ class NeuralSpectralBlock(eqx.Module):
         keys: Float[Array, "patch item channel"],
         values: Float[Array, "patch item channel"],
     ) -> Float[Array, "patch query channel"]:
-        heads = lambda a: a.reshape(*a.shape[:2], self.heads, -1)
+        heads = lambda a: a.reshape(*a.shape[:2], self.heads, a.shape[2] // self.heads)
         scores = jnp.einsum("nqhc,nihc->nhqi", heads(queries), heads(keys))
         mixed = jnp.einsum("nhqi,nihc->nqhc", jax.nn.softmax(scores, -1), heads(values))
         return mixed.reshape(queries.shape)
