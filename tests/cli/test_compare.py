@@ -35,10 +35,12 @@ def two(here, small):
     return [make_run(small, name, seed) for seed, name in enumerate(("first", "second"))]
 
 
-def test_compare(two, capsys):
+@pytest.mark.parametrize("more", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_compare(more, two, capsys):
+    """Two runs and the solver on one page; with more, a long rollout and both runs as one ensemble and as seeds."""
     capsys.readouterr()
-    words = ["evaluation.steps=2", "--reference", "second", "--no-frontier", "--long", "20"]
-    together = ["--together", "first,second"]
+    words = ["evaluation.steps=2", "--reference", "second", "--no-frontier"]
+    together = ["--together", "first,second", "--long", "20"] if more else []
     assert main(["compare", *two, *words, *together]) == 0
     shown = capsys.readouterr()
     assert "page: runs/comparison/comparison.html" in shown.out
@@ -48,10 +50,11 @@ def test_compare(two, capsys):
     assert document["protocol"]["steps"] == 2
     assert document["protocol"]["reference"] == "second"
     assert list(document["systems"]) == ["first", "second", "solver"]
-    assert document["systems"]["first"]["stability"]["steps"] == 20
-    assert document["ensembles"]["first+second"]["members"] == 2
-    seeds = document["seeds"]["first+second"]["one_step_nrmse"]
-    assert (seeds["count"], "mean +- spread" in shown.out) == (2, True)
+    if more:
+        assert document["systems"]["first"]["stability"]["steps"] == 20
+        assert document["ensembles"]["first+second"]["members"] == 2
+        seeds = document["seeds"]["first+second"]["one_step_nrmse"]
+        assert (seeds["count"], "mean +- spread" in shown.out) == (2, True)
     entry = document["systems"]["first"]["against_reference"]["one_step_nrmse"]
     low, high = entry["gain_interval"]
     assert "change against second" in shown.out

@@ -95,7 +95,8 @@ METHODS = {
 
 ODE = {
     "method.solver={name: Tsit}": "method.solver.name: unknown solver 'Tsit'. Did you mean 'Tsit5'?",
-    "method.solver.first_step=careful": "unknown method.solver.first_step 'careful'. Known: automatic, diffrax.",
+    "method.solver.first_step=careful": "method.solver.first_step should be a valid number, got 'careful'\n"
+    "method.solver.first_step=careful: unknown method.solver.first_step 'careful'. Known: automatic, diffrax.",
     "method.solver={fixed_steps: 2, rtol: 1e-3}": "method.solver.rtol is for steps that adapt, but fixed_steps is 2: "
     "leave one of them out, got 0.001",
     "method.solver.adjoint=RecursiveAdjoint": "unknown method.solver.adjoint 'RecursiveAdjoint'. "

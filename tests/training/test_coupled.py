@@ -187,6 +187,7 @@ def gradient(method, model, *pairs):
     return [jax.tree.map(np.asarray, of(model, *pair)) for pair in pairs]
 
 
+@pytest.mark.long
 def test_gradients_are_those_of_one_solve_of_the_whole_batch(method, model):
     """Plain descent with rate 1 leaves the gradient in the parameters."""
     batch, keys = first_batch()

@@ -116,6 +116,7 @@ def test_the_local_penalty_is_the_global_one_on_average(network, local, accepted
     assert_mean([g[1][2][3, 1] for g in gradients], last[3, 1])
 
 
+@pytest.mark.long
 def test_all_steps_alike_on_average(network, accepted, x64):
     regularization = SolverRegularization("both", average="steps")
     run = jax.jit(lambda key: solved(regularization, network, key))
@@ -156,6 +157,7 @@ def test_the_local_penalty_takes_any_adjoint(network, local, x64, key):
     np.testing.assert_array_equal(wanted[0], 0)  # where the step begins is not differentiated
 
 
+@pytest.mark.long
 def test_units_of_time_do_not_matter(network, local, x64, key):
     (penalty, one), (slow_penalty, slow) = local(network, key)[1], local(network, key, slower=3.7)[1]
     assert int(one.rejected) == int(slow.rejected) > 0
