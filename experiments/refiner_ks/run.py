@@ -79,10 +79,10 @@ SMOKE = (
     "test: {trajectories: 8, frames: 41}}",
     "network.width=8",
     "network.multipliers=[1,2]",
-    "train.steps=800",
+    "train.steps=1600",
     "train.warmup=50",
     "train.evaluate_every=400",
-    "train.checkpoint_every=800",
+    "train.checkpoint_every=1600",
     "evaluation.valid_trajectories=4",
     "evaluation.valid_steps=10",
 )
