@@ -14,7 +14,7 @@ import jax
 import pytest
 
 from pdejax.cli._runtime import cache_folder
-from pdejax.core._registry import _FACTORIES
+from pdejax.core._registry import _FACTORIES, HOMES, registered
 from tests._record import memory_gib, register
 
 # eight, that a division over many can be tested; a run takes all of them unless its settings say how many
@@ -51,16 +51,21 @@ def _release():
         gc.collect()
 
 
+@pytest.fixture(scope="session")
+def _own_kinds():
+    """Everything of pdejax's own is registered before a test can bring more."""
+    for group in HOMES:
+        registered(group)
+
+
 @pytest.fixture(autouse=True)
-def _unregister():
+def _unregister(_own_kinds):
     """Kinds that a test registers are not there for the next one."""
-    before = {group: set(table) for group, table in _FACTORIES.items()}
+    before = {group: dict(table) for group, table in _FACTORIES.items()}
     yield
-    ours = ("pdejax.", "jax.")  # activations are functions of JAX
     for group, table in _FACTORIES.items():
-        brought = [n for n, one in table.items() if n not in before[group] and not one.__module__.startswith(ours)]
-        for name in brought:
-            del table[name]
+        table.clear()
+        table.update(before[group])
 
 
 @pytest.fixture
