@@ -57,8 +57,9 @@ def test_warm_up_is_a_share_in_stages_too():
     assert found.warmup == 50
 
 
-def test_a_fault_of_many_places_is_told_of_its_section(mine, problem):
-    text = problem.replace("initial: {kind: truncated_fourier, cutoff: 3}", "initial: {kind: truncated_fourier}")
-    folder = mine({"problem/mine.yaml": text.replace("step: 0.1", "step: 0.1\n  burn_in: -1")})
-    with pytest.raises(ConfigError, match=r"mine.yaml:\d+: problem.time.burn_in"):
-        resolve(["problem=mine"], folder)
+def test_a_name_of_the_users_is_not_blamed_for_what_a_sentence_quotes():
+    word = "problem.conditions={equation: {at: boundary, terms: 'u = 0'}}"
+    with pytest.raises(ConfigError) as caught:
+        resolve(["problem=pig_helmholtz", word])
+    assert "problem.name" not in str(caught.value)
+    assert "'equation'" in str(caught.value)
