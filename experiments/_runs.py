@@ -50,12 +50,13 @@ def run_jobs(jobs: Sequence[Job]) -> None:
             result.result()
 
 
-def train_and_evaluate(words: Sequence[str], folder: Path) -> Job:
-    """The job that trains a run and evaluates it."""
+def training(words: Sequence[str], folder: Path, *, evaluated: bool = True) -> Job:
+    """The job that trains a run and evaluates it; not `evaluated` where the study compares the models itself."""
 
     def job(core: int) -> None:
         pdejax("train", *words, core=core)
-        pdejax("evaluate", str(folder), core=core)
+        if evaluated:
+            pdejax("evaluate", str(folder), core=core)
 
     return job
 

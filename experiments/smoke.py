@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
+import gc
 import io
 import multiprocessing
 import os
@@ -25,6 +26,8 @@ from unittest import mock
 # before anything imports JAX or Equinox, as the command line does
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("EQX_ON_ERROR", "nan")
+# a process has one core: to split a program between threads that compile it only costs
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")
 
 SMOKE = ("--preset", "smoke")
 # study and words of its command; the longest first, so that the processes end together
@@ -72,6 +75,7 @@ def _begin(cores: "multiprocessing.Queue[int]") -> None:
     from pdejax.cli._runtime import start
 
     start(1)
+    gc.set_threshold(100_000, 20, 50)  # a program that traces makes very many objects and little garbage
 
 
 def _run(name: str, study: str, *words: str) -> Outcome:
@@ -92,8 +96,6 @@ def _run(name: str, study: str, *words: str) -> Outcome:
 
 def _release() -> None:
     """Lets go of a study's programs."""
-    import gc
-
     import jax
 
     jax.clear_caches()

@@ -7,7 +7,8 @@ ask for that, and the studies' smoke forms know nothing of all this.
 import importlib.metadata
 import os
 
-FLAGS = ["--xla_backend_optimization_level=0"]
+# and without splitting a program between threads, which costs more than it saves where programs are small
+FLAGS = ["--xla_backend_optimization_level=0", "--xla_cpu_parallel_codegen_split_count=1"]
 # the older code generator needs a third of the time for such programs; JAX 0.11 took it away
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")

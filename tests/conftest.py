@@ -30,11 +30,18 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 # GiB of a test process above which it lets go of what it compiled
-ENOUGH = 1.5
+ENOUGH = 2.0
 
 
 def pytest_configure(config):
     register(config)
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: the collector of garbage need not look at it, nor as often as by default."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 def pytest_runtest_setup(item):

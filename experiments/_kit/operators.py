@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments._kit.results import Record, Row, over_seeds, row
 from experiments._kit.study import picture
-from experiments._runs import Job, command, pdejax, run_jobs, systems, train_and_evaluate, training_seconds
+from experiments._runs import Job, command, pdejax, run_jobs, systems, training, training_seconds
 
 PEER_SCRIPT = Path(__file__).parents[1] / "fno_benchmarks" / "peer.py"
 PEER = "neuraloperator"
@@ -90,7 +90,7 @@ class Benchmarks:
                 for number, (arm, words) in enumerate(case.arms.items()):
                     run = self.run(name, arm, seed)
                     every = (*self._words(name), *words, f"seed={seed}", f"name={run.name}")
-                    jobs.append(train_and_evaluate(every, run))
+                    jobs.append(training(every, run))
                     if peer and number == 0:
                         jobs.append(self._peer_job(peer, name, seed, every))
         return jobs

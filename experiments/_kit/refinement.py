@@ -14,8 +14,8 @@ REFINER = ("method=refiner", "method.noise.min_noise_var=1e-6")  # standard devi
 
 def train_toys(words: tuple[str, ...], prefix: str, arms: Mapping[str, tuple[str, ...]], base: Path) -> None:
     """Trains every arm; the names of runs begin with `prefix`."""
-    shared = ("experiment=refiner_toy", *words, "evaluation.baselines=false")
-    train_arms(shared, {f"{prefix}_{arm}": own for arm, own in arms.items()}, base)
+    shared = ("experiment=refiner_toy", *words)
+    train_arms(shared, {f"{prefix}_{arm}": own for arm, own in arms.items()}, base, evaluated=False)
 
 
 def with_refinements(operator: Any, count: int) -> Any:

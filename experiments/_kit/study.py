@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments._kit.results import Record, Row, record, write_study
-from experiments._runs import pdejax, run_jobs, train_and_evaluate
+from experiments._runs import pdejax, run_jobs, training
 
 Options = argparse.Namespace
 
@@ -74,15 +74,15 @@ class Study:
         self.draw(options, Path(), made)
 
 
-def train_arms(words: Sequence[str], arms: Mapping[str, Sequence[str]], base: Path) -> None:
+def train_arms(words: Sequence[str], arms: Mapping[str, Sequence[str]], base: Path, *, evaluated: bool = True) -> None:
     """Makes the data, then trains and evaluates every run, one process a core.
 
     **Arguments:** `words`: of all commands; `arms`: name of each run to the words of its training; `base`: data go to
-    its folder `data/`, runs to `runs/`.
+    its folder `data/`, runs to `runs/`; `evaluated`: not where the study compares the models itself.
     """
     shared = (*words, f"data_dir={base / 'data'}", f"runs_dir={base / 'runs'}")
     pdejax("generate", *shared)
-    job = lambda name, own: train_and_evaluate((*shared, *own, f"name={name}"), base / "runs" / name)
+    job = lambda name, own: training((*shared, *own, f"name={name}"), base / "runs" / name, evaluated=evaluated)
     run_jobs([job(name, own) for name, own in arms.items()])
 
 

@@ -91,7 +91,7 @@ class Table:
         """Words of all runs; a network other than the experiment's own has its default size."""
         network = () if self.network is None else (f"network={self.network}",)
         experiment, *others = PRESETS[self.preset].words
-        return (experiment, *network, *others, "evaluation.baselines=false")
+        return (experiment, *network, *others)
 
     def run(self, arm: str, seed: int) -> Path:
         """Folder of a run."""
@@ -106,7 +106,7 @@ class Table:
             for arm in preset.arms
             for seed in range(preset.seeds if arm == ONE_STEP else 1)
         }
-        train_arms(self.words, arms, self.base)
+        train_arms(self.words, arms, self.base, evaluated=False)
 
     def compare(self) -> Result:
         """All arms on the same truth."""
