@@ -14,7 +14,9 @@ demo: $(VENV)/installed
 
 test: check unit smoke
 
-check: lint types layers
+# side by side: each of them has one core
+check: $(VENV)/installed-test
+	$(MAKE) --no-print-directory -j 3 lint types layers
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

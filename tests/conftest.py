@@ -21,6 +21,8 @@ from tests._record import memory_gib, register
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# of a program that is compiled, nobody reads where its operations were written
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 
 # most of the suite's time is compilation; programs are kept between runs, per kind of processor

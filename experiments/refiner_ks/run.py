@@ -58,8 +58,8 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """Words of all runs, the arms, and how much is evaluated; `variants`: whether with all that needs no training,
-    not with the first call alone.
+    """Words of all runs, the arms, and how much is evaluated; `variants`: whether all parts are compared, or only the
+    arms with the first call alone, over long rollouts too.
     """
 
     words: tuple[str, ...]
@@ -107,7 +107,7 @@ PRESETS = {
             REFINER: Arm(("method=refiner",), "refiner"),
         },
         long_steps=200,
-        members=4,
+        members=0,
         prefix="refiner_ks_smoke",
         variants=False,
     ),
@@ -178,8 +178,8 @@ def _run(options: Options, base: Path) -> None:
 def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -> dict[str, Result]:
     """The comparison of each part; `again`: also if an earlier one of the same names is there."""
     dataset, made = Dataset.open(base / "data" / ("ks_low_data_smoke" if preset.words else "ks_low_data")), {}
-    more = (*(("variants", "oracles") if preset.variants else ()), *(("long",) if seed == 0 else ()))
-    for part in ("arms", *more):
+    more = ("variants", "oracles", *(("long",) if seed == 0 else ()))
+    for part in ("arms", *(more if preset.variants else ())):
         systems = _systems(part, preset, base, seed, dataset)
         folder = base / "runs" / f"{preset.prefix}_comparison_{part}_{seed}"
         if not again and (folder / "comparison.json").exists():
@@ -191,7 +191,7 @@ def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -
             dataset,
             reference=ONE_STEP,
             members=preset.members if part == "long" else 0,
-            long_steps=preset.long_steps if part == "long" else 0,
+            long_steps=preset.long_steps if part == "long" or not preset.variants else 0,
             frontier=False,
             key=jax.random.key(seed),
             progress=lambda text: print(f"seed {seed}: {text}", flush=True),
@@ -256,7 +256,7 @@ def _check(options: Options, base: Path) -> None:
     calls.append(_network(load(PRESETS[options.preset].run(base, REFINER, 0)), passes=(1, 2, 1)).calls)
     if calls != [4, 1, 5]:
         raise SystemExit(f"network calls {calls}, not 4, 1 and 5")
-    bounded = found["long"].system(REFINER)["stability"]["bounded"]
+    bounded = found["arms"].system(REFINER)["stability"]["bounded"]
     if bounded < 1:
         raise SystemExit(f"a long rollout diverged: {bounded}")
     tail = lambda name: float(found["arms"].arrays[f"{name}/error_spectrum"][0][24:].sum())
