@@ -80,7 +80,7 @@ class Burgers(Comparison):
         operator = model.solved_by(Integrator(controller=controller, max_steps=256, first_step=first_step))
         first, last = self.held_out[:, 0], self.held_out[:, 1]
         states, account = operator.solve(first, np.array([operator.step_size]))
-        errors = RelativeL2()(states[0] - last, last, operator.lengths)
+        errors = RelativeL2()(states[0] - last, last, operator.info.lengths)
         return {"nfe": account.evaluations, "steps": account.accepted, QUALITY: jnp.mean(errors)}
 
 
