@@ -4,13 +4,16 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax.config import RunConfig, read_run
+from pdejax.config import ConfigError, RunConfig, read_run
+
+TRAINED = ("network", "method", "train", "name", "runs_dir", "experiment")  # words that made a run, and judge none
 
 
 def run_config(folder: Path, words: list[str], plugins: Collection[str] = ()) -> RunConfig:
     """The configuration of a run, whose words may name code of these packages only.
 
-    **Raises:** `FileNotFoundError` if the folder holds none, with the nearest name beside it.
+    **Raises:** `ConfigError` for words that an evaluation does not read; `FileNotFoundError` if the folder holds none,
+    with the nearest name beside it.
     """
     path = folder / "config.yaml"
     if not path.exists():
@@ -18,6 +21,10 @@ def run_config(folder: Path, words: list[str], plugins: Collection[str] = ()) ->
 
         beside = [p.parent.name for p in folder.parent.glob("*/config.yaml")] if folder.parent.is_dir() else []
         raise FileNotFoundError(f"{folder} is not a run: it holds no config.yaml.{suggestion(folder.name, beside)}")
+    for text in words:
+        if (head := text.partition("=")[0].strip("+~").split(".")[0]) in TRAINED:
+            raise ConfigError(f"{text}: a run is judged as it was trained, so that {head} has no effect: an evaluation "
+                              "reads evaluation.KEY=, problem.KEY=, data=, data_dir= and seed=")  # fmt: skip
     from pdejax.core import only_plugins
 
     with only_plugins(plugins):

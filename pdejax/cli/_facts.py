@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pdejax._read import printable, read_json
 from pdejax.cli._list import last_metrics, run_state
 from pdejax.config import read_run
 
@@ -15,7 +16,7 @@ def print_run(path: Path) -> None:
     print(f"{path}: {run_state(path, train.steps)}\n")
     for name, value in last_metrics(path).items():
         print(f"  {name}: {value:.6g}" if isinstance(value, int | float) else f"  {name}: not finite")
-    print(f"\n{config.to_yaml()}", end="")
+    print(printable(f"\n{config.to_yaml()}"), end="")
 
 
 def print_truth(path: Path) -> None:
@@ -32,12 +33,12 @@ def print_truth(path: Path) -> None:
 
 def print_model(path: Path) -> None:
     """What a released model solves, and what it is made of."""
-    described = json.loads((path / "model.json").read_text(encoding="utf-8"))
+    described = read_json(path / "model.json")
     data = described["data"]
     shown = _field_facts(data["problem"]) if "problem" in data else _operator_facts(data)
     shown |= {"network": described["network"], "method": described["method"], **described["metadata"]}
     for name, value in shown.items():
-        print(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
+        print(printable(f"{name}: {value if isinstance(value, str) else json.dumps(value)}"))
 
 
 def _field_facts(problem: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """`pdejax list`: everything there is to choose from, and what was made of it."""
 
 import argparse
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax.config import GROUPS, description, options, read_yaml, search_folders
+from pdejax._read import printable, read_json, read_lines
+from pdejax.config import GROUPS, description, options, read_yaml_file, search_folders
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,30 +23,33 @@ def _section(title: str, rows: Mapping[str, str]) -> None:
     print(title)
     width = max(map(len, rows), default=0)
     for name, text in rows.items():
-        print(f"  {name:{width}}  {text}".rstrip())
+        print(printable(f"  {name:{width}}  {text}".rstrip()))
     print("" if rows else "  none\n")
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return None
 
 
 def data_sets(folder: Path) -> Iterator[tuple[str, str]]:
     """Name and state of every data set below a folder."""
     for root in sorted(folder.glob("*/")):
-        manifest = _json(root / "manifest.json")
-        if manifest is not None:
-            yield root.name, _sizes(manifest["recipe"]["splits"])
+        if (root / "manifest.json").exists():
+            yield root.name, _told(lambda: _sizes(root))  # noqa: B023
         elif (root / "truth.h5").exists():
             yield root.name, "the solution of a problem that is stated by its conditions"
         elif (root / "recipe.json").exists():
             yield root.name, "not complete: the same `pdejax generate` goes on"
 
 
-def _sizes(splits: Mapping[str, Any]) -> str:
+def _told(tell: Callable[[], str]) -> str:
+    """A line about something, or what is wrong with it: one that is broken hides no other."""
+    try:
+        return tell()
+    except (ValueError, OSError) as error:
+        return f"cannot be read: {error}"
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        return f"cannot be read: an entry is missing or of another type ({error})"
+
+
+def _sizes(root: Path) -> str:
+    splits = read_json(root / "manifest.json")["recipe"]["splits"]
     size = lambda split: f"{split['trajectories']} x {split['frames']} frames"
     usual = [name for name in ("train", "valid", "test") if name in splits]
     return ", ".join(f"{name} {size(splits[name])}" for name in dict.fromkeys([*usual, *splits]))
@@ -55,12 +58,8 @@ def _sizes(splits: Mapping[str, Any]) -> str:
 def last_metrics(run_folder: Path) -> dict[str, Any]:
     """The newest number of every metric a run wrote, and its step."""
     newest: dict[str, Any] = {}
-    path = run_folder / "metrics.jsonl"
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            newest |= json.loads(line)
-        except json.JSONDecodeError:  # the line a kill cut short
-            break
+    for line in read_lines(run_folder / "metrics.jsonl"):
+        newest |= line
     return newest
 
 
@@ -69,7 +68,7 @@ def run_state(run_folder: Path, steps: int | None) -> str:
     newest = last_metrics(run_folder)
     done = newest.get("step", 0)
     parts = [f"update {done}" + (f" of {steps}" if steps else "")]
-    if (loss := newest.get("valid/loss")) is not None:
+    if isinstance(loss := newest.get("valid/loss"), int | float):
         parts.append(f"valid/loss {loss:.3g}")
     if (run_folder / "evaluation.json").exists():
         parts.append("evaluated")
@@ -79,10 +78,5 @@ def run_state(run_folder: Path, steps: int | None) -> str:
 def runs(folder: Path) -> Iterator[tuple[str, str]]:
     """Name and state of every run below a folder."""
     for path in sorted(folder.glob("*/config.yaml")):
-        try:
-            yield (
-                path.parent.name,
-                run_state(path.parent, read_yaml(path.read_text(encoding="utf-8"), path)[0]["train"]["steps"]),
-            )
-        except (ValueError, KeyError, TypeError):
-            yield path.parent.name, f"{run_state(path.parent, None)}, config.yaml cannot be read"
+        steps = lambda path=path: read_yaml_file(path)[0]["train"]["steps"]
+        yield path.parent.name, _told(lambda path=path, steps=steps: run_state(path.parent, steps()))

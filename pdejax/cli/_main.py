@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import pdejax
+from pdejax._read import printable
 
 OK, FAILED, MISTAKE = 0, 1, 2
 
@@ -51,9 +52,16 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(_complain(f"{message} (see pdejax {self.prog.split()[-1]} --help)"))
 
 
-def _complain(message: object) -> int:
-    print(f"pdejax: {message}", file=sys.stderr)
-    return MISTAKE
+def _complain(message: object, code: int = MISTAKE) -> int:
+    print(f"pdejax: {printable(message)}", file=sys.stderr)
+    return code
+
+
+def _whole(text: str) -> int:
+    """A number of things."""
+    if not text.isdecimal() or len(text) > 12:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 is expected, got {text[:40]!r}")
+    return int(text)
 
 
 def _overview() -> str:
@@ -72,13 +80,17 @@ def _comparison_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs, or quoted patterns of such, and "
                         "changes for all of them such as evaluation.steps=100")  # fmt: skip
     parser.add_argument("--reference", metavar="RUN", help="the run that gains are measured against (default: first)")
-    parser.add_argument("--members", type=int, default=0, metavar="N", help="of the ensemble of every stochastic run")
+    parser.add_argument(
+        "--members", type=_whole, default=0, metavar="N", help="of the ensemble of every stochastic run"
+    )
     parser.add_argument("--together", action="append", default=[], metavar="RUN,RUN", help="runs that differ by their "
                         "seed: mean and spread, of trajectories also an ensemble; may be given again; a quoted "
                         "pattern such as 'runs/ks_*' says the same")  # fmt: skip
-    parser.add_argument("--long", type=int, default=0, metavar="STEPS", help="steps of a rollout far beyond the data")
+    parser.add_argument(
+        "--long", type=_whole, default=0, metavar="STEPS", help="steps of a rollout far beyond the data"
+    )
     parser.add_argument("--no-frontier", action="store_true", help="leave the solver's other resolutions out")
-    parser.add_argument("--seed", type=int, default=0, help="of stochastic runs (default: 0)")
+    parser.add_argument("--seed", type=_whole, default=0, help="of stochastic runs (default: 0)")
     parser.add_argument("--into", metavar="DIR", help="where to write (default: comparison, beside the first run)")
 
 
@@ -89,6 +101,7 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         epilog=WORDS_HELP if "config" in command.arguments else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--traceback", action="store_true", help="of an error, tell where it was raised")
     if "folders" in command.arguments:
         parser.add_argument("--data-dir", default="data", metavar="DIR", help="where data sets are (default: data)")
         parser.add_argument("--runs-dir", default="runs", metavar="DIR", help="where runs are (default: runs)")
@@ -98,7 +111,7 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         parser.add_argument("path", help="folder of a data set, a run or a model; or a file of data")
         parser.add_argument("--picture", metavar="FILE", help="draw trajectories of a data set into this picture")
         parser.add_argument("--split", help="which split to draw (default: train)")
-        parser.add_argument("--trajectory", type=int, metavar="N", help="the first one to draw (default: 0)")
+        parser.add_argument("--trajectory", type=_whole, metavar="N", help="the first one to draw (default: 0)")
     if {"run", "runs"} & set(command.arguments):
         parser.add_argument("--plugins", action="append", default=[], metavar="PACKAGE", help="a package whose code a "
                             "run may name, such as that of its network; may be given again")  # fmt: skip
@@ -124,7 +137,7 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def _run(name: str, arguments: argparse.Namespace) -> int:
-    """Runs a command; what the package says of a mistake is told without a traceback, everything else with one."""
+    """Runs a command; every failure is told in a sentence, with a traceback where that was asked for."""
     # XLA calls every program from its cache unsafe over two features that are preferences (openxla/xla issue 44565)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # checks inside of differential equation solvers call Python otherwise, and XLA keeps no program that does
@@ -132,19 +145,32 @@ def _run(name: str, arguments: argparse.Namespace) -> int:
     try:
         return importlib.import_module(f"pdejax.cli.{COMMANDS[name].module}").run(arguments)
     except KeyboardInterrupt:
-        print("pdejax: interrupted", file=sys.stderr)
-        return FAILED
+        return _complain("interrupted", FAILED)
     except BrokenPipeError:  # the reader of the output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except OSError as error:
-        print(f"pdejax: {error}", file=sys.stderr)
-        return MISTAKE if _is_ours(error) else FAILED
-    except (ValueError, RuntimeError) as error:
-        if not _is_ours(error):
+    except Exception as error:
+        if arguments.traceback:
             raise
-        print(f"pdejax: {error}", file=sys.stderr)
-        return MISTAKE if isinstance(error, ValueError) else FAILED
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """Says what went wrong: a mistake in the words that were chosen for it, else what and where it was."""
+    ours = _is_ours(error)
+    if isinstance(error, OSError):
+        return _complain(error, MISTAKE if ours else FAILED)
+    if isinstance(error, ValueError) and ours:
+        return _complain(error)
+    if isinstance(error, RuntimeError) and ours:
+        return _complain(error, FAILED)
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return _complain("there is not enough memory for this: take fewer points, a smaller batch or network", FAILED)
+    first = next(iter(str(error).strip().splitlines()), "")
+    what = f"{type(error).__name__}{f': {first[:300]}' if first else ''}"
+    return _complain(
+        f"a fault of pdejax or of what it calls: {what} (--traceback tells where; please report it)", FAILED
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,12 +10,17 @@ INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers take it for "run me ag
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains each configuration, or continues it."""
+    from pdejax.cli._runtime import start
+    from pdejax.config import wanted_devices
+
+    if not arguments.print_config:
+        devices, distributed = wanted_devices(arguments.words, arguments.config_dir)
+        start(devices or "auto", distributed=distributed)
     configs = configs_of(arguments)
     if printed(arguments, configs):
         return 0
     import jax
 
-    from pdejax.cli._runtime import start
     from pdejax.config._assemble import in_double, run_of
     from pdejax.training import Interrupted
 

@@ -9,7 +9,7 @@ from typing import Any
 from pdejax._suggest import suggestion
 from pdejax.config._folders import GROUPS, options, shorter
 from pdejax.config._overrides import ConfigError, Override
-from pdejax.config._yaml import Key, YamlError, read_yaml
+from pdejax.config._yaml import Key, YamlError, read_yaml_file
 
 MISSING = "???"
 
@@ -52,7 +52,7 @@ class Composition:
         for rank, (path, prefix) in reversed([*enumerate(self.files)]):
             if key[: len(prefix)] == prefix:
                 below = key[len(prefix) :]
-                _, lines = read_yaml(path.read_text(encoding="utf-8"), path)
+                _, lines = read_yaml_file(path)
                 if not below:
                     yield rank, shorter(path)
                 elif below in lines:
@@ -196,7 +196,7 @@ def compose(overrides: Sequence[Override], folders: Sequence[Path]) -> Compositi
     words = _words(overrides)
     config, files = _merged(words, overrides, folders)
     for chosen in (o for o in overrides if o.chooses and o.key in ("network", "method")):
-        alone, _ = read_yaml(_found(folders, f"{chosen.key}/{chosen.value}").read_text(encoding="utf-8"))
+        alone, _ = read_yaml_file(_found(folders, f"{chosen.key}/{chosen.value}"))
         if config[chosen.key] == alone:
             continue
         before, _ = _merged([word for word in words if word != chosen.hydra], overrides, folders)

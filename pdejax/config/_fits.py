@@ -1,6 +1,7 @@
 """Whether the parts of a configuration go together: the objects it describes are made, without arrays, and say so."""
 
 import contextlib
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from pdejax.config._compose import Composition, dotted
 from pdejax.config._overrides import ConfigError
 from pdejax.config._run import Evaluation, RunConfig
 from pdejax.config._train import settings_of
-from pdejax.core import build
+from pdejax.core import build, check_memory
 from pdejax.data import Recipe, open_data
 from pdejax.methods import DataCard, ProblemCard
 from pdejax.training import OPTIONAL, TrainSettings, reads, unread
@@ -27,12 +28,16 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
         raise ConfigError(f"{composition.where(('data',))}: data: there is no {config.data}")
     with _told("problem" if config.data is None else "data", config, composition):
         card = _card(config)
+        if isinstance(card, DataCard):
+            points, fields = math.prod(card.shape), len(card.field_names)
+            # sixteen fields in single precision: a network or a solver has more
+            check_memory(64.0 * points * fields, f"work on {points:.3g} points", "take fewer points, domain.shape")
     with _told("method", config, composition):
         method = build("method", config.method.spec())
     _check_nature(config, method, composition)
     with _told("method", config, composition, "network"):
         make = lambda: method.build(config.network.spec(), card, key=jax.random.key(0))
-        eqx.filter_eval_shape(make)
+        _check_memory(eqx.filter_eval_shape(make))
     with _told("train", config, composition):
         parts = [settings_of(part) for part in config.train.parts()]
     _check_read(parts, composition)
@@ -43,6 +48,13 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
         if value != Evaluation.model_fields[name].default:
             _refuse("has no effect: a problem that is stated by its conditions has one solution and no data set",
                     ("evaluation", name), composition)  # fmt: skip
+
+
+def _check_memory(model: Any) -> None:
+    """Whether a model's parameters, their gradients, two moments and their averages fit into memory."""
+    leaves = [x for x in jax.tree.leaves(model) if isinstance(x, jax.ShapeDtypeStruct)]
+    numbers = sum(math.prod(leaf.shape) for leaf in leaves)
+    check_memory(5 * 4.0 * numbers, f"training a model of {numbers:.3g} parameters", "take a smaller network")
 
 
 def _card(config: RunConfig) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pdejax._read import FileError, read_text
+
 GROUPS = ("problem", "network", "method", "train", "experiment")
 
 
@@ -37,14 +39,17 @@ def options(group: str, folders: Sequence[Path]) -> Mapping[str, Path]:
 
 
 def description(path: Path) -> str:
-    """The first comment line of a file."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if not line.startswith("#"):
-                return ""
-            text = line.lstrip("#").strip()
-            if text and not text.startswith("@"):
-                return text
+    """The first comment line of a file, or why it cannot be read."""
+    try:
+        lines = read_text(path).splitlines()
+    except FileError as error:
+        return f"cannot be read: {error}"
+    for line in lines:
+        if not line.startswith("#"):
+            return ""
+        text = line.lstrip("#").strip()
+        if text and not text.startswith("@"):
+            return text
     return ""
 
 

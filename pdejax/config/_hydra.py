@@ -20,7 +20,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from pdejax.config._folders import shorter
-from pdejax.config._yaml import read_yaml
+from pdejax.config._yaml import read_yaml_file
 
 _folders: ContextVar[tuple[Path, ...]] = ContextVar("folders", default=())
 
@@ -35,9 +35,8 @@ class YamlSource(FileConfigSource):
     def load_config(self, config_path: str) -> ConfigResult:
         name = self._normalize_file_name(config_path)
         path = Path(os.path.join(self.path, name))
-        text = path.read_text(encoding="utf-8")
-        values, _ = read_yaml(text, shorter(path))
-        header = self._get_header_dict(text)
+        values, _ = read_yaml_file(path, shorter(path))
+        header = self._get_header_dict(path.read_text(encoding="utf-8"))
         if name.startswith("experiment/"):
             header["package"] = "_global_"
         return ConfigResult(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ from pdejax._suggest import suggestion
 from pdejax.config._folders import GROUPS, options
 from pdejax.config._yaml import Key
 
+LONGEST = 120  # characters of a word in a message
+
 
 class ConfigError(ValueError):
-    """A mistake in the configuration; every line of the message is `where: what`."""
+    """A mistake in the configuration; every line of the message is `where: what`, over-long words cut short."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(re.sub(rf"\S{{{LONGEST},}}", lambda word: f"{word[0][: LONGEST // 2]}...", message))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,9 @@ from pdejax.config._former import current
 from pdejax.config._messages import explain
 from pdejax.config._overrides import ConfigError, expand, read_overrides
 from pdejax.config._run import RunConfig, run_type
-from pdejax.config._yaml import YamlError, read_yaml
+from pdejax.config._yaml import YamlError, read_yaml_file
+
+MOST_DEVICES = 1024  # that XLA is told to make of a processor
 
 
 def _validated(composition: Composition) -> RunConfig:
@@ -38,8 +40,24 @@ def resolve(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     return _validated(compose(read_overrides(overrides, folders), folders))
 
 
+def wanted_devices(overrides: Sequence[str], config_dir: str | Path | None = None) -> tuple[int | None, bool]:
+    """How many devices the words of a training ask for, and whether it is one of several processes.
+
+    JAX must know before anything asks it for a device, which the rest of a configuration does when it is checked.
+    What is no such number or truth is left to that check.
+    """
+    folders = search_folders(config_dir)
+    chosen = expand(overrides, folders)[0]
+    fixed = [text for text in overrides if text.lstrip("+").split("=", 1)[0] not in chosen]
+    words = [*fixed, *(f"{key}={value}" for key, value in chosen.items())]
+    train = compose(read_overrides(words, folders), folders).values.get("train")
+    devices, distributed = ((train or {}).get(name) for name in ("devices", "distributed"))
+    whole = isinstance(devices, int) and not isinstance(devices, bool) and 0 < devices <= MOST_DEVICES
+    return devices if whole else None, distributed is True
+
+
 def sweep(overrides: Sequence[str], config_dir: str | Path | None = None) -> list[RunConfig]:
-    """The configurations of all combinations of comma lists, as `resolve`.
+    """The configurations of all combinations of comma lists, as `resolve`: all of them are checked before one is run.
 
     Their names tell what was swept, e.g. `ks_fno-seed=1`, unless `name` itself is swept.
     """
@@ -52,6 +70,8 @@ def sweep(overrides: Sequence[str], config_dir: str | Path | None = None) -> lis
         if chosen and "name" not in chosen:
             label = "-".join(f"{key}={value}" for key, value in chosen.items())
             config = config.model_copy(update={"name": f"{config.name}-{_folder_name(label)}"})
+        if config.name in (one.name for one in runs):
+            raise ConfigError(f"two runs of this sweep are called {config.name!r}: a value is given twice")
         runs.append(config)
     return runs
 
@@ -71,7 +91,7 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     from omegaconf import OmegaConf
 
     try:
-        values, _ = read_yaml(path.read_text(encoding="utf-8"), shorter(path))
+        values, _ = read_yaml_file(path, shorter(path))
     except YamlError as error:
         raise ConfigError(str(error)) from error
     for text in overrides:

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from pdejax._read import FileError, read_text
+
 Key = tuple[str | int, ...]
 
 _SCALARS = (
@@ -21,7 +23,10 @@ _SCALARS = (
 )
 
 
-class YamlError(ValueError):
+MOST_BYTES, MOST_VALUES = 2**20, 100_000  # of a configuration, and in it with all its aliases written out
+
+
+class YamlError(FileError):
     """A file that is not YAML, or whose keys are not usable; the message begins with its path and line."""
 
 
@@ -42,6 +47,15 @@ for _tag, _pattern, _first in _SCALARS:
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 # of YAML 1.1, 0x1f and 1_000 are text here, and 012 is twelve
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+
+
+def _count(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """Values below a node, those of an alias as often as it stands there."""
+    if node is None or id(node) not in known:
+        below = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else ()
+        below = node.value if isinstance(node, yaml.SequenceNode) else below
+        known[id(node)] = 1 + sum(_count(part, known) for part in below)
+    return known[id(node)]
 
 
 def _lines(node: yaml.Node | None, prefix: Key, path: Path, lines: dict[Key, int]) -> None:
@@ -68,9 +82,15 @@ def read_yaml(text: str, path: Path | str = "text") -> tuple[dict[str, Any], Map
 
     **Raises:** `YamlError` with path and line.
     """
-    loader, lines = _Loader(text), {}
+    lines: dict[Key, int] = {}
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:  # characters that no text has
+        raise YamlError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
     try:
         node = loader.get_single_node()
+        if (size := _count(node, {})) > MOST_VALUES:
+            raise YamlError(f"{path}: its aliases stand for {size} values, a configuration has at most {MOST_VALUES}")
         _lines(node, (), Path(path), lines)
         values = {} if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -88,6 +108,18 @@ def read_yaml(text: str, path: Path | str = "text") -> tuple[dict[str, Any], Map
     if not isinstance(values, dict):
         raise YamlError(f"{path}:1: expected `key: value` lines, found {type(values).__name__}")
     return values, lines
+
+
+def read_yaml_file(path: Path, shown: Path | str | None = None) -> tuple[dict[str, Any], Mapping[Key, int]]:
+    """`read_yaml` of a file, called `shown` in messages.
+
+    **Raises:** `YamlError`; `FileNotFoundError`.
+    """
+    try:
+        text = read_text(path, MOST_BYTES)
+    except FileError as error:
+        raise YamlError(str(error)) from None
+    return read_yaml(text, path if shown is None else shown)
 
 
 def write_yaml(values: Mapping[str, Any]) -> str:

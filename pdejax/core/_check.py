@@ -71,9 +71,13 @@ def _annotations(function: Any) -> Mapping[str, Any]:
 
 def _check(name: str, annotation: Any, value: Any) -> None:
     members = members_of(annotation)
+    kinds = [_bare(part) for part in members]
+    if kinds and all(kind in _PLAIN for kind in kinds) and not any(_is(kind, value) for kind in kinds):
+        wanted = " or ".join(dict.fromkeys(_PLAIN[kind] for kind in kinds))
+        raise ValueError(f"{name} should be {wanted}, got {_short(value)}")
     choices = [c for part in members if typing.get_origin(_bare(part)) is Literal for c in typing.get_args(_bare(part))]
     words = all(isinstance(choice, str) for choice in choices) and isinstance(value, str)
-    if choices and value not in choices and (words or len(members) == 1):
+    if choices and not any(np.ndim(value) == 0 and value == one for one in choices) and (words or len(members) == 1):
         raise ValueError(known(name, value, choices))
     for part in (annotation, *members):
         for mark in getattr(part, "__metadata__", ()):
@@ -83,6 +87,23 @@ def _check(name: str, annotation: Any, value: Any) -> None:
         if isinstance(value, tuple | list) and items:
             for one in value:
                 _check(name, items[0], one)
+
+
+_PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
+
+
+def _is(kind: type, value: Any) -> bool:
+    """Whether a value is of a plain type; an array may stand for a number, what is traced among them."""
+    if kind in (int, float) and hasattr(value, "dtype") and not getattr(value, "shape", ()):
+        return np.issubdtype(value.dtype, np.integer if kind is int else np.number)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _bare(annotation: Any) -> Any:

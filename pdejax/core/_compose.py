@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from pdejax.core._state import entering
 from pdejax.core._types import Key, State, hashed_by_identity
 
 
@@ -62,10 +63,10 @@ class Alternating(eqx.Module):
         """The same Stepper, its next call starting at this time."""
         return Alternating(self.usual, self.seldom, self.every, self.step_size, time)
 
-    def __call__(self, u: State, *, key: Key | None = None) -> State:
+    def __call__(self, u: Any, *, key: Key | None = None) -> Any:
         """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""
         number = jnp.rint(jnp.asarray(self.time) / self.step_size).astype(int) + 1
-        return jax.lax.cond(number % self.every == 0, self._seldom, self._usual, u, key)
+        return jax.lax.cond(number % self.every == 0, self._seldom, self._usual, entering(u), key)
 
     def _usual(self, u: State, key: Key | None) -> State:
         return self.usual(u, key=key)
@@ -101,8 +102,8 @@ class Average(eqx.Module):
         """The same Stepper for these physical parameters."""
         return Average(tuple(_bound(stepper, parameters) for stepper in self.steppers))
 
-    def __call__(self, u: State, *, key: Key | None = None) -> State:
+    def __call__(self, u: Any, *, key: Key | None = None) -> Any:
         """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""
         keys = [None if key is None else jax.random.fold_in(key, i) for i in range(len(self.steppers))]
-        steps = [stepper(u, key=k) for stepper, k in zip(self.steppers, keys, strict=True)]
+        steps = [stepper(entering(u), key=k) for stepper, k in zip(self.steppers, keys, strict=True)]
         return jax.tree.map(lambda *x: sum(x) / len(x), *steps)

@@ -1,6 +1,9 @@
 """A box divided into equal cells."""
 
 import dataclasses
+import math
+import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,6 +11,20 @@ import numpy as np
 from pdejax.core._ends import End, Periodic, end_of, sides
 from pdejax.core._options import Count, Positive
 from pdejax.core._registry import register
+
+
+def _points(count: Any) -> int:
+    try:
+        return operator.index(count)
+    except TypeError:
+        raise ValueError(f"shape of a Grid holds whole numbers of points, got {count!r}") from None
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} of a Grid holds numbers, got {value!r:.80}") from None
 
 
 @register("domain", "grid")
@@ -33,17 +50,24 @@ class Grid:
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
-        set_(self, "shape", tuple(int(n) for n in self.shape))
-        set_(self, "lengths", tuple(float(length) for length in self.lengths))
-        set_(self, "origin", tuple(float(o) for o in self.origin) or (0.0,) * self.ndim)
+        for name in ("shape", "lengths", "origin"):
+            if isinstance(getattr(self, name), str) or not isinstance(getattr(self, name), Iterable):
+                raise ValueError(f"{name} of a Grid has one entry for each axis, such as (64,), "
+                                 f"got {getattr(self, name)!r}")  # fmt: skip
+        set_(self, "shape", tuple(map(_points, self.shape)))
+        set_(self, "lengths", tuple(_number("lengths", length) for length in self.lengths))
+        set_(self, "origin", tuple(_number("origin", o) for o in self.origin) or (0.0,) * self.ndim)
         if not 1 <= self.ndim <= 3:
             raise ValueError(f"a Grid has one to three axes, got shape {self.shape}")
         for name in ("lengths", "origin"):
             if len(getattr(self, name)) != self.ndim:
                 raise ValueError(f"{name} should have one entry for each of the axes of shape {list(self.shape)}, "
                                  f"got {list(getattr(self, name))}")  # fmt: skip
-        if min(self.shape) < 1 or min(self.lengths) <= 0:
-            raise ValueError(f"Grid sizes and lengths are positive, got shape {self.shape}, lengths {self.lengths}")
+        if min(self.shape) < 1 or not all(0 < length < math.inf for length in self.lengths):
+            raise ValueError(f"Grid sizes and lengths are positive and finite, got shape {self.shape}, "
+                             f"lengths {self.lengths}")  # fmt: skip
+        if not all(map(math.isfinite, self.origin)):
+            raise ValueError(f"origin of a Grid should be finite, got {self.origin}")
         set_(self, "ends", sides(self.ends, self.ndim))
 
     @property

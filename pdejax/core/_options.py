@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval, IsFinite, MinLen
+from annotated_types import Ge, Gt, Interval, IsFinite, Le, MinLen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Given:
     """Marks an argument that is not an option: whoever builds the object gives it, such as sizes of the data."""
 
 
-Count = Annotated[int, Ge(1)]
-Whole = Annotated[int, Ge(0)]
+MOST = 10**12  # of anything that is counted
+Count = Annotated[int, Ge(1), Le(MOST)]
+Whole = Annotated[int, Ge(0), Le(MOST)]
 Real = Annotated[float, IsFinite]
 Positive = Annotated[float, Gt(0), IsFinite]
 NotNegative = Annotated[float, Ge(0), IsFinite]

@@ -1,11 +1,13 @@
 """Where a field is evaluated: scattered points, or the points of a tensor grid, of which only the axes are held."""
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
+
+from pdejax.core._state import as_real, as_state
 
 
 class TensorGrid(eqx.Module):
@@ -14,7 +16,7 @@ class TensorGrid(eqx.Module):
     The lists need not be equidistant, and may be traced: a grid shaken anew at every step is one of these.
     """
 
-    axes: tuple[Float[Array, "_"], ...]
+    axes: tuple[Shaped[Array, "_"], ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,3 +39,20 @@ class TensorGrid(eqx.Module):
 
 
 Points: TypeAlias = Float[Array, "point axis"] | TensorGrid
+AnyPoints: TypeAlias = Any  # before `as_points` has looked at them
+
+
+def as_points(points: Any, ndim: int) -> Points:
+    """Points as every field takes them; coordinates that are integers are promoted.
+
+    **Raises:** `ValueError` for another number of axes, complex coordinates and what is no number.
+    """
+    if isinstance(points, TensorGrid):
+        if points.ndim != ndim:
+            raise ValueError(f"expected a grid of the field's {ndim} axes, got one of {points.ndim}")
+        return TensorGrid(tuple(jnp.asarray(as_real(axis, "a coordinate")) for axis in points.axes))
+    array = as_state(points, "a coordinate")
+    if array.ndim != 2 or array.shape[-1] != ndim:
+        raise ValueError(f"expected points (point, {ndim}), one column for each of the field's axes, got shape "
+                         f"{tuple(array.shape)}")  # fmt: skip
+    return array

@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
+import numpy as np
+
+
+def _array(factor: Any) -> Any:
+    return np.asarray(factor) if isinstance(factor, list | tuple) else factor
 
 
 class Scaling(eqx.Module):
@@ -12,8 +17,8 @@ class Scaling(eqx.Module):
     Data sets store them as columns beside the parameters, by the names in `Scaling.columns`.
     """
 
-    length: Any = 1.0
-    step: Any = 1.0
+    length: Any = eqx.field(default=1.0, converter=_array)
+    step: Any = eqx.field(default=1.0, converter=_array)
 
     columns: ClassVar[tuple[str, str]] = ("length", "step")
 

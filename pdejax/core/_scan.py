@@ -9,6 +9,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from pdejax.core._check import checked
+from pdejax.core._options import Count
+from pdejax.core._state import entering
 from pdejax.core._types import Key, Stepper, TimedStepper, hashed_by_identity
 
 
@@ -76,25 +79,25 @@ class Repeated(eqx.Module):
         return Repeated(_set_time(self.stepper, time), self.steps)
 
     def __call__(self, u: Any, *, key: Key | None = None) -> Any:
-        return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, self.time)
+        return _advance(self.stepper, entering(u), jnp.zeros((), int), self.steps, key, self.time)
 
 
-def repeated(stepper: Stepper, steps: int) -> Stepper:
+@checked
+def repeated(stepper: Stepper, steps: Count) -> Stepper:
     """The Stepper that takes `steps` steps of `stepper` at a time.
 
     **Raises:** `ValueError` if `steps` is not positive.
     """
-    if steps < 1:
-        raise ValueError(f"repeated needs at least one step, got {steps}")
     return Repeated(stepper, steps)
 
 
+@checked
 def trajectory(
     stepper: Stepper,
     initial: Any,
-    steps: int,
+    steps: Count,
     *,
-    inner_steps: int = 1,
+    inner_steps: Count = 1,
     include_initial: bool = False,
     post: Callable[[Any], Any] = lambda u: u,
     checkpoint: Sequence[int] | None = None,
@@ -106,7 +109,7 @@ def trajectory(
     **Arguments:**
 
     - `stepper`: any Stepper; one with a time-dependent right-hand side is set to the current time before each step.
-    - `initial`: state `(*batch, *space, channel)`.
+    - `initial`: state `(*batch, *space, channel)` of any real type, or any pytree that the stepper takes.
     - `steps`: number of stored states.
     - `inner_steps`: steps between two stored states.
     - `include_initial`: whether the initial state is the first stored one (then `steps + 1` are returned).
@@ -118,6 +121,7 @@ def trajectory(
     **Returns:** `post` of the states, leaves with leading axis `steps` (or `steps + 1`).
     """
 
+    initial = entering(initial)
     start = getattr(stepper, "time", 0.0) if start_time is None else start_time
 
     def body(u: Any, i: Any) -> tuple[Any, Any]:

@@ -2,11 +2,13 @@
 
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 from jaxtyping import Key as TypedKey
 
 Scalar = Float[Array, ""]
 State = Float[Array, "*batch_and_space channel"]
+AnyState = Shaped[Array | np.ndarray, "..."]  # before `as_state` has looked at it
 Trajectory = Float[Array, "time *batch_and_space channel"]
 Key = PRNGKeyArray
 Keys = TypedKey[Array, " batch"]

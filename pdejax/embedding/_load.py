@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from pdejax._read import as_path
 from pdejax.core import suggestion
 from pdejax.methods import Model, load_model, save_model
 
@@ -16,7 +17,7 @@ def save(path: str | Path, model: Any, *, metadata: Mapping[str, Any] | None = N
 
     **Raises:** `ValueError` for a model that no file can hold, see `why_unsaved`.
     """
-    save_model(Path(path), model, metadata)
+    save_model(as_path(path), model, metadata)
 
 
 def load(path: str | Path, plugins: Collection[str] = ()) -> Model:
@@ -33,7 +34,7 @@ def load(path: str | Path, plugins: Collection[str] = ()) -> Model:
     **Raises:** `FileNotFoundError` if there is no model, with the nearest name beside it; `ValueError` for a model of
     double precision outside of `jax.enable_x64(True)`, or of code that `plugins` does not name.
     """
-    folder = Path(path)
+    folder = as_path(path)
     for candidate in (folder, folder / "model"):
         if (candidate / "model.json").exists():
             return load_model(candidate, plugins)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pdejax.core import build, factory_of, known, options_of, registered
 from pdejax.equations._equation import Equation
+from pdejax.equations._given import term_list
 from pdejax.equations._steady_equation import SteadyEquation
 
 FORMS = ("evolution", "steady", "stated")  # kinds of equations in their own words
@@ -51,6 +52,8 @@ def read_equation(
             isinstance(given, Mapping) and "ndim" in given
         )
         given = build("equation", given, **({"ndim": ndim} if takes and ndim is not None else {}))
+    if not hasattr(given, "with_parameters"):
+        raise ValueError(f"equation should be a name, a mapping with terms or an Equation, got {str(given)[:80]}")
     return given.with_parameters(parameters or {})
 
 
@@ -62,6 +65,6 @@ def _with_kind(given: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(known("entry of section 'equation':", name, ("terms", "parameters", "ndim")))
     if not given.get("terms"):
         raise ValueError("an equation in its own words needs the entry 'terms', for example ['u_t = nu*u_xx']")
-    terms = [given["terms"]] if isinstance(given["terms"], str) else list(given["terms"])
+    terms = list(term_list(given["terms"]))
     evolves = any(str(term).split("=")[0].strip().endswith("_t") for term in terms)
     return {"kind": "evolution" if evolves else "steady", **given, "terms": terms}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pdejax.core import known, register
+from pdejax.equations._given import check_parameters, default_values, term_list
 from pdejax.equations._residual import SymbolicResidual, evolution_residuals, in_streams
 from pdejax.equations.language.jets import AXES, TIME, Form, jets
 from pdejax.equations.language.latex import latex
@@ -44,8 +45,8 @@ class Equation:
         self, terms: str | Sequence[str], parameters: Mapping[str, float] | None = None, ndim: int = 1
     ) -> None:
         set_ = functools.partial(object.__setattr__, self)
-        set_("terms", (terms,) if isinstance(terms, str) else tuple(terms))
-        set_("parameters", {str(k): float(v) for k, v in (parameters or {}).items()})
+        set_("terms", term_list(terms))
+        set_("parameters", default_values(parameters))
         set_("ndim", ndim)
         self._check()
         _ = self.forms  # read now, so that mistakes are reported where they are made
@@ -103,9 +104,9 @@ class Equation:
     def resolve(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         """All parameters, defaults filled in.
 
-        **Raises:** `ValueError` for an unknown name, with the nearest spelling.
+        **Raises:** `ValueError` for an unknown name, with the nearest spelling, and a value that is no finite number.
         """
-        self._refuse_unknown(parameters or {})
+        self._refuse_unknown(check_parameters(parameters))
         return {**self.parameters, **(parameters or {})}
 
     def _refuse_unknown(self, parameters: Mapping[str, Any]) -> None:

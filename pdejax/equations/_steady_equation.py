@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import sympy
 
 from pdejax.core import known, register
+from pdejax.equations._given import default_values, term_list
 from pdejax.equations.language.evaluate import evaluate
 from pdejax.equations.language.jets import AXES, COORDINATES, TIME, ZERO, Jet, jet, jets, total_derivative, unit
 from pdejax.equations.language.latex import symbols
@@ -45,8 +46,8 @@ class SteadyEquation:
         self, terms: str | Sequence[str], parameters: Mapping[str, float] | None = None, ndim: int = 2
     ) -> None:
         set_ = functools.partial(object.__setattr__, self)
-        set_("terms", (terms,) if isinstance(terms, str) else tuple(terms))
-        set_("parameters", {str(k): float(v) for k, v in (parameters or {}).items()})
+        set_("terms", term_list(terms))
+        set_("parameters", default_values(parameters))
         set_("ndim", ndim)
         if not 1 <= ndim <= 3:
             raise ValueError(f"a SteadyEquation has one to three space axes, got ndim={ndim}")

@@ -4,15 +4,24 @@ A kind is a folder of this package with `measure`, `rows`, `text` and `sections`
 """
 
 import dataclasses
+import hashlib
 import importlib
+import io
 import json
+import time
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pdejax.core import known, replacing, write_text
+from pdejax._read import FileError, as_path, check_file, read_json
+from pdejax.core import digest, known, replacing, sha256, write_text
+
+DIGESTS = "sha256"  # entry of a document: checksums of it and of the arrays beside it
+TRIES, WAIT = 5, 0.2  # readings of a pair that is being written, and seconds between them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,14 +119,17 @@ class Result:
         return pandas.DataFrame([flat(row) for row in self.rows()])
 
     def save(self, folder: str | Path) -> Path:
-        """Writes `STEM.npz`, then `STEM.json`, each whole or not at all.
+        """Writes `STEM.npz`, then `STEM.json`, each whole or not at all; the latter tells the former's checksum.
 
         **Returns:** the path of the latter; STEM is `evaluation` or `comparison`.
         """
         kind, folder = KINDS[self.kind], Path(folder)
-        with replacing(folder / f"{kind.stem}.npz") as partial, partial.open("wb") as file:
-            np.savez_compressed(file, **{k: np.asarray(v) for k, v in self.arrays.items()})  # pyright: ignore
-        whole = {"schema": kind.schema, "kind": self.kind, **self.document}
+        with replacing(folder / f"{kind.stem}.npz") as partial:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, **{k: np.asarray(v) for k, v in self.arrays.items()})  # pyright: ignore
+            arrays = sha256(partial)
+        plain = {"schema": kind.schema, "kind": self.kind, **self.document}
+        whole = {**plain, DIGESTS: {"arrays": arrays, "document": digest(plain)}}
         text = json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False)
         write_text(folder / f"{kind.stem}.json", text + "\n")
         return folder / f"{kind.stem}.json"
@@ -130,10 +142,9 @@ class Result:
 
         **Raises:** `FileNotFoundError` if there is none; `ValueError` if it is of a version that is not read.
         """
-        path = _file_in(Path(folder))
-        kind, document = _upgraded(json.loads(path.read_text(encoding="utf-8")), path)
-        with np.load(path.with_suffix(".npz")) as arrays:
-            return cls(kind, document, dict(arrays))
+        path = _file_in(as_path(folder))
+        document, arrays = _of_one(path)
+        return cls(*_upgraded(document, path), arrays)
 
     def write_page(self, folder: str | Path) -> Path:
         """Writes the page about this result and its pictures, see `pdejax.evaluation.page.write.write_page`."""
@@ -164,6 +175,30 @@ def _file_in(path: Path) -> Path:
 
 
 _FORMER = {"rollout": 2, "steady": 2, "coordinate": 1, "comparison": 1}  # schemas that differ in the heading alone
+
+
+def _of_one(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Document and arrays that were written together; while they are being written anew, one may be the older one.
+
+    **Raises:** `FileError` for files that are damaged, or of two evaluations.
+    """
+    beside = path.with_suffix(".npz")
+    for attempt in range(TRIES):
+        document = read_json(path)
+        check_file(beside)
+        content, digests = beside.read_bytes(), document.pop(DIGESTS, {})  # former files tell none
+        if digests and (not isinstance(digests, dict) or digests.get("document") != digest(document)):
+            raise FileError(f"{path} was changed since it was written: evaluate again")
+        if not digests or digests.get("arrays") == hashlib.sha256(content).hexdigest():
+            break
+        time.sleep(WAIT if attempt < TRIES - 1 else 0)
+    else:
+        raise FileError(f"{path} and {beside.name} are of two evaluations, or one is damaged: evaluate again")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return document, dict(arrays)
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise FileError(f"{beside} is damaged ({error}): evaluate again") from None
 
 
 def _upgraded(document: dict[str, Any], path: Path) -> tuple[str, dict[str, Any]]:

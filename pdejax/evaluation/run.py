@@ -1,12 +1,12 @@
 """From a model and its data, or from the folder of a run, to a result."""
 
 import inspect
-import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pdejax._read import entries, read_json
 from pdejax.core import build, known, only_plugins
 from pdejax.data import open_data
 from pdejax.evaluation.result import KINDS, Result
@@ -88,7 +88,7 @@ def opened(folder: Path, plugins: Collection[str] = ()) -> tuple[Any, Any]:
     **Raises:** `FileNotFoundError` if there is no model, or no record of its data.
     """
     model, record = load_model(folder / "model", plugins), folder / "data.json"
-    root = Path(json.loads(record.read_text(encoding="utf-8"))["root"]) if record.exists() else None
+    root = Path(entries(read_json(record), record, root=str)["root"]) if record.exists() else None
     if isinstance(model, PhysicsField):
         return model, _solution(model.problem, folder)
     if root is None:

@@ -1,6 +1,7 @@
 """Models on disk for people: a folder of JSON and safetensors, nothing that must be unpickled."""
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -10,9 +11,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-from pdejax.core import build, is_structure, only_plugins, replacing, structure, write_text
+from pdejax._read import FileError, check_file, entries, read_json
+from pdejax.core import build, digest, is_structure, only_plugins, replacing, structure, write_text
 from pdejax.methods.cards import card_from_json
 from pdejax.methods.former import FORMER, upgraded, with_base
 from pdejax.methods.operators.continuous import ContinuousOperator
@@ -23,6 +26,8 @@ from pdejax.methods.origin import why_unsaved
 from pdejax.methods.physics.adaptation import sizes_of
 
 FORMAT = 2
+DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
+DIGESTS = "sha256"  # entry of a description: checksums of both
 Model = Operator | SteadyOperator | ContinuousOperator | PhysicsField
 """What methods of pdejax build."""
 
@@ -51,9 +56,31 @@ def save_model(folder: Path, model: Any, metadata: Mapping[str, Any] | None = No
     plain = {"format": FORMAT, **_described(model), "metadata": dict(metadata or {})}
     arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(model).items() if name != "parameters"}
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "weights.safetensors") as temporary:
-        save_file(arrays, temporary)
-    write_text(folder / "model.json", json.dumps(plain, indent=1) + "\n")
+    content = save(arrays)
+    with replacing(folder / WEIGHTS) as temporary:
+        temporary.write_bytes(content)
+    whole = {**plain, DIGESTS: {WEIGHTS: hashlib.sha256(content).hexdigest(), DESCRIPTION: digest(plain)}}
+    write_text(folder / DESCRIPTION, json.dumps(whole, indent=1) + "\n")
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Description and weights of a model, as they were written.
+
+    **Raises:** `FileError` for what is damaged or was changed, or files of two models.
+    """
+    description, weights = folder / DESCRIPTION, folder / WEIGHTS
+    kinds = {"format": int, "data": dict, "method": (dict, str), "network": (dict, str)}
+    plain = entries(read_json(description), description, **kinds)
+    check_file(weights)
+    content, digests = weights.read_bytes(), plain.pop(DIGESTS, {})  # former files tell none
+    if digests and (not isinstance(digests, dict) or digests.get(DESCRIPTION) != digest(plain)):
+        raise FileError(f"{description} was changed since it was written: put back the file that was saved")
+    if digests and digests.get(WEIGHTS) != hashlib.sha256(content).hexdigest():
+        raise FileError(f"{weights} is damaged, or of another model than {DESCRIPTION}: put back what was saved")
+    try:
+        return plain, load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{weights} is no file of safetensors: {error}") from None
 
 
 def _described(model: Any) -> dict[str, Any]:
@@ -74,14 +101,14 @@ def load_model(folder: Path, plugins: Collection[str] | None = ()) -> Any:
     **Raises:** `FileNotFoundError` if the folder holds no model; `ValueError` if weights and description disagree, or
     it names code of other packages.
     """
-    description = folder / "model.json"
+    description = folder / DESCRIPTION
     if not description.exists():
-        raise FileNotFoundError(f"{folder} holds no model.json: it is not a saved model")
-    plain = json.loads(description.read_text())
+        raise FileNotFoundError(f"{folder} holds no {DESCRIPTION}: it is not a saved model")
+    plain, stored = _read(folder)
     if plain["format"] not in (FORMER, FORMAT):
         raise ValueError(f"{description}: format {plain['format']}, this pdejax reads {FORMER} and {FORMAT}")
     former = plain["format"] == FORMER
-    plain, stored = upgraded(plain) if former else plain, load_file(folder / "weights.safetensors")
+    plain = upgraded(plain) if former else plain
     if jnp.result_type(float) != jnp.float64 and any(array.dtype == np.float64 for array in stored.values()):
         raise ValueError(
             f"{folder} holds a model of double precision: load and use it inside `with jax.enable_x64(True):`"
@@ -91,6 +118,8 @@ def load_model(folder: Path, plugins: Collection[str] | None = ()) -> Any:
             skeleton = _skeleton(plain)
     except ValueError as error:
         raise ValueError(f"{description}: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FileError(f"{description}: an entry is missing or of another type ({error})") from error
     return _filled(skeleton, with_base(stored) if former else stored, folder)
 
 
@@ -107,7 +136,9 @@ def _filled(skeleton: Any, stored: Mapping[str, np.ndarray], folder: Path) -> An
         name = _name(path)
         found = stored[name].shape if name in stored else "nothing"
         if found != leaf.shape:
-            raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, weights.safetensors holds {found}")
+            raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, {WEIGHTS} holds {found}")
+        if stored[name].dtype.kind != np.dtype(leaf.dtype).kind:
+            raise ValueError(f"{folder}: {name} should hold {leaf.dtype}, {WEIGHTS} holds {stored[name].dtype}")
         return jnp.asarray(stored[name])
 
     return jax.tree_util.tree_map_with_path(fill, skeleton)

@@ -9,6 +9,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
+from pdejax.core import as_real
+
 
 def working(x: Any) -> Array:
     """A JAX array in the working precision: float64 (or complex128) when 64-bit numbers are on, else 32-bit."""
@@ -18,6 +20,15 @@ def working(x: Any) -> Array:
 def traced(x: Any) -> bool:
     """Whether the value is known only later, so that NumPy cannot work on it."""
     return isinstance(x, Tracer)
+
+
+def check_positive(name: str, value: Any) -> None:
+    """**Raises:** `ValueError` for a number or array that is not positive and finite, unless it is traced."""
+    if traced(value):
+        return
+    numbers = as_real(value, name)
+    if not np.size(numbers) or not np.all((np.asarray(numbers) > 0) & np.isfinite(numbers)):
+        raise ValueError(f"{name} should be positive and finite, got {value}")
 
 
 def compose(real: Any, imaginary: Any) -> Any:

@@ -22,7 +22,7 @@ from pdejax.training.sharding import Layout, agreed
 from pdejax.training.steps import advance, start
 from pdejax.training.store.checkpoint import Checkpoints
 from pdejax.training.store.models import built, save
-from pdejax.training.store.record import begun, best_of, kept_lines, plain
+from pdejax.training.store.record import alone, begun, best_of, kept_lines, plain
 from pdejax.training.store.sinks import JsonLines, Sink, TensorBoard
 from pdejax.training.validation import ValidationLoss
 from pdejax.training.warm_start import warm_start
@@ -94,7 +94,8 @@ def fit(
             raise ValueError(f"this model cannot be saved: {why}; leave folder out to train in memory")
         export = lambda best, step: None if folder is None else save(folder, best, {"step": step, "seed": seed})
         further = {"evaluators": evaluators, "callbacks": callbacks, "sinks": sinks, "layout": layout, "show": show}
-        model = train(method, model, feed, chosen, folder, seed=seed, on_best=export, **further)
+        with alone(folder):
+            model = train(method, model, feed, chosen, folder, seed=seed, on_best=export, **further)
         model = build_optimiser(chosen).finish(model)
         if folder is not None and not evaluators and jax.process_index() == 0:
             save(folder, model, {"step": steps, "seed": seed})
@@ -186,6 +187,9 @@ def train_here(
             record.write(step, plain(values))
 
     progress = TrainingProgress(steps, first, feed.batch_size, show=show and chief)
+    if checkpoints and checkpoints.passed:
+        damaged = ", ".join(map(str, checkpoints.passed))
+        progress.say(f"damaged and passed over: the checkpoint of update {damaged} in {folder}")
     if first:
         progress.say(f"continuing at update {first} of {steps}")
     if restored is None and evaluators:

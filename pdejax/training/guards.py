@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pdejax._read import entries, read_json
 from pdejax.core import write_text
 from pdejax.methods import AbstractMethod, Scheduled
 from pdejax.training.optimisers.choose import ends
@@ -77,7 +78,7 @@ def check_length(folder: Path, method: AbstractMethod, settings: TrainSettings, 
     **Raises:** `ValueError` with the reason.
     """
     path, steps = folder / "training.json", settings.steps
-    begun = json.loads(path.read_text(encoding="utf-8"))["steps"] if path.exists() else steps
+    begun = entries(read_json(path), path, steps=int)["steps"] if path.exists() else steps
     if begun != steps:
         why = None
         if not last:

@@ -15,7 +15,7 @@ from pdejax.training.fit import Evaluator, train
 from pdejax.training.guards import in_precision
 from pdejax.training.optimisers.choose import build_optimiser, optimiser_for
 from pdejax.training.settings import TrainSettings
-from pdejax.training.store.models import load_saved
+from pdejax.training.store.models import has_model, load_saved
 from pdejax.training.store.sinks import Sink
 
 FIRST_PHASE = "first_phase"  # folder below that of a run
@@ -83,6 +83,7 @@ class Plan:
         chief, count = jax.process_index() == 0, len(self.stages)
         for number, stage in enumerate(self.stages, 1):
             below, best, last = folder / stage.name, stage.keep == "best", number == count
+            kept: list[int] = []
             if show and chief and count > 1:
                 print(f"stage {number} of {count}: {stage.title}", flush=True)
             model = train(
@@ -95,7 +96,7 @@ class Plan:
                 evaluators=stage.evaluators(),
                 callbacks=self.callbacks,
                 sinks=self.sinks,
-                on_best=self._export(stage, below, save) if best else None,
+                on_best=self._export(stage, below, save, kept) if best else None,
                 last=last,
                 show=show,
             )
@@ -103,13 +104,21 @@ class Plan:
                 model = build_optimiser(stage.settings).finish(model)
             if not best and chief:
                 save(folder, model, stage, {"stage": number})
+            if best and chief and not kept and not has_model(below):
+                why = f"{stage.settings.monitor} was never a number, or model/ was deleted"
+                print(f"{below} held no model ({why}): that of the last update is kept", flush=True)
+                save(below, model, stage, {"step": stage.settings.steps})
             if best and not last:
                 _together(stage.name)  # one process writes, the others wait for it
                 model = load_saved(below, plugins=None)  # what this very program has written
         return model
 
-    def _export(self, stage: Stage, below: Path, save: Save) -> Callable[[Any, int], None]:
-        return lambda model, step: save(below, model, stage, {"step": step})
+    def _export(self, stage: Stage, below: Path, save: Save, kept: list[int]) -> Callable[[Any, int], None]:
+        def export(model: Any, step: int) -> None:
+            save(below, model, stage, {"step": step})
+            kept.append(step)
+
+        return export
 
 
 def _of_precision(model: Any, settings: TrainSettings) -> Any:

@@ -9,10 +9,11 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
+from pdejax._read import entries, read_json
 from pdejax.core import write_text
 from pdejax.data import first_difference
 from pdejax.training.plan import Plan, Save
-from pdejax.training.store.record import begun, environment
+from pdejax.training.store.record import alone, begun, environment
 from pdejax.training.warm_start import warm_start
 
 # where things lie and how a finished run is judged may change; what determines the weights may not
@@ -50,17 +51,19 @@ class Run:
         **Returns:** the folder: `config.yaml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`,
         `checkpoints/`, and the model in `model/`; stages but the last one have folders of their own below it.
 
-        **Raises:** `ValueError` if the folder holds a run with other words or data, or what is asked for does not fit.
+        **Raises:** `ValueError` if the folder holds a run with other words or data, another process is training in it,
+        or what is asked for does not fit.
         """
         model = self.model if self.initial is None or begun(self.folder) else self._begun_warm(show)
         self.plan.check(model)
         # everything fits together: only now the run gets its folder
-        if jax.process_index() == 0:
-            self._claim()
-            self._provenance()
-        if jax.process_count() > 1:
-            multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it
-        self.plan.train(model, self.folder, self.save, show=show)
+        with alone(self.folder):
+            if jax.process_index() == 0:
+                self._claim()
+                self._provenance()
+            if jax.process_count() > 1:
+                multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it
+            self.plan.train(model, self.folder, self.save, show=show)
         return self.folder
 
     def _begun_warm(self, show: bool) -> Any:
@@ -73,6 +76,9 @@ class Run:
     def _claim(self) -> None:
         """Writes the configuration, or checks that the run to continue has the same one."""
         path = self.folder / "config.yaml"
+        if not path.exists() and begun(self.folder):
+            raise ValueError(f"{self.folder} holds checkpoints, but no {path.name} that tells of what: put it back, or "
+                             "choose another name=...")  # fmt: skip
         if path.exists() and begun(self.folder):
             wanted, found = _determining(self.words), _determining(self.earlier(path))
             if key := first_difference({"run": found}, {"run": wanted}):
@@ -87,7 +93,7 @@ class Run:
         """Notes which data and which environment a run began with; refuses to continue on other data."""
         if self.data is not None:
             path, data = self.folder / "data.json", self.data
-            known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else data
+            known = entries(read_json(path), path, fingerprint=str) if path.exists() else data
             if known["fingerprint"] != data["fingerprint"] and begun(self.folder):
                 raise ValueError(
                     f"{self.folder} was trained on a data set of fingerprint {known['fingerprint'][:12]}, "
@@ -96,7 +102,7 @@ class Run:
                 )
             write_text(path, json.dumps(data, indent=1) + "\n")
         history = self.folder / "environment.json"
-        before = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
+        before = read_json(history, list) if history.exists() else []
         now = environment()
         if not before or before[-1] != now:
             write_text(history, json.dumps([*before, now], indent=1) + "\n")
@@ -107,7 +113,8 @@ def _determining(words: Mapping[str, Any]) -> dict[str, Any]:
     it can be longer; see `check_length`.
     """
     kept = json.loads(json.dumps({name: value for name, value in words.items() if name not in FREE}))
-    kept["train"].pop("sinks", None)
+    for name in ("sinks", "devices", "distributed"):  # on what it runs changes no more than rounding
+        kept["train"].pop(name, None)
     last = (kept["train"].get("stages") or [kept["train"]])[-1]
     last.pop("steps", None)
     return kept

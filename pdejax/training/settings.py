@@ -25,7 +25,7 @@ class TrainSettings:
     - `ema`: decay of the averaged parameters that are evaluated and released, 0 for none.
     - `accumulate`: micro-batches of a batch; `updates_per_dispatch`: updates of one compiled call.
     - `monitor`: the metric whose smallest value makes a model the best, or with a minus before it the largest.
-    - `devices`: of the mesh, all when omitted; `precision`: of the arithmetic.
+    - `devices`: of the mesh, of each process, all when omitted; `precision`: of the arithmetic.
     - `rates`: factors on the learning rate by group of parameters, a part of their path; `only`: the groups that are
         trained at all, all when empty; `frozen`: those that are not.
     - `balance`: how the weights of a loss's terms follow their gradients.

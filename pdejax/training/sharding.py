@@ -17,15 +17,16 @@ EVERYWHERE = P()
 
 
 def data_mesh(devices: int | None = None) -> Mesh:
-    """A mesh of `devices` devices (all when omitted) with the single axis `data`.
+    """A mesh of `devices` devices of each process (all when omitted) with the single axis `data`.
 
     **Raises:** `ValueError` if there are not that many.
     """
-    available = jax.devices()
-    if devices is not None and not 1 <= devices <= len(available):
-        raise ValueError(f"train.devices={devices}, but {len(available)} {available[0].platform} device(s) are there")
-    chosen = np.asarray(available[:devices])
-    return Mesh(chosen, (AXIS,), axis_types=(AxisType.Auto,))
+    of_process = [[one for one in jax.devices() if one.process_index == i] for i in range(jax.process_count())]
+    fewest = min(map(len, of_process))
+    if devices is not None and not 1 <= devices <= fewest:
+        raise ValueError(f"train.devices={devices}, but {fewest} {jax.devices()[0].platform} device(s) are there")
+    chosen = [device for own in of_process for device in own[:devices]]
+    return Mesh(np.asarray(chosen), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 @dataclasses.dataclass(frozen=True)

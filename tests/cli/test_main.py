@@ -107,14 +107,18 @@ def test_misspelt_run(here, capsys):
     assert said(capsys, "evaluate", "runs/ks_fn") == (2, [sentence])
 
 
-def test_a_defect_shows_its_traceback(monkeypatch):
+def test_a_defect_is_told_in_a_sentence_and_shows_its_traceback_where_that_is_asked_for(monkeypatch, capsys):
     from pdejax.cli import _list
 
     monkeypatch.setattr(_list, "search_folders", lambda folder: int("x"))
     monkeypatch.setattr(_list, "__name__", "other")
     monkeypatch.setitem(_list.run.__globals__, "__name__", "not_ours")
+    assert main(["list"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("pdejax: a fault of pdejax or of what it calls: ValueError: invalid literal for int()")
+    assert said.count("\n") == 1
     with pytest.raises(ValueError, match="invalid literal"):
-        main(["list"])
+        main(["list", "--traceback"])
 
 
 def test_print_config_is_the_configuration(capsys):

@@ -39,7 +39,7 @@ def test_initial_state_comes_first_and_post_is_applied():
 
 def test_repeated_is_the_same_steps():
     np.testing.assert_array_equal(repeated(Growth(3.0), 4)(jnp.ones(1)), [81.0])
-    with pytest.raises(ValueError, match="at least one step, got 0"):
+    with pytest.raises(ValueError, match="steps should be greater than or equal to 1, got 0"):
         repeated(Growth(3.0), 0)
 
 

@@ -121,7 +121,7 @@ def test_former_files_are_read(result, pair, tmp_path):
     for kind, (one, heading, dataset) in former.items():
         path = one.save(tmp_path / kind)
         document = json.loads(path.read_text())
-        document = heading | {k: v for k, v in document.items() if k not in ("schema", "kind", "evaluators")}
+        document = heading | {k: v for k, v in document.items() if k not in ("schema", "kind", "evaluators", "sha256")}
         if dataset:
             document["dataset"] |= dataset
         path.write_text(json.dumps(document))
@@ -133,8 +133,24 @@ def test_former_files_are_read(result, pair, tmp_path):
 
 def test_files_of_other_versions_are_refused(result, tmp_path):
     path = result.save(tmp_path)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 1}))
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"schema": 1}))
+    with pytest.raises(ValueError, match=r"evaluation.json was changed since it was written: evaluate again"):
+        Result.load(tmp_path)
+    del document["sha256"]
+    path.write_text(json.dumps(document | {"schema": 1}))
     with pytest.raises(ValueError, match="schema 1, this pdejax reads 3: evaluate the run again"):
+        Result.load(tmp_path)
+
+
+def test_arrays_of_another_evaluation_are_refused(result, tmp_path):
+    path = result.save(tmp_path)
+    arrays = path.with_suffix(".npz")
+    other = dataclasses.replace(result, arrays={name: np.asarray(x) + 1 for name, x in result.arrays.items()})
+    first = arrays.read_bytes()
+    other.save(tmp_path)
+    arrays.write_bytes(first)
+    with pytest.raises(ValueError, match=r"evaluation.npz are of two evaluations, or one is damaged: evaluate again"):
         Result.load(tmp_path)
 
 

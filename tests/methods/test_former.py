@@ -25,6 +25,7 @@ def made_former(folder, method, network):
 
     path, weights = folder / "model.json", folder / "weights.safetensors"
     plain = json.loads(path.read_text()) | {"format": 1, "method": method, "network": network}
+    del plain["sha256"]
     path.write_text(json.dumps(plain))
     save_file({name: x for name, x in load_file(weights).items() if not name.startswith("base.")}, weights)
 

@@ -106,11 +106,18 @@ def test_every_due_checkpoint_is_kept_even_if_the_one_before_is_still_written(me
     assert 20 in _checkpoints(tmp_path)  # the largest of the values at 0, 10, 20, 30
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_written_again(method, model, feed, whole, tmp_path):
+def _cut(folder):
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", [shutil.rmtree, _cut])
+def test_a_damaged_checkpoint_is_passed_over_and_written_again(damage, method, model, feed, whole, tmp_path, capsys):
     trained, folder = whole
     damaged = shutil.copytree(folder, tmp_path / "damaged")
-    shutil.rmtree(damaged / "checkpoints/30/state")
-    again = train(method, model, feed(), SETTINGS, damaged, evaluators=[_evaluator], show=False)
+    damage(damaged / "checkpoints/30/state")
+    again = train(method, model, feed(), SETTINGS, damaged, evaluators=[_evaluator])
+    assert "damaged and passed over: the checkpoint of update 30" in capsys.readouterr().out.replace("\n", " ")
     _same(trained, again)
     assert _losses(damaged) == _losses(folder)
     assert (damaged / "checkpoints/30/state").exists()

@@ -1,6 +1,6 @@
 """Generation of data sets: deterministic, sharded, resumable after any interruption."""
 
-import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import yaml
 
+from pdejax._read import read_json
+from pdejax.core import check_disk, check_memory, exclusive, remove_partial, write_text
 from pdejax.data.generation.former import current
 from pdejax.data.generation.manifest import make_manifest, versions
 from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, difference
 from pdejax.data.generation.solve import Solution, concatenate, solve_batch
-from pdejax.data.store.files import exclusive, sweep, to_json, write_text
+from pdejax.data.store.files import to_json
 from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, verify
 from pdejax.data.store.statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
 from pdejax.data.store.well import Contents, open_shard, write_shard
@@ -72,13 +74,29 @@ def _agree(root: Path, recipe: Recipe) -> None:
     wanted = recipe.plain
     for path, read in ((root / MANIFEST, lambda d: d["recipe"]), (root / RECIPE, lambda d: d)):
         if path.exists():
-            text = difference(current(read(json.loads(path.read_text(encoding="utf-8")))), wanted)
+            text = difference(current(read(read_json(path))), wanted)
             if text is None:
                 return
             raise ValueError(f"{root} holds a data set of other settings: {text}; choose another folder or delete it")
     if (root / "data").exists():
         raise ValueError(f"{root} has a folder 'data' but neither {RECIPE} nor {MANIFEST}: choose another folder")
     write_text(root / RECIPE, to_json(wanted))
+
+
+def _check_room(root: Path, recipe: Recipe) -> None:
+    """Whether what is solved together fits into memory, and all of it onto the disk."""
+    family, simulator = recipe.family, recipe.simulator
+    channels = len(family.fields) + len(family.inputs)
+    stored = lambda frames: 4.0 * frames * channels * math.prod(family.domain.shape)
+    longest = max(size.frames for size in recipe.splits.values())
+    together = min(recipe.batch_size, max(size.trajectories for size in recipe.splits.values()))
+    # frames twice, since axes change places, and about a dozen arrays of a solver in double precision
+    solved = 12 * 8.0 * channels * math.prod(simulator.domain(family).shape)
+    check_memory(together * (2 * stored(longest) + solved), f"{together} trajectories of {longest} frames at a time",
+                 "take a smaller batch_size, fewer frames or points (domain.shape, solver.shape)")  # fmt: skip
+    whole = sum(size.trajectories * stored(size.frames) for size in recipe.splits.values())
+    present = sum(path.stat().st_size for path in root.glob("data/*/*") if path.is_file())
+    check_disk(whole - present, root, "the data set", "take fewer trajectories, frames or points")
 
 
 def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
@@ -166,14 +184,15 @@ def generate(
     """
     root = Path(root)
     recipe = Recipe(family, as_simulator(simulator), dict(splits), seed, shard_size, batch_size, tolerance)
+    _check_room(root, recipe)
     with exclusive(root):
-        sweep(root)
+        remove_partial(root)
         _agree(root, recipe)
         wrote = _write_missing(root, recipe, progress or (lambda done, total: None))
         if wrote or not all((root / name).exists() for name in (MANIFEST, STATISTICS)):
             _write_statistics(root, recipe)
             write_text(root / MANIFEST, to_json(make_manifest(root, recipe)))
         else:
-            verify(root, json.loads((root / MANIFEST).read_text(encoding="utf-8")))
+            verify(root, read_json(root / MANIFEST))
         (root / RECIPE).unlink(missing_ok=True)
     return root

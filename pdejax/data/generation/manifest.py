@@ -7,9 +7,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pdejax.core import sha256
 from pdejax.data.generation.former import current
 from pdejax.data.generation.recipe import Recipe, difference
-from pdejax.data.store.files import sha256
 from pdejax.data.store.manifest import FORMAT, STATISTICS
 from pdejax.data.store.well import open_shard, read_provenance
 

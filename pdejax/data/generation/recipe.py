@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax.core import describe
+from pdejax.core import Count, check_options, describe
 from pdejax.data.generation.problem import read_problem
 from pdejax.equations import Family
 from pdejax.solvers import Simulator
@@ -27,14 +27,11 @@ class SplitSize:
     **Raises:** `ValueError` if there is no trajectory or no frame.
     """
 
-    trajectories: int
-    frames: int = 1
+    trajectories: Count
+    frames: Count = 1
 
     def __post_init__(self) -> None:
-        if self.trajectories < 1 or self.frames < 1:
-            raise ValueError(
-                f"a split holds at least 1 trajectory of 1 frame, got {self.trajectories} of {self.frames}"
-            )
+        check_options(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,17 +3,16 @@
 import dataclasses
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from pdejax.core import build, foreign, known, register
+from pdejax._read import parse_json, read_plain_yaml, read_text
+from pdejax.core import build, foreign, known, register, sha256
 from pdejax.data.generation.former import FORMER, current
-from pdejax.data.store.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, verify
+from pdejax.data.store.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, changed, check_manifest, verify
 from pdejax.data.store.shards import ShardFile, StoredSplit
 from pdejax.data.store.statistics import from_yaml_dict
 from pdejax.data.store.trajectories import Split, Trajectories
@@ -41,13 +40,13 @@ class Dataset(Trajectories):
             raise ValueError(f"the data set in {root} is not complete: generate again with the same settings to go on")
         if not written.exists():
             raise ValueError(f"there is no data set in {root}: expected the file {written}")
-        content = written.read_bytes()
-        manifest = json.loads(content)
+        content = read_text(written)
+        manifest = parse_json(content, written)
         if manifest.get("format") not in (FORMAT, FORMER):
             found = manifest.get("format")
             raise ValueError(f"{written} has the format {found!r}, expected {FORMAT!r}: delete it and generate again")
-        manifest = {**manifest, "recipe": current(manifest["recipe"])}
-        return Dataset(root, manifest, hashlib.sha256(content).hexdigest())
+        manifest = {**check_manifest(manifest, written), "recipe": current(manifest["recipe"])}
+        return Dataset(root, manifest, hashlib.sha256(content.encode()).hexdigest())
 
     def __getstate__(self) -> dict[str, Any]:
         # what was read or made of it does not go to another process
@@ -112,13 +111,16 @@ class Dataset(Trajectories):
     @functools.cached_property
     def statistics(self) -> dict[str, np.ndarray]:
         """Of the train split, see `Trajectories`."""
-        stored = yaml.safe_load((self.root / STATISTICS).read_text(encoding="utf-8"))
+        path = self.root / STATISTICS
+        stored = read_plain_yaml(path)
+        if sha256(path) != self.manifest["statistics"]:
+            raise changed(path)
         return from_yaml_dict(stored, self.field_names, self.input_names, self.parameter_names)
 
     def _shards(self, split: str) -> Iterator[ShardFile]:
         for entry in self.manifest["shards"]:
             if entry["split"] == split:
-                yield ShardFile(self.root / entry["path"], entry["first"], entry["trajectories"])
+                yield ShardFile(self.root / entry["path"], entry["first"], entry["trajectories"], entry["sha256"])
 
     @functools.cached_property
     def _splits(self) -> dict[str, StoredSplit]:

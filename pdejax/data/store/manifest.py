@@ -4,16 +4,45 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax.data.store.files import sha256
+from pdejax._read import FileError, entries
+from pdejax.core import sha256
 
 FORMAT = "pdejax-dataset-3"
 MANIFEST, RECIPE, STATISTICS = "manifest.json", "recipe.json", "stats.yaml"
 
 
+def check_manifest(manifest: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """A manifest whose entries are there and agree: every split of the recipe is in its files, once and whole.
+
+    **Raises:** `FileError` for one that does not.
+    """
+    kinds = {"name": str, "recipe": dict, "fields": list, "inputs": list, "parameters": list, "shards": list}
+    entries(manifest, path, **kinds, statistics=str)
+    sizes = entries(manifest["recipe"], path, splits=dict)["splits"]
+    ends: dict[str, int] = {}
+    for entry in manifest["shards"]:
+        entries(entry, path, path=str, sha256=str, split=str, first=int, trajectories=int)
+        if entry["first"] != ends.get(entry["split"], 0):
+            raise FileError(f"{path}: the file {entry['path']} should begin with trajectory "
+                            f"{ends.get(entry['split'], 0)}, it says {entry['first']}")  # fmt: skip
+        ends[entry["split"]] = entry["first"] + entry["trajectories"]
+    for name, size in sizes.items():
+        if ends.get(name) != entries(size, path, trajectories=int, frames=int)["trajectories"]:
+            raise FileError(f"{path}: split {name!r} should have {size['trajectories']} trajectories, its files hold "
+                            f"{ends.get(name, 0)}")  # fmt: skip
+    return manifest
+
+
+def changed(path: Path) -> FileError:
+    """The error for a file that is not what was written."""
+    return FileError(f"{path} differs from its checksum in {MANIFEST}: it is damaged or was changed; "
+                     f"delete it, then generate again to mend it")  # fmt: skip
+
+
 def damaged(root: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Files of a complete data set that are missing or differ from the manifest, relative to `root`."""
     expected = {entry["path"]: entry["sha256"] for entry in manifest["shards"]} | {STATISTICS: manifest["statistics"]}
-    return [path for path, sum_ in expected.items() if not (root / path).exists() or sha256(root / path) != sum_]
+    return [path for path, sum_ in expected.items() if not (root / path).is_file() or sha256(root / path) != sum_]
 
 
 def verify(root: Path, manifest: Mapping[str, Any]) -> None:

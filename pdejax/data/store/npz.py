@@ -1,6 +1,5 @@
 """Trajectories of others in NumPy's files; what the numbers do not tell is on a small card beside them."""
 
-import json
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -8,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from pdejax._read import read_json, read_plain_yaml
 from pdejax.core import known, register
 from pdejax.data.store.memory import STATES, Arrays
 
@@ -96,14 +95,8 @@ def _card(path: Path) -> dict[str, Any]:
     if len(found) > 1:
         raise ValueError(f"{path} has {len(found)} cards, {' and '.join(map(str, found))}: keep one of them")
     (card,) = found
-    text = card.read_text(encoding="utf-8")
-    try:
-        content = json.loads(text) if card.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{card} cannot be read: {error}") from error
-    if not isinstance(content or {}, Mapping):
-        raise ValueError(f"{card} should be a mapping of {', '.join(_KEYS)}, got {content!r}")
-    return {key: _value(card, key, value) for key, value in (content or {}).items()}
+    content = read_json(card) if card.suffix == ".json" else read_plain_yaml(card)
+    return {key: _value(card, key, value) for key, value in content.items()}
 
 
 def _value(card: Path, key: Any, value: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pdejax._read import as_path
 from pdejax.core import build, known, registered
 from pdejax.data.store.trajectories import Trajectories
 
@@ -21,7 +22,7 @@ def open_data(path: str | Path, reader: str | dict[str, Any] | Callable[[Path], 
 
     **Raises:** `ValueError` if there is nothing, no reader is known for it, or the reader cannot read it.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.exists():
         raise ValueError(f"there is no data set in {path}: there is no such file or folder")
     if reader is None:

@@ -1,13 +1,12 @@
 """What a data set holds, for people: ours, any other in The Well's layout, and whatever a reader opens."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
+from pdejax._read import read_json, read_plain_yaml
 from pdejax.core import registered
 from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, damaged
 from pdejax.data.store.open import open_data
@@ -152,7 +151,7 @@ def _state(root: Path) -> list[Section]:
     if not (root / MANIFEST).exists():
         incomplete = (root / RECIPE).exists()
         return [Section("Not complete: generate again with the same settings to go on", bad=True)] if incomplete else []
-    manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_json(root / MANIFEST)
     bad = damaged(root, manifest)
     line = f"Checksums: {', '.join(bad)} damaged or missing" if bad else "Checksums: all files intact"
     checks = {f"{s}, {k}": v for s, d in manifest["self_difference"].items() for k, v in d.items()}
@@ -185,7 +184,7 @@ def overview(path: str | Path) -> list[Section]:
     files = well_files(path)
     root = _root_of(path)
     stats = root / STATISTICS if root else None
-    statistics = yaml.safe_load(stats.read_text(encoding="utf-8")) if stats and stats.exists() else {}
+    statistics = read_plain_yaml(stats) if stats and stats.exists() else {}
     state = _state(path) if path.is_dir() else []
     first = next(iter(files.get("train") or next(iter(files.values()))))
     with open_shard(first) as file:

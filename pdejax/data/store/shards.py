@@ -11,19 +11,38 @@ from typing import Any
 
 import numpy as np
 
+from pdejax.core import sha256
+from pdejax.data.store.manifest import changed
 from pdejax.data.store.trajectories import Split, Trajectories, Window
 from pdejax.data.store.well import open_shard
 
+_KNOWN: set[tuple[Path, int, int, str]] = set()  # files whose checksum was found right
 MOST_OPEN = 64  # files kept open for windows: a large data set has more than a process may open
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardFile:
-    """One file of a split, holding the trajectories `first` to `first + trajectories`."""
+    """One file of a split, holding the trajectories `first` to `first + trajectories`; `sha256` of its bytes."""
 
     path: Path
     first: int
     trajectories: int
+    sha256: str
+
+    def open(self) -> Any:
+        """The file for reading; at its first use in a process, and after a change, its checksum is compared.
+
+        **Raises:** `FileError` if it is missing, not readable, or not as it was written.
+        """
+        file = open_shard(self.path)
+        status = self.path.stat()
+        mark = (self.path, status.st_size, status.st_mtime_ns, self.sha256)
+        if mark not in _KNOWN:
+            if sha256(self.path) != self.sha256:
+                file.close()
+                raise changed(self.path)
+            _KNOWN.add(mark)
+        return file
 
 
 class _OpenShards:
@@ -37,10 +56,10 @@ class _OpenShards:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def __call__(self, path: Path) -> Iterator[Any]:
+    def __call__(self, shard: ShardFile) -> Iterator[Any]:
         with self._lock:  # HDF5 lets one thread read at a time anyway
-            key = (os.getpid(), path)
-            self._files[key] = self._files.pop(key, None) or open_shard(path)
+            key = (os.getpid(), shard.path)
+            self._files[key] = self._files.pop(key, None) or shard.open()
             if len(self._files) > MOST_OPEN:
                 owner, oldest = next(iter(self._files))
                 file = self._files.pop((owner, oldest))
@@ -80,7 +99,7 @@ class StoredSplit(Split):
             count = min(shard.trajectories, trajectories - shard.first)
             if count < 1:
                 continue
-            with open_shard(shard.path) as file:
+            with shard.open() as file:
                 for channel, name in enumerate(self.source.field_names):
                     stored = file["t0_fields"][name][:count, :frames]
                     out[shard.first : shard.first + count, ..., channel] = stored
@@ -89,7 +108,7 @@ class StoredSplit(Split):
     def window(self, trajectory: int, start: int, frames: int) -> Window:
         """Some frames of a trajectory, see `Split`."""
         shard = self.shards[int(np.searchsorted(self._firsts, trajectory, side="right")) - 1]
-        with self._open(shard.path) as file:
+        with self._open(shard) as file:
             fields, local = file["t0_fields"], trajectory - shard.first
             states = [fields[name][local, start : start + frames] for name in self.source.field_names]
             inputs = [fields[name][local] for name in self.source.input_names]
@@ -100,7 +119,7 @@ class StoredSplit(Split):
         """Fields given beside the states, see `Split`."""
         out = np.empty((len(self), *self.shape[2:-1], len(self.source.input_names)), np.float32)
         for shard in self.shards if self.source.input_names else ():
-            with open_shard(shard.path) as file:
+            with shard.open() as file:
                 for channel, name in enumerate(self.source.input_names):
                     out[shard.first : shard.first + shard.trajectories, ..., channel] = file["t0_fields"][name][()]
         return out
@@ -110,7 +129,7 @@ class StoredSplit(Split):
         """What varies from trajectory to trajectory, see `Split`."""
         columns: dict[str, list[np.ndarray]] = {name: [] for name in self.source.parameter_names}
         for shard in self.shards if columns else ():
-            with open_shard(shard.path) as file:
+            with shard.open() as file:
                 for name in columns:
                     columns[name].append(file["scalars"][name][:].astype(np.float32))
         return {name: np.concatenate(parts) for name, parts in columns.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from pdejax._read import FileError, read_plain_yaml
 from pdejax.core import write_text
 from pdejax.data.store.trajectories import Split, Trajectories
 
@@ -121,8 +122,8 @@ def kept_statistics(path: Path, data: Trajectories) -> Mapping[str, np.ndarray]:
     """The statistics of a data set from a file beside it; computed, and written where that is possible, if it holds
     none of this content."""
     names = (data.field_names, data.input_names, data.parameter_names)
-    with contextlib.suppress(FileNotFoundError, yaml.YAMLError, KeyError, TypeError):  # absent, or no such file
-        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(FileNotFoundError, FileError, KeyError, TypeError):  # absent, or no such file
+        stored = read_plain_yaml(path)
         if stored["fingerprint"] == data.fingerprint:
             return from_yaml_dict(stored, *names)
     found = statistics_of(train_split(data))

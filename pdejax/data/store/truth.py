@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pdejax.core import build, describe
-from pdejax.data.store.files import exclusive, replacing, sweep, to_json
+from pdejax.core import build, describe, exclusive, remove_partial, replacing
+from pdejax.data.store.files import to_json
 from pdejax.equations import BoundaryValueProblem
 from pdejax.solvers import Progress, Truth, solve_truth, truth_axes
 
@@ -49,7 +49,7 @@ def stored_truth(
     if (found := _read(folder / FILE, recipe, problem)) is not None:
         return found
     with exclusive(folder):
-        sweep(folder)
+        remove_partial(folder)
         truth = solve_truth(problem, shape, progress)
         write_truth(folder / FILE, truth, problem, recipe)
     return truth

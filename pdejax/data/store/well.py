@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pdejax.core import Grid, Outflow, Periodic
-from pdejax.data.store.files import replacing
+from pdejax._read import FileError, check_file, unreadable
+from pdejax.core import Grid, Outflow, Periodic, replacing
 
 # files, groups and data sets are annotated as Any below: h5py types every item as the union of all three
 
@@ -167,13 +168,22 @@ def write_shard(path: Path, contents: Contents) -> None:
 def open_shard(path: Path) -> Any:
     """A shard for reading.
 
-    **Raises:** `ValueError` if it is missing or damaged.
+    **Raises:** `FileError` if it is missing, not a file, not readable (permissions, locks, too many open files) or
+    damaged, each in its own words.
     """
+    try:
+        check_file(path)
+    except FileNotFoundError:
+        raise FileError(f"{path} is missing: generate again to mend it") from None
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        reason = "is missing" if not path.exists() else "is damaged"
-        raise ValueError(f"{path} {reason}: delete it if it is there, then generate again to mend it") from error
+        # what HDF5 says of a file that it cannot read at all has no number of the operating system
+        if error.errno is not None:
+            raise unreadable(path, OSError(error.errno, os.strerror(error.errno))) from None
+        raise FileError(
+            f"{path} is damaged, it is no file of HDF5: delete it, then generate again to mend it"
+        ) from None
 
 
 def read_provenance(file: Any) -> dict[str, Any]:

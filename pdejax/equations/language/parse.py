@@ -4,8 +4,10 @@ Python's parser is used for the syntax only; nothing of a string is ever execute
 """
 
 import ast
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import sympy
 
@@ -30,6 +32,9 @@ FUNCTIONS: dict[str, Callable[[sympy.Expr], sympy.Expr]] = {
 OPERATORS = ("dx", "dy", "dz", "lap", "bilap", "grad", "div", "dot", "curl", "velocity", "advect")
 RESERVED = (*AXES, "t", "pi", *Scaling.columns, *FUNCTIONS, *OPERATORS)
 LARGEST_POWER = 16
+LARGEST_NUMBER = 1e300
+SHOWN = 200  # characters of an equation in a message
+MOST_CHARACTERS, MOST_TERMS = 2000, 2000  # of an equation, as it is written and multiplied out
 
 _REFUSED = {
     ast.Attribute: "attribute access",
@@ -90,6 +95,10 @@ class Parser:
         **Raises:** `ValueError` naming the term, the bad word and the nearest valid spelling.
         """
         self.term = term
+        if len(right) > MOST_CHARACTERS:
+            raise self._error(f"it has {len(right)} characters, an equation has at most {MOST_CHARACTERS}")
+        if "#" in right:
+            raise self._error("'#' begins no comment here: leave it out, with what follows")
         try:
             tree = ast.parse(right, mode="eval")
             value = self._walk(tree.body)
@@ -99,10 +108,21 @@ class Parser:
         form = self._scalar(value, "the right-hand side")
         if any(e.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I) for e in form.parts.values()):
             raise self._error("the right-hand side divides by zero or leaves the real numbers")
+        for number in (n for e in form.parts.values() for n in e.atoms(sympy.Number)):
+            if abs(number) > LARGEST_NUMBER:
+                raise self._error(f"the right-hand side has a number beyond {LARGEST_NUMBER:g}")
         return form
 
     def _error(self, message: str) -> ValueError:
-        return ValueError(f"equation {self.term!r}: {message}")
+        shown = self.term if len(self.term) <= SHOWN else f"{self.term[:SHOWN]}..."
+        return ValueError(f"equation {shown!r}: {message}")
+
+    def _bounded(self, form: Form) -> Form:
+        """A form that can be multiplied out in bearable time."""
+        if sum(map(_terms, form.parts.values())) > MOST_TERMS:
+            raise self._error(f"multiplied out it has more than {MOST_TERMS} terms: too many nested derivatives, "
+                              "products or powers")  # fmt: skip
+        return form
 
     def _walk(self, node: ast.expr) -> Value:
         match node:
@@ -146,6 +166,10 @@ class Parser:
         if field in self.fields and suffix:
             wanted = f"derivatives of {field!r} in {self.ndim}D are written with the letters {', '.join(letters)}"
             raise self._error(f"unknown derivative {name!r}: {wanted}.{suggestion(name, derivatives)}")
+        if name in ("i", "j", "I", "J"):
+            raise self._error(
+                f"{name!r} is unknown: numbers are real, so write the real and the imaginary part as two fields"
+            )
         named = [*self.fields, *self.parameters, *self.definitions]
         options = [*named, *axes, "t", "pi", *derivatives, *FUNCTIONS, *OPERATORS]
         declared = f"Fields: {', '.join(self.fields)}; parameters: {', '.join(self.parameters) or 'none'}."
@@ -176,7 +200,8 @@ class Parser:
         return tuple(a.plus(b) for a, b in zip(left, right, strict=True))
 
     def _scale(self, factor: Form, value: Value) -> Value:
-        return factor.times(value) if isinstance(value, Form) else tuple(factor.times(v) for v in value)
+        times = lambda form: self._bounded(factor.times(form))
+        return times(value) if isinstance(value, Form) else tuple(map(times, value))
 
     def _power(self, base: Form, exponent: sympy.Expr) -> Form:
         if not exponent.is_Integer or abs(int(exponent)) > LARGEST_POWER:
@@ -184,7 +209,13 @@ class Parser:
                 f"the exponent {str(exponent)!r} is not an integer between -{LARGEST_POWER} and {LARGEST_POWER}"
                 " (a square root is sqrt(...))"
             )
-        return Form.of(base.flat() ** exponent)
+        flat, n = base.flat(), int(exponent)
+        if flat.is_number and abs(n) * abs(math.log10(abs(float(flat)) or 1)) > math.log10(LARGEST_NUMBER):
+            raise self._error(f"a power of {exponent} makes a number beyond {LARGEST_NUMBER:g}")
+        power: Any = flat**exponent
+        if power.is_Pow and power.exp.is_Integer and abs(int(power.exp)) > LARGEST_POWER:
+            raise self._error(f"powers of powers make the exponent {power.exp}, beyond {LARGEST_POWER}")
+        return self._bounded(Form.of(power))
 
     def _call(self, name: str, args: list[ast.expr]) -> Value:
         if name not in FUNCTIONS and name not in OPERATORS:
@@ -260,6 +291,17 @@ class Parser:
     def _advect(self, name: str, value: Value) -> Form:
         velocity = self._velocity(name, value)
         return self._dot("dot", velocity, self._grad("grad", value))
+
+
+def _terms(expression: sympy.Basic) -> int:
+    """How many terms an expression has when it is multiplied out."""
+    if isinstance(expression, sympy.Add):
+        return sum(map(_terms, expression.args))
+    if isinstance(expression, sympy.Mul):
+        return math.prod(map(_terms, expression.args))
+    if isinstance(expression, sympy.Pow) and expression.exp.is_Integer and int(expression.exp) > 1:  # type: ignore
+        return math.comb(_terms(expression.base) + int(expression.exp) - 1, int(expression.exp))  # type: ignore
+    return max(map(_terms, expression.args), default=1)
 
 
 def _total(forms: Iterable[Form]) -> Form:

@@ -3,21 +3,23 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
-from pdejax.core import Key
+from pdejax.core import Key, as_real
 from pdejax.evaluation.metrics.errors import AnyArray, namespace
 from pdejax.evaluation.metrics.horizon import first_crossing
 from pdejax.evaluation.metrics.spectra import energy_spectrum
 
 
-def _count(samples: AnyArray) -> int:
-    if samples.shape[0] < 2:
-        raise ValueError(f"an ensemble has at least 2 members, got {samples.shape[0]}")
-    return samples.shape[0]
+def _members(samples: AnyArray) -> tuple[AnyArray, int]:
+    """The members as real numbers, and how many there are."""
+    real = as_real(samples, "an ensemble")
+    if len(real) < 2:
+        raise ValueError(f"an ensemble has at least 2 members, got {len(real)}")
+    return real, len(real)
 
 
-def crps(samples: Float[AnyArray, "member *rest"], truth: Float[AnyArray, "*rest"]) -> Float[AnyArray, "*rest"]:
+def crps(samples: Shaped[AnyArray, "member *rest"], truth: Shaped[AnyArray, "*rest"]) -> Float[AnyArray, "*rest"]:
     """Continuous ranked probability score of every number, estimated without bias ("fair").
 
     mean |x_i - y| - 1/(2 M (M-1)) sum |x_i - x_j|: its expectation does not depend on the number of members M, and
@@ -26,15 +28,16 @@ def crps(samples: Float[AnyArray, "member *rest"], truth: Float[AnyArray, "*rest
 
     **Raises:** `ValueError` for fewer than two members.
     """
-    count, xp = _count(samples), namespace(samples)
+    samples, count = _members(samples)
+    xp = namespace(samples)
     # sum over all pairs of |x_i - x_j| from the sorted members, in M log M instead of M^2
     weights = (2 * np.arange(count) - count + 1).astype(samples.dtype).reshape(-1, *[1] * (samples.ndim - 1))
     pairs = (xp.sort(samples, axis=0) * weights).sum(0) / (count * (count - 1))
-    return xp.abs(samples - truth[None]).mean(0) - pairs
+    return xp.abs(samples - as_real(truth, "a truth")[None]).mean(0) - pairs
 
 
 def rank_histogram(
-    samples: Float[AnyArray, "member *rest"], truth: Float[AnyArray, "*rest"], *, key: Key
+    samples: Shaped[AnyArray, "member *rest"], truth: Shaped[AnyArray, "*rest"], *, key: Key
 ) -> Int[Array, " rank"]:
     """How often the truth is larger than 0, 1, ..., M of the M members; flat where truth and members are alike.
 
@@ -45,7 +48,7 @@ def rank_histogram(
 
     **Returns:** M + 1 counts.
     """
-    count = _count(samples)
+    samples, count = _members(samples)
     below, equal = (jnp.asarray(c.sum(0), jnp.int32) for c in (samples < truth[None], samples == truth[None]))
     drawn = jax.random.uniform(key, truth.shape) * (equal + 1).astype(jnp.result_type(float))
     ranks = below + jnp.minimum(jnp.floor(drawn).astype(jnp.int32), equal)
@@ -61,49 +64,50 @@ def _rms(u: AnyArray) -> AnyArray:
     return (u**2).mean(tuple(range(2, u.ndim))) ** 0.5
 
 
-def spread(samples: Float[AnyArray, "member time trajectory *space channel"]) -> Float[AnyArray, "time trajectory"]:
+def spread(samples: Shaped[AnyArray, "member time trajectory *space channel"]) -> Float[AnyArray, "time trajectory"]:
     """Root mean square over space and channels of the members' standard deviation, made comparable with the error.
 
     The sample variance times (M+1)/M: of a calibrated ensemble its mean equals that of the squared error of the
     ensemble mean. Source: Fortin et al. (2014), doi 10.1175/JHM-D-14-0008.1.
     """
-    count = _count(samples)
+    samples, count = _members(samples)
     deviation = samples - samples.mean(0, keepdims=True)
     variance = (deviation**2).sum(0) / (count - 1)
     return (variance.mean(tuple(range(2, variance.ndim))) * _spread_factor(count)) ** 0.5
 
 
 def mean_error(
-    samples: Float[AnyArray, "member time trajectory *space channel"],
-    truth: Float[AnyArray, "time trajectory *space channel"],
+    samples: Shaped[AnyArray, "member time trajectory *space channel"],
+    truth: Shaped[AnyArray, "time trajectory *space channel"],
 ) -> Float[AnyArray, "time trajectory"]:
     """Root mean square over space and channels of the ensemble mean minus the truth."""
-    return _rms(samples.mean(0) - truth)
+    return _rms(as_real(samples, "an ensemble").mean(0) - as_real(truth, "a truth"))
 
 
 def spread_spectrum(
-    samples: Float[AnyArray, "member time trajectory *space channel"], ndim: int
+    samples: Shaped[AnyArray, "member time trajectory *space channel"], ndim: int
 ) -> Float[Array, "time trajectory shell"]:
     """Energy of the members' deviations from their mean by shell, with the factors of `spread`."""
-    count = _count(samples)
+    samples, count = _members(samples)
     energy = energy_spectrum(samples - samples.mean(0, keepdims=True), ndim)
     return energy.sum(0) * (_spread_factor(count) / (count - 1))
 
 
 def mean_error_spectrum(
-    samples: Float[AnyArray, "member time trajectory *space channel"],
-    truth: Float[AnyArray, "time trajectory *space channel"],
+    samples: Shaped[AnyArray, "member time trajectory *space channel"],
+    truth: Shaped[AnyArray, "time trajectory *space channel"],
     ndim: int,
 ) -> Float[Array, "time trajectory shell"]:
     """Energy of the ensemble mean minus the truth by shell; `spread_spectrum` equals it where calibrated."""
-    return energy_spectrum(samples.mean(0) - truth, ndim)
+    return energy_spectrum(as_real(samples, "an ensemble").mean(0) - as_real(truth, "a truth"), ndim)
 
 
 def cross_correlation(
-    samples: Float[AnyArray, "member time trajectory *space channel"],
+    samples: Shaped[AnyArray, "member time trajectory *space channel"],
 ) -> Float[AnyArray, "time trajectory"]:
     """Mean over all pairs of members of their Pearson correlation (over space and channels, see `correlation`)."""
-    count, xp = _count(samples), namespace(samples)
+    samples, count = _members(samples)
+    xp = namespace(samples)
     centred = samples - samples.mean(tuple(range(3, samples.ndim - 1)), keepdims=True)
     everything = tuple(range(3, samples.ndim))
     norm = (centred**2).sum(everything, keepdims=True) ** 0.5
@@ -115,7 +119,7 @@ def cross_correlation(
 
 
 def cross_correlation_time(
-    samples: Float[AnyArray, "member time trajectory *space channel"],
+    samples: Shaped[AnyArray, "member time trajectory *space channel"],
     times: Float[AnyArray, " time"],
     threshold: float = 0.8,
 ) -> tuple[Float[np.ndarray, " trajectory"], np.ndarray]:

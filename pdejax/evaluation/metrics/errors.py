@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from pdejax.core import AnyState, as_real
+
 AnyArray = jax.Array | np.ndarray
 
 VARIANCE_FLOOR = 1e-7  # The Well's VRMSE adds this to the variance, in the units of the data
@@ -67,16 +69,28 @@ def _ratio(above: AnyArray, below: AnyArray) -> AnyArray:
     return xp.where(below > 0, above / safe, xp.where(above > 0, xp.full_like(above, xp.inf), above))
 
 
+def _pair(prediction: AnyState, truth: AnyState) -> tuple[AnyArray, AnyArray]:
+    """Both as real numbers of one shape: one that broadcasts would be compared with something else."""
+    pair = as_real(prediction, "a prediction"), as_real(truth, "a truth")
+    if pair[0].shape != pair[1].shape or pair[1].ndim < 3:
+        raise ValueError(f"a prediction and its truth are both (time, trajectory, *space, channel), got shapes "
+                         f"{tuple(pair[0].shape)} and {tuple(pair[1].shape)}")  # fmt: skip
+    return pair
+
+
 def moments(
-    prediction: Float[AnyArray, "time trajectory *space channel"],
-    truth: Float[AnyArray, "time trajectory *space channel"],
+    prediction: AnyState,
+    truth: AnyState,
     weights: Float[AnyArray, "*space"] | None = None,
 ) -> ErrorMoments:
     """The moments of a predicted trajectory against the true one.
 
-    **Arguments:** `prediction`, `truth`: same shape and type, physical units; `weights`: of the points in means over
-    space, of mean one, such as those of a quadrature; all alike when omitted.
+    **Arguments:** `prediction`, `truth`: `(time, trajectory, *space, channel)`, same shape and type, physical units;
+    `weights`: of the points in means over space, of mean one, such as those of a quadrature; all alike when omitted.
+
+    **Raises:** `ValueError` for different shapes, or values that are not real.
     """
+    prediction, truth = _pair(prediction, truth)
     space = _over_space(truth)
     points = np.prod([truth.shape[a] for a in space]).item()
     mean = lambda u: _weighted(u, weights).mean(space)
@@ -90,18 +104,12 @@ def moments(
     )
 
 
-def mse(
-    prediction: Float[AnyArray, "time trajectory *space channel"],
-    truth: Float[AnyArray, "time trajectory *space channel"],
-) -> Float[AnyArray, "time trajectory"]:
-    """Mean square error over space and channels, per step and trajectory."""
+def mse(prediction: AnyState, truth: AnyState) -> Float[AnyArray, "time trajectory"]:
+    """Mean square error over space and channels, per step and trajectory; arguments as of `moments`."""
     return moments(prediction, truth).mse()
 
 
-def nrmse(
-    prediction: Float[AnyArray, "time trajectory *space channel"],
-    truth: Float[AnyArray, "time trajectory *space channel"],
-) -> Float[AnyArray, "time trajectory"]:
+def nrmse(prediction: AnyState, truth: AnyState) -> Float[AnyArray, "time trajectory"]:
     """Normalised root mean square error ||prediction - truth|| / ||truth||, per step and trajectory.
 
     Both norms run over space and all channels together. With one channel this is APEBench's nRMSE; with several,
@@ -110,10 +118,7 @@ def nrmse(
     return moments(prediction, truth).nrmse()
 
 
-def vrmse(
-    prediction: Float[AnyArray, "time trajectory *space channel"],
-    truth: Float[AnyArray, "time trajectory *space channel"],
-) -> Float[AnyArray, "time trajectory"]:
+def vrmse(prediction: AnyState, truth: AnyState) -> Float[AnyArray, "time trajectory"]:
     """Variance-scaled root mean square error, per step and trajectory, mean over channels.
 
     sqrt(mse / (variance + 1e-7)) of each channel, with the sample variance over space: 1 is what predicting the
@@ -123,8 +128,8 @@ def vrmse(
 
 
 def correlation(
-    prediction: Float[AnyArray, "time trajectory *space channel"],
-    truth: Float[AnyArray, "time trajectory *space channel"],
+    prediction: AnyState,
+    truth: AnyState,
     weights: Float[AnyArray, "*space"] | None = None,
 ) -> Float[AnyArray, "time trajectory"]:
     """Pearson correlation over space and channels, per step and trajectory.
@@ -134,6 +139,7 @@ def correlation(
 
     **Arguments:** `prediction`, `truth`; `weights`: of the points, as of `moments`.
     """
+    prediction, truth = _pair(prediction, truth)
     space = _over_space(truth)
     a, b = (u - _weighted(u, weights).mean(space, keepdims=True) for u in (prediction, truth))
     total = lambda u: _weighted(u, weights).sum((*space, truth.ndim - 1))

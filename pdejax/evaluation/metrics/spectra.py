@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from pdejax.core import band_indices, transform
+from pdejax.core import AnyState, as_state, band_indices, transform
 from pdejax.evaluation.metrics.errors import AnyArray, namespace
 
 BANDS = {"low": (0, 4), "mid": (5, 12), "high": (13, None)}
@@ -24,7 +24,7 @@ def _mode_weights(shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(last, (*shape[:-1], n // 2 + 1))
 
 
-def energy_spectrum(u: Float[AnyArray, "*batch_space_channel"], ndim: int) -> Float[jax.Array, "*batch shell"]:
+def energy_spectrum(u: AnyState, ndim: int) -> Float[jax.Array, "*batch shell"]:
     """Energy of a periodic field in shells of constant mode number, summed over channels.
 
     E(k) is half the sum of |u_m|^2 over the Fourier modes whose integer mode vector has a length that rounds to k;
@@ -35,9 +35,10 @@ def energy_spectrum(u: Float[AnyArray, "*batch_space_channel"], ndim: int) -> Fl
 
     **Returns:** shape `(*batch, shell)`, shell 0 is the mean.
     """
+    u = as_state(u)
     space = u.shape[-ndim - 1 : -1]
     shells = band_indices(space)
-    u_hat = transform(jnp.asarray(u), ndim) / np.prod(space).item()
+    u_hat = transform(u, ndim) / np.prod(space).item()
     power = (jnp.real(u_hat) ** 2 + jnp.imag(u_hat) ** 2).sum(-1)
     weights = jnp.asarray(_mode_weights(space) / 2, power.dtype)
     batch = power.shape[: power.ndim - ndim]

@@ -1,10 +1,10 @@
 """What a run's folder tells beside its result: how training went, its configuration, versions."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pdejax._read import read_lines, read_text
 from pdejax.evaluation.page.html import escape, facts, number, table
 from pdejax.evaluation.page.section import Picture, Section
 from pdejax.plot import Stage, training_figure
@@ -17,23 +17,13 @@ PANELS: Mapping[str, Sequence[str]] = {
 }
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    lines: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:  # the line an interrupted run cut short
-            break
-    return lines
-
-
 def stages_of(folder: Path) -> list[Stage]:
     """Names and records of all stages of the training, in their order."""
     earlier = sorted(path.parent for path in (folder / "stages").glob("*/metrics.jsonl"))
     stages: list[Stage] = [
-        (path.name.partition("-")[2] or path.name, _lines(path / "metrics.jsonl")) for path in earlier
+        (path.name.partition("-")[2] or path.name, read_lines(path / "metrics.jsonl")) for path in earlier
     ]
-    stages.append(("last" if earlier else "", _lines(folder / "metrics.jsonl")))
+    stages.append(("last" if earlier else "", read_lines(folder / "metrics.jsonl")))
     return [(name, lines) for name, lines in stages if lines]
 
 
@@ -47,9 +37,7 @@ def training_section(folder: Path, panels: Mapping[str, Sequence[str]] = PANELS,
 def configuration_section(folder: Path) -> Section:
     """`config.yaml`, where it is there."""
     path = folder / "config.yaml"
-    return Section.of(
-        "Configuration", f"<pre>{escape(path.read_text(encoding='utf-8'))}</pre>" if path.exists() else None
-    )
+    return Section.of("Configuration", f"<pre>{escape(read_text(path))}</pre>" if path.exists() else None)
 
 
 def versions_section(document: Mapping[str, Any]) -> Section:

@@ -116,7 +116,7 @@ class Diffusion(AbstractMethod):
             raise ValueError("first_share has no meaning with regressor=own, whose first level is trained before")
 
     def _check_levels(self) -> None:
-        left = len(self.noise.levels()) - self.noise.regresses - self.noise.rehearsed
+        left = self.noise.count - self.noise.regresses - self.noise.rehearsed
         if self.steps is not None and (left == 0 or self.steps < 2 or (self.grid == "trained" and self.steps > left)):
             raise ValueError(
                 f"steps lie between 2 and the {left} levels that are trained and sampled, got {self.steps}"

@@ -84,24 +84,32 @@ def noise_features(log_snr: Float[Array, " batch"]) -> Float[Array, "batch featu
 NOISE_FEATURES = 2 * len(FREQUENCIES)
 
 
-def levels_of(alpha: Any, sigma: Any, preserving: bool) -> NoiseLevels:
-    """Levels of numbers.
+Sizes = tuple[Any, Any, bool]  # of the signal and of the noise at each level, and whether their squares add up to one
 
-    **Raises:** `ValueError` for noise that float32 cannot resolve.
-    """
+
+def check_sizes(alpha: Any, sigma: Any, preserving: bool) -> None:
+    """**Raises:** `ValueError` for noise that float32 cannot resolve."""
     smallest = float(np.min(np.asarray(sigma)[1:])) if len(sigma) > 1 else 1.0
     if smallest < SMALLEST_STD:
         raise ValueError(
             f"the smallest noise would have a variance of {smallest**2:.3g} (standard deviation {smallest:.3g}) beside "
             f"fields of size 1, which float32 cannot resolve: at least {SMALLEST_STD**2:g} is needed"
         )
+
+
+def levels_of(alpha: Any, sigma: Any, preserving: bool) -> NoiseLevels:
+    """Levels of numbers.
+
+    **Raises:** `ValueError` for noise that float32 cannot resolve.
+    """
+    check_sizes(alpha, sigma, preserving)
     return NoiseLevels(jnp.asarray(alpha, jnp.float32), jnp.asarray(sigma, jnp.float32), preserving)
 
 
-def levels_from_betas(betas: np.ndarray) -> NoiseLevels:
+def sizes_from_betas(betas: np.ndarray) -> Sizes:
     """The levels of a diffusion process, of which betas are the variances added in its steps."""
     remaining = np.cumprod(1 - betas)[::-1]
-    return levels_of(np.sqrt(remaining), np.sqrt(1 - remaining), True)
+    return np.sqrt(remaining), np.sqrt(1 - remaining), True
 
 
 def weakest_wavenumber(y: Float[Array, "batch *space channel"]) -> float:

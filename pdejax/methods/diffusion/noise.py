@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from pdejax.core import Count, Positive, Real, Whole, check_options, register
-from pdejax.methods.diffusion.levels import SMALLEST_STD, NoiseLevels, levels_from_betas, levels_of
+from pdejax.methods.diffusion.levels import SMALLEST_STD, NoiseLevels, Sizes, check_sizes, levels_of, sizes_from_betas
 
 
 class AbstractNoise(eqx.Module):
@@ -27,6 +27,12 @@ class AbstractNoise(eqx.Module):
     @abc.abstractmethod
     def rehearsed(self) -> int:
         """How many levels after a regression are trained on, but passed over in sampling."""
+
+    @property
+    def count(self) -> int:
+        """Number of levels; ours know it without making arrays of JAX."""
+        sizes = getattr(self, "_sizes", None)
+        return len(self.levels()) if sizes is None else len(sizes()[0])
 
     @abc.abstractmethod
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
@@ -60,7 +66,7 @@ class ExponentialNoise(AbstractNoise):
             raise ValueError("refinements should be at least 1 where start is noise, got 0")
         if self.min_noise_var >= 1:
             raise ValueError(f"min_noise_var should be less than 1, got {self.min_noise_var:g}")
-        self.levels()
+        check_sizes(*self._sizes())  # no arrays of JAX: defaults are made while this is imported
 
     @property
     def regresses(self) -> bool:
@@ -70,11 +76,14 @@ class ExponentialNoise(AbstractNoise):
     def rehearsed(self) -> int:
         return 0
 
-    def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
+    def _sizes(self) -> Sizes:
         variance = self.min_noise_var ** (np.arange(self.refinements + 1) / max(self.refinements, 1))
         if self.start == "noise":
-            return levels_from_betas(variance[::-1])
-        return levels_of(np.r_[0.0, np.ones(self.refinements)], np.r_[0.0, np.sqrt(variance[1:])], False)
+            return sizes_from_betas(variance[::-1])
+        return np.r_[0.0, np.ones(self.refinements)], np.r_[0.0, np.sqrt(variance[1:])], False
+
+    def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
+        return levels_of(*self._sizes())
 
 
 @register("noise", "adaptive")
@@ -108,6 +117,10 @@ class AdaptiveNoise(AbstractNoise):
     def rehearsed(self) -> int:
         return self.rehearsals
 
+    @property
+    def count(self) -> int:
+        return 1 + self.rehearsals + self.refinements
+
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
         first = max(self.ratio * error, SMALLEST_STD)
         last = max(min(first * self.decay ** (self.refinements - 1), weakest), SMALLEST_STD)
@@ -136,7 +149,7 @@ class LinearNoise(AbstractNoise):
                 f"beta_max should lie between beta_min and steps/1000, {self.beta_min:g} and {self.steps / 1000:g}, "
                 f"got {self.beta_max:g}: betas are given as for 1000 steps"
             )
-        self.levels()
+        check_sizes(*self._sizes())  # no arrays of JAX: defaults are made while this is imported
 
     @property
     def regresses(self) -> bool:
@@ -146,8 +159,11 @@ class LinearNoise(AbstractNoise):
     def rehearsed(self) -> int:
         return 0
 
+    def _sizes(self) -> Sizes:
+        return sizes_from_betas(np.linspace(self.beta_min, self.beta_max, self.steps) * 1000 / self.steps)
+
     def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
-        return levels_from_betas(np.linspace(self.beta_min, self.beta_max, self.steps) * 1000 / self.steps)
+        return levels_of(*self._sizes())
 
 
 @register("noise", "cosine")
@@ -162,7 +178,7 @@ class CosineNoise(AbstractNoise):
 
     def __check_init__(self) -> None:
         check_options(self)
-        self.levels()
+        check_sizes(*self._sizes())  # no arrays of JAX: defaults are made while this is imported
 
     @property
     def regresses(self) -> bool:
@@ -172,9 +188,12 @@ class CosineNoise(AbstractNoise):
     def rehearsed(self) -> int:
         return 0
 
-    def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
+    def _sizes(self) -> Sizes:
         share = np.cos((np.arange(self.steps + 1) / self.steps + 0.008) / 1.008 * np.pi / 2) ** 2
-        return levels_from_betas(np.minimum(1 - share[1:] / share[:-1], 0.999))
+        return sizes_from_betas(np.minimum(1 - share[1:] / share[:-1], 0.999))
+
+    def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
+        return levels_of(*self._sizes())
 
 
 @register("noise", "log_normal")
@@ -191,7 +210,7 @@ class LogNormalNoise(AbstractNoise):
 
     def __check_init__(self) -> None:
         check_options(self)
-        self.levels()
+        check_sizes(*self._sizes())  # no arrays of JAX: defaults are made while this is imported
 
     @property
     def regresses(self) -> bool:
@@ -201,7 +220,10 @@ class LogNormalNoise(AbstractNoise):
     def rehearsed(self) -> int:
         return 0
 
-    def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
+    def _sizes(self) -> Sizes:
         quantiles = (np.arange(self.steps) + 0.5) / self.steps
         normal = np.array([NormalDist().inv_cdf(float(q)) for q in quantiles])[::-1]
-        return levels_of(np.ones(self.steps), np.exp(self.mean + self.std * normal), False)
+        return np.ones(self.steps), np.exp(self.mean + self.std * normal), False
+
+    def levels(self, error: float = 1.0, weakest: float = 1.0) -> NoiseLevels:
+        return levels_of(*self._sizes())

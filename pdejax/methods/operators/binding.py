@@ -6,15 +6,13 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
 from pdejax.core import as_state, known
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 
 Condition = Float[Array, "batch parameter"] | None
-AnyState = Num[Array | np.ndarray, "*batch_and_space channel"]
 _Model = TypeVar("_Model", bound=Any)
 
 

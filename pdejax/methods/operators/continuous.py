@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, State, Trajectory, hashed_by_identity, per_channel
+from pdejax.core import AnyState, Key, Keys, State, Trajectory, hashed_by_identity, per_channel
 from pdejax.methods.neural_ode.brownian import sampled_brownian
 from pdejax.methods.neural_ode.spaces import AbstractSpace, PhysicalSpace
 from pdejax.methods.neural_ode.tendency import Diffusivity, Tendency, check_integrator
-from pdejax.methods.operators.binding import AnyState, Condition, bound, condition_of, entered, flat
+from pdejax.methods.operators.binding import Condition, bound, condition_of, entered, flat
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.meshes import on_any_mesh
 from pdejax.methods.operators.normalisation import Normalisation

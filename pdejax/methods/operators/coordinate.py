@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import sympy
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, TensorGrid
+from pdejax.core import Key, TensorGrid, as_points, as_state
 from pdejax.equations import BoundaryValueProblem, Order, SymbolicResidual
 from pdejax.networks import Field
 
@@ -48,7 +48,7 @@ class PhysicsField(eqx.Module):
         derivatives = dict(self.field.jet(points, tuple(orders)))
         if self.lift is None:
             return derivatives
-        flat = points.points() if isinstance(points, TensorGrid) else points
+        flat = coordinates_of(as_points(points, len(self.problem.axes)))
         no_jets = dict.fromkeys(derivatives, jnp.zeros_like(next(iter(derivatives.values()))))
         add = lambda order, value: value + _differentiated(self.lift, order)(no_jets, flat, self.parameters)
         return {order: add(order, value) for order, value in derivatives.items()}
@@ -59,13 +59,14 @@ class PhysicsField(eqx.Module):
         return TensorGrid(tuple(jnp.asarray(axis, real) for axis in grid.axes()))
 
     def predict(self, initial: Any, times: Any, *, key: Key | None = None) -> Any:
-        """States at `times` after the start, on a uniform grid of the shape of `initial`, whose values play no part.
+        """States at `times` after the start on a uniform grid, of shape and type of `initial`, whose values are unused.
 
         **Arguments:** `initial`: `(*batch, *space, channel)`; `times`: `(time,)`; none for a steady problem.
 
         **Returns:** `(time, *batch, *space, channel)`.
         """
         ndim = self.problem.ndim
+        initial = as_state(initial)
         shape = initial.shape[-ndim - 1 : -1]
         space = self.on_grid(shape).axes
         real = space[0].dtype

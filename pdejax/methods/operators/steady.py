@@ -6,8 +6,8 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, call, hashed_by_identity, per_channel
-from pdejax.methods.operators.binding import AnyState, Condition, bound, condition_of, entered, flat
+from pdejax.core import AnyState, Key, call, hashed_by_identity, per_channel
+from pdejax.methods.operators.binding import Condition, bound, condition_of, entered, flat
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.meshes import on_any_mesh
 from pdejax.methods.operators.normalisation import Normalisation

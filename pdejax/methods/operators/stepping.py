@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, State, call, hashed_by_identity, per_channel, predict_by_stepping
+from pdejax.core import AnyState, Key, State, call, hashed_by_identity, per_channel, predict_by_stepping
 from pdejax.methods.operators.bases import Mean
-from pdejax.methods.operators.binding import AnyState, Condition, bound, condition_of, entered, flat
+from pdejax.methods.operators.binding import Condition, bound, condition_of, entered, flat
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.meshes import on_any_mesh
 from pdejax.methods.operators.normalisation import Normalisation

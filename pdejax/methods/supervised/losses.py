@@ -8,7 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Real, Scaling, angular_wavenumbers, check_options, register, transform
+from pdejax.core import (
+    AnyState,
+    Grid,
+    NotNegative,
+    Real,
+    Scaling,
+    angular_wavenumbers,
+    as_state,
+    check_options,
+    register,
+    transform,
+)
 from pdejax.methods.cards import DataCard
 
 
@@ -18,12 +29,12 @@ class AbstractLoss(eqx.Module):
     @abc.abstractmethod
     def __call__(
         self,
-        error: Float[Array, "batch *space channel"],
-        reference: Float[Array, "batch *space channel"],
+        error: AnyState,
+        reference: AnyState,
         lengths: tuple[float, ...],
     ) -> Float[Array, " batch"]:
-        """**Arguments:** `error`: prediction minus truth; `reference`: the true state in the same units, for
-        relative sizes; `lengths`: extent of the domain, for derivatives."""
+        """**Arguments:** `error`: prediction minus truth, `(batch, *space, channel)`; `reference`: the true state in
+        the same units, for relative sizes; `lengths`: extent of the domain, for derivatives."""
 
     def check(self, card: DataCard) -> None:
         """**Raises:** `ValueError` for data on which it is not defined."""
@@ -37,16 +48,29 @@ def _mean(x: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
 class MeanSquared(AbstractLoss):
     """Mean over points and channels of the squared error."""
 
-    def __call__(self, error: Array, reference: Array, lengths: tuple[float, ...]) -> Array:
-        return _mean(jnp.square(error))
+    def __call__(self, error: AnyState, reference: AnyState, lengths: tuple[float, ...]) -> Array:
+        return _mean(jnp.square(as_state(error, "an error")))
 
 
 @register("loss", "relative_l2")
 class RelativeL2(AbstractLoss):
-    """L2 norm of the error over the L2 norm of the true state."""
+    """L2 norm of the error over the L2 norm of the true state.
 
-    def __call__(self, error: Array, reference: Array, lengths: tuple[float, ...]) -> Array:
-        return jnp.sqrt(_mean(jnp.square(error)) / _mean(jnp.square(reference)))
+    **Arguments:** `floor`: smallest root mean square that a true state counts with, in units of what the network puts
+    out: a field that has decayed to nothing is no more than that, and a batch is not ruled by one.
+    """
+
+    floor: NotNegative = eqx.field(static=True, default=1e-2)
+
+    def __check_init__(self) -> None:
+        check_options(self)
+
+    def __call__(self, error: AnyState, reference: AnyState, lengths: tuple[float, ...]) -> Array:
+        size = jnp.maximum(_mean(jnp.square(as_state(reference, "a reference"))), self.floor**2)
+        square = _mean(jnp.square(as_state(error, "an error"))) / size
+        # the root of nothing has no slope
+        some = square > 0
+        return jnp.where(some, jnp.sqrt(jnp.where(some, square, 1)), 0)
 
 
 @register("loss", "sobolev")
@@ -68,7 +92,8 @@ class Sobolev(AbstractLoss):
         if Scaling.columns[0] in card.parameter_names:
             raise ValueError("a sobolev loss needs one domain, but the length of this problem's varies: choose mse")
 
-    def __call__(self, error: Array, reference: Array, lengths: tuple[float, ...]) -> Array:
+    def __call__(self, error: AnyState, reference: AnyState, lengths: tuple[float, ...]) -> Array:
+        error = as_state(error, "an error")
         ndim, shape, channels = len(lengths), error.shape[1:-1], error.shape[-1]
         modes = transform(error, ndim)
         k2 = sum(k**2 for k in angular_wavenumbers(Grid(shape, lengths)))

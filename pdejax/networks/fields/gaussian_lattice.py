@@ -10,7 +10,20 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Counts, Key, NotNegative, PerAxis, Points, Positive, TensorGrid, Whole, checked, register
+from pdejax.core import (
+    AnyPoints,
+    Count,
+    Counts,
+    Key,
+    NotNegative,
+    PerAxis,
+    Positive,
+    TensorGrid,
+    Whole,
+    as_points,
+    checked,
+    register,
+)
 from pdejax.networks.fields.axis import AxisRule, Box, Free, axis_rules, check_box
 from pdejax.networks.fields.taylor import Order, as_orders
 from pdejax.networks.layers.checks import per_axis
@@ -110,17 +123,17 @@ class GaussianLattice(eqx.Module):
         """How many there are."""
         return self.weights.shape[0]
 
-    def __call__(self, points: Points) -> Float[Array, "point channel"]:
+    def __call__(self, points: AnyPoints) -> Float[Array, "point channel"]:
         """**Arguments:** `points`: scattered or a grid. **Returns:** the field there."""
         value = (0,) * len(self.box)
         return self.jet(points, [value])[value]
 
-    def jet(self, points: Points, orders: Sequence[Order]) -> dict[Order, Float[Array, "point channel"]]:
+    def jet(self, points: AnyPoints, orders: Sequence[Order]) -> dict[Order, Float[Array, "point channel"]]:
         """Partial derivatives by order along each axis, any order.
 
         **Arguments:** `points`: scattered or a grid; `orders`: one entry per axis.
         """
-        orders = as_orders(orders, len(self.box))
+        points, orders = as_points(points, len(self.box)), as_orders(orders, len(self.box))
         values = self._on_grid(points, orders) if isinstance(points, TensorGrid) else self._scattered(points, orders)
         return dict(zip(orders, values, strict=True))
 

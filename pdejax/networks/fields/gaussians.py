@@ -19,7 +19,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Counts, Key, NotNegative, PerAxis, Points, Positive, TensorGrid, checked, known, register
+from pdejax.core import (
+    AnyPoints,
+    Count,
+    Counts,
+    Key,
+    NotNegative,
+    PerAxis,
+    Points,
+    Positive,
+    TensorGrid,
+    as_points,
+    checked,
+    known,
+    register,
+)
 from pdejax.networks.fields.axis import AxisRule, Box, Walls, axis_rules, check_box, spread, walled
 from pdejax.networks.fields.taylor import SMOOTH, Bundle, Jet, Order, as_orders, closure, compose, linear, nested_jet
 from pdejax.networks.layers.checks import per_axis
@@ -293,13 +307,13 @@ class GaussianField(eqx.Module):
         self.shears = None if covariance == "diagonal" else jnp.zeros((sets, n, ndim * (ndim - 1) // 2), places.dtype)
         self.head = None if head == "linear" else _Head(features, hidden, channels, key=keys[2])
 
-    def __call__(self, points: Points, *, path: str = "auto") -> Float[Array, "point channel"]:
+    def __call__(self, points: AnyPoints, *, path: str = "auto") -> Float[Array, "point channel"]:
         """**Arguments:** `points`: scattered or a grid; `path`: as of `jet`. **Returns:** the field there."""
         value = (0,) * len(self.box)
         return self.jet(points, [value], path=path)[value]
 
     @jax.named_scope("pdejax.GaussianField")
-    def jet(self, points: Points, orders: Sequence[Sequence[int]], *, path: str = "auto") -> Jet:
+    def jet(self, points: AnyPoints, orders: Sequence[Sequence[int]], *, path: str = "auto") -> Jet:
         """Derivatives of the field.
 
         **Arguments:**
@@ -313,7 +327,7 @@ class GaussianField(eqx.Module):
 
         **Raises:** `ValueError` for a path that does not go, or orders that do not fit the axes.
         """
-        wanted = as_orders(orders, len(self.box))
+        points, wanted = as_points(points, len(self.box)), as_orders(orders, len(self.box))
         if self.head is None:
             return dict(zip(wanted, self._features(points, wanted, path), strict=True))
         if max(map(sum, wanted)) > 2:

@@ -15,7 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Key, Points, Positive, TensorGrid, Whole, checked, known, register
+from pdejax.core import (
+    AnyPoints,
+    Count,
+    Key,
+    Positive,
+    TensorGrid,
+    Whole,
+    as_points,
+    checked,
+    known,
+    register,
+)
 from pdejax.networks.fields.axis import PARITIES, Box, check_box
 from pdejax.networks.fields.taylor import (
     COS,
@@ -197,12 +208,12 @@ class AbstractNetworkField(eqx.Module):
     def channels_of(self, x: Bundle) -> Bundle:
         """From the embedding of points to the channels, before parities."""
 
-    def __call__(self, points: Points) -> Float[Array, "point channel"]:
+    def __call__(self, points: AnyPoints) -> Float[Array, "point channel"]:
         """**Arguments:** `points`: scattered or a grid. **Returns:** the field there."""
         value = (0,) * len(self.embedding.axes)
         return self.jet(points, [value])[value]
 
-    def jet(self, points: Points, orders: Sequence[Sequence[int]]) -> Jet:
+    def jet(self, points: AnyPoints, orders: Sequence[Sequence[int]]) -> Jet:
         """Derivatives of the field.
 
         **Arguments:** `points`: scattered or a grid; `orders`: multi-indices, one entry per axis.
@@ -211,7 +222,7 @@ class AbstractNetworkField(eqx.Module):
 
         **Raises:** `ValueError` for orders that do not fit the axes.
         """
-        wanted = as_orders(orders, len(self.embedding.axes))
+        points, wanted = as_points(points, len(self.embedding.axes)), as_orders(orders, len(self.embedding.axes))
         if max(map(sum, wanted)) > 2:
             return nested_jet(self, points, wanted)
         scattered = points.points() if isinstance(points, TensorGrid) else points

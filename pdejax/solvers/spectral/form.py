@@ -11,7 +11,7 @@ from jaxtyping import Array, Complex, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import TIME, Equation, Jet, evaluate
-from pdejax.solvers._arrays import batch_axis, expand_rank, lift, scale, working
+from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, scale, working
 from pdejax.solvers.spectral.canonical import Product, canonical
 from pdejax.solvers.spectral.discretise import Discretisation
 
@@ -106,6 +106,9 @@ def discretise(
         raise ValueError(f"the equation {equation.terms} has {equation.ndim} space axes, the grid {grid.ndim}")
     if not grid.periodic:
         raise ValueError(f"a pseudo-spectral right-hand side needs periodic ends on every axis, got {grid.ends}")
+    if scaling is not None:
+        check_positive("scaling.length", scaling.length)
+        check_positive("scaling.step", scaling.step)
     form, fields = canonical(equation), equation.fields
     build = Discretisation(grid, equation.resolve(parameters), scaling or Scaling(), dealias)
     rows = range(len(fields))

@@ -5,17 +5,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Scaling
+from pdejax.core import AnyState, Grid, Scaling, as_state
 from pdejax.equations import Equation
-from pdejax.solvers._arrays import batch_axis, expand_rank, lift, scale, working
+from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, scale, working
 from pdejax.solvers.spectral.form import discretise
 
 
 def rhs(
     equation: Equation,
-    u: Float[Array, "*batch_and_space channel"],
+    u: AnyState,
     grid: Grid,
     parameters: Mapping[str, Any] | None = None,
     time: Any = 0.0,
@@ -23,12 +24,13 @@ def rhs(
     scaling: Scaling | None = None,
     dealias: float | None = None,
 ) -> Float[Array, "*batch_and_space channel"]:
-    """du/dt by Fourier derivatives.
+    """du/dt by Fourier derivatives, in the type that came in; integers are promoted.
 
     **Arguments:** `equation`; `u`: state; `grid`: periodic; `parameters`: numbers or `(batch,)`; `time`: scalar or
     `(batch,)`; `scaling`: its `length` is a factor on the lengths of the grid; `dealias`: fraction of modes that
     products see and make, all of them when omitted.
     """
+    u = as_state(u)
     form = discretise(equation, grid, parameters, scaling=scaling, dealias=dealias)
     spectra, linear = form.to_spectral(u), lift(jax.tree.map(working, form.linear), u.ndim - 1)
     rates = form.nonlinear(spectra, time)
@@ -38,7 +40,7 @@ def rhs(
 
 def grid_residual(
     equation: Equation,
-    trajectory: Float[Array, "time *batch_and_space channel"],
+    trajectory: AnyState,
     dt: Any,
     grid: Grid,
     parameters: Mapping[str, Any] | None = None,
@@ -58,7 +60,12 @@ def grid_residual(
     only the error in time.
 
     **Returns:** the residual of all frames but the first and the last.
+
+    **Raises:** `ValueError` for fewer than three frames, or a `dt` that is not positive and finite.
     """
+    trajectory = as_state(trajectory, "a trajectory")
+    check_positive("dt", dt)
+    dt = np.asarray(dt) if isinstance(dt, list | tuple) else dt
     frames = trajectory.shape[0]
     if frames < 3:
         raise ValueError(f"grid_residual needs at least three frames, got {frames}")

@@ -1,6 +1,7 @@
 """Families in time on periodic grids, by exponential integrators."""
 
 import dataclasses
+import itertools
 import operator
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -15,8 +16,10 @@ from pdejax.equations import Equation, Family
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers.spectral.residual import grid_residual
 from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
+from pdejax.solvers.spectral.wellposed import check_growth
 
 FEWEST = 4  # points per axis of a coarser grid
+MOST_CORNERS = 256  # of ranges of parameters, at which growth is looked at
 
 
 @register("simulator", "etdrk")
@@ -42,17 +45,29 @@ class ETDRK:
         check_options(self)
 
     def validate(self, family: Family) -> None:
-        """**Raises:** `ValueError` for a family that is steady or not periodic, or a `shape` that does not fit."""
+        """**Raises:** `ValueError` for a family that is steady or not periodic, whose parameters reach values without
+        solutions forwards in time, or a `shape` that does not fit.
+        """
         grid, what = family.domain, f"problem {family.name!r}: solver etdrk"
         if not isinstance(family.equation, Equation):
             raise ValueError(f"{what} is for equations in time, and this one is steady; the kind elliptic takes it")
         if not isinstance(grid, Grid) or not grid.periodic:
             raise ValueError(f"{what} needs domain.ends periodic, got {_words(grid)}")
+        self._check_growth(family, grid)
         shape = self.shape
         coarse = lambda fine: len(fine) != grid.ndim or any(map(operator.lt, fine, grid.shape))
         if shape is not None and coarse(shape):
             raise ValueError(f"problem {family.name!r}: solver.shape should be at least domain.shape="
                              f"{list(grid.shape)}, got {list(shape)}")  # fmt: skip
+
+    def _check_growth(self, family: Family, grid: Grid) -> None:
+        """All corners of the ranges of what varies."""
+        corners = np.array(list(itertools.islice(itertools.product(*family.vary.values()), MOST_CORNERS)), float)
+        own, scaling = Scaling.split(dict(zip(family.vary, corners.T, strict=True)))
+        try:
+            check_growth(_of(family)[0], grid, own, Scaling(scaling.length))
+        except ValueError as error:
+            raise ValueError(f"problem {family.name!r}: {error}") from None
 
     def domain(self, family: Family, *, coarser: int = 1) -> Grid:
         """The periodic grid it works on."""

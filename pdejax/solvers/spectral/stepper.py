@@ -1,19 +1,31 @@
 """The pseudo-spectral Stepper: an equation, a grid and an exponential integrator."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from pdejax.core import Grid, Key, Scaling, hashed_by_identity
+from pdejax.core import (
+    AnyState,
+    Count,
+    Grid,
+    Key,
+    NotNegative,
+    Scaling,
+    State,
+    as_state,
+    checked,
+    hashed_by_identity,
+)
 from pdejax.equations import Equation
-from pdejax.solvers._arrays import batch_axis, expand_rank, lift, traced, working
+from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, traced, working
 from pdejax.solvers.spectral.etdrk import ETDRK2, ETDRK4, etdrk
 from pdejax.solvers.spectral.form import SpectralForm, discretise
+from pdejax.solvers.spectral.wellposed import check_growth
 
 
 @hashed_by_identity
@@ -43,10 +55,9 @@ class SpectralStepper(eqx.Module):
         """The same Stepper set to a time, a scalar or `(batch,)`."""
         return eqx.tree_at(lambda s: s.time, self, jnp.asarray(time, self.dt.dtype))
 
-    def __call__(
-        self, u: Float[Array, "*batch_and_space channel"], *, key: Key | None = None
-    ) -> Float[Array, "*batch_and_space channel"]:
-        """The state after one call; `key` is ignored."""
+    def __call__(self, u: AnyState, *, key: Key | None = None) -> State:
+        """The state after one call, of the type that came in; integers are promoted, `key` is ignored."""
+        u = as_state(u)
         method = lift(self.method, u.ndim - 1)
 
         def body(v: Any, i: Any) -> tuple[Any, None]:
@@ -60,16 +71,17 @@ class SpectralStepper(eqx.Module):
         return self.form.to_physical(v).astype(u.dtype)
 
 
+@checked
 def spectral_stepper(
     equation: Equation,
     grid: Grid,
     dt: Any,
     *,
-    order: int = 4,
-    substeps: int = 1,
+    order: Literal[2, 4] = 4,
+    substeps: Count = 1,
     parameters: Mapping[str, Any] | None = None,
     scaling: Scaling | None = None,
-    dealias: float | None = 2 / 3,
+    dealias: NotNegative | None = 2 / 3,
 ) -> SpectralStepper:
     """The pseudo-spectral Stepper of an equation on a periodic grid.
 
@@ -84,13 +96,14 @@ def spectral_stepper(
     - `scaling`: factors on the lengths of the grid and on `dt`, numbers or arrays `(batch,)`.
     - `dealias`: fraction of modes that products see and make (2/3 is exact for quadratic ones); `None` for all.
 
-    **Raises:** `ValueError` if equation and grid do not fit or an argument is out of range.
+    **Raises:** `ValueError` if equation and grid do not fit, an argument is out of range, or the equation has no
+    solution forwards in time.
     """
-    if substeps < 1:
-        raise ValueError(f"spectral_stepper needs at least one substep, got {substeps}")
+    check_positive("dt", dt)
     scaling = Scaling() if scaling is None else scaling
     form = discretise(equation, grid, parameters, scaling=scaling, dealias=dealias)
-    dt = scaling.step * dt
+    check_growth(equation, grid, parameters, scaling)
+    dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)
     step = dt if traced(dt) else np.asarray(dt, np.float64)
     column = batch_axis(step, grid.ndim)
     rank = grid.ndim + (np.ndim(step) > 0)

@@ -67,6 +67,10 @@ def _abstract(metadata: Any, wanted: Mapping[str, Any], shardings: Mapping[str, 
     return {"state": jax.tree_util.tree_map_with_path(like, metadata, is_leaf=_is_stored), "feed": None}
 
 
+class OtherModel(ValueError):
+    """A checkpoint of another model or optimiser than the one that shall go on."""
+
+
 class Checkpoints:
     """Saved training states below `folder`: the last two and the best by a metric.
 
@@ -82,6 +86,7 @@ class Checkpoints:
         always: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
         self._folder, self._monitor = folder.absolute(), monitor
         self._started: list[int] = []
+        self.passed: list[int] = []  # damaged steps that `restore` met
         self._checkpointer = ocp.training.Checkpointer(
             str(self._folder),
             save_decision_policy=always,
@@ -116,22 +121,33 @@ class Checkpoints:
         """The newest complete checkpoint as `(state, feed state)`, or None.
 
         **Arguments:** `like`: a state of the right structure, arrays or shapes; `shardings`: where each array goes.
-        A checkpoint that a kill left incomplete is passed over.
+        One that is damaged, or that a kill left incomplete, is passed over; `passed` tells which.
 
-        **Raises:** `ValueError` if a checkpoint belongs to another model, or all are damaged.
+        **Raises:** `OtherModel` if a checkpoint belongs to one; `ValueError` if all are damaged.
         """
-        wanted = _named(_stored(like)), _named(_stored(shardings))
+        wanted, self.passed = (_named(_stored(like)), _named(_stored(shardings))), []
+        last: Exception | None = None
+        other: OtherModel | None = None
         for step in reversed(self.steps()):
             try:
                 metadata = self._check_shapes(step, like)
                 with _precision_of_all_threads():
                     content = self._checkpointer.load_checkpointables(step, _abstract(metadata, *wanted))
-            except (FileNotFoundError, KeyError) as broken:  # Orbax's NoEntryError is a KeyError
-                # deletion of old steps is not atomic: a kill may leave one half deleted and still listed
-                if step == self.steps()[0]:
-                    raise ValueError(f"all checkpoints are damaged; of step {step} Orbax says: {broken}") from broken
-                continue
-            return TrainState(**{"feed": like.feed, **_filled(like, content["state"])}), dict(content["feed"])
+                return TrainState(**{"feed": like.feed, **_filled(like, content["state"])}), dict(content["feed"])
+            except OtherModel as mismatch:  # or the list of its arrays was cut: then the one before fits
+                self.passed.append(step)
+                other = other or mismatch
+            # deletion of old steps is not atomic: a kill may leave one half deleted and still listed; and there is no
+            # end to what Orbax and its libraries raise for files that are cut, changed or gone
+            except Exception as broken:
+                self.passed.append(step)
+                last = broken
+        if other is not None:
+            raise other
+        if self.passed:
+            reason = (str(last).strip().splitlines() or [type(last).__name__])[0][:200]
+            raise ValueError(f"all checkpoints in {self._folder} are damaged (step {self.passed[-1]}: {reason}): begin "
+                             "the run anew in another folder") from last  # fmt: skip
         return None
 
     def _check_shapes(self, step: int, like: TrainState) -> Any:
@@ -144,7 +160,7 @@ class Checkpoints:
         found, wanted = shapes(stored, _is_stored), shapes(_stored(like), None)
         if found != wanted:
             odd = next(iter(set(found) ^ set(wanted)), f"{len(found)} arrays, not {len(wanted)}")
-            raise ValueError(
+            raise OtherModel(
                 f"checkpoint {step} does not fit this model and optimiser (differing: {odd}): "
                 "did the network, the method or the optimiser change?"
             )

@@ -31,6 +31,11 @@ def save(folder: Path, model: Any, metadata: Mapping[str, Any]) -> None:
     save_model(folder / MODEL, model, metadata)
 
 
+def has_model(folder: Path) -> bool:
+    """Whether the folder of a run holds a model."""
+    return (folder / MODEL / "model.json").is_file()
+
+
 def load_saved(folder: Path, plugins: Collection[str] | None = ()) -> Any:
     """The model of a run's folder, or of a saved model's own.
 

@@ -1,5 +1,6 @@
 """What a run leaves behind to read: metrics as JSON lines, and the environment."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -12,7 +13,8 @@ from typing import Any
 
 import jax
 
-from pdejax.core import write_text
+from pdejax._read import read_lines
+from pdejax.core import exclusive, write_text
 
 PACKAGES = ("pdejax", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
 
@@ -39,14 +41,7 @@ def kept_lines(path: Path, step: int) -> list[dict[str, Any]]:
     """The lines of a record of metrics, after those behind `step` were dropped: a resumed run writes them again."""
     if not path.exists():
         return []
-    kept: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:  # the line a kill cut short
-            break
-        if entry["step"] <= step:
-            kept.append(entry)
+    kept = [entry for entry in read_lines(path) if entry["step"] <= step]
     write_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
     return kept
 
@@ -59,6 +54,15 @@ def plain(values: Mapping[str, float]) -> dict[str, float | None]:
 def best_of(lines: Sequence[Mapping[str, Any]], name: str, sign: float = 1.0) -> float:
     """The smallest value of `sign` times a metric of trained models so far; infinity if there is none."""
     return min((sign * e[name] for e in lines if e["step"] and e.get(name) is not None), default=math.inf)
+
+
+def alone(folder: Path | None) -> contextlib.AbstractContextManager[None]:
+    """Holds the folder of a run against other trainings; of several processes of one, the first does.
+
+    **Raises:** `ValueError` if another process holds it.
+    """
+    held = folder is not None and jax.process_index() == 0
+    return exclusive(folder) if held and folder is not None else contextlib.nullcontext()
 
 
 def begun(folder: Path | None) -> bool:

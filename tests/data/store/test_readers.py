@@ -115,8 +115,8 @@ def test_arrays_that_do_not_fit_are_named(tmp_path, arrays, words):
         ("lengths: [1, 2]", r"heat.npz: lengths=\[1.0, 2.0\] should have one entry for each of 1 axes of space"),
         ("fields: [u, v]", r"heat.npz: fields=\['u', 'v'\] should name 1 channel"),
         ("splits: {train: 2}", r"heat.npz: splits=.* should be shares above 0"),
-        ("- step", r"heat.yaml should be a mapping of name, step, .*got \['step'\]"),
-        ("step: [", r"heat.yaml cannot be read"),
+        ("- step", r"heat.yaml should hold a mapping, found list"),
+        ("step: [", r"heat.yaml:1: not valid YAML"),
     ],
 )
 def test_a_card_that_does_not_fit_is_named(tmp_path, card, words):

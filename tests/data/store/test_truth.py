@@ -122,7 +122,7 @@ def test_a_killed_writer_leaves_no_half_file(tmp_path):
     arguments = [sys.executable, "-c", SCRIPT, tmp_path, ".", json.dumps(SPEC)]
     done = subprocess.run(list(map(str, arguments)), timeout=100, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert [p.name for p in tmp_path.iterdir()] == ["truth.h5.tmp"]
+    assert [p.suffix for p in tmp_path.iterdir()] == [".pdejax-partial"]
     assert stored_truth(heat(), tmp_path).floor > 0
     assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "truth.h5"]
 

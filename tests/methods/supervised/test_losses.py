@@ -43,6 +43,21 @@ def test_relative_l2_ignores_the_scale(key):
     np.testing.assert_allclose(loss(0.7 * u, 7 * u, (1.0,)), [0.1, 0.1], rtol=1e-6)
 
 
+def test_relative_l2_of_nothing_and_of_an_exact_prediction():
+    """A state of norm zero makes no infinite loss, and an exact prediction has a gradient of zero."""
+    loss, u = build("loss", {"kind": "relative_l2"}), _wave(1)
+    assert loss(0 * u, u, (1.0,)) == loss(0 * u, 0 * u, (1.0,)) == 0
+    # as if the state were as small as the floor
+    np.testing.assert_allclose(loss(0.03 * u, 0 * u, (1.0,)), 0.03 * np.sqrt(0.5) / 0.01, rtol=1e-5)
+    np.testing.assert_allclose(loss(0.03 * u, 1e-14 * u, (1.0,)), 0.03 * np.sqrt(0.5) / 0.01, rtol=1e-5)
+    slope = jax.grad(lambda error, reference: loss(error, reference, (1.0,)).sum(), argnums=(0, 1))
+    for reference in (u, 0 * u):
+        assert all(not np.asarray(x).any() for x in slope(0 * u, reference))
+    assert np.isfinite(slope(u, 0 * u)[0]).all()
+    with pytest.raises(ValueError, match="floor should be greater than or equal to 0"):
+        build("loss", {"kind": "relative_l2", "floor": -1.0})
+
+
 def test_unknown_loss_names_the_nearest():
     with pytest.raises(ValueError, match=r"unknown loss 'mze'. Did you mean 'mse'"):
         build("loss", {"kind": "mze"})

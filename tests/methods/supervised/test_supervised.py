@@ -142,6 +142,10 @@ def test_weights_that_do_not_fit_are_named(small_card, key, tmp_path):
     plain = json.loads(description.read_text())
     plain["network"]["width"] = 10
     description.write_text(json.dumps(plain))
+    with pytest.raises(ValueError, match=r"model.json was changed since it was written"):
+        load_model(tmp_path / "m")
+    del plain["sha256"]  # as a former file, or one that was made by hand
+    description.write_text(json.dumps(plain))
     with pytest.raises(ValueError, match=r"network\.\S+ should have shape .*20.*, weights.safetensors holds .*16"):
         load_model(tmp_path / "m")
     with pytest.raises(FileNotFoundError, match=r"holds no model.json"):

@@ -238,9 +238,9 @@ def test_frames_of_a_problem():
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match="order of an exponential integrator '3'"):
+    with pytest.raises(ValueError, match=r"unknown order '3'\. Known: 2, 4"):
         spectral_stepper(KS, GRID, 0.1, order=3)
-    with pytest.raises(ValueError, match="at least one substep"):
+    with pytest.raises(ValueError, match="substeps should be greater than or equal to 1, got 0"):
         spectral_stepper(KS, GRID, 0.1, substeps=0)
     with pytest.raises(ValueError, match="unknown parameter 'mu'"):
         spectral_stepper(KS, GRID, 0.1, parameters={"mu": 1.0})

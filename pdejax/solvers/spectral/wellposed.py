@@ -1,0 +1,67 @@
+"""Whether an equation can be solved forwards in time: how its linear part acts on ever higher modes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pdejax.core import Grid, Scaling
+from pdejax.equations import Equation
+from pdejax.solvers._arrays import Imaginary, traced
+from pdejax.solvers.spectral.canonical import canonical
+from pdejax.solvers.spectral.discretise import Discretisation
+
+SMALL = 2.0**-14  # of the box: its modes are so high that the leading order rules
+POINTS = 8  # per axis of that box, for modes in all directions
+ROUNDING = 1e-6  # of an eigenvalue
+
+
+def check_growth(
+    equation: Equation, grid: Grid, parameters: Mapping[str, Any] | None = None, scaling: Scaling | None = None
+) -> None:
+    """Refuses equations whose modes grow the faster the higher they are, such as the heat equation backwards in time.
+
+    The linear part with constant coefficients is looked at, all fields together, on two boxes so small that only the
+    leading order counts. What is traced is not looked at.
+
+    **Arguments:** `equation`; `grid`: periodic; `parameters`: numbers or arrays `(batch,)`; `scaling`: of the lengths.
+
+    **Raises:** `ValueError` that names the mode of `grid` which grows fastest, and its rate.
+    """
+    given, scaling = equation.resolve(parameters), scaling or Scaling()
+    if any(map(traced, (*given.values(), scaling.length))):
+        return
+    box = lambda share: Grid((POINTS,) * grid.ndim, tuple(share * length for length in grid.lengths))
+    rates = [_rates(equation, box(share), given, scaling) for share in (SMALL, SMALL / 4)]
+    worse = (rates[0][0] > ROUNDING * rates[0][1]) & (rates[1][0] > 1.5 * rates[0][0])
+    if not worse.any():
+        return
+    worst = int(np.argmax(np.where(worse, rates[0][0], -np.inf).max(axis=tuple(range(1, worse.ndim)))))
+    values = {name: float(v[min(worst, v.size - 1)]) for name, v in ((n, np.ravel(x)) for n, x in given.items())}
+    own = _rates(equation, grid, values, Scaling(np.ravel(scaling.length)[min(worst, np.size(scaling.length) - 1)]))
+    place = np.unravel_index(np.argmax(own[0].max(-1)), own[0].shape[:-1])[-grid.ndim :]
+    mode = [int(m - n if m > n / 2 else m) for m, n in zip(place, grid.shape, strict=True)]
+    where = ", ".join(f"{name}={value:g}" for name, value in values.items())
+    raise ValueError(
+        f"the equation {'; '.join(equation.terms)}{f' with {where}' if where else ''} has no solution forwards in "
+        f"time: its modes grow the faster the higher they are, mode {mode} of this grid like "
+        f"exp({own[0].max():.3g} t); is the sign of a term wrong?"
+    )
+
+
+def _rates(equation: Equation, grid: Grid, parameters: Mapping[str, Any], scaling: Scaling) -> tuple[Any, Any]:
+    """Growth rates and sizes of the linear part's eigenvalues, `(batch?, *modes, field)`."""
+    form, fields = canonical(equation), equation.fields
+    build = Discretisation(grid, parameters, scaling, None)
+    plain = lambda symbol: 1j * np.asarray(symbol.value) if isinstance(symbol, Imaginary) else np.asarray(symbol)
+    parts = {
+        (row, source): plain(build.linear([t for t in terms if (t.row, fields.index(t.jet.field)) == (row, source)]))
+        for terms in (form.linear, form.couplings)
+        for row, source in {(t.row, fields.index(t.jet.field)) for t in terms}
+    }
+    shape = np.broadcast_shapes(*(part.shape for part in parts.values())) if parts else (1,) * grid.ndim
+    matrix = np.zeros((*shape, len(fields), len(fields)), complex)
+    for (row, source), part in parts.items():
+        matrix[..., row, source] = part
+    values = np.linalg.eigvals(matrix)
+    return np.real(values), np.abs(values)
