@@ -41,6 +41,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "neural_ode": ("neural_ode", *SMOKE, "--only", "digits"),
     "lsm_benchmarks": ("lsm_benchmarks", *SMOKE),
     "samplers": ("samplers", *SMOKE),
+    "robustness": ("robustness", *SMOKE),
 }
 # those of `make long`: the other tasks, and networks of published size, which are built and take one update
 LONG: Mapping[str, tuple[str, ...]] = {

@@ -1,0 +1,136 @@
+"""Commands that are killed at a random moment and run again: the end is that of the command left alone."""
+
+import functools
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+KILLS = 13  # of each command
+WORDS = (
+    "problem=burgers", "problem.domain.shape=[32]", "problem.parameters.nu=0.05", "problem.shard_size=2",
+    "problem.batch_size=2",
+    "problem.splits={train: {trajectories: 16, frames: 9}, valid: {trajectories: 2, frames: 5}, "
+    "test: {trajectories: 2, frames: 5}}",
+    "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.steps=200", "train.devices=1",
+    "train.checkpoint_every=10", "train.evaluate_every=20", "evaluation.valid_steps=2", "evaluation.steps=2",
+)  # fmt: skip
+# the words of a command and the files that it leaves; what comes before it is not killed
+COMMANDS: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]] = {
+    "generate": (("generate", *WORDS), (), ("data/burgers/manifest.json", "data/burgers/data/*/*")),
+    "train, one step": (("train", *WORDS, "name=a"), (("generate", *WORDS),), ("runs/a/model/weights.safetensors",)),
+    "train, refiner": (
+        ("train", *WORDS, "method=refiner", "network=unet", "network.width=4", "network.multipliers=[1,2]", "name=a"),
+        (("generate", *WORDS),), ("runs/a/model/weights.safetensors",),
+    ),
+    "train, neural ODE": (
+        ("train", *WORDS, "method=neural_ode", "name=a"), (("generate", *WORDS),), ("runs/a/model/weights.safetensors",)
+    ),
+    "evaluate": (
+        ("evaluate", "runs/a"), (("generate", *WORDS), ("train", *WORDS, "name=a", "train.steps=20")),
+        ("runs/a/evaluation.json", "runs/a/evaluation.npz", "runs/a/report.html"),
+    ),
+    "report": (
+        ("report", "runs/a"),
+        (("generate", *WORDS), ("train", *WORDS, "name=a", "train.steps=20"), ("evaluate", "runs/a")),
+        ("runs/a/evaluation.json", "runs/a/report.html"),
+    ),
+    "sweep": (
+        ("train", *WORDS, "name=a", "train.steps=40", "seed=0,1", "-m"), (("generate", *WORDS),),
+        ("runs/a-seed=*/model/weights.safetensors",),
+    ),
+    "compare": (
+        ("compare", "runs/a", "runs/b", "--no-frontier"),
+        (("generate", *WORDS), *(("train", *WORDS, f"name={name}", "train.steps=20", f"seed={seed}")
+                                 for seed, name in enumerate("ab"))),
+        ("runs/comparison/comparison.json", "runs/comparison/comparison.html"),
+    ),
+}  # fmt: skip
+
+
+def _start(folder: Path, words: Sequence[str]) -> subprocess.Popen:
+    command = [sys.executable, "-m", "pdejax.cli", *words]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def _run(folder: Path, words: Sequence[str]) -> float:
+    """Runs a command to its end; its seconds."""
+    began, process = time.perf_counter(), _start(folder, words)
+    _, said = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"pdejax {' '.join(words)}: {said[-500:]}")
+    return time.perf_counter() - began
+
+
+def _weights(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _document(path: Path) -> str:
+    """What a result says, without seconds and dates, which differ from time to time."""
+
+    def told(node: object) -> object:
+        if isinstance(node, dict):
+            return {k: told(v) for k, v in node.items() if k not in ("cost", "environment", "sha256", "frontier")}
+        return [told(one) for one in node] if isinstance(node, list) else node
+
+    return json.dumps(told(json.loads(path.read_text())), sort_keys=True)
+
+
+def _there(path: Path) -> str:
+    return str(path.read_text().rstrip().endswith("</html>"))
+
+
+READERS: Mapping[str, Callable[[Path], str]] = {".json": _document, ".html": _there, ".npz": lambda path: "there"}
+
+
+def _left(folder: Path, patterns: Sequence[str]) -> dict[str, str]:
+    found = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    read = lambda path: READERS.get(path.suffix, _weights)(path)
+    return {str(path.relative_to(folder)): read(path) for path in found}
+
+
+@functools.cache
+def _alone(command: str) -> tuple[float, tuple[tuple[str, str], ...]]:
+    """Seconds of a command that is not killed, the second time, and what it leaves."""
+    words, before, patterns = COMMANDS[command]
+    seconds = 0.0
+    for _ in range(2):  # the first one compiles
+        with tempfile.TemporaryDirectory() as scratch:
+            for earlier in before:
+                _run(Path(scratch), earlier)
+            seconds = _run(Path(scratch), words)
+            left = _left(Path(scratch), patterns)
+    return seconds, tuple(left.items())
+
+
+def killed(command: str, number: int) -> dict[str, object]:
+    """Kills a command once, runs it again to its end, and compares what it left with that of one left alone."""
+    seconds, expected = _alone(command)
+    words, before, patterns = COMMANDS[command]
+    # the first second is Python's: nothing of ours has begun
+    delay = random.Random(f"{command}/{number}").uniform(min(1.0, seconds / 2), seconds)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for earlier in before:
+            _run(folder, earlier)
+        process = _start(folder, words)
+        time.sleep(delay)
+        in_time = process.poll() is None
+        os.kill(process.pid, signal.SIGKILL) if in_time else None
+        process.communicate()
+        try:
+            _run(folder, words)
+            left, said = _left(folder, patterns), ""
+        except RuntimeError as error:
+            left, said = {}, str(error)
+        rest = [str(path) for path in folder.rglob("*.pdejax-partial")]
+    return {"delay": delay, "of": seconds, "in_time": in_time, "same": left == dict(expected), "said": said,
+            "partial": len(rest)}  # fmt: skip
