@@ -73,7 +73,7 @@ def _found(folder):
     return [e["loss"] for e in entries if "loss" in e], load_file(folder / "model/weights.safetensors")
 
 
-@pytest.mark.slow
+@pytest.mark.long  # tests/cli/test_processes.py does the same from the command line
 def test_one_and_two_processes_train_the_same(tmp_path):
     learn(tmp_path / "one", 2)
     _in_two_processes(tmp_path / "two")
