@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]], Sequence[st
     "generate": (("generate", *WORDS), (), ("data/burgers/manifest.json", "data/burgers/data/*/*")),
     "train, one step": (("train", *WORDS, "name=a"), (("generate", *WORDS),), ("runs/a/model/weights.safetensors",)),
     "train, refiner": (
-        ("train", *WORDS, "method=refiner", "network=unet", "network.width=4", "network.multipliers=[1,2]", "name=a"),
+        ("train", *WORDS, "method=refiner", "name=a"),
         (("generate", *WORDS),), ("runs/a/model/weights.safetensors",),
     ),
     "train, neural ODE": (

@@ -45,7 +45,7 @@ def entering(u: Any) -> Any:
     are.
     """
     listed = isinstance(u, list) and all(isinstance(x, int | float | complex) for x in jax.tree.leaves(u))
-    return as_state(u) if listed or isinstance(u, jax.Array | np.ndarray) else u
+    return as_state(u) if listed or isinstance(u, jax.Array | np.ndarray | str) else u
 
 
 def per_channel(values: Num[Array, " channel"], u: Num[Array, "*batch_and_space any_channel"]) -> Num[Array, "..."]:

@@ -77,6 +77,8 @@ def test_what_is_no_real_number_is_refused(kind):
         as_points(values, 1)
     with pytest.raises(ValueError, match=f"an error {sentence}"):
         MeanSquared()(values[None], values[None], (1.0,))
+    with pytest.raises(ValueError, match="a state holds real numbers, got <U5"):
+        trajectory(heat(), "state", 2)
     keys = jax.random.split(jax.random.key(0), 8)[:, None]
     with pytest.raises(ValueError, match="holds real numbers, got key"):
         as_state(keys)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pdejax._read import parse_json, read_plain_yaml, read_text
+from pdejax._read import entries, parse_json, read_plain_yaml, read_text
 from pdejax.core import build, foreign, known, register, sha256
 from pdejax.data.generation.former import FORMER, current
 from pdejax.data.store.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, changed, check_manifest, verify
@@ -46,6 +46,7 @@ class Dataset(Trajectories):
             found = manifest.get("format")
             raise ValueError(f"{written} has the format {found!r}, expected {FORMAT!r}: delete it and generate again")
         manifest = {**check_manifest(manifest, written), "recipe": current(manifest["recipe"])}
+        entries(entries(manifest["recipe"], written, family=dict)["family"], written, domain=dict)
         return Dataset(root, manifest, hashlib.sha256(content.encode()).hexdigest())
 
     def __getstate__(self) -> dict[str, Any]:

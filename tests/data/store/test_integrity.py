@@ -53,6 +53,7 @@ def test_statistics_that_were_edited_are_not_read(root):
         (lambda m: m.update(shards={}), "the entry 'shards' is of the type dict"),
         (lambda m: m.update(fields=None), "the entry 'fields' is of the type NoneType"),
         (lambda m: m["recipe"].pop("splits"), "lacks the entry 'splits'"),
+        (lambda m: m["recipe"]["family"].update(domain=True), "the entry 'domain' is of the type bool"),
     ],
 )
 def test_a_manifest_that_does_not_agree_is_refused(change, sentence, root):
