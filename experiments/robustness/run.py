@@ -82,6 +82,8 @@ def _rows(options: Options, base: Path) -> list[Row]:
     for grade, goal in (("silent", 0.0), ("hang", 0.0), ("traceback", 0.01), ("unclear", 0.01)):
         rows.append(row("all inputs", f"share {grade}", of(grade) / total, better="lower", goal=goal))
     kills = [one for one in noted if one["part"] == "kills"]
+    if len(kills) < KILLS * len(COMMANDS):
+        raise SystemExit(f"not finished: {len(kills)} of {KILLS * len(COMMANDS)} kills; --part kills goes on")
     for command in COMMANDS:
         of_command = [one for one in kills if one["command"] == command]
         lost = sum(not one["same"] for one in of_command)
