@@ -13,9 +13,9 @@ from pathlib import Path
 
 from experiments._kit.results import Row, row
 from experiments._kit.study import Options, Study
+from experiments.robustness.fuzz import SHARES, outcomes
+from experiments.robustness.grade import DEFECTS
 from experiments.robustness.kills import COMMANDS, KILLS, killed
-from tests.fuzz.__main__ import SHARES, outcomes
-from tests.fuzz.grade import DEFECTS
 
 HERE = Path(__file__).parent
 QUESTION = "Does any input or any kill give a wrong result without a word, a hang, a traceback or lost work?"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pdejax._read import printable
 from pdejax.cli._data import common_data, run_config
 from pdejax.cli._evaluate import OPTIONS, options_of
 from pdejax.cli._runs import groups, name_of, named, patterns, split_words
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = compare(models, data, reference=reference, together=together, **options)
     into = Path(arguments.into) if arguments.into else folders[0].parent / "comparison"
     result.save(into)
-    print(result)
+    print(printable(result))
     print(f"page: {result.write_page(into)}")
     return 0
 

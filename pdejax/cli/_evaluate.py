@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pdejax._read import printable
 from pdejax.cli._data import data_of, run_config
 from pdejax.config import RunConfig
 
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     with jax.enable_x64(in_double(config)):
         result = evaluate(load(folder, arguments.plugins), data_of(config), **options_of(config))
     result.save(folder)
-    print(result)
+    print(printable(result))
     print(f"report: {result.write_page(folder)}")
     return 0
 

@@ -27,8 +27,9 @@ def print_truth(path: Path) -> None:
         for group in ("axes", "fields"):
             stored: Any = file[group]
             for name, values in stored.items():
-                print(f"{group[:-1] if group == 'fields' else 'axis'} {name}: {' x '.join(map(str, values.shape))}")
-        print(f"floor (relative L2): {file.attrs['floor']:.3g}\nhow: {file.attrs['how']}")
+                what = "field" if group == "fields" else "axis"
+                print(printable(f"{what} {name}: {' x '.join(map(str, values.shape))}"))
+        print(f"floor (relative L2): {file.attrs['floor']:.3g}\nhow: {printable(file.attrs['how'])}")
 
 
 def print_model(path: Path) -> None:
@@ -71,7 +72,7 @@ def print_data(path: Path) -> None:
     from pdejax.data import overview
 
     first, *others = overview(path)
-    Console(soft_wrap=True).print(Group(Text(first.title, style="bold underline"), *map(_shown, others)))
+    Console(soft_wrap=True).print(Group(Text(printable(first.title), style="bold underline"), *map(_shown, others)))
 
 
 def _shown(section: Any) -> Any:
@@ -79,7 +80,7 @@ def _shown(section: Any) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    title = section.title
+    title = printable(section.title)
     if not section.rows:
         return Text(title, style="red" if section.bad else "green")
     table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False,
@@ -87,5 +88,5 @@ def _shown(section: Any) -> Any:
     for column in section.columns:
         table.add_column(column)
     for row in section.rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     return table

@@ -128,7 +128,7 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     return parser
 
 
-def _is_ours(error: BaseException) -> bool:
+def is_ours(error: BaseException) -> bool:
     """Whether the package itself raised an error, on purpose and with a sentence for its user."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -157,7 +157,7 @@ def _run(name: str, arguments: argparse.Namespace) -> int:
 
 def _told(error: Exception) -> int:
     """Says what went wrong: a mistake in the words that were chosen for it, else what and where it was."""
-    ours = _is_ours(error)
+    ours = is_ours(error)
     if isinstance(error, OSError):
         return _complain(error, MISTAKE if ours else FAILED)
     if isinstance(error, ValueError) and ours:

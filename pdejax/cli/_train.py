@@ -1,7 +1,6 @@
 """`pdejax train`."""
 
 import argparse
-from typing import Any
 
 from pdejax.cli._config import configs_of, printed
 
@@ -27,8 +26,6 @@ def run(arguments: argparse.Namespace) -> int:
     for number, config in enumerate(configs, 1):
         if len(configs) > 1:
             print(f"run {number} of {len(configs)}: {config.name}")
-        train: Any = config.train
-        start(train.devices or "auto", distributed=train.distributed)
         try:
             with jax.enable_x64(in_double(config)):
                 folder = run_of(config).train()

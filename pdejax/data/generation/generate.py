@@ -70,15 +70,15 @@ def _batches(shard: Shard, batch_size: int) -> Iterator[range]:
 
 
 def _agree(root: Path, recipe: Recipe) -> None:
-    """Notes the recipe at the first run; at a later one refuses if it has changed."""
-    wanted = recipe.plain
+    """Notes the recipe at the first run; at a later one refuses if it has changed, where there is anything of it."""
+    wanted, begun = recipe.plain, any(root.glob("data/*/*"))
     for path, read in ((root / MANIFEST, lambda d: d["recipe"]), (root / RECIPE, lambda d: d)):
-        if path.exists():
+        if path.exists() and (begun or path.name == MANIFEST):
             text = difference(current(read(read_json(path))), wanted)
             if text is None:
                 return
             raise ValueError(f"{root} holds a data set of other settings: {text}; choose another folder or delete it")
-    if (root / "data").exists():
+    if (root / "data").exists() and not (root / RECIPE).exists():
         raise ValueError(f"{root} has a folder 'data' but neither {RECIPE} nor {MANIFEST}: choose another folder")
     write_text(root / RECIPE, to_json(wanted))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pdejax._read import as_path, check_file
 from pdejax.core import known
 
 
@@ -17,7 +18,8 @@ def read_observations(path: str | Path, axes: Sequence[str], fields: Sequence[st
 
     **Raises:** `ValueError` naming the file for a missing axis, a column that is none, or what is no number.
     """
-    path = Path(path)
+    path = as_path(path)
+    check_file(path)
     columns = _npz(path) if path.suffix == ".npz" else _csv(path)
     for name in columns:
         if name not in (*axes, *fields):

@@ -100,6 +100,15 @@ def test_a_complete_set_is_left_alone(burgers, made):
     assert calls == [(4, 4)]
 
 
+def test_a_recipe_without_shards_binds_nobody(burgers, tmp_path):
+    """A run that ended before its first shard, such as one that was too coarse, is no data set of other settings."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/recipe.json").write_text('{"seed": 99}')
+    root = small(burgers, tmp_path / "set")
+    assert Dataset.open(root).split("train").frames == 3
+    assert not (root / "recipe.json").exists()
+
+
 def test_damage_is_found_and_mended(burgers, tmp_path):
     root = small(burgers, tmp_path / "set")
     before = fingerprint(root)

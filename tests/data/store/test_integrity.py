@@ -5,10 +5,8 @@ import os
 import shutil
 
 import h5py
-import numpy as np
 import pytest
 
-from pdejax.core import exclusive
 from pdejax.data import Dataset, open_data
 from pdejax.data.store.well import open_shard
 
@@ -114,9 +112,3 @@ def test_a_file_that_was_checked_is_not_read_again_for_it(root, monkeypatch):
 
 def _true(data, path):
     return next(entry["sha256"] for entry in data.manifest["shards"] if data.root / entry["path"] == path)
-
-
-def test_a_recipe_that_was_never_begun_binds_nobody(root):
-    """Only what holds trajectories is a data set of other settings."""
-    with exclusive(root):
-        assert np.isfinite(Dataset.open(root).split("train").read(1, 1)).all()

@@ -1,4 +1,4 @@
-"""Inputs by chance, each graded: `python -m tests.fuzz --count 400 --first 0 [--only words ...]`.
+"""Inputs by chance, each graded: `python -m experiments.robustness.fuzz --count 400 --first 0 [--only words ...]`.
 
 In a process of its own, as users have it: without the type checks of the other tests. Number n of a group is the same
 input on every machine. The exit code is 1 where an answer was wrong without a word, late, or no sentence.
@@ -18,9 +18,9 @@ from random import Random
 # as the command line does
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from tests.fuzz import inputs
-from tests.fuzz.grade import DEFECTS, Outcome, graded
-from tests.fuzz.prepared import prepared
+from experiments.robustness import inputs
+from experiments.robustness.grade import DEFECTS, Outcome, graded
+from experiments.robustness.prepared import prepared
 
 # how many of each group there are in a hundred
 SHARES: Mapping[str, int] = {"words": 10, "files": 10, "terms": 25, "calls": 25, "data": 15, "runs": 15}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pdejax.cli._main import _is_ours
+from pdejax.cli._main import is_ours
 
 LONGEST = 600  # characters of a sentence
 SECONDS = 5.0  # of CPU that an input may take beyond what its valid neighbour takes
@@ -64,7 +64,7 @@ def _limited(seconds: float) -> Iterator[None]:
 
 def _said(error: Exception) -> tuple[str, str]:
     text = str(error)
-    if not (isinstance(error, ValueError | OSError | RuntimeError) and _is_ours(error)):
+    if not (isinstance(error, ValueError | OSError | RuntimeError) and is_ours(error)):
         return "traceback", f"{type(error).__name__}: {text[:300]}"
     lines = text.strip().splitlines()
     clear = bool(lines) and all(10 < len(line) <= LONGEST for line in lines) and len(lines) <= 8

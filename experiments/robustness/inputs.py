@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.robustness.grade import Case, Silent
 from pdejax.cli import main
 from pdejax.config import packaged_folder, resolve
 from pdejax.core import Grid, Scaling, as_state, build, trajectory
@@ -25,7 +26,6 @@ from pdejax.equations import EQUATIONS, Equation
 from pdejax.evaluation import Result
 from pdejax.evaluation.metrics import errors
 from pdejax.solvers import grid_residual, rhs, spectral_stepper
-from tests.fuzz.grade import Case, Silent
 
 Maker = Callable[[Random], Case]
 
