@@ -292,7 +292,7 @@ VALUES = (0, -1, 1, 0.1, 2.5, 1e-30, 1e30, float("nan"), float("inf"), "1", None
           np.float64(0.1),
           np.int64(2), jnp.ones(2), {})  # fmt: skip
 HEAT = EQUATIONS["diffusion"]
-NETWORKS = ("fno", "lsm", "unet", "convnext_unet", "dilated_resnet", "perceptron")
+LEARNED = ("fno", "lsm", "unet", "convnext_unet", "dilated_resnet", "perceptron")
 
 
 def _made_stepper(dt: Any, **options: Any) -> Any:
@@ -339,7 +339,7 @@ def calls(random: Random) -> Case:
         f"residual of {state}": lambda: grid_residual(HEAT, STATES[state], 0.1, GRID),
         f"nrmse of {state}": lambda: errors.nrmse(STATES[state], STATES[random.choice(sorted(STATES))]),
         f"equation {value!r}": lambda: Equation(value, other),
-        f"network {option}={value!r}": lambda: _network(random.choice(NETWORKS), **{option: value}),
+        f"network {option}={value!r}": lambda: _network(random.choice(LEARNED), **{option: value}),
         f"load({value!r})": lambda: load(value),
         f"open_data({value!r})": lambda: open_data(value),
     }

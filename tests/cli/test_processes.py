@@ -54,15 +54,19 @@ def _losses(folder):
 
 
 @pytest.mark.slow
-def test_two_devices_two_processes_and_from_one_to_the_other(tmp_path):
+@pytest.mark.parametrize("processes", [(2, 1), pytest.param((2, 1, 2), marks=pytest.mark.long)])
+def test_two_devices_two_processes_and_from_one_to_the_other(tmp_path, processes):
     """A run of two processes goes on in one with two devices, and back, with the losses of either alone."""
     run(tmp_path, "generate", *WORDS)
-    run(tmp_path, "train", *WORDS, "name=whole", "train.devices=2", "train.steps=30")
-    _together(tmp_path, "name=mixed", "train.steps=10")
-    run(tmp_path, "train", *WORDS, "name=mixed", "train.devices=2", "train.steps=20")
-    _together(tmp_path, "name=mixed", "train.steps=30")
+    steps = [f"train.steps={10 * (turn + 1)}" for turn in range(len(processes))]
+    run(tmp_path, "train", *WORDS, "name=whole", "train.devices=2", steps[-1])
+    for number, until in zip(processes, steps, strict=True):
+        if number == 2:
+            _together(tmp_path, "name=mixed", until)
+        else:
+            run(tmp_path, "train", *WORDS, "name=mixed", "train.devices=2", until)
     whole, mixed = (np.array(_losses(tmp_path / "runs" / name)) for name in ("whole", "mixed"))
-    np.testing.assert_array_equal(mixed[:, 0], [5, 10, 15, 20, 25, 30])
+    np.testing.assert_array_equal(mixed[:, 0], range(5, 10 * len(processes) + 1, 5))
     np.testing.assert_allclose(mixed, whole, rtol=1e-3)
     history = json.loads((tmp_path / "runs/mixed/environment.json").read_text())
-    assert [one["processes"] for one in history] == [2, 1, 2]
+    assert [one["processes"] for one in history] == list(processes)
