@@ -16,7 +16,7 @@ class TensorGrid(eqx.Module):
     The lists need not be equidistant, and may be traced: a grid shaken anew at every step is one of these.
     """
 
-    axes: tuple[Shaped[Array, "_"], ...]
+    axes: tuple[Shaped[Array, " _"], ...]
 
     @property
     def shape(self) -> tuple[int, ...]:

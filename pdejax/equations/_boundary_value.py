@@ -22,6 +22,8 @@ from pdejax.equations.language.jets import AXES, jet, jets
 
 PARITIES = ("even", "odd")
 NO_PARITY = "none"
+# of an interval's distance from zero to its length: rounding is then a thousandth of the interval
+FARTHEST = 1e4
 
 
 @register("problem", "boundary_value")
@@ -245,10 +247,23 @@ def _box(given: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     space = [axis for axis in axes if axis != "t"]
     if not space or space != list(AXES[: len(space)]):
         raise ValueError(f"axes of space are x, then y, then z; domain has {list(given)}")
-    for axis in axes:
-        if len(given[axis]) != 2 or not given[axis][0] < given[axis][1]:
-            raise ValueError(f"domain.{axis} must be [low, high], got {list(given[axis])}")
-    return {axis: (float(given[axis][0]), float(given[axis][1])) for axis in axes}
+    return {axis: _ends(axis, given[axis]) for axis in axes}
+
+
+def _ends(axis: str, given: Any) -> tuple[float, float]:
+    ends = tuple(map(float, given)) if isinstance(given, Sequence) and all(map(_real, given)) else ()
+    if len(ends) != 2 or not np.all(np.isfinite(ends)) or not ends[0] < ends[1]:
+        shown = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else given
+        raise ValueError(f"domain.{axis} must be [low, high], two finite numbers, got {shown}")
+    extent, far = ends[1] - ends[0], max(map(abs, ends))
+    if far > FARTHEST * extent:
+        raise ValueError(f"domain.{axis} is {extent:g} long and {far:g} away from zero, where float32 cannot tell its "
+                         f"points apart: let {axis} count from near its own start")  # fmt: skip
+    return ends
+
+
+def _real(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _values(residual: SymbolicResidual, parameters: Mapping[str, float], points: Any) -> Any:

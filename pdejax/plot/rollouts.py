@@ -111,9 +111,9 @@ def frames_figure(
 
 def solutions_figure(
     lengths: Sequence[float],
-    inputs: Mapping[str, Float[np.ndarray, "sample *space"]],
-    truth: Float[np.ndarray, "sample *space"],
-    prediction: Float[np.ndarray, "sample *space"],
+    inputs: Mapping[str, Float[np.ndarray, " sample *space"]],
+    truth: Float[np.ndarray, " sample *space"],
+    prediction: Float[np.ndarray, " sample *space"],
     labels: Sequence[str],
 ) -> Figure:
     """Inputs, true and predicted solution and their difference, a row for each sample, over one or two axes.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import jax.numpy as jnp
 import numpy as np
@@ -111,7 +112,10 @@ MISTAKES = {
     "section": (HEAT, {"perodic": ["x"]}, "option of problem .boundary_value.: .perodic.. Did you mean 'periodic'"),
     "axis": (HEAT, {"domain": {"t": [0, 1], "q": [0, 1]}}, "problem 'heat': unknown axis 'q'. Known: t, x, y, z"),
     "axes in order": (HEAT, {"domain": {"t": [0, 1], "y": [0, 1]}}, r"axes of space are x, then y.*\['t', 'y'\]"),
-    "ends": (HEAT, {"domain": {"t": [0, 1], "x": [1, 1]}}, r"domain.x must be \[low, high\], got \[1, 1\]"),
+    "ends": (HEAT, {"domain": {"t": [0, 1], "x": [1, 1]}}, r"domain.x must be \[low, high\].*, got \[1, 1\]"),
+    "one end": (HEAT, {"domain": {"t": [0, 1], "x": 1}}, r"domain.x must be \[low, high\].*, got 1"),
+    "no end": (HEAT, {"domain": {"t": [0, math.inf], "x": [0, 1]}}, r"domain.t must be .*two finite numbers"),
+    "far away": (HEAT, {"domain": {"t": [1e5, 1e5 + 1], "x": [0, 1]}}, "float32 cannot tell its points apart: let t"),
     "periodic time": (HEAT, {"periodic": ["t"]}, "unknown periodic axis 't'. Known: x"),
     "parity's axis": (HEAT, {"parity": {"y": "odd"}}, "unknown axis with parity 'y'. Known: t, x"),
     "parity's kind": (HEAT, {"parity": {"x": "evn"}}, "parity of axis 'x': 'evn'. Did you mean 'even'"),

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -74,6 +75,19 @@ def test_refuses_a_setting_without_counterpart(setting, value, state):
     state["_metadata"][setting] = value
     with pytest.raises(ValueError, match=f"neuraloperator's {setting} must be"):
         from_neuraloperator(state)
+
+
+def test_refuses_weights_of_more_modes_than_are_used(state):
+    state["_metadata"] |= {"n_modes": (2, 6), "max_n_modes": (4, 6)}
+    with pytest.raises(ValueError, match=r"max_n_modes must be None .* its weights are of \(4, 4\)"):
+        from_neuraloperator(state)
+
+
+def test_refuses_grids_on_which_neuraloperator_keeps_other_modes(state):
+    net = from_neuraloperator(state)
+    assert net(jnp.zeros((1, 5, 4, 2))).shape == (1, 5, 4, 1)
+    with pytest.raises(ValueError, match=r"grids of at least \(5, 1\) points, got \(4, 12\)"):
+        net(jnp.zeros((1, 4, 12, 2)))
 
 
 def test_refuses_entries_without_counterpart(state):

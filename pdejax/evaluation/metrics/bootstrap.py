@@ -12,8 +12,8 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 def resampled_means(
-    samples: Float[np.ndarray, "trajectory *rest"], *, resamples: int = RESAMPLES, seed: int = 0
-) -> Float[np.ndarray, "resample *rest"]:
+    samples: Float[np.ndarray, " trajectory *rest"], *, resamples: int = RESAMPLES, seed: int = 0
+) -> Float[np.ndarray, " resample *rest"]:
     """Means over trajectories drawn with replacement.
 
     The draw depends on the number of trajectories and `seed` alone: two calls with equal numbers of trajectories use
@@ -26,7 +26,7 @@ def resampled_means(
 
 
 def bootstrap_interval(
-    samples: Float[np.ndarray, "trajectory *rest"],
+    samples: Float[np.ndarray, " trajectory *rest"],
     statistic: Statistic = lambda means: means,
     *,
     minus: Float[np.ndarray, "..."] | None = None,

@@ -19,7 +19,7 @@ def _members(samples: AnyArray) -> tuple[AnyArray, int]:
     return real, len(real)
 
 
-def crps(samples: Shaped[AnyArray, "member *rest"], truth: Shaped[AnyArray, "*rest"]) -> Float[AnyArray, "*rest"]:
+def crps(samples: Shaped[AnyArray, " member *rest"], truth: Shaped[AnyArray, " *rest"]) -> Float[AnyArray, " *rest"]:
     """Continuous ranked probability score of every number, estimated without bias ("fair").
 
     mean |x_i - y| - 1/(2 M (M-1)) sum |x_i - x_j|: its expectation does not depend on the number of members M, and
@@ -37,7 +37,7 @@ def crps(samples: Shaped[AnyArray, "member *rest"], truth: Shaped[AnyArray, "*re
 
 
 def rank_histogram(
-    samples: Shaped[AnyArray, "member *rest"], truth: Shaped[AnyArray, "*rest"], *, key: Key
+    samples: Shaped[AnyArray, " member *rest"], truth: Shaped[AnyArray, " *rest"], *, key: Key
 ) -> Int[Array, " rank"]:
     """How often the truth is larger than 0, 1, ..., M of the M members; flat where truth and members are alike.
 

@@ -25,7 +25,7 @@ class CorrelationTime:
 
 
 def first_crossing(
-    curves: Float[AnyArray, "time *batch"], times: Float[AnyArray, " time"], threshold: float
+    curves: Float[AnyArray, " time *batch"], times: Float[AnyArray, " time"], threshold: float
 ) -> tuple[Float[np.ndarray, "*batch"], Bool[np.ndarray, "*batch"]]:
     """Time of the first frame at which each curve is below `threshold`.
 

@@ -39,7 +39,7 @@ def sampled_brownian(
     keys: Keys,
     t0: Any,
     t1: Any,
-    state: Float[Array, "batch *state"],
+    state: Float[Array, " batch *state"],
     *,
     solver: diffrax.AbstractSolver,
     tolerance: float,

@@ -33,7 +33,7 @@ class NoiseModel(eqx.Module):
         return "additive" if self.network is None else "multiplicative"
 
 
-def fair_crps(paths: Float[Array, "path *rest"], truth: Float[Array, "*rest"]) -> Float[Array, "*rest"]:
+def fair_crps(paths: Float[Array, " path *rest"], truth: Float[Array, " *rest"]) -> Float[Array, " *rest"]:
     """The continuous ranked probability score of an ensemble, unbiased in its size.
 
     Mean distance to the truth minus half the mean distance of two different members (Ferro 2014, eq. 6).

@@ -14,11 +14,11 @@ class AbstractSpace(eqx.Module):
     """Between normalised fields and the state that the differential equation advances, both with one batch axis."""
 
     @abc.abstractmethod
-    def encode(self, u: Float[Array, "batch *space channel"], condition: Condition) -> Float[Array, "batch *state"]:
+    def encode(self, u: Float[Array, " batch *space channel"], condition: Condition) -> Float[Array, " batch *state"]:
         """The state of a field."""
 
     @abc.abstractmethod
-    def decode(self, z: Float[Array, "batch *state"], condition: Condition) -> Float[Array, "batch *space channel"]:
+    def decode(self, z: Float[Array, " batch *state"], condition: Condition) -> Float[Array, " batch *space channel"]:
         """The field of a state."""
 
 

@@ -71,7 +71,7 @@ class Tendency(eqx.Module):
     time_unit: float | None = eqx.field(static=True, default=None)
     conserve_mean: bool = eqx.field(static=True, default=False)
 
-    def __call__(self, t: Any, z: Float[Array, "batch *state"], condition: Condition) -> Float[Array, "batch *state"]:
+    def __call__(self, t: Any, z: Float[Array, " batch *state"], condition: Condition) -> Float[Array, " batch *state"]:
         """**Arguments:** `t`: since the beginning; `z`: state; `condition`: normalised parameters of each sample."""
         features = condition
         if self.time_unit is not None:
@@ -103,7 +103,7 @@ class Diffusivity(eqx.Module):
         """Whether it depends on the state."""
         return "additive" if self.network is None else "multiplicative"
 
-    def __call__(self, t: Any, z: Float[Array, "batch *state"], condition: Condition) -> Any:
+    def __call__(self, t: Any, z: Float[Array, " batch *state"], condition: Condition) -> Any:
         size = jnp.broadcast_to(per_channel(self.level, z), z.shape)
         if self.network is not None:
             size = size + call(self.network, z, condition=condition)

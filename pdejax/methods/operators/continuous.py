@@ -87,7 +87,7 @@ class ContinuousOperator(eqx.Module):
 
     # ---- the equation
 
-    def encode(self, u: Float[Array, "batch *space channel"], condition: Condition) -> Float[Array, "batch *state"]:
+    def encode(self, u: Float[Array, " batch *space channel"], condition: Condition) -> Float[Array, " batch *state"]:
         """The state of a physical field."""
         n = self.normalisation
         return self.space.encode((u - per_channel(n.mean, u)) / per_channel(n.std, u), condition)
@@ -102,7 +102,7 @@ class ContinuousOperator(eqx.Module):
         n = self.normalisation
         return (u * per_channel(n.std, u) + per_channel(n.mean, u)).reshape(times, batch, *u.shape[1:])
 
-    def equation(self, z: Float[Array, "batch *state"], t0: Any, t1: Any, keys: Keys | None = None) -> Any:
+    def equation(self, z: Float[Array, " batch *state"], t0: Any, t1: Any, keys: Keys | None = None) -> Any:
         """The terms of a solve of states like `z` from `t0` to `t1`; its `args` are the condition.
 
         **Arguments:** `keys`: one for each sample, if the equation is stochastic.

@@ -172,8 +172,8 @@ class GaussianLattice(eqx.Module):
 class Slab(eqx.Module):
     """One lattice: centres and widths by axis, and the weights of their products."""
 
-    centres: tuple[Float[Array, "_"], ...]
-    widths: tuple[Float[Array, "_"], ...]
+    centres: tuple[Float[Array, " _"], ...]
+    widths: tuple[Float[Array, " _"], ...]
     weights: Float[Array, "*n channel"]
 
     def factors(self, rules: Sequence[AxisRule], axes: Sequence[Array], orders: Sequence[Order]) -> list:

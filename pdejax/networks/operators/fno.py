@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from pdejax.core import Count, Key, NameOf, NotNegative, PerAxis, Positive, checked, register, resample
 from pdejax.networks.layers.activations import activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP, features_of
-from pdejax.networks.layers.checks import as_flags, check_call, check_shape
+from pdejax.networks.layers.checks import as_flags, check_call, check_shape, per_axis
 from pdejax.networks.layers.coordinates import located, position_features, position_of
 from pdejax.networks.layers.film import FiLM
 from pdejax.networks.layers.linear import Linear
@@ -110,6 +110,7 @@ class FNO(eqx.Module):
     positions: tuple[str, ...] = eqx.field(static=True)
     padding: float = eqx.field(static=True)
     scaling: tuple[tuple[float, ...], ...] | None = eqx.field(static=True)
+    min_points: tuple[int, ...] = eqx.field(static=True)
 
     @checked
     def __init__(
@@ -134,6 +135,7 @@ class FNO(eqx.Module):
         scaling: Sequence[Factors] | None = None,
         final_activation: bool = True,
         kernel: Kernel = "auto",
+        min_points: Annotated[int | Sequence[int], PerAxis()] = 1,
         condition_features: int = 0,
         key: Key,
     ):
@@ -161,6 +163,7 @@ class FNO(eqx.Module):
         - `final_activation`: whether the last block too has the activation before its channel MLP, which
             neuraloperator leaves out.
         - `kernel`: of the spectral convolutions: `"auto"`, `"fft"` or `"dft"`.
+        - `min_points`: coarser grids are refused; one number or one per axis.
         - `condition_features`: size of the condition vector; zero for none.
         - `key`: random key of the weights. (Keyword only argument.)
 
@@ -172,6 +175,7 @@ class FNO(eqx.Module):
         self.positions = tuple(position_of(embedding, wraps) for wraps in self.periodic)
         self.padding = padding
         self.scaling = as_scaling(scaling, depth, self.periodic)
+        self.min_points = per_axis("min_points", min_points, ndim)
         key_lift, key_embed, key_project, key_blocks = jax.random.split(key, 4)
         mlp = lambda i, o, hidden, key: ChannelMLP(i, o, max(round(hidden), 1), activation_name=activation, key=key)
         self.lifting = mlp(in_channels + position_features(self.positions), width, lifting_ratio * width, key_lift)
@@ -213,8 +217,8 @@ class FNO(eqx.Module):
 
         **Returns:** the field with `out_channels` channels.
 
-        **Raises:** `ValueError` for a field or a shape of other dimension, a shape of a bounded axis, or a condition
-        that is missing, not expected or of another shape.
+        **Raises:** `ValueError` for a field or a shape of other dimension, fewer than `min_points`, a shape of a
+        bounded axis, or a condition that is missing, not expected or of another shape.
         """
         self._check_call(x, condition, shape)
         space = x.shape[1:-1]
@@ -232,8 +236,12 @@ class FNO(eqx.Module):
 
     def _check_call(self, x: Array, condition: Array | None, shape: Sequence[int] | None) -> None:
         check_call(x, self.periodic, condition, features_of(self.embed), network="FNO")
+        if shape is not None:
+            check_shape(shape, len(self.periodic))
+        for grid in (x.shape[1:-1], shape or x.shape[1:-1]):
+            if any(n < least for n, least in zip(grid, self.min_points, strict=True)):
+                raise ValueError(f"this FNO is for grids of at least {self.min_points} points, got {tuple(grid)}")
         if shape is None:
             return
-        check_shape(shape, len(self.periodic))
         if not all(self.periodic):
             raise ValueError(f"an output shape needs periodic axes only, got shape {shape}, periodic {self.periodic}")

@@ -100,6 +100,17 @@ def _places(net: FNO) -> dict[str, Any]:
     return places
 
 
+def _check_modes(kept: tuple[int, ...], settings: Mapping[str, Any]) -> None:
+    """Whether the weights are those of the modes in use; with `max_n_modes` they are of more."""
+    used = settings.get("n_modes")
+    if used is None:
+        return
+    used = (used,) if isinstance(used, int) else tuple(used)
+    if kept != (*used[:-1], used[-1] // 2 + 1):
+        raise ValueError(f"neuraloperator's max_n_modes must be None to be imported: the network uses n_modes {used}, "
+                         f"its weights are of {kept} modes, the last axis halved")  # fmt: skip
+
+
 def _skip(arrays: Mapping[str, np.ndarray], name: str, setting: Any) -> str:
     if f"fno_blocks.{name}s.0.conv.weight" in arrays:
         return "linear"
@@ -136,14 +147,15 @@ def _options(arrays: Mapping[str, np.ndarray], in_channels: int | None, settings
     ndim = arrays[f"{convolution}.bias"].ndim - 1
     _check_axes(arrays, ndim)
     weight = arrays[weights[0]]
-    width, *_, last = weight.shape
+    width, _, *signed, last = weight.shape
+    _check_modes((*signed, last), settings)
     channels, embedding = _embedding(arrays["lifting.fcs.0.weight"].shape[1], ndim, in_channels, settings)
     hidden = lambda name: arrays[f"{name}.fcs.0.weight"].shape[0] / width
     return {
         "in_channels": channels,
         "out_channels": arrays["projection.fcs.1.weight"].shape[0],
         "ndim": ndim,
-        "modes": (*(m // 2 + 1 for m in weight.shape[2:-1]), last),
+        "modes": (*(m // 2 + 1 for m in signed), last),
         "width": width,
         "depth": len(weights),
         "activation": "gelu_exact",
@@ -153,6 +165,8 @@ def _options(arrays: Mapping[str, np.ndarray], in_channels: int | None, settings
         "lifting_ratio": hidden("lifting"),
         "projection_ratio": hidden("projection"),
         "embedding": embedding,
+        # neuraloperator keeps other frequencies where a signed axis has no more points than modes
+        "min_points": (*(m + 1 for m in signed), 1),
         "final_activation": False,
     }
 
@@ -160,7 +174,8 @@ def _options(arrays: Mapping[str, np.ndarray], in_channels: int | None, settings
 def from_neuraloperator(state: Mapping[str, Any], *, in_channels: int | None = None) -> FNO:
     """The network whose state dict this is, of neuraloperator 2.0's class `FNO`.
 
-    The outputs agree on grids with more points per axis than `n_modes`. On a grid with an odd number of points on
+    The outputs agree on grids with more points than `n_modes` on every axis but the last; others are refused, see
+    `min_points` of `FNO`. On a grid with an odd number of points on
     another axis than the last, neuraloperator 2.0.0 itself is wrong: it shifts the modes by one.
 
     **Arguments:**
@@ -173,7 +188,7 @@ def from_neuraloperator(state: Mapping[str, Any], *, in_channels: int | None = N
     **Returns:** an `FNO` on channels-last fields with periodic axes.
 
     **Raises:** `ValueError` naming the setting or the entry that has no counterpart: norms, factorised or separable
-    weights, padding, changes of resolution, complex data.
+    weights, `max_n_modes`, padding, changes of resolution, complex data.
     """
     settings = state.get("_metadata", {})
     arrays = {name: np.asarray(array) for name, array in state.items() if name != "_metadata"}

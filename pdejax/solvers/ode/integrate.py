@@ -1,11 +1,13 @@
 """Ordinary and stochastic differential equations solved by Diffrax, with an account of the steps taken."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float, Int
 
@@ -125,9 +127,28 @@ def automatic_step(
     return stop_gradient(jnp.minimum(jnp.asarray(end, t0.dtype) - t0, t1 - t0))
 
 
+class _Later(eqx.Module):
+    """A vector field in the time since `start`."""
+
+    field: Callable[..., Any]
+    start: Any
+
+    def __call__(self, t: Any, y: Any, args: Any) -> Any:
+        return self.field(self.start + t, y, args)
+
+
+def _since(terms: Any, times: Any) -> tuple[Any, Any, Any]:
+    """The terms and the times since the first one, and that one; noise, a path in time, stays where it is."""
+    if not isinstance(terms, diffrax.ODETerm):
+        return terms, times, jnp.zeros((), times.dtype)
+    # numbers are subtracted before they are rounded: near 1e5 float32 has steps of 0.008
+    start, since = jnp.asarray(times[0]), jnp.asarray(times - times[0])
+    return diffrax.ODETerm(_Later(terms.vector_field, start)), since, start
+
+
 def integrate(
     terms: Any,
-    times: Float[Array, " time"],
+    times: Float[Array | np.ndarray, " time"],
     y0: Any,
     args: Any = None,
     *,
@@ -139,16 +160,20 @@ def integrate(
     """Solves from `times[0]` and gives the states at all later times.
 
     A batch is one state: its samples share the steps and the norm of the error. Steps of a failed solve are counted,
-    what follows the failure is infinite.
+    what follows the failure is infinite. An equation without noise is solved in the time since `times[0]`, so that
+    steps stay small numbers however late the start.
 
-    **Arguments:** `terms`: of Diffrax; `times`: increasing; `y0`: state, a pytree; `args`: for the terms;
-    `integrator`; `key`, `draw`: keeps an accepted step drawn in proportion to its size (`"time"`) or evenly
-    (`"steps"`); `also`: a further time at which the state is wanted, between the first and the last.
+    **Arguments:** `terms`: of Diffrax; `times`: increasing, of NumPy where their differences need float64; `y0`: state,
+    a pytree; `args`: for the terms; `integrator`; `key`, `draw`: keeps an accepted step drawn in proportion to its size
+    (`"time"`) or evenly (`"steps"`); `also`: a further time at which the state is wanted, between the first and the
+    last.
 
     **Returns:** states at `times[1:]` with a leading axis, and the account.
     """
     solver, controller, first = integrator.solver, integrator.controller, integrator.first_step
+    terms, times, start = _since(terms, times)
     t0, t1 = times[0], times[-1]
+    also = None if also is None else also - start
     counts = evaluations(solver)
     extra = 0
     if first == "automatic":
@@ -172,9 +197,10 @@ def integrate(
     if integrator.adaptive:
         _, error, chosen, beginnings = ended.controller_state
         starts = beginnings.count
+        chosen = chosen if chosen is None else eqx.tree_at(lambda c: c.time, chosen, stop_gradient(start) + chosen.time)
     number = lambda name: jnp.asarray(solution.stats[name], jnp.int32)
-    start, each = counts or (0, 0)
-    calls = start * starts + each * number("num_steps") + extra if counts else jnp.full((), -1, jnp.int32)
+    once, each = counts or (0, 0)
+    calls = once * starts + each * number("num_steps") + extra if counts else jnp.full((), -1, jnp.int32)
     states, state = solution.ys, None
     if also is not None:
         others = jnp.arange(len(times) - 1)

@@ -120,7 +120,7 @@ class BatchObjective:
         """The sum of a pytree over the devices."""
         return collectives.total(x, self.axis)
 
-    def gather(self, x: Float[Array, "row *rest"]) -> Float[Array, "all_rows *rest"]:
+    def gather(self, x: Float[Array, " row *rest"]) -> Float[Array, " all_rows *rest"]:
         """The rows of all devices, on every device."""
         return collectives.gather(x, self.axis)
 

@@ -25,7 +25,7 @@ def apart(x: Array, axis: str | None) -> Array:
     return x if axis is None else lax.pcast(x, axis, to="varying")
 
 
-def gather(x: Float[Array, "row *rest"], axis: str | None) -> Float[Array, "all_rows *rest"]:
+def gather(x: Float[Array, " row *rest"], axis: str | None) -> Float[Array, " all_rows *rest"]:
     """The rows of all devices in their order, on every device."""
     if axis is None:
         return x

@@ -54,7 +54,7 @@ class Objective(SmoothObjective, Protocol):
         """The sum of a pytree over the devices."""
         ...
 
-    def gather(self, x: Float[Array, "row *rest"]) -> Float[Array, "all_rows *rest"]:
+    def gather(self, x: Float[Array, " row *rest"]) -> Float[Array, " all_rows *rest"]:
         """The rows of all devices in the order of the devices, on every device."""
         ...
 
@@ -135,7 +135,7 @@ class SumOfSquares:
         """See `Objective`."""
         return collectives.total(x, self.axis)
 
-    def gather(self, x: Float[Array, "row *rest"]) -> Float[Array, "all_rows *rest"]:
+    def gather(self, x: Float[Array, " row *rest"]) -> Float[Array, " all_rows *rest"]:
         """See `Objective`."""
         return collectives.gather(x, self.axis)
 

@@ -400,3 +400,25 @@ def test_a_controller_that_steps_to_given_times_is_recorded():
     assert int(account.accepted[0]) == int(account.error.count[0]) == 3
     np.testing.assert_allclose(np.unique(account.chosen.time), [0.0, *stops], rtol=1e-6)
     assert float(account.error.over_time[0]) > 0
+
+
+@pytest.mark.parametrize("first_step", [1.0, None, "automatic"])
+def test_a_late_start_costs_no_accuracy(first_step):
+    """Float32 tells times near 1e6 apart by 0.06: a turn of an oscillator is solved in the time since its start."""
+    turn = diffrax.ODETerm(lambda t, y, args: jnp.stack([y[1], -y[0]]))
+    integrator = Integrator(controller=pid(1e-6), first_step=first_step)
+    times = np.linspace(0.0, 0.3, 4)
+    late, early = (integrate(turn, begin + times, jnp.array([1.0, 0.0]), integrator=integrator) for begin in (1e6, 0.0))
+    np.testing.assert_allclose(late[0][:, 0], np.cos(times[1:]), atol=1e-5)
+    assert late[1].finished
+    assert int(late[1].accepted) == int(early[1].accepted)
+
+
+def test_an_equation_that_knows_the_time_is_told_the_whole_of_it():
+    """dy/dt = t from t = 100: the field, a further time and a drawn step all see the time that was given."""
+    rate, times = diffrax.ODETerm(lambda t, y, args: t * jnp.ones_like(y)), jnp.array([100.0, 101.0])
+    run = lambda **options: integrate(rate, times, jnp.zeros(1), integrator=Integrator(), **options)
+    states, account = run(also=jnp.asarray(100.5))
+    np.testing.assert_allclose([states[0, 0], account.state[0]], [100.5, 50.125], rtol=1e-5)
+    _, account = run(key=jax.random.key(0), draw="time")
+    assert 100 <= float(account.chosen.time) < 101

@@ -165,7 +165,7 @@ class LatticePass:
             found = jnp.max(jnp.abs(self.own.on_grid(self.rules, axes, [(0,) * len(axes)])[0]))
         return jnp.where(found > 0, found, 1)
 
-    def _own_seconds(self, axis: int, places: Array, others: Sequence[Array]) -> list[Float[Array, "fine *rest"]]:
+    def _own_seconds(self, axis: int, places: Array, others: Sequence[Array]) -> list[Float[Array, " fine *rest"]]:
         """The second derivative of the slab's own solution at times of it, zero before there is one."""
         axes = [places if i == axis else o for i, o in enumerate(others)]
         if self.problem.timed:
@@ -176,7 +176,7 @@ class LatticePass:
         shots = list(own) if self.problem.timed else [own]
         return [jnp.moveaxis(shot, axis - self.problem.timed, 0) for shot in shots]
 
-    def _start_second(self, axis: int, places: Array, others: Sequence[Array]) -> Float[Array, "fine *rest"]:
+    def _start_second(self, axis: int, places: Array, others: Sequence[Array]) -> Float[Array, " fine *rest"]:
         """Of the state at the start: exact of an earlier slab, by differences of a stated one, kinks included."""
         space, step, rule = axis - 1, places[1] - places[0], self.rules[axis]
         axes = [places if i == space else o for i, o in enumerate(others)]

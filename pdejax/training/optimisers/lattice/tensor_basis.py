@@ -117,14 +117,14 @@ def lattice_axis(
 
 
 def fourth_difference(
-    curvature: Float[Array, "fine *rest"],
+    curvature: Float[Array, " fine *rest"],
     step: Scalar,
     *,
     sign: float,
     wraps: bool,
     open_ends: tuple[bool, bool] = (False, False),
     reach: int = 4,
-) -> Float[Array, "fine *rest"]:
+) -> Float[Array, " fine *rest"]:
     """The fourth derivative from the second one at equidistant places, continued over the ends.
 
     **Arguments:** `sign`: of the mirror image at both ends, or, if it `wraps`, the other end follows;
