@@ -21,7 +21,7 @@ METRICS: Mapping[str, Metric] = {
     "one_step_nrmse": Metric("one-step nRMSE", "lower"),
     "one_step_nrmse_high": Metric("one-step nRMSE of wavenumbers from 13", "lower"),
     "nrmse_gmean": Metric("nRMSE, geometric mean over 100 steps", "lower"),
-    "spectrum_log_distance": Metric("spectrum log-distance", "lower"),
+    "spectrum_log_distance": Metric("distance of spectra where the truth holds signal", "lower", "decades"),
 }
 
 

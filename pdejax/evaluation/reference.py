@@ -82,7 +82,7 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
     **Arguments:** `data`: trajectories; without a `step` they are of a steady problem, all of whose frames are
     predicted.
 
-    **Raises:** `ValueError` if the split is smaller.
+    **Raises:** `ValueError` if the split is smaller, or holds numbers that are not finite.
     """
     part, domain = data.split(split), data.domain
     history = history if data.step else 0
@@ -96,9 +96,10 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
             f"split {split!r} has {part.frames} frames, so {history} known frame(s) leave {frames} to predict, "
             f"not {length}"
         )
+    states = _finite(part.read(count, history + length), f"{data.name}, split {split!r}")
     moments = [float(f"{data.step * i:.12g}") for i in range(1, length + 1)] if data.step else [0.0]
     return Reference(
-        states=part.read(count, history + length),
+        states=states,
         inputs=part.inputs[:count],
         parameters={name: values[:count] for name, values in part.parameters.items()},
         start=history - 1,
@@ -106,3 +107,13 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
         periodic=getattr(domain, "periodic", False),
         weights=weights_of(domain),
     )
+
+
+def _finite(states: np.ndarray, where: str) -> np.ndarray:
+    """The states; a truth that is not finite would show as a prediction that diverged."""
+    good = np.isfinite(states)
+    if not good.all():
+        trajectory, frame = np.argwhere(~good)[0][:2].tolist()
+        raise ValueError(f"{where}: {good.size - good.sum()} of {good.size} numbers are not finite, the first in frame "
+                         f"{frame} of trajectory {trajectory}: nothing can be measured against them")  # fmt: skip
+    return states

@@ -57,10 +57,14 @@ def field_statistics(trajectories: Iterable[np.ndarray]) -> dict[str, np.ndarray
 
     **Returns:** `mean`, `std`, `rms` of the states and `mean_delta`, `std_delta`, `rms_delta` of the change from one
     frame to the next, arrays `(channel,)`; the latter are zero where there is a single frame.
+
+    **Raises:** `ValueError` for a trajectory that is not finite.
     """
     states, deltas = Moments(), Moments()
-    for trajectory in trajectories:
+    for number, trajectory in enumerate(trajectories):
         exact = trajectory.astype(np.float64)
+        if not np.isfinite(exact).all():
+            raise ValueError(f"trajectory {number} of the data to learn from holds numbers that are not finite")
         states = states.merge(Moments.of(exact))
         if len(exact) > 1:
             deltas = deltas.merge(Moments.of(np.diff(exact, axis=0)))

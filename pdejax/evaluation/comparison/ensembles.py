@@ -1,6 +1,5 @@
 """What an ensemble of one stochastic system tells about its own error."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -24,8 +23,7 @@ from pdejax.evaluation.metrics.horizon import THRESHOLDS, first_crossing
 from pdejax.evaluation.metrics.spectra import energy_spectrum
 from pdejax.evaluation.metrics.table import finite_or_none
 from pdejax.evaluation.reference import Reference
-from pdejax.evaluation.rollouts.ensemble import MEMBER_AXIS, ensemble_rollout
-from pdejax.evaluation.rollouts.rollout import rollout
+from pdejax.evaluation.rollouts.ensemble import MEMBER_AXIS, EqualMembers, ensemble_rollout
 
 
 def _scores(prediction: Any, frames: Any, truth: Reference, key: Key) -> dict[str, Any]:
@@ -48,17 +46,6 @@ def _scores(prediction: Any, frames: Any, truth: Reference, key: Key) -> dict[st
         out["mean_error_spectrum"] = mean_error_spectrum(samples, frames, truth.ndim)
         out["truth_spectrum"] = energy_spectrum(frames, truth.ndim)
     return out
-
-
-def draws_differ(predictor: Any, truth: Reference, history: int, key: Key) -> bool:
-    """Whether one step from the first state depends on the key."""
-    parameters = {name: values[:1] for name, values in truth.parameters.items()}
-    first = truth.initial(history)[:1]
-    one, other = (
-        rollout(predictor, first, truth.times[:1], parameters=parameters, key=k).values
-        for k in (jax.random.fold_in(key, 0), jax.random.fold_in(key, 1))
-    )
-    return not np.array_equal(one, other)
 
 
 def _kept(values: dict[str, np.ndarray]) -> np.ndarray:
@@ -121,19 +108,20 @@ def ensemble_section(
     mean_error, cross_correlation, member_correlation (time, trajectory), ranks (time, rank), spread_spectrum,
     mean_error_spectrum, truth_spectrum (time, shell).
     """
-    if not isinstance(predictor, Sequence) and not draws_differ(predictor, truth, history, key):
-        return {"members": 1, "reason": "deterministic: its members would be equal"}, {}
-    result = ensemble_rollout(
-        predictor,
-        truth.initial(history),
-        truth.times,
-        members,
-        key=key,
-        chunk=chunk,
-        parameters=truth.parameters,
-        truth=truth.frames,
-        measure=lambda prediction, frames: _scores(prediction, frames, truth, key),
-    )
+    try:
+        result = ensemble_rollout(
+            predictor,
+            truth.initial(history),
+            truth.times,
+            members,
+            key=key,
+            chunk=chunk,
+            parameters=truth.parameters,
+            truth=truth.frames,
+            measure=lambda prediction, frames: _scores(prediction, frames, truth, key),
+        )
+    except EqualMembers as reason:
+        return {"members": 1, "reason": str(reason)}, {}
     kept = _kept(result.values)
     if not kept.any():
         return {"members": members, "reason": "a member of every trajectory diverged"}, {}

@@ -66,13 +66,16 @@ def band_error(
 def spectrum_log_distance(
     spectrum: Float[AnyArray, "*batch shell"], truth_spectrum: Float[AnyArray, "*batch shell"]
 ) -> Float[AnyArray, "*batch"]:
-    """Root mean square over shells of the difference of log10 energies, in decades.
+    """Root mean square of the difference of log10 energies, in decades, over the shells where the truth holds signal.
 
-    Both spectra are raised to 1e-12 of the truth's whole energy first, below which a float32 field holds round-off.
+    That is more than 1e-12 of its whole energy, below which a float32 field holds round-off; a prediction with less
+    counts as one with so much. Energy where the truth has none is seen by the errors, see `band_error`.
 
     **Arguments:** spectra of the prediction and of the truth.
     """
     xp, total = namespace(truth_spectrum), truth_spectrum.sum(-1, keepdims=True)
     floor = xp.where(total > 0, total, xp.ones_like(total)) * FLOOR
+    signal = (truth_spectrum > floor) | (total <= 0)
     difference = xp.log10(xp.maximum(spectrum, floor)) - xp.log10(xp.maximum(truth_spectrum, floor))
-    return (difference**2).mean(-1) ** 0.5
+    squares = xp.where(signal, difference**2, xp.zeros_like(difference))
+    return (squares.sum(-1) / signal.sum(-1).astype(squares.dtype)) ** 0.5

@@ -121,7 +121,7 @@ METRICS: dict[str, Metric] = {
     "spectrum_log_distance": _lower(
         "spectrum distance",
         "decades",
-        "root mean square over shells of the difference of log10 energies, averaged over all steps",
+        "root mean square difference of log10 energies over the shells with signal, averaged over all steps",
         lambda c: c["spectrum_log_distance"].mean(0),
     ),
 }

@@ -17,6 +17,10 @@ from pdejax.evaluation.rollouts.rollout import Rollout, chunk_size, rollout
 MEMBER_AXIS = 2  # of what `EnsemblePredictor.predict` gives: (time, trajectory, member, *space, channel)
 
 
+class EqualMembers(ValueError):
+    """A predictor that gives the same whatever its key makes no ensemble."""
+
+
 class EnsemblePredictor(eqx.Module):
     """A Predictor of all members at once, with the member axis behind the trajectory's.
 
@@ -58,6 +62,20 @@ def ensemble_predictor(predictor: Any, members: int | None, key: Key | None) -> 
     return EnsemblePredictor(several, count)
 
 
+def _check_draws(predictor: Any, initial: Any, times: Any, key: Any, parameters: Mapping[str, Any] | None) -> None:
+    """Whether one step from the first state depends on the key by more than rounding."""
+    known = {name: values[:1] for name, values in (parameters or {}).items()}
+    one, other = (
+        rollout(
+            predictor, np.asarray(initial)[:1], np.asarray(times)[:1], parameters=known, key=jax.random.fold_in(key, i)
+        ).values
+        for i in range(2)
+    )
+    largest = np.abs(one).max()
+    if np.allclose(one, other, rtol=0, atol=1e-6 * largest if np.isfinite(largest) else 0, equal_nan=True):
+        raise EqualMembers("deterministic: its members would be equal")
+
+
 def ensemble_rollout(
     predictor: Any,
     initial: Float[AnyArray, "trajectory *space state_channel"],
@@ -71,8 +89,12 @@ def ensemble_rollout(
     """`rollout` of an ensemble, whose `measure` sees states `(time, trajectory, member, *space, channel)`.
 
     **Arguments:** as for `ensemble` and `rollout`; chunks of trajectories are such that all members fit into memory.
+
+    **Raises:** `EqualMembers` for a single predictor that does not draw.
     """
     made = ensemble_predictor(predictor, members, key)
+    if len(made.predictors) == 1:
+        _check_draws(made.predictors[0], initial, times, key, options.get("parameters"))
     shape = np.shape(initial)
     size = chunk or chunk_size((*shape[:-1], shape[-1] * made.members), len(np.asarray(times)))
     return rollout(made, initial, times, key=key, chunk=size, **options)
@@ -101,7 +123,7 @@ def ensemble(
         that a member is the same in ensembles of any size.
     - `chunk`: trajectories predicted at once, which bounds the memory of the device.
 
-    **Raises:** `ValueError` for fewer than two members, or without a key for a single predictor.
+    **Raises:** `ValueError` for fewer than two members, or for a single predictor without a key or that does not draw.
     """
     options = {"parameters": parameters, "progress": progress}
     result = ensemble_rollout(predictor, initial, times, members, key=key, chunk=chunk, **options)

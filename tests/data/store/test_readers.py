@@ -10,6 +10,7 @@ from pdejax.core import Grid, register
 from pdejax.core._registry import _FACTORIES
 from pdejax.data import Arrays, Dataset, DiskFeed, Split, Trajectories, Window, batches_of, open_data
 from pdejax.data.store import statistics
+from pdejax.evaluation.reference import select
 
 RNG = np.random.default_rng(1)
 STATES = RNG.normal(size=(20, 5, 6, 1))
@@ -233,3 +234,19 @@ def test_a_reader_that_holds_nothing_in_memory(tmp_path):
     assert split.lines_read - before == 5
     np.testing.assert_array_equal(lazy.states, ready.states)
     assert (split.shape, split.nbytes) == (held.shape, held.nbytes)
+
+
+def test_what_a_reader_gives_is_not_taken_for_a_divergence_of_the_model(tmp_path):
+    """Not a number in the truth: neither learned from nor measured against, and the place is told."""
+    rows = RNG.normal(size=(4, 12)).astype(np.float32)
+    np.savetxt(tmp_path / "heat.dat", rows)
+    data = open_data(tmp_path / "heat.dat", TextFile)
+    rows[2, 5] = np.nan
+    np.savetxt(tmp_path / "heat.dat", rows)
+    with pytest.raises(
+        ValueError, match=r"text, split 'train': 1 of 48 numbers .* frame 1 of trajectory 2: nothing can"
+    ):
+        select(data, "train", None, None, 1)
+    assert select(data, "train", 2, None, 1).states.shape == (2, 3, 4, 1)
+    with pytest.raises(ValueError, match="trajectory 2 of the data to learn from holds numbers that are not finite"):
+        open_data(tmp_path / "heat.dat", TextFile)

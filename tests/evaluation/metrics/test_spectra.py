@@ -79,9 +79,12 @@ def test_log_distance_of_a_scaled_field_is_its_power_in_decades():
     np.testing.assert_allclose(spectrum_log_distance(truth, truth), 0.0, atol=1e-7)
 
 
-def test_log_distance_ignores_round_off():
+def test_log_distance_counts_shells_with_signal_alone():
     truth = np.asarray([1.0, 1e-3, 1e-20, 0.0], np.float32)
-    noisy = np.asarray([1.0, 1e-3, 1e-14, 1e-13], np.float32)
+    noisy = np.asarray([1.0, 1e-3, 1e-5, 1e-13], np.float32)
     np.testing.assert_allclose(spectrum_log_distance(noisy, truth), 0.0, atol=1e-6)
-    lost = np.asarray([1.0, 0.0, 0.0, 0.0], np.float32)
-    np.testing.assert_allclose(spectrum_log_distance(lost, truth), 9 / 2, rtol=1e-3)  # 9 decades in one of 4 shells
+    lost = np.asarray([1.0, 0.0, 1e-5, 0.0], np.float32)
+    # 9 decades in one of the two shells that hold any
+    np.testing.assert_allclose(spectrum_log_distance(lost, truth), 9 / np.sqrt(2), rtol=1e-3)
+    nothing = np.zeros(4, np.float32)
+    np.testing.assert_allclose(spectrum_log_distance(truth, nothing), np.sqrt((12**2 + 9**2) / 4), rtol=1e-3)

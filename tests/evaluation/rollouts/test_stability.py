@@ -75,8 +75,7 @@ def test_the_spectrum_is_an_average_over_the_record(initial):
     mean = np.mean(0.9 ** (2 * np.arange(1, 10)).reshape(3, 3), axis=1)
     np.testing.assert_allclose(result.spectrum[:, 1], 0.25 * mean, rtol=1e-4)
     np.testing.assert_allclose(result.spectrum[:, 3], 0.0025 * mean, rtol=1e-4)
-    decades = np.abs(np.log10(mean))  # of the two shells of eight that hold energy
-    np.testing.assert_allclose(result.distance, decades * np.sqrt(2 / 8), rtol=1e-2)
+    np.testing.assert_allclose(result.distance, np.abs(np.log10(mean)), rtol=1e-2)  # of both shells that hold energy
 
 
 def test_a_drift_of_the_mean_is_told_apart_from_the_spectrum(initial):
