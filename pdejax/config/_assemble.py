@@ -1,5 +1,6 @@
 """From a configuration to the objects it describes, and the run they make."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from pdejax.data import (
 )
 from pdejax.embedding import load
 from pdejax.equations import BoundaryValueProblem
-from pdejax.evaluation import CoordinateValidation, RolloutValidation
+from pdejax.evaluation import CoordinateValidation, RolloutValidation, judge
 from pdejax.methods import DataCard, Distilled, ProblemCard, adapt_field, save_model
 from pdejax.training import (
     APART,
@@ -143,7 +144,7 @@ def _kind(settings: TrainSettings) -> str:
     return settings.optimiser if isinstance(settings.optimiser, str) else settings.optimiser["kind"]
 
 
-def _run(config: RunConfig, stages: Sequence[Stage], model: Any, data: Mapping[str, str] | None = None) -> Run:
+def _run(config: RunConfig, stages: Sequence[Stage], model: Any, **further: Any) -> Run:
     made = lambda group, parts: [build(group, one.spec() if isinstance(one, Section) else one) for one in parts]
     callbacks, sinks = made("callback", config.train.callbacks), made("sink", config.train.sinks)
     plan = Plan(tuple(stages), callbacks=callbacks, sinks=sinks)
@@ -153,7 +154,9 @@ def _run(config: RunConfig, stages: Sequence[Stage], model: Any, data: Mapping[s
 
     earlier = lambda path: read_run(path).model_dump(mode="json")
     words = config.model_dump(mode="json")
-    return Run(config.run_folder, plan, model, words, config.to_yaml(), earlier, save, data, config.initial)
+    return Run(
+        config.run_folder, plan, model, words, config.to_yaml(), earlier, save, initial=config.initial, **further
+    )
 
 
 # ---- models that learn from trajectories
@@ -185,7 +188,7 @@ def _of_trajectories(config: RunConfig) -> Run:
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
     data = {"root": str(config.data_folder), "fingerprint": dataset.fingerprint}
-    return _run(config, stages, model, data)
+    return _run(config, stages, model, data=data)
 
 
 def valid_rollout(config: RunConfig, split: Any, history: int) -> tuple[int, int]:
@@ -207,11 +210,15 @@ def _of_points(config: RunConfig) -> Run:
     parts = config.train.parts()
     points = lambda part, seed: method.feed(problem, part.batch_size, seed=seed)
 
+    @functools.cache
+    def error() -> CoordinateValidation | None:
+        solved = problem.truth is not None and (config.data_folder / "truth.h5").exists()
+        known = problem.exact is not None or solved
+        return CoordinateValidation(stored_truth(problem, config.data_folder)) if known else None
+
     def measures(part: TrainConfig) -> Sequence[Any]:
-        found: list[Any] = [ValidationLoss(method, points(part, config.seed + VALID_SEED), batches=1)]
-        if problem.exact is not None or (config.data_folder / "truth.h5").exists():
-            found.append(CoordinateValidation(stored_truth(problem, config.data_folder)))
-        return found
+        loss = ValidationLoss(method, points(part, config.seed + VALID_SEED), batches=1)
+        return [loss] if error() is None else [loss, error()]
 
     stages = tuple(
         Stage(
@@ -221,7 +228,7 @@ def _of_points(config: RunConfig) -> Run:
         )
         for number, (part, name) in enumerate(zip(parts, _folders(config), strict=True))
     )  # fmt: skip
-    return _run(config, stages, model)
+    return _run(config, stages, model, judge=lambda model: judge(model, error()))
 
 
 def _adapted(config: RunConfig, number: int, key: Any) -> Callable[[Any], Any]:

@@ -8,6 +8,7 @@ from pdejax.evaluation.baselines.stepping import Baseline as Baseline
 from pdejax.evaluation.comparison.compare import compare as compare
 from pdejax.evaluation.comparison.seeds import summarise as summarise
 from pdejax.evaluation.coordinate.validation import CoordinateValidation as CoordinateValidation
+from pdejax.evaluation.coordinate.verdict import judge as judge
 from pdejax.evaluation.metrics.bootstrap import bootstrap_interval as bootstrap_interval
 from pdejax.evaluation.metrics.divergence import diverged_from as diverged_from
 from pdejax.evaluation.metrics.divergence import without_divergence as without_divergence

@@ -33,6 +33,7 @@ class Run:
     - `save`: writes a model below a folder, see `Plan.train`.
     - `data`: `root` and `fingerprint` of the data, none where there are none.
     - `initial`: a model or the folder of one that a new run begins with, see `warm_start`.
+    - `judge`: of the trained model, what is wrong with it in words; empty where nothing is known to be.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Run:
     save: Save
     data: Mapping[str, str] | None = None
     initial: Any = None
+    judge: Callable[[Any], str] = lambda _: ""
 
     def train(self, *, show: bool = True) -> Path:
         """Trains what was asked for; continues if the folder holds checkpoints.
@@ -63,7 +65,10 @@ class Run:
                 self._provenance()
             if jax.process_count() > 1:
                 multihost_utils.sync_global_devices("run folder")  # one process writes, the others wait for it
-            self.plan.train(model, self.folder, self.save, show=show)
+            model = self.plan.train(model, self.folder, self.save, show=show)
+            if show and jax.process_index() == 0 and (why := self.judge(model)):
+                print(f"{self.folder}: the problem is not resolved: {why}. A larger network, more steps or another "
+                      "optimiser may do", flush=True)  # fmt: skip
         return self.folder
 
     def _begun_warm(self, show: bool) -> Any:

@@ -68,7 +68,7 @@ def _residual_entry(value: np.ndarray, size: float, points: np.ndarray, axes: Se
     entry: dict[str, Any] = dict.fromkeys(("rms", "relative", "size", "largest", "at", "reason"))
     bad = int(np.count_nonzero(~np.isfinite(value)))
     if bad or not np.isfinite(size):
-        return entry | {"reason": f"not finite at {bad} of {len(value)} points"}
+        return entry | {"reason": f"not finite at {bad} of {len(value)} points" if bad else "not finite in its terms"}
     worst = int(np.argmax(np.abs(value)))
     rms = float(_rms(value))
     entry |= {"rms": rms, "size": size, "largest": float(abs(value[worst])), "at": place(points[worst], axes)}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pdejax.evaluation.coordinate.rows import residuals
+from pdejax.evaluation.coordinate.verdict import unresolved
 from pdejax.evaluation.result import Result
 from pdejax.evaluation.tables import aligned, evaluator_lines
 
@@ -50,7 +51,8 @@ def _found(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def text(result: Result) -> str:
-    """Errors, residuals and found parameters, a line each, and what the model is made of.
+    """Errors, residuals and found parameters, a line each, and what the model is made of; first whether the problem was
+    not resolved.
 
     `<` marks an error of which only a bound may be claimed.
     """
@@ -58,7 +60,9 @@ def text(result: Result) -> str:
     model = document["model"]
     gaussians = f"{model['gaussians']} Gaussians, " if model["gaussians"] else ""
     size = f"{model['field']}: {gaussians}{model['parameters']} parameters, {model['precision']}, "
-    parts = [_errors(document), _residuals(document)]
+    why = unresolved(document)
+    parts = [[f"not resolved: {why}"]] if why else []
+    parts += [_errors(document), _residuals(document)]
     parts += [_found(document["found"])] if document["found"] else []
     parts += [[size + f"{document['cost']['seconds']:.2g} s for 10,000 points", *evaluator_lines(document)]]
     return "\n\n".join("\n".join(part) for part in parts)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pdejax.evaluation.coordinate.rows import residuals
+from pdejax.evaluation.coordinate.verdict import unresolved
 from pdejax.evaluation.page.html import card, cards, escape, facts, formulas, notes, number, seconds, table, words
 
 LONGEST = 120  # characters of LaTeX beyond which a formula would not fit the page
@@ -43,7 +44,9 @@ def headline(document: Mapping[str, Any]) -> str:
     count = f"{size['gaussians']}" if size["gaussians"] else f"{size['parameters']}"
     what = f"Gaussians<br>{size['parameters']} parameters" if size["gaussians"] else "parameters"
     shown.append(card(count, f"{what}, {escape(size['precision'])}"))
-    return cards(shown)
+    why = unresolved(document)
+    warned = f'<p class="warning">Not resolved: {escape(why)}.</p>\n' if why else ""
+    return warned + cards(shown)
 
 
 def error_table(document: Mapping[str, Any]) -> str:

@@ -14,9 +14,9 @@ from pdejax.plot import INK, figure, inline_svg
 
 CSS = """
 :root { color-scheme: light dark; --ink: #1b1f24; --strong: #000; --faint: #d0d7de; --soft: #57606a; --page: #fff;
-  --panel: #f6f8fa; --accent: #0072b2; }
+  --panel: #f6f8fa; --accent: #0072b2; --warning: #a63c00; }
 @media (prefers-color-scheme: dark) { :root { --ink: #d6dce3; --strong: #fff; --faint: #3a424c; --soft: #9aa4af;
-  --page: #14181d; --panel: #1c2229; --accent: #56b4e9; } }
+  --page: #14181d; --panel: #1c2229; --accent: #56b4e9; --warning: #ff9d66; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI",
   Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -25,6 +25,7 @@ h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .2rem; overflow-wrap: anyw
 h2 { font-size: 1.2rem; margin: 2.6rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--faint); }
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
 p { margin: .4rem 0; max-width: 46rem; } .soft { color: var(--soft); font-size: .9rem; }
+.warning { color: var(--warning); font-weight: 600; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .7rem; margin: 1.2rem 0; }
 .card { background: var(--panel); border: 1px solid var(--faint); border-radius: .5rem; padding: .7rem .9rem; }
 .card b { display: block; font-size: 1.45rem; line-height: 1.25; font-variant-numeric: tabular-nums; }

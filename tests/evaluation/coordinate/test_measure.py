@@ -9,7 +9,7 @@ import pytest
 
 from pdejax.core import TensorGrid
 from pdejax.equations import BoundaryValueProblem
-from pdejax.evaluation import CoordinateValidation, Result, evaluate
+from pdejax.evaluation import CoordinateValidation, Result, evaluate, judge
 from pdejax.evaluation.coordinate.errors import claimed
 from pdejax.evaluation.coordinate.measure import LAYOUT
 from pdejax.evaluation.coordinate.rows import residuals
@@ -287,3 +287,40 @@ def test_the_error_is_compiled_once(problem, truth):
     for factor in (1.0, 1.1, 1.2):
         measure(solved(problem, function, factor))
     assert len(traced) == 1
+
+
+CONVECTION = {
+    "equation": {"terms": ["u_t = -30*u_x"]},
+    "domain": {"t": [0, 1], "x": [0, 2 * np.pi]},
+    "periodic": ["x"],
+    "conditions": {"start": {"at": "t=0", "terms": "u = sin(x)"}},
+    "truth": {"kind": "exact", "fields": {"u": "sin(x - 30*t)"}, "shape": [51, 32]},
+}
+
+
+def _wave(decay):
+    return lambda points: jnp.exp(-decay * points[:, :1]) * jnp.sin(points[:, 1:] - 30 * points[:, :1])
+
+
+@pytest.mark.parametrize(("decay", "said"), [(0.0, ""), (0.05, ""), (3.0, "its relative error is 0.7")])
+def test_a_wave_that_fades_is_not_resolved_and_said_so(decay, said):
+    """A network that loses the wave on its way leaves little in the equation, and all in the error."""
+    problem = heat(**CONVECTION)
+    model, truth = solved(problem, _wave(decay)), solve_truth(problem)
+    found = judge(model, CoordinateValidation(truth))
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+    assert (f"not resolved: {found}" in str(evaluated(model, truth))) == bool(said)
+
+
+@pytest.mark.parametrize(("decay", "said"), [(0.0, ""), (0.05, ""), (3.0, "the residual of equation is 0.05")])
+def test_without_a_known_solution_residuals_tell(decay, said):
+    problem = heat(**{**CONVECTION, "truth": None})
+    found = judge(solved(problem, _wave(decay)), None)
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+
+
+def test_a_field_that_is_no_number_is_not_resolved():
+    nothing = solved(heat(**{**CONVECTION, "truth": None}), lambda points: jnp.nan * points[:, :1])
+    assert judge(nothing, None).startswith("the residual of equation is not finite at 1024 of 1024 points")
