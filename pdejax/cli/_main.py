@@ -12,9 +12,11 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import pdejax
+from pdejax._interrupt import Interrupted
 from pdejax._read import printable
 
 OK, FAILED, MISTAKE = 0, 1, 2
+INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers take it for "run me again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +146,8 @@ def _run(name: str, arguments: argparse.Namespace) -> int:
     os.environ.setdefault("EQX_ON_ERROR", "nan")
     try:
         return importlib.import_module(f"pdejax.cli.{COMMANDS[name].module}").run(arguments)
+    except Interrupted as stopped:
+        return _complain(stopped, INTERRUPTED)
     except KeyboardInterrupt:
         return _complain("interrupted", FAILED)
     except BrokenPipeError:  # the reader of the output went away, as `head` does
@@ -178,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     **Arguments:** `argv`: words after the program's name; those of the process when omitted.
 
-    **Returns:** 0; 2 for a mistake of the user's, told in a sentence on standard error; 75 for a training that was
+    **Returns:** 0; 2 for a mistake of the user's, told in a sentence on standard error; 75 for work that was
     stopped by a signal and can go on; 1 for anything else.
     """
     words = list(sys.argv[1:] if argv is None else argv)

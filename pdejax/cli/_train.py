@@ -4,8 +4,6 @@ import argparse
 
 from pdejax.cli._config import configs_of, printed
 
-INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers take it for "run me again"
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains each configuration, or continues it."""
@@ -21,16 +19,11 @@ def run(arguments: argparse.Namespace) -> int:
     import jax
 
     from pdejax.config._assemble import in_double, run_of
-    from pdejax.training import Interrupted
 
     for number, config in enumerate(configs, 1):
         if len(configs) > 1:
             print(f"run {number} of {len(configs)}: {config.name}")
-        try:
-            with jax.enable_x64(in_double(config)):
-                folder = run_of(config).train()
-        except Interrupted as stopped:
-            print(f"pdejax: {stopped}")
-            return INTERRUPTED
+        with jax.enable_x64(in_double(config)):
+            folder = run_of(config).train()
         print(f"{folder}: trained; `pdejax evaluate {folder}` judges it")
     return 0

@@ -1,5 +1,6 @@
 """How a method runs on this machine or cluster: one loop, its state, layout, plans, checkpoints and records."""
 
+from pdejax._interrupt import Interrupted as Interrupted
 from pdejax.training.callbacks import Callback as Callback
 from pdejax.training.callbacks import EarlyStopping as EarlyStopping
 from pdejax.training.fit import SAMPLES as SAMPLES
@@ -8,7 +9,6 @@ from pdejax.training.fit import WEIGHTS as WEIGHTS
 from pdejax.training.fit import Evaluator as Evaluator
 from pdejax.training.fit import fit as fit
 from pdejax.training.fit import train as train
-from pdejax.training.guards import Interrupted as Interrupted
 from pdejax.training.guards import NonFiniteLoss as NonFiniteLoss
 from pdejax.training.optimisers.balance import Balance as Balance
 from pdejax.training.optimisers.choose import OPTIONAL as OPTIONAL

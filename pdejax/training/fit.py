@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pdejax._interrupt import Interrupted, signals
 from pdejax.core import known
 from pdejax.data import Feed, windowed
 from pdejax.methods import AbstractMethod, why_unsaved
 from pdejax.training.callbacks import Callback
-from pdejax.training.guards import Interrupted, check_finite, check_length, in_precision, signals
+from pdejax.training.guards import check_finite, check_length, in_precision
 from pdejax.training.optimisers.choose import build_optimiser, check_read
 from pdejax.training.progress import TrainingProgress
 from pdejax.training.settings import TrainSettings

@@ -1,10 +1,8 @@
-"""What the loop watches for: signals, numbers that are not finite, and a run that is to be longer than it was begun."""
+"""What the loop watches for: numbers that are not finite, and a run that is to be longer than it was begun."""
 
 import contextlib
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +20,6 @@ from pdejax.training.settings import TrainSettings
 
 class NonFiniteLoss(RuntimeError):
     """The loss became infinite or not a number; the message names the update and the last good checkpoint."""
-
-
-class Interrupted(RuntimeError):
-    """A signal asked for an end; the state was saved and the same command continues the run."""
-
-
-@contextlib.contextmanager
-def signals() -> Iterator[Callable[[], str | None]]:
-    """Turns SIGTERM and SIGINT into a question that the loop asks between dispatches."""
-    caught: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    previous: dict[Any, Any] = {}
-
-    def remember(number: int, _: Any) -> None:
-        caught.append(signal.Signals(number).name)
-        signal.signal(number, previous[signal.Signals(number)])  # the same signal again ends the process at once
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        previous[number] = signal.signal(number, remember)
-    try:
-        yield lambda: caught[0] if caught else None
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

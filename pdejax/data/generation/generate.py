@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from pdejax._interrupt import Interrupted, signals
 from pdejax._read import read_json
 from pdejax.core import check_disk, check_memory, exclusive, remove_partial, write_text
 from pdejax.data.generation.former import current
@@ -107,16 +108,25 @@ def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
     done = sum(shard.trajectories for shard in recipe.shards() if (root / shard.path).exists())
     complete = done == total
     progress(done, total)
-    for shard in recipe.shards():
-        if (root / shard.path).exists():
-            continue
-        settings = {"split": shard.split, "seed": recipe.seed, "batch_size": size, "tolerance": recipe.tolerance}
-        parts = []
-        for indices in _batches(shard, size):
-            parts.append(solve_batch(recipe.family, recipe.simulator, shard.frames, indices, **settings))
-            done += len(indices)
-            progress(done, total)
-        write_shard(root / shard.path, _contents(recipe, shard, concatenate(parts)))
+    with signals() as caught:
+
+        def go_on() -> None:
+            if caught():
+                raise Interrupted(f"stopped by {caught()} after {done} of {total} trajectories: the same command goes "
+                                  "on from the last whole shard")  # fmt: skip
+
+        for shard in recipe.shards():
+            if (root / shard.path).exists():
+                continue
+            settings = {"split": shard.split, "seed": recipe.seed, "batch_size": size, "tolerance": recipe.tolerance}
+            parts = []
+            for indices in _batches(shard, size):
+                go_on()
+                parts.append(solve_batch(recipe.family, recipe.simulator, shard.frames, indices, **settings))
+                done += len(indices)
+                progress(done, total)
+            write_shard(root / shard.path, _contents(recipe, shard, concatenate(parts)))
+        go_on()
     return not complete
 
 
@@ -179,8 +189,8 @@ def generate(
 
     **Returns:** `root` as a path.
 
-    **Raises:** `ValueError` if `root` holds other settings, is being written by another process or is damaged, if
-    the simulator cannot take the family, or if it is too coarse.
+    **Raises:** `Interrupted` after SIGTERM or SIGINT; `ValueError` if `root` holds other settings, is being written by
+    another process or is damaged, if the simulator cannot take the family, or if it is too coarse.
     """
     root = Path(root)
     recipe = Recipe(family, as_simulator(simulator), dict(splits), seed, shard_size, batch_size, tolerance)

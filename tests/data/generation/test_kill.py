@@ -1,6 +1,7 @@
 """A generator that is killed at any moment leaves nothing behind that a second run could not finish."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import h5py
 import pytest
 
+from pdejax._interrupt import Interrupted
 from pdejax.data import SplitSize, generate, read_problem
 from tests.data.conftest import BURGERS
 
@@ -56,3 +58,37 @@ def test_killed_runs_resume_to_the_same_bytes(kills, tmp_path):
     for root in (killed, whole):
         generate(*read_problem(BURGERS), root, SPLITS, shard_size=1, batch_size=1)
     assert files(killed) == files(whole)
+
+
+class Finalised:
+    """Sends a signal where exceptions are lost: while an object is taken down."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("last", [3, 8])
+def test_a_signal_is_never_lost_and_the_same_call_goes_on(number, last, tmp_path):
+    """Wherever it comes, in the midst of a shard or during the last one: told once, and nothing is lost."""
+    before, seen = signal.getsignal(number), []
+
+    def progress(done, total):
+        seen.append(done)
+        if done == last:
+            Finalised(number)
+
+    make = lambda root, **further: generate(
+        *read_problem(BURGERS), root, {"train": SplitSize(8, 3)}, shard_size=2, batch_size=1, **further
+    )
+    with pytest.raises(Interrupted, match=f"stopped by {number.name} after {last} of 8 trajectories"):
+        make(tmp_path / "stopped", progress=progress)
+    assert seen[-1] == last
+    assert len(list((tmp_path / "stopped").rglob("*.hdf5"))) == last // 2
+    assert signal.getsignal(number) is before
+    for name in ("stopped", "whole"):
+        make(tmp_path / name)
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
