@@ -1,7 +1,8 @@
 """`pdejax evaluate`."""
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,27 @@ def run(arguments: argparse.Namespace) -> int:
 
     from pdejax.config._assemble import in_double
     from pdejax.embedding import load
-    from pdejax.evaluation import evaluate
+    from pdejax.evaluation import evaluate, kind_for
 
     with jax.enable_x64(in_double(config)):
-        result = evaluate(load(folder, arguments.plugins), data_of(config), **options_of(config))
+        model, data = load(folder, arguments.plugins), data_of(config)
+        with _progress() if kind_for(model, data) != "coordinate" else contextlib.nullcontext({}) as further:
+            result = evaluate(model, data, **options_of(config), **further)
     result.save(folder)
     print(printable(result))
     print(f"report: {result.write_page(folder)}")
     return 0
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[dict[str, Any]]:
+    """A bar that tells which system is measured, and of how many trajectories."""
+    from pdejax._progress import bar
+
+    with bar(None, "measuring {task.description}") as shown:
+        task = shown.add_task("model", total=None)
+        tell = lambda name, done, total: shown.update(task, description=name, completed=done, total=total)
+        yield {"progress": tell}
 
 
 OPTIONS = ("trajectories", "steps", "chunk", "baselines")

@@ -70,7 +70,7 @@ def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[K
         named = f"{name}.kind: " if ":" in str(context["kind"]) else f"unknown {name}.kind {context['kind']!r}. "
         yield (*key, "kind"), named + context["sentence"]
     elif kind == "no_kind":
-        yield (*key, "kind"), f"{name}.kind is missing"
+        yield (*key, "kind"), f"{name}.kind is missing: {', '.join(context['known'])} are possible"
     elif kind == "string_pattern_mismatch":
         yield key, f"{name} becomes a folder: letters, digits and . _ = + - are possible, got {got!r}"
     elif kind in ("model_type", "model_attributes_type", "dict_type"):
@@ -92,5 +92,7 @@ def explain(error: ValidationError, composition: Composition, model: type[BaseMo
     lines = []
     for one in error.errors():
         for key, sentence in _sentences(one, _key(composition.values, one["loc"], one["type"]), model):
-            lines.append(f"{composition.where(key)}: {sentence}")
+            # where a section has no kind, whoever set another word of it left the kind out
+            beside = [(*key[:-1], name) for name in one["input"]] if one["type"] == "no_kind" else []
+            lines.append(f"{composition.where(max([key, *beside], key=composition.rank))}: {sentence}")
     return "\n".join(lines)

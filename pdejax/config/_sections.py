@@ -52,7 +52,7 @@ def section_of(group: str, value: Any, *, ndim: int | None = None) -> Any:
     if not isinstance(value, Mapping):
         return _refusing("dict_type")
     if "kind" not in value:
-        return _refusing("no_kind")
+        return _refusing("no_kind", known=sorted(registered(group)))
     try:
         factory = factory_of(group, value["kind"])
     except ValueError as error:

@@ -1,5 +1,6 @@
 """Where batches come from: generation, storage in The Well's layout, feeds and a look at what is there."""
 
+from pdejax._progress import progress_bar as progress_bar
 from pdejax.data.feeds.adaptive import AdaptivePointFeed as AdaptivePointFeed
 from pdejax.data.feeds.adaptive import point_feed as point_feed
 from pdejax.data.feeds.arrays import ArrayFeed as ArrayFeed
@@ -18,7 +19,6 @@ from pdejax.data.feeds.points import PointFeed as PointFeed
 from pdejax.data.feeds.window import WindowFeed as WindowFeed
 from pdejax.data.generation.generate import generate as generate
 from pdejax.data.generation.problem import read_problem as read_problem
-from pdejax.data.generation.progress import progress_bar as progress_bar
 from pdejax.data.generation.recipe import TOLERANCES as TOLERANCES
 from pdejax.data.generation.recipe import Recipe as Recipe
 from pdejax.data.generation.recipe import SplitSize as SplitSize

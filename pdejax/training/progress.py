@@ -4,13 +4,10 @@ import sys
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from pdejax._progress import bar, clock
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+ROOMY = 100  # columns of a terminal that shows samples per second too
 
 
 class TrainingProgress:
@@ -25,8 +22,7 @@ class TrainingProgress:
         self._console = Console(file=sys.stdout, highlight=False)
         self._busy, self._printed, self._bar = 0.0, time.perf_counter(), None
         if show and self._console.is_terminal:
-            columns = (TextColumn("train"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
-            self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._console)
+            self._bar = bar(self._console, "train", "{task.fields[note]}")
             self._task = self._bar.add_task("train", total=total, completed=start, note="compiling")
             self._bar.start()
 
@@ -42,12 +38,14 @@ class TrainingProgress:
         """Reports that `step` updates are done, the last ones in `seconds`."""
         self._busy += seconds
         rate = self.rate(step)
-        note = f"loss {loss:.3e}  {rate:.1f} updates/s  {rate * self._batch:.0f} samples/s"
+        note = f"loss {loss:.3e}  {rate:.1f} updates/s"
+        if self._bar is None or self._console.width >= ROOMY:
+            note += f"  {rate * self._batch:.0f} samples/s"
         if self._bar is not None:
             self._bar.update(self._task, completed=step, note=note)
         elif self._show and (time.perf_counter() - self._printed > 10 or step == self._total):
             self._printed = time.perf_counter()
-            left = _clock((self._total - step) / rate) if rate else "?"
+            left = clock((self._total - step) / rate) if rate else "?"
             self._console.print(f"train {step}/{self._total}  {note}  {left} left")
 
     def say(self, text: str) -> None:

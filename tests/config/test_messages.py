@@ -3,6 +3,7 @@
 import pytest
 
 from pdejax.config import ConfigError, options, packaged_folder, resolve
+from pdejax.core import registered
 
 
 def said(words, config_dir=None):
@@ -61,14 +62,17 @@ OVERRIDES = {
     "network=null": f"unknown network 'null'. Known: {', '.join(options('network', [packaged_folder()]))}.",
     "hydra.job.name=x": "Hydra's own settings have no effect here",
     "~problem.domain": "problem.domain is missing",
-    "~problem.initial.kind": "problem.initial.kind is missing",
+    "~problem.initial.kind": "problem.initial.kind is missing: SAMPLERS are possible",
+    "problem.equation={terms: ['u_t = lambda*u_xx'], parameters: {lambda: 1}}": "problem.equation cannot be read: "
+    "equation 'u_t = lambda*u_xx': 'lambda' cannot be a name, choose another such as 'lam'",
 }
 
 
 @pytest.mark.parametrize("word", OVERRIDES)
 def test_override(word, mine):
     mine({})
-    assert said([word]) == f"{word}: {OVERRIDES[word]}"
+    samplers = ", ".join(sorted(registered("sampler")))  # others may have been registered by now
+    assert said([word]) == f"{word}: {OVERRIDES[word].replace('SAMPLERS', samplers)}"
 
 
 UNET = {
@@ -84,6 +88,12 @@ UNET = {
 @pytest.mark.parametrize("word", UNET)
 def test_options_of_a_kind(word):
     assert said(["network=unet", word]) == f"{word}: {UNET[word]}"
+
+
+def test_whoever_sets_an_option_of_no_kind_is_told_the_kinds():
+    word = "method.points.count=512"
+    told = "method.points.kind is missing: grid, quasi_random, uniform are possible"
+    assert said(["problem=pig_burgers", "method=physics_informed", "network=gaussians", word]) == f"{word}: {told}"
 
 
 METHODS = {

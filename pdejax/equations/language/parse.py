@@ -4,6 +4,7 @@ Python's parser is used for the syntax only; nothing of a string is ever execute
 """
 
 import ast
+import keyword
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -103,6 +104,8 @@ class Parser:
             tree = ast.parse(right, mode="eval")
             value = self._walk(tree.body)
         except (SyntaxError, RecursionError, MemoryError) as error:
+            if words := sorted({*re.findall(r"[A-Za-z_]+", right)} & {*keyword.kwlist}):
+                raise self._error(f"{words[0]!r} cannot be a name, choose another such as {words[0][:3]!r}") from None
             reason = error.msg if isinstance(error, SyntaxError) else "nested too deeply"
             raise self._error(f"{right!r} is not an arithmetic expression ({reason})") from None
         form = self._scalar(value, "the right-hand side")
