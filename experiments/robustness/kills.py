@@ -1,19 +1,21 @@
 """Commands that are killed at a random moment and run again: the end is that of the command left alone."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-KILLS = 13  # of each command
+KILLS = 10  # of each command
 WORDS = (
     "problem=burgers", "problem.domain.shape=[32]", "problem.parameters.nu=0.05", "problem.shard_size=2",
     "problem.batch_size=2",
@@ -21,6 +23,16 @@ WORDS = (
     "test: {trajectories: 2, frames: 5}}",
     "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.steps=200", "train.devices=1",
     "train.checkpoint_every=10", "train.evaluate_every=20", "evaluation.valid_steps=2", "evaluation.steps=2",
+)  # fmt: skip
+STEADY = (
+    "problem=darcy_small", "problem.domain.shape=[11,11]", "problem.solver.shape=[21,21]", "problem.input.cutoff=20",
+    "problem.splits={train: {trajectories: 8}, valid: {trajectories: 2}, test: {trajectories: 2}}",
+    "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.steps=200", "train.devices=1",
+    "train.checkpoint_every=10", "train.evaluate_every=20",
+)  # fmt: skip
+FIELD = (
+    "problem=pig_burgers", "method=physics_informed", "network=gaussians", "network.count=20", "train=field",
+    "train.steps=200", "train.checkpoint_every=10", "train.evaluate_every=20", "train.devices=1",
 )  # fmt: skip
 # the words of a command and the files that it leaves; what comes before it is not killed
 COMMANDS: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]] = {
@@ -33,6 +45,10 @@ COMMANDS: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]], Sequence[st
     "train, neural ODE": (
         ("train", *WORDS, "method=neural_ode", "name=a"), (("generate", *WORDS),), ("runs/a/model/weights.safetensors",)
     ),
+    "train, steady": (
+        ("train", *STEADY, "name=a"), (("generate", *STEADY),), ("runs/a/model/weights.safetensors",)
+    ),
+    "train, field": (("train", *FIELD, "name=a"), (), ("runs/a/model/weights.safetensors",)),
     "evaluate": (
         ("evaluate", "runs/a"), (("generate", *WORDS), ("train", *WORDS, "name=a", "train.steps=20")),
         ("runs/a/evaluation.json", "runs/a/evaluation.npz", "runs/a/report.html"),
@@ -98,29 +114,42 @@ def _left(folder: Path, patterns: Sequence[str]) -> dict[str, str]:
 
 
 @functools.cache
+def _before(command: str) -> tempfile.TemporaryDirectory:
+    """A folder with what a command needs, to be copied."""
+    made = tempfile.TemporaryDirectory()
+    for earlier in COMMANDS[command][1]:
+        _run(Path(made.name), earlier)
+    return made
+
+
+@contextlib.contextmanager
+def _folder(command: str) -> Iterator[Path]:
+    """A folder of its own for one start of a command."""
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Path(shutil.copytree(_before(command).name, Path(scratch) / "work"))
+
+
+@functools.cache
 def _alone(command: str) -> tuple[float, tuple[tuple[str, str], ...]]:
     """Seconds of a command that is not killed, the second time, and what it leaves."""
-    words, before, patterns = COMMANDS[command]
-    seconds = 0.0
+    words, _, patterns = COMMANDS[command]
+    seconds, left = 0.0, {}
     for _ in range(2):  # the first one compiles
-        with tempfile.TemporaryDirectory() as scratch:
-            for earlier in before:
-                _run(Path(scratch), earlier)
-            seconds = _run(Path(scratch), words)
-            left = _left(Path(scratch), patterns)
+        with _folder(command) as folder:
+            seconds = _run(folder, words)
+            left = _left(folder, patterns)
+    if not left:
+        raise RuntimeError(f"{command} left none of {patterns}")
     return seconds, tuple(left.items())
 
 
 def killed(command: str, number: int) -> dict[str, object]:
     """Kills a command once, runs it again to its end, and compares what it left with that of one left alone."""
     seconds, expected = _alone(command)
-    words, before, patterns = COMMANDS[command]
+    words, _, patterns = COMMANDS[command]
     # the first second is Python's: nothing of ours has begun
     delay = random.Random(f"{command}/{number}").uniform(min(1.0, seconds / 2), seconds)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        for earlier in before:
-            _run(folder, earlier)
+    with _folder(command) as folder:
         process = _start(folder, words)
         time.sleep(delay)
         in_time = process.poll() is None
