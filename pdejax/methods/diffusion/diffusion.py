@@ -30,6 +30,7 @@ from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.operators.stepping import Operator
 from pdejax.methods.origin import origin_of, with_method
+from pdejax.methods.supervised.losses import nrmse
 
 # Adam moves a number by the learning rate at most: the logarithms, which span ten and more, are numbers times this
 LOG_LOSS_UNIT = 30.0
@@ -216,9 +217,8 @@ class Diffusion(AbstractMethod):
         clean = denoiser.clean(output[..., -y.shape[-1] :], noisy, alpha, sigma)
         scale = per_channel(model.output_scale, target)
         scale = scale * generative.unit if self.regressor == "subtracted" and self.stage == "all" else scale
-        nrmse = jnp.sqrt(jnp.sum(jnp.square(scale * (clean - y)), space) / jnp.sum(jnp.square(target), space))
         losses = self._balanced(raw, level, generative, alpha, sigma)
-        return losses, {"nrmse_denoised": nrmse, **by_level(raw, level, shares)}
+        return losses, {"nrmse_denoised": nrmse(scale * (clean - y), target), **by_level(raw, level, shares)}
 
     def shares(self, count: int) -> np.ndarray:
         """Share of the samples that each of `count` levels gets."""

@@ -16,6 +16,7 @@ from pdejax.methods.operators.binding import with_table
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.stepping import Operator
 from pdejax.methods.origin import with_method
+from pdejax.methods.supervised.losses import nrmse
 from pdejax.methods.supervised.supervised import Supervised
 
 
@@ -106,5 +107,4 @@ class Distilled(AbstractMethod):
         space = tuple(range(1, u.ndim))
         loss = jnp.mean(jnp.square(y - (self._taught(u, batch.parameters, keys) - base) / scale), space)
         truth = frames[:, self.history]
-        error = jnp.sum(jnp.square(base + scale * y - truth), space) / jnp.sum(jnp.square(truth), space)
-        return loss, {"nrmse": jnp.sqrt(error)}
+        return loss, {"nrmse": nrmse(base + scale * y - truth, truth)}

@@ -40,7 +40,7 @@ from pdejax.methods.operators.continuous import ContinuousOperator
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared
+from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, nrmse
 from pdejax.solvers import Integrator, check_solver, goes_back
 
 
@@ -240,8 +240,7 @@ class NeuralODE(AbstractMethod):
             frames = frames[1:]
         losses = jnp.mean(self._distances(model, predicted, frames), axis=0)
         mean = jnp.mean(predicted, axis=0)
-        space = tuple(range(2, frames.ndim))
-        errors = jnp.sqrt(jnp.sum(jnp.square(mean - frames), space) / jnp.sum(jnp.square(frames), space))
+        errors = nrmse(mean - frames, frames, 2)
         every = {"nrmse": errors[-self.unroll], "nrmse_last": errors[-1]}
         spread = {name: jnp.broadcast_to(value, losses.shape) for name, value in metrics.items()}
         return losses + penalty.astype(losses.dtype), every | spread

@@ -23,6 +23,16 @@ from pdejax.core import (
 from pdejax.methods.cards import DataCard
 
 
+def nrmse(error: Float[Array, "*any"], truth: Float[Array, "*any"], first: int = 1) -> Float[Array, "..."]:
+    """Norm of an error over the norm of the truth, the norm itself where the truth is zero.
+
+    **Arguments:** `error`, `truth`: fields of one shape; `first`: axis from which on they are summed.
+    """
+    axes = tuple(range(first, truth.ndim))
+    size = jnp.sum(jnp.square(truth), axes)
+    return jnp.sqrt(jnp.sum(jnp.square(error), axes) / jnp.where(size > 0, size, 1))
+
+
 class AbstractLoss(eqx.Module):
     """A size of an error field `(batch, *space, channel)`, every channel in units of what the network puts out."""
 

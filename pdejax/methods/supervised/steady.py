@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Keys, Of, per_channel, register
@@ -15,7 +14,7 @@ from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.operators.steady import SteadyOperator
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, RelativeL2
+from pdejax.methods.supervised.losses import AbstractLoss, RelativeL2, nrmse
 
 
 @register("method", "steady")
@@ -57,6 +56,4 @@ class Steady(AbstractMethod):
         target, n = batch.states[:, 0], model.normalisation
         mean, std = per_channel(n.mean, batch.inputs), per_channel(n.std, batch.inputs)
         error = model.scaled(batch.inputs, model.condition(batch.inputs.shape[:1])) - (target - mean) / std
-        space, physical = tuple(range(1, target.ndim)), std * error
-        nrmse = jnp.sqrt(jnp.sum(jnp.square(physical), space) / jnp.sum(jnp.square(target), space))
-        return self.error(error, target / std, model.info.lengths), {"nrmse": nrmse}
+        return self.error(error, target / std, model.info.lengths), {"nrmse": nrmse(std * error, target)}

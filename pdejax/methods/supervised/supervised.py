@@ -18,7 +18,7 @@ from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.operators.stepping import Operator
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared
+from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, nrmse
 
 
 @register("method", "supervised")
@@ -94,10 +94,8 @@ class Supervised(AbstractMethod):
             base, y = model.base_frame(u), model.scaled(u, condition)
             frame = base + scale * y
             loss = self.error(y - (target - base) / scale, target / scale, model.info.lengths)
-            space = tuple(range(1, frame.ndim))
-            error = jnp.sqrt(jnp.sum(jnp.square(frame - target), space) / jnp.sum(jnp.square(target), space))
             u = model.shift(u, frame)
-            return (jax.lax.stop_gradient(u) if self.cut_gradient else u), (loss, error)
+            return (jax.lax.stop_gradient(u) if self.cut_gradient else u), (loss, nrmse(frame - target, target))
 
         targets = jnp.moveaxis(frames[:, self.history :], 1, 0)
         _, (losses, errors) = jax.lax.scan(body, self._first_state(model, frames, keys), targets)

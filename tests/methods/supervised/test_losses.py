@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import build
+from pdejax.methods.supervised.losses import nrmse
 
 
 def _wave(m, n=32, length=2 * np.pi):
@@ -56,6 +57,14 @@ def test_relative_l2_of_nothing_and_of_an_exact_prediction():
     assert np.isfinite(slope(u, 0 * u)[0]).all()
     with pytest.raises(ValueError, match="floor should be greater than or equal to 0"):
         build("loss", {"kind": "relative_l2", "floor": -1.0})
+
+
+def test_training_metrics_of_a_state_that_is_zero_are_numbers():
+    """One sample that has decayed to nothing does not make the mean of a log line infinite."""
+    truth = jnp.concatenate([2 * _wave(1), 0 * _wave(1)])
+    error = jnp.concatenate([_wave(1), _wave(1)])
+    np.testing.assert_allclose(nrmse(error, truth), [0.5, np.linalg.norm(_wave(1))], rtol=1e-6)
+    assert nrmse(0 * error, truth).tolist() == [0, 0]
 
 
 def test_unknown_loss_names_the_nearest():
