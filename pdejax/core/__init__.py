@@ -76,7 +76,6 @@ from pdejax.core._spectral import resample as resample
 from pdejax.core._spectral import transform as transform
 from pdejax.core._state import as_real as as_real
 from pdejax.core._state import as_state as as_state
-from pdejax.core._state import entering as entering
 from pdejax.core._state import per_channel as per_channel
 from pdejax.core._structure import is_structure as is_structure
 from pdejax.core._structure import rebuilt as rebuilt

@@ -7,8 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from pdejax.core._state import entering
-from pdejax.core._types import Key, State, hashed_by_identity
+from pdejax.core._types import Key, hashed_by_identity
 
 
 def _calls(stepper: Any) -> float:
@@ -66,13 +65,8 @@ class Alternating(eqx.Module):
     def __call__(self, u: Any, *, key: Key | None = None) -> Any:
         """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""
         number = jnp.rint(jnp.asarray(self.time) / self.step_size).astype(int) + 1
-        return jax.lax.cond(number % self.every == 0, self._seldom, self._usual, entering(u), key)
-
-    def _usual(self, u: State, key: Key | None) -> State:
-        return self.usual(u, key=key)
-
-    def _seldom(self, u: State, key: Key | None) -> State:
-        return self.seldom(u, key=key)
+        # closed over, so that the Steppers see the state as it was given
+        return jax.lax.cond(number % self.every == 0, lambda: self.seldom(u, key=key), lambda: self.usual(u, key=key))
 
 
 @hashed_by_identity
@@ -105,5 +99,5 @@ class Average(eqx.Module):
     def __call__(self, u: Any, *, key: Key | None = None) -> Any:
         """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""
         keys = [None if key is None else jax.random.fold_in(key, i) for i in range(len(self.steppers))]
-        steps = [stepper(entering(u), key=k) for stepper, k in zip(self.steppers, keys, strict=True)]
+        steps = [stepper(u, key=k) for stepper, k in zip(self.steppers, keys, strict=True)]
         return jax.tree.map(lambda *x: sum(x) / len(x), *steps)

@@ -79,7 +79,8 @@ class Repeated(eqx.Module):
         return Repeated(_set_time(self.stepper, time), self.steps)
 
     def __call__(self, u: Any, *, key: Key | None = None) -> Any:
-        return _advance(self.stepper, entering(u), jnp.zeros((), int), self.steps, key, self.time)
+        u = entering(lambda u: self.stepper(u, key=key), u)
+        return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, self.time)
 
 
 @checked
@@ -121,7 +122,7 @@ def trajectory(
     **Returns:** `post` of the states, leaves with leading axis `steps` (or `steps + 1`).
     """
 
-    initial = entering(initial)
+    initial = entering(lambda u: stepper(u, key=key), initial)
     start = getattr(stepper, "time", 0.0) if start_time is None else start_time
 
     def body(u: Any, i: Any) -> tuple[Any, Any]:

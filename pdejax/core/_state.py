@@ -1,5 +1,6 @@
 """Where a state enters, and values by channel."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -40,12 +41,22 @@ def as_state(u: Any, what: str = "a state") -> Float[Array, "*batch_and_space ch
     return jnp.asarray(state)
 
 
-def entering(u: Any) -> Any:
-    """`as_state` of a state that is one array, or numbers in lists; others, such as those of foreign Steppers, as they
-    are.
+def entering(step: Callable[[Any], Any], u: Any) -> Any:
+    """A state as a scan over `step` carries it: whole numbers and lists of numbers as `as_state`, where a step makes
+    floating point numbers of them; every other pytree, such as that of a foreign Stepper, as it is.
     """
-    listed = isinstance(u, list) and all(isinstance(x, int | float | complex) for x in jax.tree.leaves(u))
-    return as_state(u) if listed or isinstance(u, jax.Array | np.ndarray | str) else u
+    if isinstance(u, str) or (isinstance(u, np.ndarray) and not _holds_numbers(u)):
+        return as_state(u)
+    listed = isinstance(u, list) and all(isinstance(x, int | float) for x in jax.tree.leaves(u))
+    whole = isinstance(u, jax.Array | np.ndarray) and (jnp.issubdtype(u.dtype, jnp.integer) or u.dtype == bool)
+    if not (listed or whole):
+        return jnp.asarray(u) if isinstance(u, np.ndarray) else u
+    out = jax.eval_shape(step, jnp.asarray(u) if whole else u)
+    return as_state(u) if hasattr(out, "dtype") and jnp.issubdtype(out.dtype, jnp.floating) else u
+
+
+def _holds_numbers(u: np.ndarray) -> bool:
+    return jnp.issubdtype(u.dtype, jnp.number) or u.dtype == bool
 
 
 def per_channel(values: Num[Array, " channel"], u: Num[Array, "*batch_and_space any_channel"]) -> Num[Array, "..."]:

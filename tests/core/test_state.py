@@ -135,6 +135,25 @@ def test_metrics_of_different_shapes_are_refused():
         errors.nrmse(np.ones((2, 1, 8, 1)), np.ones((2, 1, 8, 2)))
 
 
+FOREIGN = {
+    "a spectrum": (lambda u, key=None: 0.5j * u, np.ones((8, 1), np.complex64)),
+    "a pair": (lambda u, key=None: [u[1], u[0] + 1.0], [1.0, 2.0]),
+    "cells": (lambda u, key=None: jnp.roll(u, 1, 0) ^ u, np.arange(8, dtype=np.int32)[:, None]),
+    "half a million": (lambda u, key=None: u * 2, jnp.ones((8, 1), jnp.bfloat16)),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_states_of_foreign_steppers_stay_as_they_are(kind):
+    step, u = FOREIGN[kind]
+    once = step(jnp.asarray(u) if hasattr(u, "dtype") else u)
+    found, again = repeated(step, 1)(u), trajectory(step, u, 2)
+    jax.tree.map(np.testing.assert_array_equal, found, once)
+    jax.tree.map(lambda x, y: np.testing.assert_array_equal(x[0], y), again, once)
+    assert jax.tree.map(jnp.result_type, again) == jax.tree.map(jnp.result_type, once)
+    jax.tree.map(np.testing.assert_array_equal, Alternating(step, step, 2, 1.0)(u), once)
+
+
 def test_points_of_other_axes_are_refused():
     with pytest.raises(ValueError, match=r"expected points \(point, 2\), .* got shape \(8, 1\)"):
         as_points(HAT, 2)
