@@ -15,22 +15,30 @@ class Interrupted(RuntimeError):
 def signals() -> Iterator[Callable[[], str | None]]:
     """Turns SIGTERM and SIGINT into a question that a loop asks between its steps.
 
-    An exception raised by a signal can be lost in a callback that a library made; a remembered one cannot.
+    An exception raised by a signal can be lost in a callback that a library made; a remembered one cannot. One that
+    came too late to be asked for, and led to no `Interrupted`, is sent again at the end.
     """
-    caught: list[str] = []
+    caught: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    previous: dict[Any, Any] = {}
+    wanted = (signal.SIGTERM, signal.SIGINT)
+    previous = {number: signal.getsignal(number) for number in wanted}
 
     def remember(number: int, _: Any) -> None:
-        caught.append(signal.Signals(number).name)
+        caught.append(signal.Signals(number))
         signal.signal(number, previous[signal.Signals(number)])  # the same signal again ends the process at once
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        previous[number] = signal.signal(number, remember)
+    told = False
     try:
-        yield lambda: caught[0] if caught else None
+        for number in wanted:
+            signal.signal(number, remember)
+        yield lambda: caught[0].name if caught else None
+    except Interrupted:
+        told = True
+        raise
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+        if caught and not told:
+            signal.raise_signal(caught[0])

@@ -148,7 +148,7 @@ def train_here(
     - `sinks`: told of all metrics beside `metrics.jsonl`; TensorBoard's files in the folder when omitted.
     - `layout`: where arrays live, see `start`.
     - `on_best`: called with the averaged model and the step whenever `settings.monitor` reached a new minimum.
-    - `last`: whether nothing follows; otherwise a signal during the last updates stops the run as any other does.
+    - `last`: whether nothing follows, so that what was made of the model may be made longer.
     - `show`: whether to report progress.
 
     **Returns:** the model with averaged parameters after the last update.
@@ -202,8 +202,8 @@ def train_here(
     over = lambda: next((why for ask in callbacks if (why := ask(training, lines)) is not None), None)
     enough = agreed(over()) if callbacks and first else None
 
-    try:
-        with signals() as caught:
+    with signals() as caught:
+        try:
             began = mark = time.perf_counter()
             while training.step < steps and enough is None:
                 # ---- dispatch: several updates in one call; the next items are made while the devices work
@@ -242,15 +242,15 @@ def train_here(
                 stop = agreed(caught())
                 if checkpoints and (stop or enough or due(settings.checkpoint_every, before, step)):
                     checkpoints.save(step, training.state, training.position, values)
-                if stop and (step < steps or not last):
+                if stop:
                     raise Interrupted(f"stopped by {stop} at update {step}; run the same command again to continue")
                 mark = time.perf_counter()
-        if enough is not None:
-            progress.say(f"ended at update {training.step} of {steps}: {enough}")
-    finally:
-        progress.close()
-        if checkpoints:
-            checkpoints.close()
-        for record in records:
-            record.close()
+            if enough is not None:
+                progress.say(f"ended at update {training.step} of {steps}: {enough}")
+        finally:
+            progress.close()
+            if checkpoints:
+                checkpoints.close()
+            for record in records:
+                record.close()
     return training.model

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from pdejax.core import Grid, Scaling
-from pdejax.equations import Equation
+from pdejax.equations import Equation, jets
 from pdejax.solvers._arrays import Imaginary, traced
-from pdejax.solvers.spectral.canonical import canonical
+from pdejax.solvers.spectral.canonical import Canonical, canonical
 from pdejax.solvers.spectral.discretise import Discretisation
 
 SMALL = 2.0**-14  # of the box: its modes are so high that the leading order rules
@@ -22,14 +22,15 @@ def check_growth(
     """Refuses equations whose modes grow the faster the higher they are, such as the heat equation backwards in time.
 
     The linear part with constant coefficients is looked at, all fields together, on two boxes so small that only the
-    leading order counts. What is traced is not looked at.
+    leading order counts. What is traced is not looked at, nor are equations with products of as high an order, which
+    may outweigh it.
 
     **Arguments:** `equation`; `grid`: periodic; `parameters`: numbers or arrays `(batch,)`; `scaling`: of the lengths.
 
     **Raises:** `ValueError` that names the mode of `grid` which grows fastest, and its rate.
     """
     given, scaling = equation.resolve(parameters), scaling or Scaling()
-    if any(map(traced, (*given.values(), scaling.length))):
+    if any(map(traced, (*given.values(), scaling.length))) or _led_by_products(canonical(equation)):
         return
     box = lambda share: Grid((POINTS,) * grid.ndim, tuple(share * length for length in grid.lengths))
     rates = [_rates(equation, box(share), given, scaling) for share in (SMALL, SMALL / 4)]
@@ -47,6 +48,13 @@ def check_growth(
         f"time: its modes grow the faster the higher they are, mode {mode} of this grid like "
         f"exp({own[0].max():.3g} t); is the sign of a term wrong?"
     )
+
+
+def _led_by_products(form: Canonical) -> bool:
+    """Whether a product has as many derivatives as the linear part."""
+    linear = max((sum(term.jet.alpha) for term in (*form.linear, *form.couplings)), default=0)
+    inside = lambda product: max((sum(one.alpha) for one in jets(product.expression)), default=0)
+    return any(inside(p) + max(sum(use.alpha) for use in p.uses) >= linear for p in form.products if not p.static)
 
 
 def _rates(equation: Equation, grid: Grid, parameters: Mapping[str, Any], scaling: Scaling) -> tuple[Any, Any]:

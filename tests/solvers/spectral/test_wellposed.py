@@ -32,6 +32,9 @@ WELL = {
     "Swift-Hohenberg": Equation("u_t = 0.5*u - u - 2*u_xx - u_xxxx - u**3"),
     "Cahn-Hilliard": Equation("u_t = lap(u**3 - u) - 0.01*u_xxxx"),
     "nothing linear": Equation("u_t = lap(u**3)"),
+    "thin film": Equation("u_t = -dx(u**3*u_xxx) - u_xx"),
+    "diffusion by the state": Equation("u_t = dx((u**2 - 0.2)*u_x)"),
+    "diffusion by the place": Equation("u_t = (exp(sin(x)) - 0.2)*u_xx"),
 }
 
 
@@ -73,6 +76,21 @@ def test_a_problem_whose_range_reaches_negative_diffusion():
     }  # fmt: skip
     family, simulator = read_problem(words)
     with pytest.raises(ValueError, match=r"problem 'backward': the equation .* with nu=-0.1 has no solution"):
+        simulator.validate(family)
+
+
+def test_corners_of_many_ranges_are_looked_at_too():
+    """Of eleven parameters there are 2048: as many as are looked at are drawn among them, the sum's sign among it."""
+    names = [f"p{i}" for i in range(11)]
+    words = {
+        "name": "many",
+        "equation": {"terms": f"u_t = ({'+'.join(names)})*u_xx", "parameters": dict.fromkeys(names, 1.0)},
+        "domain": {"shape": [16], "lengths": [1.0]}, "time": {"step": 0.1},
+        "vary": {**{name: [0.1, 0.2] for name in names}, "p10": [-3.0, 0.1]},
+        "initial": {"kind": "truncated_fourier", "cutoff": 3},
+    }  # fmt: skip
+    family, simulator = read_problem(words)
+    with pytest.raises(ValueError, match=r"p10=-3 has no solution"):
         simulator.validate(family)
 
 
