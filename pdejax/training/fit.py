@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,8 @@ def train_here(
     progress = TrainingProgress(steps, first, feed.batch_size, show=show and chief)
     if checkpoints and checkpoints.passed:
         damaged = ", ".join(map(str, checkpoints.passed))
-        progress.say(f"damaged and passed over: the checkpoint of update {damaged} in {folder}")
+        said = f"damaged and passed over: the checkpoint of update {damaged} in {folder}"
+        progress.say(said) if show else warnings.warn(said, stacklevel=2)
     if first:
         progress.say(f"continuing at update {first} of {steps}")
     if restored is None and evaluators:

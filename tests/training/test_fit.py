@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -121,6 +122,30 @@ def test_a_damaged_checkpoint_is_passed_over_and_written_again(damage, method, m
     _same(trained, again)
     assert _losses(damaged) == _losses(folder)
     assert (damaged / "checkpoints/30/state").exists()
+
+
+def _raise(error):
+    raise RuntimeError("Orbax failed") from error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "permission denied"),
+        (OSError(errno.ESTALE, "Stale file handle"), "stale file handle"),
+        (RuntimeError("RESOURCE_EXHAUSTED: out of memory"), "there is not enough memory"),
+    ],
+)
+def test_what_is_not_the_files_fault_ends_no_run(error, said, method, model, feed, whole, tmp_path, monkeypatch):
+    """A full device or a server that is away does not make a sound checkpoint a damaged one."""
+    folder = shutil.copytree(whole[1], tmp_path / "sound")
+    monkeypatch.setattr(
+        "orbax.checkpoint.v1.training.Checkpointer.load_checkpointables", lambda *_, **__: _raise(error)
+    )
+    with pytest.raises(ValueError, match=f"checkpoints/30 cannot be read: {said}"):
+        train(method, model, feed(), SETTINGS, folder, show=False)
+    monkeypatch.undo()
+    assert _checkpoints(folder) == _checkpoints(whole[1])
 
 
 def test_a_checkpoint_of_another_network_is_explained(method, card, feed, whole, tmp_path):

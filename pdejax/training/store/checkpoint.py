@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill: the newest and the best, by Orbax."""
 
+import errno
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,20 @@ import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
+from pdejax._read import FileError
 from pdejax.training.state import TrainState
 
 _keep = ocp.training.preservation_policies
+_ELSEWHERE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.EBUSY,
+}
 
 
 def _wide() -> bool:
@@ -65,6 +77,18 @@ def _abstract(metadata: Any, wanted: Mapping[str, Any], shardings: Mapping[str, 
         return jax.ShapeDtypeStruct(tuple(stored.shape), wanted[name].dtype, sharding=shardings[name])
 
     return {"state": jax.tree_util.tree_map_with_path(like, metadata, is_leaf=_is_stored), "feed": None}
+
+
+def _not_the_files(error: BaseException | None) -> str | None:
+    """Why something could not be loaded, where that tells nothing of what is stored: memory, rights, a server."""
+    while error is not None:
+        first = (str(error).strip().splitlines() or [""])[0][:200]
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            return f"there is not enough memory ({first})"
+        if isinstance(error, OSError) and error.errno in _ELSEWHERE:
+            return f"{error.strerror or first}".lower()
+        error = error.__cause__ or error.__context__
+    return None
 
 
 class OtherModel(ValueError):
@@ -123,7 +147,8 @@ class Checkpoints:
         **Arguments:** `like`: a state of the right structure, arrays or shapes; `shardings`: where each array goes.
         One that is damaged, or that a kill left incomplete, is passed over; `passed` tells which.
 
-        **Raises:** `OtherModel` if a checkpoint belongs to one; `ValueError` if all are damaged.
+        **Raises:** `OtherModel` if a checkpoint belongs to one; `ValueError` if all are damaged, or if one cannot be
+        read for another reason than its content.
         """
         wanted, self.passed = (_named(_stored(like)), _named(_stored(shardings))), []
         last: Exception | None = None
@@ -140,6 +165,9 @@ class Checkpoints:
             # deletion of old steps is not atomic: a kill may leave one half deleted and still listed; and there is no
             # end to what Orbax and its libraries raise for files that are cut, changed or gone
             except Exception as broken:
+                if (reason := _not_the_files(broken)) is not None:
+                    raise FileError(f"{self._folder / str(step)} cannot be read: {reason}; nothing is said of the "
+                                    "files themselves") from broken  # fmt: skip
                 self.passed.append(step)
                 last = broken
         if other is not None:
