@@ -1,6 +1,7 @@
 """Progress of long work in a terminal: how much is done, since when, and how long it will take."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,13 +33,11 @@ def bar(console: Any, *words: str) -> Any:
         def render(self, task: Any) -> Any:
             return times(task)
 
-    whole = {"no_wrap": True}
-    first, *others = (rich.TextColumn(word, markup=False, table_column=Column(**whole)) for word in words)
+    whole = functools.partial(Column, no_wrap=True)
+    first, *others = (rich.TextColumn(word, markup=False, table_column=whole()) for word in words)
     middle = rich.BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=3))
-    count = rich.MofNCompleteColumn(table_column=Column(**whole))
-    return rich.Progress(
-        first, middle, count, *others, Times(table_column=Column(**whole)), console=console, expand=True
-    )
+    count = rich.MofNCompleteColumn(table_column=whole())
+    return rich.Progress(first, middle, count, *others, Times(table_column=whole()), console=console, expand=True)
 
 
 @contextlib.contextmanager

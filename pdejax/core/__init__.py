@@ -46,6 +46,8 @@ from pdejax.core._options import PerAxis as PerAxis
 from pdejax.core._options import Positive as Positive
 from pdejax.core._options import Real as Real
 from pdejax.core._options import Whole as Whole
+from pdejax.core._pair import read_pair as read_pair
+from pdejax.core._pair import write_pair as write_pair
 from pdejax.core._point_cloud import PointCloud as PointCloud
 from pdejax.core._points import AnyPoints as AnyPoints
 from pdejax.core._points import Points as Points

@@ -4,11 +4,8 @@ A kind is a folder of this package with `measure`, `rows`, `text` and `sections`
 """
 
 import dataclasses
-import hashlib
 import importlib
 import io
-import json
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from pdejax._read import FileError, as_path, check_file, read_json
-from pdejax.core import digest, known, replacing, sha256, write_text
+from pdejax._read import FileError, as_path
+from pdejax.core import known, read_pair, write_pair
 
-DIGESTS = "sha256"  # entry of a document: checksums of it and of the arrays beside it
-TRIES, WAIT = 5, 0.2  # readings of a pair that is being written, and seconds between them
+SUMS = ("document", "arrays")  # names of the checksums of both files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,20 +115,16 @@ class Result:
         return pandas.DataFrame([flat(row) for row in self.rows()])
 
     def save(self, folder: str | Path) -> Path:
-        """Writes `STEM.npz`, then `STEM.json`, each whole or not at all; the latter tells the former's checksum.
+        """Writes `STEM.json` and `STEM.npz`, both or none; the former tells the checksums of both.
 
-        **Returns:** the path of the latter; STEM is `evaluation` or `comparison`.
+        **Returns:** the path of the former; STEM is `evaluation` or `comparison`.
         """
-        kind, folder = KINDS[self.kind], Path(folder)
-        with replacing(folder / f"{kind.stem}.npz") as partial:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, **{k: np.asarray(v) for k, v in self.arrays.items()})  # pyright: ignore
-            arrays = sha256(partial)
+        kind, folder, packed = KINDS[self.kind], Path(folder), io.BytesIO()
+        np.savez_compressed(packed, **{k: np.asarray(v) for k, v in self.arrays.items()})  # pyright: ignore
         plain = {"schema": kind.schema, "kind": self.kind, **self.document}
-        whole = {**plain, DIGESTS: {"arrays": arrays, "document": digest(plain)}}
-        text = json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False)
-        write_text(folder / f"{kind.stem}.json", text + "\n")
-        return folder / f"{kind.stem}.json"
+        path = folder / f"{kind.stem}.json"
+        write_pair(path, plain, path.with_suffix(".npz"), packed.getvalue(), SUMS)
+        return path
 
     @classmethod
     def load(cls, folder: str | Path) -> "Result":
@@ -183,17 +175,7 @@ def _of_one(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     **Raises:** `FileError` for files that are damaged, or of two evaluations.
     """
     beside = path.with_suffix(".npz")
-    for attempt in range(TRIES):
-        document = read_json(path)
-        check_file(beside)
-        content, digests = beside.read_bytes(), document.pop(DIGESTS, {})  # former files tell none
-        if digests and (not isinstance(digests, dict) or digests.get("document") != digest(document)):
-            raise FileError(f"{path} was changed since it was written: evaluate again")
-        if not digests or digests.get("arrays") == hashlib.sha256(content).hexdigest():
-            break
-        time.sleep(WAIT if attempt < TRIES - 1 else 0)
-    else:
-        raise FileError(f"{path} and {beside.name} are of two evaluations, or one is damaged: evaluate again")
+    document, content = read_pair(path, beside, SUMS, "evaluate again")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return document, dict(arrays)

@@ -1,7 +1,6 @@
 """Models on disk for people: a folder of JSON and safetensors, nothing that must be unpickled."""
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from pdejax._read import FileError, check_file, entries, read_json
-from pdejax.core import build, digest, is_structure, only_plugins, replacing, structure, write_text
+from pdejax._read import FileError, entries
+from pdejax.core import build, is_structure, only_plugins, read_pair, structure, write_pair
 from pdejax.methods.cards import card_from_json
 from pdejax.methods.former import FORMER, upgraded, with_base
 from pdejax.methods.operators.continuous import ContinuousOperator
@@ -27,7 +26,6 @@ from pdejax.methods.physics.adaptation import sizes_of
 
 FORMAT = 2
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
-DIGESTS = "sha256"  # entry of a description: checksums of both
 Model = Operator | SteadyOperator | ContinuousOperator | PhysicsField
 """What methods of pdejax build."""
 
@@ -44,7 +42,7 @@ def _name(path: Any) -> str:
 
 
 def save_model(folder: Path, model: Any, metadata: Mapping[str, Any] | None = None) -> None:
-    """Writes `model.json` (what rebuilds it, and metadata) and `weights.safetensors`, each file whole or not at all.
+    """Writes `model.json` (what rebuilds it, and metadata) and `weights.safetensors`, both or none.
 
     **Arguments:** `folder`: a model in it is replaced; `model`: as built by a method, and trained; `metadata`:
     JSON-able facts such as the step and versions.
@@ -56,11 +54,7 @@ def save_model(folder: Path, model: Any, metadata: Mapping[str, Any] | None = No
     plain = {"format": FORMAT, **_described(model), "metadata": dict(metadata or {})}
     arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(model).items() if name != "parameters"}
     folder.mkdir(parents=True, exist_ok=True)
-    content = save(arrays)
-    with replacing(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(content)
-    whole = {**plain, DIGESTS: {WEIGHTS: hashlib.sha256(content).hexdigest(), DESCRIPTION: digest(plain)}}
-    write_text(folder / DESCRIPTION, json.dumps(whole, indent=1) + "\n")
+    write_pair(folder / DESCRIPTION, plain, folder / WEIGHTS, save(arrays), (DESCRIPTION, WEIGHTS))
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -69,14 +63,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     **Raises:** `FileError` for what is damaged or was changed, or files of two models.
     """
     description, weights = folder / DESCRIPTION, folder / WEIGHTS
-    kinds = {"format": int, "data": dict, "method": (dict, str), "network": (dict, str)}
-    plain = entries(read_json(description), description, **kinds)
-    check_file(weights)
-    content, digests = weights.read_bytes(), plain.pop(DIGESTS, {})  # former files tell none
-    if digests and (not isinstance(digests, dict) or digests.get(DESCRIPTION) != digest(plain)):
-        raise FileError(f"{description} was changed since it was written: put back the file that was saved")
-    if digests and digests.get(WEIGHTS) != hashlib.sha256(content).hexdigest():
-        raise FileError(f"{weights} is damaged, or of another model than {DESCRIPTION}: put back what was saved")
+    found, content = read_pair(description, weights, (DESCRIPTION, WEIGHTS), "put back what was saved")
+    plain = entries(found, description, format=int, data=dict, method=(dict, str), network=(dict, str))
     try:
         return plain, load(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -150,7 +150,9 @@ def test_arrays_of_another_evaluation_are_refused(result, tmp_path):
     first = arrays.read_bytes()
     other.save(tmp_path)
     arrays.write_bytes(first)
-    with pytest.raises(ValueError, match=r"evaluation.npz are of two evaluations, or one is damaged: evaluate again"):
+    with pytest.raises(
+        ValueError, match=r"evaluation.npz is damaged, or belongs to another evaluation.json: evaluate again"
+    ):
         Result.load(tmp_path)
 
 

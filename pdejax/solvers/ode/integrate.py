@@ -180,7 +180,7 @@ def integrate(
         step, extra = automatic_step(integrator, terms, t0, t1, y0, args), 2
     else:
         step = None if first is None else jnp.asarray(first, times.dtype) * (times[1] - t0)
-    wanted = times[1:] if also is None else jnp.sort(jnp.append(times[1:], also))
+    wanted: Any = times[1:] if also is None else jnp.sort(jnp.append(times[1:], also))
     watched = stage_pair(solver)
     if integrator.adaptive:
         controller = ErrorRecorder(controller, key, draw)  # type: ignore
