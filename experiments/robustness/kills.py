@@ -32,7 +32,8 @@ STEADY = (
 )  # fmt: skip
 FIELD = (
     "problem=pig_burgers", "method=physics_informed", "network=gaussians", "network.count=20", "train=field",
-    "train.steps=200", "train.checkpoint_every=10", "train.evaluate_every=20", "train.devices=1",
+    "train.steps=200", "train.updates_per_dispatch=10", "train.checkpoint_every=10", "train.evaluate_every=20",
+    "train.devices=1",
 )  # fmt: skip
 # the words of a command and the files that it leaves; what comes before it is not killed
 COMMANDS: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]] = {

@@ -45,6 +45,7 @@ from pdejax.core._options import Of as Of
 from pdejax.core._options import PerAxis as PerAxis
 from pdejax.core._options import Positive as Positive
 from pdejax.core._options import Real as Real
+from pdejax.core._options import Share as Share
 from pdejax.core._options import Whole as Whole
 from pdejax.core._pair import read_pair as read_pair
 from pdejax.core._pair import write_pair as write_pair

@@ -6,6 +6,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
+import jax
 import numpy as np
 from annotated_types import Ge, Gt, Interval, IsFinite, Le, Lt, MinLen
 
@@ -20,7 +21,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def checked(function: _Function) -> _Function:
     """A constructor or function whose arguments are held against the choices and bounds of their annotations.
 
-    Integers and flags of NumPy, alone or in a sequence, come in as those of Python.
+    Numbers and flags of NumPy, alone or in a sequence, come in as those of Python.
 
     **Raises:** `ValueError` when called with a value that is none of the choices or out of bounds.
     """
@@ -37,9 +38,9 @@ def checked(function: _Function) -> _Function:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.integer | np.bool_):
+    if isinstance(value, np.integer | np.bool_ | np.floating):
         return value.item()
-    if type(value) in (tuple, list) and any(isinstance(one, np.integer | np.bool_) for one in value):
+    if type(value) in (tuple, list) and any(isinstance(one, np.integer | np.bool_ | np.floating) for one in value):
         return type(value)(map(_plain, value))
     return value
 
@@ -95,7 +96,8 @@ _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: 
 def _is(kind: type, value: Any) -> bool:
     """Whether a value is of a plain type; an array may stand for a number, what is traced among them."""
     if kind in (int, float) and hasattr(value, "dtype") and not getattr(value, "shape", ()):
-        return np.issubdtype(value.dtype, np.integer if kind is int else np.number)
+        real = jax.dtypes.issubdtype(value.dtype, np.floating) and kind is float
+        return real or jax.dtypes.issubdtype(value.dtype, np.integer)
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, int | float if kind is float else kind)
@@ -115,6 +117,10 @@ def _hold(name: str, mark: Any, value: Any) -> None:
         raise ValueError(known(name, value, registered(mark.group)))
     if isinstance(mark, MinLen) and isinstance(value, tuple | list) and len(value) < mark.min_length:
         raise ValueError(f"{name} should have at least {mark.min_length} entry, got {value!r}")
+    if isinstance(value, np.ndarray | np.number | jax.Array) and not (
+        np.ndim(value) or isinstance(value, jax.core.Tracer)
+    ):
+        value = value.item()  # an array of one number is held to the same bounds
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     bounds = tuple(mark) if isinstance(mark, Interval) else (mark,)

@@ -1,6 +1,7 @@
 from typing import Annotated, Literal
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -47,7 +48,26 @@ def test_what_it_allows():
         function(0)
 
 
+@pytest.mark.parametrize(
+    "make", [np.float32, np.float64, np.asarray, jnp.asarray, lambda x: jnp.asarray(x, jnp.bfloat16)]
+)
+def test_one_number_is_held_to_the_bounds_whatever_it_is_made_of(make):
+    assert Thing(share=make(0.25)).share == 0.25
+    for wrong in (1.5, -0.5, float("nan")):
+        with pytest.raises(ValueError, match=r"share should be (less than 1|greater than or equal to 0)"):
+            Thing(share=make(wrong))
+    assert eqx.filter_jit(lambda x: Thing(share=x).share)(jnp.asarray(0.5)) == 0.5
+    with pytest.raises(ValueError, match="share should be a number, got"):
+        Thing(share=np.asarray(0.5j))
+
+
 def test_integers_of_numpy_are_those_of_python():
     assert type(function(np.int32(3))) is int
     with pytest.raises(ValueError, match="size should be greater"):
         function(np.int64(0))
+
+
+def test_a_count_may_be_an_array_of_one_whole_number():
+    assert Thing(size=jnp.asarray(3)).size == 3
+    with pytest.raises(ValueError, match="size should be greater than or equal to 1, got -3"):
+        Thing(size=jnp.asarray(-3))

@@ -6,11 +6,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from annotated_types import Interval
 from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float
 
-from pdejax.core import Given, Key, Scalar, check_options, register
+from pdejax.core import Given, Key, Scalar, Share, check_options, register
 from pdejax.methods.neural_ode.regularization import AbstractRegularization, Decay, Regularized, Weight
 from pdejax.solvers import (
     Account,
@@ -26,7 +25,6 @@ from pdejax.solvers import (
 )
 
 Estimate = Literal["error", "stiffness", "both"]
-Share = Annotated[float, Interval(gt=0, le=1)]
 
 
 @register("regularization", "solver")

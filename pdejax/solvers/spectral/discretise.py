@@ -31,6 +31,10 @@ class Discretisation:
         lifted = [self._lift(k) for k in angular_wavenumbers(grid)]
         self.wavenumbers = [k / length for k in lifted]
         self.modes = [k * (size / (2 * np.pi)) for k, size in zip(lifted, grid.lengths, strict=True)]
+        if dealias is not None and not 0 < dealias <= 1:
+            raise ValueError(
+                f"dealias is a fraction of the modes, above 0 and at most 1, or None for all, got {dealias}"
+            )
         self.mask = None if dealias is None else self._mask(dealias)
         for axis, x in enumerate(grid.axes()):
             shape = [-1 if i == axis else 1 for i in range(grid.ndim)]

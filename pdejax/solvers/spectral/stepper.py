@@ -14,8 +14,8 @@ from pdejax.core import (
     Count,
     Grid,
     Key,
-    NotNegative,
     Scaling,
+    Share,
     State,
     as_state,
     checked,
@@ -81,7 +81,7 @@ def spectral_stepper(
     substeps: Count = 1,
     parameters: Mapping[str, Any] | None = None,
     scaling: Scaling | None = None,
-    dealias: NotNegative | None = 2 / 3,
+    dealias: Share | None = 2 / 3,
 ) -> SpectralStepper:
     """The pseudo-spectral Stepper of an equation on a periodic grid.
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pdejax.core import Count, PerAxis, Positive, check_options, register, resample
+from pdejax.core import Count, PerAxis, Share, check_options, register, resample
 from pdejax.solvers._truth import Answer, Axes, Solved, Task, compared, per_axis, start_values
 from pdejax.solvers.chebyshev.nodes import Fourier, Nodes
 from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
@@ -28,7 +28,7 @@ class SpectralTruth:
 
     points: Annotated[Count | tuple[Count, ...], PerAxis()]
     steps: Count
-    dealias: Positive = 2 / 3
+    dealias: Share = 2 / 3
     shape: tuple[Count, ...] | None = None
     parameters: Mapping[str, float] = dataclasses.field(default_factory=dict, hash=False)
 
