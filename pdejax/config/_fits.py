@@ -19,8 +19,11 @@ from pdejax.methods import DataCard, ProblemCard
 from pdejax.training import OPTIONAL, TrainSettings, reads, unread
 
 
-def check_fits(config: RunConfig, composition: Composition) -> None:
+def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> None:
     """Makes the problem, the method and the model's shapes.
+
+    **Arguments:** `config`, `composition`; `room`: whether there must be memory for the work, as there need not be to
+    look at a run that was made elsewhere.
 
     **Raises:** `ConfigError` with what does not fit and where it was said.
     """
@@ -28,7 +31,7 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
         raise ConfigError(f"{composition.where(('data',))}: data: there is no {config.data}")
     with _told("problem" if config.data is None else "data", config, composition):
         card = _card(config)
-        if isinstance(card, DataCard):
+        if room and isinstance(card, DataCard):
             points, fields = math.prod(card.shape), len(card.field_names)
             # sixteen fields in single precision: a network or a solver has more
             check_memory(64.0 * points * fields, f"work on {points:.3g} points", "take fewer points, domain.shape")
@@ -37,7 +40,9 @@ def check_fits(config: RunConfig, composition: Composition) -> None:
     _check_nature(config, method, composition)
     with _told("method", config, composition, "network"):
         make = lambda: method.build(config.network.spec(), card, key=jax.random.key(0))
-        _check_memory(eqx.filter_eval_shape(make))
+        model = eqx.filter_eval_shape(make)
+        if room:
+            _check_memory(model)
     with _told("train", config, composition):
         parts = [settings_of(part) for part in config.train.parts()]
     _check_read(parts, composition)

@@ -18,13 +18,13 @@ from pdejax.config._yaml import YamlError, read_yaml_file
 MOST_DEVICES = 1024  # that XLA is told to make of a processor
 
 
-def _validated(composition: Composition) -> RunConfig:
+def _validated(composition: Composition, *, room: bool) -> RunConfig:
     kind = run_type(check_set(composition).values)
     try:
         config = kind.model_validate(composition.values)
     except ValidationError as error:
         raise ConfigError(explain(error, composition, kind)) from error
-    check_fits(config, composition)
+    check_fits(config, composition, room=room)
     return config
 
 
@@ -37,7 +37,7 @@ def resolve(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     **Raises:** `ConfigError`, one line per mistake with the file and line or the override that made it.
     """
     folders = search_folders(config_dir)
-    return _validated(compose(read_overrides(overrides, folders), folders))
+    return _validated(compose(read_overrides(overrides, folders), folders), room=True)
 
 
 def wanted_devices(overrides: Sequence[str], config_dir: str | Path | None = None) -> tuple[int | None, bool]:
@@ -102,4 +102,4 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     read = read_overrides(overrides, ())
     config = applied(OmegaConf.create(current(values)), read)
     plain: Any = OmegaConf.to_container(config)
-    return _validated(Composition(plain, ((path, ()),), read, complete=True))
+    return _validated(Composition(plain, ((path, ()),), read, complete=True), room=False)

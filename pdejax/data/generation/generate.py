@@ -194,7 +194,8 @@ def generate(
     """
     root = Path(root)
     recipe = Recipe(family, as_simulator(simulator), dict(splits), seed, shard_size, batch_size, tolerance)
-    _check_room(root, recipe)
+    if not all((root / shard.path).exists() for shard in recipe.shards()):
+        _check_room(root, recipe)
     with exclusive(root):
         remove_partial(root)
         _agree(root, recipe)
