@@ -15,15 +15,16 @@ def print_run(path: Path) -> None:
     train: Any = config.train
     print(f"{path}: {run_state(path, train.steps)}\n")
     for name, value in last_metrics(path).items():
-        print(f"  {name}: {value:.6g}" if isinstance(value, int | float) else f"  {name}: not finite")
+        print(printable(f"  {name}: {f'{value:.6g}' if isinstance(value, int | float) else 'not finite'}"))
     print(printable(f"\n{config.to_yaml()}"), end="")
 
 
 def print_truth(path: Path) -> None:
     """Sizes of a known solution, and how far it can be trusted."""
-    import h5py
+    from pdejax.data.store.truth import MEND
+    from pdejax.data.store.well import open_hdf5
 
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, MEND) as file:
         for group in ("axes", "fields"):
             stored: Any = file[group]
             for name, values in stored.items():
@@ -83,10 +84,11 @@ def _shown(section: Any) -> Any:
     title = printable(section.title)
     if not section.rows:
         return Text(title, style="red" if section.bad else "green")
-    table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False,
+    plain = lambda text: Text(printable(text))  # what data say is no markup
+    table = Table(title=plain(title), title_justify="left", title_style="bold", show_edge=False, pad_edge=False,
                   min_width=len(title), show_header=any(section.columns))  # fmt: skip
     for column in section.columns:
-        table.add_column(column)
+        table.add_column(plain(column))
     for row in section.rows:
-        table.add_row(*map(printable, row))
+        table.add_row(*map(plain, row))
     return table

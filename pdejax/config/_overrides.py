@@ -18,7 +18,13 @@ class ConfigError(ValueError):
     """A mistake in the configuration; every line of the message is `where: what`, over-long words cut short."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(re.sub(rf"\S{{{LONGEST},}}", lambda word: f"{word[0][: LONGEST // 2]}...", message))
+        super().__init__(re.sub(rf"\S{{{LONGEST},}}", _cut, message))
+
+
+def _cut(word: re.Match) -> str:
+    """A word of bearable length; where something was said is told in full."""
+    is_file = Path(re.sub(r"(:\d+)?:?$", "", word[0])).exists()
+    return word[0] if is_file else f"{word[0][: LONGEST // 2]}..."
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,11 @@ def exclusive(root: Path) -> Iterator[None]:
             raise ValueError(
                 f"{root} is being written by process {owner}: wait until it has ended, or choose another folder"
             ) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+            warnings.warn(f"{root} is on a file system without locks: nothing keeps a second process from writing "
+                          "there at the same time", stacklevel=3)  # fmt: skip
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

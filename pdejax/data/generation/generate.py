@@ -16,7 +16,7 @@ from pdejax.data.generation.manifest import make_manifest, versions
 from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, difference
 from pdejax.data.generation.solve import Solution, concatenate, solve_batch
 from pdejax.data.store.files import to_json
-from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, verify
+from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, check_manifest, verify
 from pdejax.data.store.statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
 from pdejax.data.store.well import Contents, open_shard, write_shard
 from pdejax.equations import Family
@@ -75,7 +75,8 @@ def _agree(root: Path, recipe: Recipe) -> None:
     wanted, begun = recipe.plain, any(root.glob("data/*/*"))
     for path, read in ((root / MANIFEST, lambda d: d["recipe"]), (root / RECIPE, lambda d: d)):
         if path.exists() and (begun or path.name == MANIFEST):
-            text = difference(current(read(read_json(path))), wanted)
+            found = read_json(path)
+            text = difference(current(read(check_manifest(found, path) if path.name == MANIFEST else found)), wanted)
             if text is None:
                 return
             raise ValueError(f"{root} holds a data set of other settings: {text}; choose another folder or delete it")

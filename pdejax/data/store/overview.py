@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pdejax._read import read_json, read_plain_yaml
+from pdejax._read import entries, read_json, read_plain_yaml
 from pdejax.core import registered
-from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, damaged
+from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, check_manifest, damaged
 from pdejax.data.store.open import open_data
 from pdejax.data.store.trajectories import Trajectories
 from pdejax.data.store.well import names, open_shard, read_provenance, text
@@ -151,7 +151,8 @@ def _state(root: Path) -> list[Section]:
     if not (root / MANIFEST).exists():
         incomplete = (root / RECIPE).exists()
         return [Section("Not complete: generate again with the same settings to go on", bad=True)] if incomplete else []
-    manifest = read_json(root / MANIFEST)
+    manifest = check_manifest(read_json(root / MANIFEST), root / MANIFEST)
+    entries(manifest, root / MANIFEST, self_difference=dict, check=str, rejects=list)
     bad = damaged(root, manifest)
     line = f"Checksums: {', '.join(bad)} damaged or missing" if bad else "Checksums: all files intact"
     checks = {f"{s}, {k}": v for s, d in manifest["self_difference"].items() for k, v in d.items()}

@@ -8,12 +8,15 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pdejax._read import FileError
 from pdejax.core import build, describe, exclusive, remove_partial, replacing
 from pdejax.data.store.files import to_json
+from pdejax.data.store.well import open_hdf5
 from pdejax.equations import BoundaryValueProblem
 from pdejax.solvers import Progress, Truth, solve_truth, truth_axes
 
 FILE = "truth.h5"
+MEND = "delete it, and it is made again"
 _FORMAT = 1
 
 
@@ -73,16 +76,16 @@ def _read(path: Path, recipe: str, problem: BoundaryValueProblem) -> Truth | Non
     """The truth in a file; nothing if there is none or it is of another recipe."""
     if not path.exists():
         return None
-    try:
-        opened: Any = h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(f"{path} is damaged: delete it, and it is made again") from error
-    with opened as file:
+    with open_hdf5(path, MEND) as file:
         if _todays(file.attrs.get("recipe")) != recipe:
             return None
-        axes = tuple(file["axes"][name][:] for name in problem.axes)
-        values = np.stack([file["fields"][name][:] for name in problem.fields], axis=-1)
-        return Truth(axes, values, float(file.attrs["floor"]), json.loads(file.attrs["how"]))
+        try:
+            axes = tuple(file["axes"][name][:] for name in problem.axes)
+            values = np.stack([file["fields"][name][:] for name in problem.fields], axis=-1)
+            return Truth(axes, values, float(file.attrs["floor"]), json.loads(file.attrs["how"]))
+        except (KeyError, ValueError, OSError) as error:
+            reason = str(error).strip("'\"")
+            raise FileError(f"{path} is damaged ({reason}): {MEND}") from None
 
 
 def _todays(recipe: Any) -> Any:

@@ -165,25 +165,33 @@ def write_shard(path: Path, contents: Contents) -> None:
         _write_provenance(file, contents.provenance)
 
 
-def open_shard(path: Path) -> Any:
-    """A shard for reading.
+def open_hdf5(path: Path, mend: str) -> Any:
+    """A file of HDF5 for reading.
 
-    **Raises:** `FileError` if it is missing, not a file, not readable (permissions, locks, too many open files) or
-    damaged, each in its own words.
+    **Arguments:** `path`; `mend`: what to do about one that is damaged.
+
+    **Raises:** `FileNotFoundError`; `FileError` if it is not a file, not readable (permissions, locks, too many open
+    files) or damaged, each in its own words.
     """
-    try:
-        check_file(path)
-    except FileNotFoundError:
-        raise FileError(f"{path} is missing: generate again to mend it") from None
+    check_file(path)
     try:
         return h5py.File(path, "r")
     except OSError as error:
         # what HDF5 says of a file that it cannot read at all has no number of the operating system
         if error.errno is not None:
             raise unreadable(path, OSError(error.errno, os.strerror(error.errno))) from None
-        raise FileError(
-            f"{path} is damaged, it is no file of HDF5: delete it, then generate again to mend it"
-        ) from None
+        raise FileError(f"{path} is damaged, it is no file of HDF5: {mend}") from None
+
+
+def open_shard(path: Path) -> Any:
+    """A shard for reading.
+
+    **Raises:** `FileError` as `open_hdf5`, and if it is missing.
+    """
+    try:
+        return open_hdf5(path, "delete it, then generate again to mend it")
+    except FileNotFoundError:
+        raise FileError(f"{path} is missing: generate again to mend it") from None
 
 
 def read_provenance(file: Any) -> dict[str, Any]:
