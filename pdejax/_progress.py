@@ -16,14 +16,14 @@ def clock(seconds: float) -> str:
 def bar(console: Any, *words: str) -> Any:
     """A bar that takes what 80 columns leave of its words, and says which time is which.
 
-    **Arguments:** `console`: of rich, standard output if none; where it is no terminal nothing is shown; `words`:
+    **Arguments:** `console`: of rich, standard error if none; where it is no terminal nothing is shown; `words`:
     templates such as `{task.description}`, the bar behind the first one.
     """
     from rich import progress as rich  # only where there is a terminal to look at
     from rich.console import Console
     from rich.table import Column
 
-    console = console or Console()
+    console = console or Console(stderr=True)
 
     def times(task: Any) -> str:
         left = "?" if task.time_remaining is None else clock(task.time_remaining)

@@ -26,9 +26,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def draw(path: Path, out: Path, split: str | None, trajectory: int) -> Path:
     """Writes a picture of a data set; its ending tells the format."""
+    from pdejax.core import known, replacing
     from pdejax.data import examples
     from pdejax.plot import Drawn, trajectories_figure
 
     title, found = examples(path, split=split, trajectory=trajectory)
-    trajectories_figure([Drawn(*one) for one in found], title).savefig(out, dpi=120)
+    figure, kind = trajectories_figure([Drawn(*one) for one in found], title), out.suffix.removeprefix(".") or "png"
+    if kind not in figure.canvas.get_supported_filetypes():
+        raise ValueError(known("format of pictures:", kind, figure.canvas.get_supported_filetypes()))
+    with replacing(out) as temporary:
+        figure.savefig(temporary, dpi=120, format=kind)
     return out

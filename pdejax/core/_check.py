@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import jax
 import numpy as np
 from annotated_types import Ge, Gt, Interval, IsFinite, Le, Lt, MinLen
+from jax.core import Tracer
 
 from pdejax._suggest import known
 from pdejax.core._annotations import members_of
@@ -117,9 +118,7 @@ def _hold(name: str, mark: Any, value: Any) -> None:
         raise ValueError(known(name, value, registered(mark.group)))
     if isinstance(mark, MinLen) and isinstance(value, tuple | list) and len(value) < mark.min_length:
         raise ValueError(f"{name} should have at least {mark.min_length} entry, got {value!r}")
-    if isinstance(value, np.ndarray | np.number | jax.Array) and not (
-        np.ndim(value) or isinstance(value, jax.core.Tracer)
-    ):
+    if isinstance(value, np.ndarray | np.number | jax.Array) and not (np.ndim(value) or isinstance(value, Tracer)):
         value = value.item()  # an array of one number is held to the same bounds
     if isinstance(value, bool) or not isinstance(value, int | float):
         return

@@ -85,6 +85,7 @@ def test_inspect_draws_a_data_set(here, small, capsys):
         ("data/burgers", "--split", "test"): "say --picture FILE too",
         ("data/burgers", "--picture", "x.png", "--split", "tset"): "unknown split 'tset'. Did you mean 'test'?",
         ("runs", "--picture", "x.png"): "runs holds no data set",
+        ("data/burgers", "--picture", "x.pgn"): "unknown format of pictures: 'pgn'. Did you mean 'png'",
     }.items():
         (here / "runs").mkdir(exist_ok=True)
         assert main(["inspect", *words]) == 2

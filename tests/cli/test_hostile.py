@@ -3,10 +3,13 @@
 import json
 
 import pytest
+from rich.console import Console
 
 from pdejax.cli import main
-from pdejax.config import resolve
+from pdejax.cli._facts import _shown
+from pdejax.config import ConfigError, resolve
 from pdejax.core import exclusive
+from pdejax.data.store.overview import Section
 from pdejax.equations import Equation
 from pdejax.equations._given import check_parameters
 
@@ -124,3 +127,26 @@ def test_values_of_parameters(value, sentence):
     with pytest.raises(ValueError, match=sentence):
         check_parameters(value)
     assert json.dumps(Equation("u_t = nu*u_xx", {"nu": 1}).resolve(None)) == '{"nu": 1.0}'
+
+
+def test_what_data_say_is_no_markup(capsys):
+    """Rich would take brackets for colours, links and ends of what never began."""
+    said = Section("[red]title", ("[/b]name", "[link=https://example.org]x"), (("[/x]", "[bold]y\x1b[2J"),))
+    Console(width=200).print(_shown(said))
+    shown = capsys.readouterr().out
+    for word in ("[red]title", "[/b]name", "[link=https://example.org]x", "[/x]", "[bold]y\\x1b[2J"):
+        assert word in shown
+    assert "\x1b" not in shown
+
+
+def test_where_something_was_said_is_told_however_long_the_path(tmp_path):
+    folder = tmp_path / ("a" * 100) / ("b" * 100)
+    (folder / "problem").mkdir(parents=True)
+    file = folder / "problem/mine.yaml"
+    file.write_text("defaults: [burgers]\nname: mine\ndomain: {shape: [32], lenghts: [1]}\n")
+    with pytest.raises(ConfigError, match="lenghts") as caught:
+        resolve(["problem=mine"], folder)
+    assert str(caught.value).startswith(f"{file}:3: ")
+    with pytest.raises(ConfigError) as caught:
+        resolve([f"problem={'k' * 5000}"])
+    assert len(str(caught.value)) < 1000

@@ -1,6 +1,7 @@
 """Files are whole or absent, nobody else's are touched, and a folder has one writer."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -61,6 +62,15 @@ def test_what_a_kill_left_is_removed_and_nothing_else(tmp_path):
     (tmp_path / "link.0123456789abcdef.pdejax-partial").symlink_to(tmp_path / "a.tmp")
     remove_partial(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*others, "link.0123456789abcdef.pdejax-partial"])
+
+
+def test_a_file_system_without_locks_is_said_and_used(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("pdejax.core._files.fcntl.flock", refuse)
+    with pytest.warns(UserWarning, match="is on a file system without locks"), exclusive(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir()
 
 
 def test_a_folder_has_one_writer(tmp_path):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pdejax.core import write_text
+from pdejax.core import replacing, write_text
 from pdejax.evaluation.page.html import escape, page, picture
 from pdejax.evaluation.page.section import Page, Picture, Section
 from pdejax.evaluation.result import KINDS, Result
@@ -38,5 +38,6 @@ def _part(part: str | Picture, figures: Path) -> str:
     if isinstance(part, str):
         return part
     assert part.figure is not None
-    (figures / f"{part.name}.png").write_bytes(png(settle(part.figure)))
+    with replacing(figures / f"{part.name}.png") as temporary:
+        temporary.write_bytes(png(settle(part.figure)))
     return picture(part.figure, part.name, part.caption)

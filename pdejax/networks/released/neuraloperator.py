@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file
 
+from pdejax._read import check_file
 from pdejax.networks.layers.channel_mlp import ChannelMLP
 from pdejax.networks.layers.skip import SoftGating
 from pdejax.networks.operators.fno import FNO
@@ -215,8 +216,9 @@ def load_neuraloperator(path: Path | str, *, in_channels: int | None = None) -> 
 
     **Arguments:** `path`: of the file, ending in `.safetensors` or not; `in_channels`: channels of the input.
 
-    **Raises:** `ValueError` as `from_neuraloperator` does, or if the file holds no state dict.
+    **Raises:** `FileNotFoundError`; `ValueError` as `from_neuraloperator` does, or if the file holds no state dict.
     """
+    check_file(Path(path))
     state = load_file(path) if Path(path).suffix == ".safetensors" else read_torch(path)
     if not isinstance(state, Mapping):
         raise ValueError(f"{path} should hold a state dict, got {type(state).__name__}")

@@ -73,6 +73,23 @@ def test_another_specification_or_grid_is_solved_anew(tmp_path):
         np.testing.assert_allclose(truth.values[..., 0], expected, atol=1e-4)
 
 
+def test_a_truth_that_cannot_be_read_says_why(tmp_path):
+    path = tmp_path / "truth.h5"
+    path.mkdir()
+    with pytest.raises(ValueError, match=r"truth.h5 is a folder, expected a file"):
+        stored_truth(heat(), tmp_path)
+    path.rmdir()
+    path.write_bytes(b"text")
+    with pytest.raises(ValueError, match=r"truth.h5 is damaged, it is no file of HDF5: delete it, and it is made"):
+        stored_truth(heat(), tmp_path)
+    path.unlink()
+    stored_truth(heat(), tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file["fields"]
+    with pytest.raises(ValueError, match=r"truth.h5 is damaged \(.*\): delete it, and it is made again"):
+        stored_truth(heat(), tmp_path)
+
+
 def test_a_truth_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="needs a condition"):
         stored_truth(heat(conditions={"ends": SPEC["conditions"]["ends"]}), tmp_path)
