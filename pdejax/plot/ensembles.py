@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from pdejax.plot.style import INK, STRONG, Look, figure, legend_above, mode_axis
+from pdejax.plot.style import INK, STRONG, Look, figure, legend_above, log_axis
 
 
 class LongRun(NamedTuple):
@@ -100,7 +100,7 @@ def _spread_by_shell(made: Figure, grid: Any, row: int, times: np.ndarray, name:
         ax.plot(shells[1:], truth[step, 1:], color=STRONG, lw=2.4, alpha=0.35, label="truth")
         ax.plot(shells[1:], error[step, 1:], color=one.look.colour, lw=1.5)
         ax.plot(shells[1:], spread[step, 1:], color=one.look.colour, lw=1.5, ls=DASHED)
-        mode_axis(ax)
+        log_axis(ax)
         ax.set_yscale("log")
         ax.set_title(f"t = {times[step]:.4g}", loc="left")
         ax.set_xlabel("mode number")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pdejax.plot.style import INK, STRONG, Look, figure, legend_above
+from pdejax.plot.style import INK, STRONG, Look, figure, legend_above, log_axis
 
 
 class Gain(NamedTuple):
@@ -70,7 +70,7 @@ def frontier_figure(panels: Mapping[str, Iterable[Priced]]) -> Figure:
     axes: Any = made.subplots(1, len(panels))
     for ax, (title, systems) in zip(axes, panels.items(), strict=True):
         _points(ax, list(systems))
-        ax.set_xscale("log")
+        log_axis(ax)
         ax.set_title(title, loc="left")
     axes[0].set_yscale("log")
     axes[1].set_ylim(bottom=0)

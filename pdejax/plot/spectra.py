@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pdejax.plot.style import FAINT, STRONG, Look, figure, legend_above, mode_axis
+from pdejax.plot.style import FAINT, STRONG, Look, figure, legend_above, log_axis
 
 SIGNAL = 1e-12  # of the truth's energy: below it float32 data hold round-off
 
@@ -37,7 +37,7 @@ def spectrum_figure(
         _spectrum(ax, truth[step], label="truth", color=STRONG, lw=2.6, alpha=0.45)
         _spectrum(ax, prediction[step], label="prediction", color="#0072B2", lw=1.4)
         _spectrum(ax, error[step], label="error", color="#D55E00", ls=(0, (4, 2)), lw=1.2)
-        mode_axis(ax)
+        log_axis(ax)
         ax.set_yscale("log")
         ax.set_title(f"t = {times[step]:.4g}", loc="left")
     for ax in axes[len(steps) :]:
@@ -72,7 +72,7 @@ def spectra_figure(
             for name, energy in systems.items():
                 look = looks[name]
                 _spectrum(ax, np.asarray(energy[step], float), color=look.colour, ls=look.line, lw=1.4, label=name)
-            mode_axis(ax)
+            log_axis(ax)
             ax.set_yscale("log")
             ax.set_title(f"{('fields', 'errors')[row]} at t = {times[step]:.4g}", loc="left")
     top = float(np.nanmax(truth))

@@ -155,9 +155,10 @@ def legend_above(made: Figure, ax: Any, columns: int = 3) -> None:
     made.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=columns, handlelength=3)
 
 
-def mode_axis(ax: Any) -> None:
-    """A logarithmic axis of mode numbers, labelled at 1, 2, 5, 10, ..."""
+def log_axis(ax: Any) -> None:
+    """A logarithmic axis of what is drawn already, labelled at 1, 2, 5, 10, ... or at 1, 10, ... where that is much."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
     ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     ax.xaxis.set_minor_formatter(NullFormatter())
