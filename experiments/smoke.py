@@ -32,7 +32,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")
 SMOKE = ("--preset", "smoke")
 # study and words of its command; the longest first, so that the processes end together
 FORMS: Mapping[str, tuple[str, ...]] = {
-    "pig": ("pig", *SMOKE),
+    "pig": ("pig", *SMOKE, "--only", "pig_helmholtz", "pig_burgers"),
     "refiner_ks": ("refiner_ks", *SMOKE),
     "refiner_spectrum": ("refiner_spectrum", *SMOKE),
     "refiner_table": ("refiner_table", *SMOKE),
@@ -45,6 +45,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 }
 # those of `make long`: the other tasks, and networks of published size, which are built and take one update
 LONG: Mapping[str, tuple[str, ...]] = {
+    "pig, Allen-Cahn": ("pig", *SMOKE, "--only", "pig_allen_cahn"),
     "lsm_benchmarks, published": ("lsm_benchmarks", "--preset", "paper"),
     "fno_benchmarks, published": ("fno_benchmarks", "--preset", "paper"),
     **{

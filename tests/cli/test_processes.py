@@ -54,19 +54,25 @@ def _losses(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [(2, 1), pytest.param((2, 1, 2), marks=pytest.mark.long)])
-def test_two_devices_two_processes_and_from_one_to_the_other(tmp_path, processes):
+def test_two_processes_train_together(tmp_path):
+    """By the words alone: one folder, one log, and what two processes were is told."""
+    run(tmp_path, "generate", *WORDS)
+    _together(tmp_path, "name=both", "train.steps=10")
+    assert [step for step, loss in _losses(tmp_path / "runs/both") if np.isfinite(loss)] == [5, 10]
+    history = json.loads((tmp_path / "runs/both/environment.json").read_text())
+    assert [one["processes"] for one in history] == [2]
+
+
+@pytest.mark.long
+def test_two_devices_two_processes_and_from_one_to_the_other(tmp_path):
     """A run of two processes goes on in one with two devices, and back, with the losses of either alone."""
     run(tmp_path, "generate", *WORDS)
-    steps = [f"train.steps={10 * (turn + 1)}" for turn in range(len(processes))]
-    run(tmp_path, "train", *WORDS, "name=whole", "train.devices=2", steps[-1])
-    for number, until in zip(processes, steps, strict=True):
-        if number == 2:
-            _together(tmp_path, "name=mixed", until)
-        else:
-            run(tmp_path, "train", *WORDS, "name=mixed", "train.devices=2", until)
+    run(tmp_path, "train", *WORDS, "name=whole", "train.devices=2", "train.steps=30")
+    _together(tmp_path, "name=mixed", "train.steps=10")
+    run(tmp_path, "train", *WORDS, "name=mixed", "train.devices=2", "train.steps=20")
+    _together(tmp_path, "name=mixed", "train.steps=30")
     whole, mixed = (np.array(_losses(tmp_path / "runs" / name)) for name in ("whole", "mixed"))
-    np.testing.assert_array_equal(mixed[:, 0], range(5, 10 * len(processes) + 1, 5))
+    np.testing.assert_array_equal(mixed[:, 0], [5, 10, 15, 20, 25, 30])
     np.testing.assert_allclose(mixed, whole, rtol=1e-3)
     history = json.loads((tmp_path / "runs/mixed/environment.json").read_text())
-    assert [one["processes"] for one in history] == list(processes)
+    assert [one["processes"] for one in history] == [2, 1, 2]
