@@ -140,9 +140,20 @@ def read_plain_yaml(path: str | Path) -> dict[str, Any]:
     """
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Refuses a key that is there twice."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = [key.value for key, _ in node.value]
+            if double := next((key for key in keys if keys.count(key) > 1), None):
+                raise FileError(f"{path}:{node.start_mark.line + 1}: the key {double!r} is there twice")
+            return super().construct_mapping(node, deep)
+
     text = read_text(path)
     try:
-        found = yaml.safe_load(text)
+        found = yaml.load(text, Loader)
+    except FileError:
+        raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise FileError(f"{path}{f':{mark.line + 1}' if mark else ''}: not valid YAML") from None

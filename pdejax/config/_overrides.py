@@ -86,6 +86,8 @@ def read_override(text: str, folders: Sequence[Path]) -> Override:
         choices = tuple(read.sweep_string_iterator()) if read.is_sweep_override() else ()
     except HydraException as error:
         reason = str(error).splitlines()[0].split(" See ")[0]
+        if odd := re.search(r"token recognition error at: '(.*?)'?$", reason):
+            reason = f"{odd[1]!r} needs quotes around the value, KEY='VALUE', and there are no spaces around ="
         raise ConfigError(f"{text}: not a valid override: {reason}") from error
     key = read.get_key_element().lstrip("+~")
     if key.split(".")[0] == "hydra":

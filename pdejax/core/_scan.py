@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from pdejax.core._calling import call
 from pdejax.core._check import checked
 from pdejax.core._options import Count
 from pdejax.core._state import entering
@@ -52,7 +53,7 @@ def _advance(stepper: Stepper, u: Any, first: Any, steps: int, key: Key | None, 
         timed = stepper
         if isinstance(stepper, TimedStepper):
             timed = _set_time(stepper, start + i.astype(jnp.result_type(float)) * stepper.step_size)
-        return timed(u, key=subkey), None
+        return call(timed, u, key=subkey), None
 
     return jax.lax.scan(body, u, first + jnp.arange(steps))[0]
 
@@ -79,7 +80,7 @@ class Repeated(eqx.Module):
         return Repeated(_set_time(self.stepper, time), self.steps)
 
     def __call__(self, u: Any, *, key: Key | None = None) -> Any:
-        u = entering(lambda u: self.stepper(u, key=key), u)
+        u = entering(lambda u: call(self.stepper, u, key=key), u)
         return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, self.time)
 
 
@@ -109,7 +110,8 @@ def trajectory(
 
     **Arguments:**
 
-    - `stepper`: any Stepper; one with a time-dependent right-hand side is set to the current time before each step.
+    - `stepper`: any Stepper, or a function of the state alone; one with a time-dependent right-hand side is set to the
+        current time before each step.
     - `initial`: state `(*batch, *space, channel)` of any real type, or any pytree that the stepper takes.
     - `steps`: number of stored states.
     - `inner_steps`: steps between two stored states.
@@ -122,14 +124,24 @@ def trajectory(
     **Returns:** `post` of the states, leaves with leading axis `steps` (or `steps + 1`).
     """
 
-    initial = entering(lambda u: stepper(u, key=key), initial)
+    if not callable(stepper):
+        raise ValueError(f"a Stepper is a function from a state to the next one, got {type(stepper).__name__}")
+    initial = entering(lambda u: call(stepper, u, key=key), initial)
     start = getattr(stepper, "time", 0.0) if start_time is None else start_time
 
     def body(u: Any, i: Any) -> tuple[Any, Any]:
         u = _advance(stepper, u, i * inner_steps, inner_steps, key, start)
         return u, post(u)
 
-    _, out = nested_checkpoint_scan(body, initial, jnp.arange(steps), checkpoint or (steps,))
+    try:
+        _, out = nested_checkpoint_scan(body, initial, jnp.arange(steps), checkpoint or (steps,))
+    except TypeError as error:
+        if "carry" not in str(error):
+            raise
+        after = jax.eval_shape(lambda u: call(stepper, u, key=key), initial)
+        shown = lambda tree: jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", jax.eval_shape(lambda: tree))
+        raise ValueError(f"a step should give back a state of the shape and type that it gets: of {shown(initial)} it "
+                         f"makes {shown(after)}") from None  # fmt: skip
     if not include_initial:
         return out
     return jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), post(initial), out)

@@ -15,9 +15,15 @@ def save(path: str | Path, model: Any, *, metadata: Mapping[str, Any] | None = N
     **Arguments:** `path`: a folder; a model in it is replaced; `model`: as built by a method, and trained;
     `metadata`: JSON-able facts to remember.
 
-    **Raises:** `ValueError` for a model that no file can hold, see `why_unsaved`.
+    **Raises:** `ValueError` for a model that no file can hold, see `why_unsaved`, for a file, and for the folder of a
+    run.
     """
-    save_model(as_path(path), model, metadata)
+    folder = as_path(path)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: a model is saved as a folder")
+    if (folder / "config.yaml").exists():
+        raise ValueError(f"{folder} is a run, whose own model is in {folder / 'model'}: save to another folder")
+    save_model(folder, model, metadata)
 
 
 def load(path: str | Path, plugins: Collection[str] = ()) -> Model:

@@ -16,7 +16,7 @@ class Catalogue(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Equation | SteadyEquation:
         if name not in self._names():
-            raise KeyError(name)
+            raise KeyError(known("equation", name, self._names()))
         return build("equation", name)
 
     def __iter__(self) -> Iterator[str]:

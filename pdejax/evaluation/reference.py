@@ -91,6 +91,9 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
     length = frames if steps is None else steps
     if not 1 <= count <= available:
         raise ValueError(f"split {split!r} has {available} trajectories, {count} were asked for")
+    if frames < 1:
+        first = f"{history} are known to begin with"
+        raise ValueError(f"split {split!r} has {part.frames} frame(s), of which {first}: none is left to predict")
     if not 1 <= length <= frames:
         raise ValueError(
             f"split {split!r} has {part.frames} frames, so {history} known frame(s) leave {frames} to predict, "

@@ -65,6 +65,9 @@ def kind_for(model: Any, data: Any) -> str:
         return "coordinate"
     if data is None:
         raise ValueError(f"an evaluation of a {type(model).__name__} needs data: evaluate(model, data)")
+    if not hasattr(data, "step") or not hasattr(data, "split"):
+        raise ValueError(f"evaluate(model, data) takes a data set, such as Arrays or what open_data gives, got "
+                         f"{type(data).__name__}")  # fmt: skip
     return "rollout" if data.step else "steady"
 
 

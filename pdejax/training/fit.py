@@ -74,6 +74,9 @@ def fit(
     **Raises:** `ValueError` for what does not fit together, before anything is compiled or written; `NonFiniteLoss`;
     `Interrupted`.
     """
+    if not isinstance(method, AbstractMethod):
+        shown = method if isinstance(method, str | type) else type(method).__name__
+        raise ValueError(f"fit takes a method as an object, such as pdejax.Supervised(), got {shown!r}")
     names = [field.name for field in dataclasses.fields(TrainSettings)]
     for name in settings:
         if name not in names:

@@ -21,6 +21,7 @@ class TrainingProgress:
         self._total, self._start, self._batch, self._show = total, start, batch_size, show
         self._console = Console(file=sys.stdout, highlight=False)
         self._busy, self._printed, self._bar = 0.0, time.perf_counter(), None
+        self._begun = self._printed
         if show and self._console.is_terminal:
             self._bar = bar(self._console, "train", "{task.fields[note]}")
             self._task = self._bar.add_task("train", total=total, completed=start, note="compiling")
@@ -32,7 +33,7 @@ class TrainingProgress:
 
     def begin(self, step: int) -> None:
         """Starts the clock after the first dispatch, which was spent compiling."""
-        self._start = step
+        self._start, self._begun = step, time.perf_counter()
 
     def advance(self, step: int, loss: float, seconds: float) -> None:
         """Reports that `step` updates are done, the last ones in `seconds`."""
@@ -45,7 +46,9 @@ class TrainingProgress:
             self._bar.update(self._task, completed=step, note=note)
         elif self._show and (time.perf_counter() - self._printed > 10 or step == self._total):
             self._printed = time.perf_counter()
-            left = clock((self._total - step) / rate) if rate else "?"
+            # of the whole, evaluations and checkpoints among it
+            each = (self._printed - self._begun) / (step - self._start) if step > self._start else None
+            left = "?" if each is None else clock((self._total - step) * each)
             self._console.print(f"train {step}/{self._total}  {note}  {left} left")
 
     def say(self, text: str) -> None:

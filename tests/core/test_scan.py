@@ -95,3 +95,14 @@ def test_prediction_at_times():
     np.testing.assert_array_equal(frame_indices([0.3, 0.6], 0.1), [3, 6])
     with pytest.raises(ValueError, match=r"multiples of the step 0.5"):
         predictor.predict(jnp.ones((1,)), [0.7])
+
+
+def test_a_function_of_the_state_alone_is_a_stepper():
+    u = jnp.arange(3.0)
+    np.testing.assert_array_equal(trajectory(lambda u: 2 * u, u, 2), [2 * u, 4 * u])
+    np.testing.assert_array_equal(repeated(lambda u: 2 * u, 3)(u), 8 * u)
+
+
+def test_a_step_that_gives_something_else_is_told():
+    with pytest.raises(ValueError, match=r"of float32\[4\] it makes float32\[2\]"):
+        trajectory(lambda u: u[:2], jnp.zeros(4), 2)

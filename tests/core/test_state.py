@@ -159,3 +159,8 @@ def test_points_of_other_axes_are_refused():
         as_points(HAT, 2)
     with pytest.raises(ValueError, match="expected a grid of the field's 2 axes, got one of 1"):
         as_points(TensorGrid((jnp.zeros(3),)), 2)
+
+
+def test_a_state_without_its_channel_is_told_what_is_expected():
+    with pytest.raises(ValueError, match=r"expected a state \(\*batch, 8, 1\), got shape \(8,\)"):
+        heat()(np.zeros(8, np.float32))

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +71,7 @@ class Arrays(Trajectories):
         lengths: Sequence[float] | None = None,
         periodic: bool | Sequence[bool] | None = None,
         domain: Any = None,
-        fields: Sequence[str] = (),
+        fields: Sequence[str] | None = None,
         inputs: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         splits: Mapping[str, float] | None = None,
@@ -82,21 +83,25 @@ class Arrays(Trajectories):
         if not whole and splits is not None:
             raise ValueError(f"{where}: splits divide one array of states, here are {', '.join(states)}")
         given = {STATES: states} if whole else states
+        for kind, mapping in (("inputs", inputs), ("parameters", parameters)):
+            _check_mapping(where, kind, mapping, () if whole else tuple(given))
         of = lambda mapping, split: (mapping if whole else (mapping or {}).get(split)) or {}
         parts = {s: _part(where, s, u, of(inputs, s), of(parameters, s)) for s, u in given.items()}
         _check_alike(where, parts)
         if whole:
             parts = _divided(where, parts[STATES], splits or {TRAIN: 1.0})
         part = next(iter(parts.values()))
-        frames, space, channels = part.states.shape[1], part.states.shape[2:-1], part.states.shape[-1]
+        space, channels = part.states.shape[2:-1], part.states.shape[-1]
 
         self.name, self._kept = name, statistics_file
-        self.step = float((0 if frames == 1 else 1) if step is None else step)
+        self.step = _step(where, step, {p.states.shape[1] for p in parts.values()})
         self.domain = _domain(where, space, domain, lengths, periodic)
-        self.field_names = tuple(fields) or (("u",) if channels == 1 else tuple(f"u{i}" for i in range(channels)))
-        if len(self.field_names) != channels:
-            raise ValueError(f"{where}: fields={list(fields)} should name {channels} channel(s)")
+        named = ("u",) if channels == 1 else tuple(f"u{i}" for i in range(channels))
+        self.field_names = named if fields is None or not len(fields) else tuple(fields)
+        if isinstance(fields, str) or len(self.field_names) != channels:
+            raise ValueError(f"{where}: fields={fields!r} should name {channels} channel(s)")
         self.input_names, self.parameter_names = tuple(part.inputs), tuple(sorted(part.parameters))
+        _check_names(where, (*self.field_names, *self.input_names, *self.parameter_names))
         self.split_names = tuple(parts)
         self._splits = {s: ArraySplit(self, s, p) for s, p in parts.items()}
 
@@ -123,6 +128,39 @@ class Arrays(Trajectories):
         return self._splits[name]
 
 
+def _check_mapping(where: str, kind: str, given: Any, splits: tuple[str, ...] = ()) -> None:
+    """Whether inputs or parameters are named, and by split where the states are."""
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{where}: {kind} should be a mapping of names to arrays, got {type(given).__name__}")
+    for name, value in given.items() if splits else ():
+        if name not in splits:
+            raise ValueError(f"{where}: {kind} are of splits, as the states are: {known('split', name, splits)}")
+        _check_mapping(f"{where}: {name}", kind, value)
+
+
+def _check_names(where: str, names: Sequence[Any]) -> None:
+    """Whether fields, inputs and parameters have names that a file can hold, each its own."""
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
+            raise ValueError(f"{where}: {name!r} is no name: a letter, digit or _, then these and . + -")
+        if names.count(name) > 1:
+            raise ValueError(f"{where}: {name!r} is the name of {names.count(name)} things, and names tell them apart")
+
+
+def _step(where: str, step: Any, frames: set[int]) -> float:
+    """The time between two frames; none between one."""
+    if step is None:
+        return 0.0 if frames == {1} else 1.0
+    number = isinstance(step, int | float | np.number) and not isinstance(step, bool)
+    if not number or not 0 <= float(step) < float("inf"):
+        raise ValueError(f"{where}: step should be a number above 0, or 0 where there is one frame, got {step!r}")
+    if not step and frames != {1}:
+        raise ValueError(f"{where}: step=0 is steady, one frame a trajectory, got {max(frames)} frames")
+    return float(step)
+
+
 class _Part(NamedTuple):
     states: np.ndarray
     inputs: dict[str, np.ndarray]
@@ -143,7 +181,13 @@ def _part(where: str, key: str, states: Any, inputs: Mapping[str, Any], paramete
 
 def _real(what: str, values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Finite numbers in single precision, integers promoted."""
-    array = np.asarray(values)
+    if np.ma.is_masked(values):
+        count = np.ma.count_masked(values)
+        raise ValueError(f"{what} has {count} masked numbers: fill them, or leave their trajectories out")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{what} is no array: {str(error).partition('. ')[0]}") from None
     if np.issubdtype(array.dtype, np.complexfloating):
         raise ValueError(f"{what} is complex: give its real and imaginary part as two fields")
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
@@ -173,6 +217,10 @@ def _check_alike(where: str, parts: Mapping[str, _Part]) -> None:
 
 def _divided(where: str, part: _Part, shares: Mapping[str, float]) -> dict[str, _Part]:
     """Consecutive trajectories by their shares, one at least for each split."""
+    plain = isinstance(shares, Mapping) and all(isinstance(x, int | float | np.number) for x in shares.values())
+    if not plain or not all(isinstance(name, str) for name in shares):
+        wanted = "a mapping of names to shares, such as {'train': 0.8, 'test': 0.2}"
+        raise ValueError(f"{where}: splits should be {wanted}, got {shares!r}")
     total, count = sum(shares.values()), len(part.states)
     if not shares or min(shares.values()) <= 0 or total > 1 + 1e-9:
         raise ValueError(f"{where}: splits={dict(shares)} should be shares above 0 whose sum is 1 at most")
@@ -196,8 +244,10 @@ def _domain(where: str, shape: tuple[int, ...], domain: Any, lengths: Any, perio
         return domain
     every = {"lengths": 1.0 if lengths is None else lengths, "periodic": True if periodic is None else periodic}
     for name, value in every.items():
-        every[name] = value if isinstance(value, Sequence) else (value,) * len(shape)
+        every[name] = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * len(shape)
         if len(every[name]) != len(shape):
             raise ValueError(f"{where}: {name}={value} should have one entry for each of {len(shape)} axes of space")
+    if not all(isinstance(one, bool | np.bool_) for one in every["periodic"]):
+        raise ValueError(f"{where}: periodic={periodic!r} should be true or false, or one of these for each axis")
     ends = tuple("periodic" if one else "slope" for one in every["periodic"])
     return Grid(shape, tuple(map(float, every["lengths"])), ends)

@@ -51,12 +51,23 @@ register("reader", "npy", read_npz)
 def _load(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
+    alone = path.suffix.lower() == ".npy"
+    with path.open("rb") as file:
+        begins = file.read(6)
+    held = "one array" if begins == b"\x93NUMPY" else "an archive" if begins[:2] == b"PK" else "neither"
+    if held != ("one array" if alone else "an archive"):
+        wanted = "one array" if alone else "an archive of arrays"
+        raise ValueError(f"{path} should be {wanted} of NumPy's, and is {held}: is its suffix right?")
     try:
-        if path.suffix == ".npy":
+        if alone:
             return {STATES: np.load(path, mmap_mode="r", allow_pickle=False)}
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
-    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except ValueError as error:
+        if "pickle" in str(error) or "Object arrays" in str(error):
+            raise ValueError(f"{path} holds Python objects, which are not read: store arrays of numbers") from None
+        raise ValueError(f"{path} cannot be read as a file of NumPy's: {error}") from error
+    except (OSError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} cannot be read as a file of NumPy's: {error}") from error
 
 

@@ -34,11 +34,11 @@ def open_data(path: str | Path, reader: str | dict[str, Any] | Callable[[Path], 
 
 
 def _reader_of(path: Path) -> str:
-    suffix = path.suffix.removeprefix(".")
+    suffix = path.suffix.removeprefix(".").lower()
     names = registered("reader")
     if suffix in names:
         return suffix
     if path.is_dir():
         return OURS
-    raise ValueError(f"{path}: {known('suffix', suffix, [name for name in names if name != OURS])}; "
-                     f"say reader=... if another reader shall read it")  # fmt: skip
+    raise ValueError(f"{path}: {known('suffix', suffix, [name for name in names if name != OURS])} "
+                     f"Say reader=... if another reader shall read it.")  # fmt: skip

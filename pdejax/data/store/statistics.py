@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from pdejax._read import FileError, read_plain_yaml
-from pdejax.core import write_text
+from pdejax.core import digest, write_text
 from pdejax.data.store.trajectories import Split, Trajectories
 
 FIELD_STATISTICS = ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
@@ -124,14 +124,16 @@ def statistics_of(split: Split) -> dict[str, np.ndarray]:
 
 def kept_statistics(path: Path, data: Trajectories) -> Mapping[str, np.ndarray]:
     """The statistics of a data set from a file beside it; computed, and written where that is possible, if it holds
-    none of this content."""
+    none of this content, or was changed."""
     names = (data.field_names, data.input_names, data.parameter_names)
-    with contextlib.suppress(FileNotFoundError, FileError, KeyError, TypeError):  # absent, or no such file
+    with contextlib.suppress(FileNotFoundError, FileError, KeyError, TypeError, ValueError):  # absent, or no such file
         stored = read_plain_yaml(path)
-        if stored["fingerprint"] == data.fingerprint:
+        sum_ = stored.pop("sha256")  # former files have none, and are made again
+        if stored["fingerprint"] == data.fingerprint and sum_ == digest(stored):
             return from_yaml_dict(stored, *names)
     found = statistics_of(train_split(data))
-    text = yaml.safe_dump({"fingerprint": data.fingerprint, **to_yaml_dict(found, *names)})
+    plain = {"fingerprint": data.fingerprint, **to_yaml_dict(found, *names)}
+    text = yaml.safe_dump({**plain, "sha256": digest(plain)})
     with contextlib.suppress(OSError):  # a folder that others only lend
         write_text(path, text)
     return found

@@ -61,7 +61,8 @@ def split_sides(term: str) -> tuple[str, str]:
     left, equals, right = term.partition("=")
     match = re.fullmatch(r"\s*([A-Za-z][A-Za-z0-9]*)_t\s*", left)
     if not equals or "=" in right or match is None:
-        raise ValueError(f"equation {term!r}: expected 'FIELD_t = ...', for example 'u_t = -u*u_x + nu*u_xx'")
+        letters = "" if left.isascii() else " (names are of the letters A to Z, a to z and of digits)"
+        raise ValueError(f"equation {term!r}: expected 'FIELD_t = ...', for example 'u_t = -u*u_x + nu*u_xx'{letters}")
     if match[1] in RESERVED:
         raise ValueError(f"equation {term!r}: {match[1]!r} is a reserved word, choose another name for the field")
     return match[1], right.strip()

@@ -58,12 +58,12 @@ class SpectralStepper(eqx.Module):
     def __call__(self, u: AnyState, *, key: Key | None = None) -> State:
         """The state after one call, of the type that came in; integers are promoted, `key` is ignored."""
         u = as_state(u)
+        v = self.form.to_spectral(u)  # first, since it looks at the shape
         method = lift(self.method, u.ndim - 1)
 
         def body(v: Any, i: Any) -> tuple[Any, None]:
             return method(self.form.nonlinear, v, self.time + i * self.dt, self.dt), None
 
-        v = self.form.to_spectral(u)
         if self.substeps == 1:
             v, _ = body(v, jnp.zeros((), self.dt.dtype))
         else:
@@ -101,6 +101,9 @@ def spectral_stepper(
     """
     check_positive("dt", dt)
     scaling = Scaling() if scaling is None else scaling
+    if not isinstance(equation, Equation) or not isinstance(grid, Grid):
+        found = f"{type(equation).__name__} and {type(grid).__name__}"
+        raise ValueError(f"spectral_stepper takes an Equation and a Grid, in this order, got {found}")
     form = discretise(equation, grid, parameters, scaling=scaling, dealias=dealias)
     check_growth(equation, grid, parameters, scaling)
     dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)

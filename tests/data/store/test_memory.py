@@ -132,3 +132,37 @@ def with_nan():
 def test_what_does_not_fit_is_said(states, options, words):
     with pytest.raises(ValueError, match=f"^Arrays: {words}"):
         Arrays(states, **options)
+
+
+BASE = np.random.default_rng(2).normal(size=(4, 3, 8, 1))
+BOTH = {"train": BASE, "test": BASE}
+# what is of another type than the annotations say is refused by the checks of these tests before; `calls` of the study
+# of robustness tries such without them
+SLIPS = {
+    "parameters without splits": ((BOTH,), {"parameters": {"nu": np.ones(4)}},
+                                  "parameters are of splits, as the states are: unknown split 'nu'"),
+    "misspelt splits": ((BOTH,), {"parameters": {"trian": {"nu": np.ones(4)}}}, "unknown split 'trian'"),
+    "inputs without splits": (({"train": BASE[:, :1]},), {"inputs": {"a": BASE[:, 0, :, 0]}}, "unknown split 'a'"),
+    "names twice": ((np.concatenate([BASE, BASE], -1),), {"fields": ("u", "u")}, "'u' is the name of 2 things"),
+    "a parameter like a field": ((BASE,), {"parameters": {"u": np.ones(4)}}, "'u' is the name of 2 things"),
+    "no word": ((BASE,), {"fields": ("the v",)}, "'the v' is no name: a letter, digit or _"),
+    "a path": ((BASE,), {"parameters": {"../x": np.ones(4)}}, "'../x' is no name"),
+    "letters as names": ((BASE,), {"fields": "u"}, "fields='u' should name 1 channel"),
+    "step -1": ((BASE,), {"step": -1.0}, "step should be a number above 0, .* got -1.0"),
+    "step nan": ((BASE,), {"step": float("nan")}, "step should be a number above 0"),
+    "step 0": ((BASE,), {"step": 0}, "step=0 is steady, one frame a trajectory, got 3 frames"),
+    "masked": ((np.ma.masked_less(BASE, 0),), {}, "states has .* masked numbers: fill them"),
+    "ragged": (([[1], [1, 2]],), {}, "states is no array: setting an array element"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_is_told_and_nothing_is_left_out(slip):
+    given, options, sentence = SLIPS[slip]
+    with pytest.raises(ValueError, match=rf"Arrays: .*{sentence}"):
+        Arrays(*given, **options)
+
+
+def test_names_of_other_alphabets_are_names():
+    data = Arrays(BASE, fields=("ρ",), parameters={"λ": np.ones(4), "x_0.5": np.ones(4)})
+    assert (data.field_names, data.parameter_names) == (("ρ",), ("x_0.5", "λ"))

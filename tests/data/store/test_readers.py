@@ -94,7 +94,7 @@ def test_a_folder_that_cannot_be_written_to_is_read_all_the_same(tmp_path, monke
         ({"states": STATES, "f": FORCE[:, :2]}, r"input 'f' should have the shape \(20, 6\), got \(20, 2\)"),
         ({"train": STATES[..., 0]}, r"train should be \(trajectory, time, \*space, channel\)"),
         ({"states": np.where(STATES > 2, np.nan, STATES)}, r"states has \d+ of 600 numbers that are not finite"),
-        ({"states": np.array([None])}, r"cannot be read as a file of NumPy's: .*pickle"),
+        ({"states": np.array([None])}, r"holds Python objects, which are not read: store arrays of numbers"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(tmp_path, arrays, words):
@@ -250,3 +250,35 @@ def test_what_a_reader_gives_is_not_taken_for_a_divergence_of_the_model(tmp_path
     assert select(data, "train", 2, None, 1).states.shape == (2, 3, 4, 1)
     with pytest.raises(ValueError, match="trajectory 2 of the data to learn from holds numbers that are not finite"):
         open_data(tmp_path / "heat.dat", TextFile)
+
+
+@pytest.mark.parametrize("edit", ["std: {u: 1000.0}", "std: {u: .nan}", "std: {u: abc}", "sha256: none"])
+def test_kept_statistics_that_were_changed_are_made_again(tmp_path, edit):
+    np.savez(tmp_path / "heat.npz", states=STATES)
+    right, kept = open_data(tmp_path / "heat.npz").statistics, tmp_path / "heat.npz.stats.yaml"
+    content, good = yaml.safe_load(kept.read_text()), kept.read_text()
+    kept.write_text(yaml.safe_dump({**content, **yaml.safe_load(edit)}))
+    np.testing.assert_array_equal(open_data(tmp_path / "heat.npz").statistics["std"], right["std"])
+    assert kept.read_text() == good
+
+
+def test_a_file_of_another_kind_than_its_suffix_says(tmp_path):
+    np.save(tmp_path / "one.npy", STATES)
+    np.savez(tmp_path / "many.npz", states=STATES)
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    (tmp_path / "many.npz").rename(tmp_path / "many.npy")
+    (tmp_path / "text.npz").write_text("not a zip")
+    for name, said in {"one.npz": "an archive of arrays of NumPy's, and is one array", "text.npz": "and is neither",
+                       "many.npy": "one array of NumPy's, and is an archive"}.items():  # fmt: skip
+        with pytest.raises(ValueError, match=f"{name} should be .*{said}: is its suffix right"):
+            open_data(tmp_path / name)
+
+
+def test_suffixes_in_capitals_and_keys_that_are_there_twice(tmp_path):
+    np.savez(tmp_path / "heat.npz", states=STATES)
+    (tmp_path / "heat.npz").rename(tmp_path / "heat.NPZ")
+    (tmp_path / "heat.yaml").write_text("step: 0.1\nname: x\nstep: 0.2\n")
+    with pytest.raises(ValueError, match=r"heat.yaml:1: the key 'step' is there twice"):
+        open_data(tmp_path / "heat.NPZ")
+    (tmp_path / "heat.yaml").write_text("step: 0.1\n")
+    assert open_data(tmp_path / "heat.NPZ").step == 0.1
