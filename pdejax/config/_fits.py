@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,7 +28,7 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
 
     **Raises:** `ConfigError` with what does not fit and where it was said.
     """
-    if config.data is not None and not config.data.exists():
+    if config.data is not None and not os.path.exists(config.data):  # of whatever length, unlike Path.exists
         raise ConfigError(f"{composition.where(('data',))}: data: there is no {config.data}")
     with _told("problem" if config.data is None else "data", config, composition):
         card = _card(config)

@@ -51,7 +51,7 @@ def entering(step: Callable[[Any], Any], u: Any) -> Any:
     whole = isinstance(u, jax.Array | np.ndarray) and (jnp.issubdtype(u.dtype, jnp.integer) or u.dtype == bool)
     if not (listed or whole):
         return jnp.asarray(u) if isinstance(u, np.ndarray) else u
-    out = jax.eval_shape(step, jnp.asarray(u) if whole else u)
+    out = jax.eval_shape(step, as_state(u) if listed else jnp.asarray(u))
     return as_state(u) if hasattr(out, "dtype") and jnp.issubdtype(out.dtype, jnp.floating) else u
 
 

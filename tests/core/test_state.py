@@ -164,3 +164,10 @@ def test_points_of_other_axes_are_refused():
 def test_a_state_without_its_channel_is_told_what_is_expected():
     with pytest.raises(ValueError, match=r"expected a state \(\*batch, 8, 1\), got shape \(8,\)"):
         heat()(np.zeros(8, np.float32))
+
+
+def test_numbers_in_lists_are_a_state_of_a_stepper_of_arrays():
+    rows = [[float(x)] for x in range(8)]
+    np.testing.assert_array_equal(trajectory(heat(), rows, 2), trajectory(heat(), np.array(rows, np.float32), 2))
+    with pytest.raises(ValueError, match=r"expected a state \(\*batch, 8, 1\), got shape \(3, 1\)"):
+        trajectory(heat(), rows[:3], 2)

@@ -18,6 +18,10 @@ def check_manifest(manifest: Mapping[str, Any], path: Path) -> Mapping[str, Any]
     """
     kinds = {"name": str, "recipe": dict, "fields": list, "inputs": list, "parameters": list, "shards": list}
     entries(manifest, path, **kinds, statistics=str)
+    for kind in ("fields", "inputs", "parameters"):
+        for name in manifest[kind]:
+            if not isinstance(name, str):
+                raise FileError(f"{path}: the entry {kind!r} should hold names, found {name!r}")
     sizes = entries(manifest["recipe"], path, splits=dict)["splits"]
     ends: dict[str, int] = {}
     for entry in manifest["shards"]:
