@@ -72,7 +72,10 @@ def _check(options: Options, base: Path) -> None:
 
 def _rows(options: Options, base: Path) -> list[Row]:
     noted, rows = _noted(), []
-    table = [one for one in noted if one["part"] == "inputs"][-1]["table"]
+    tables = [one["table"] for one in noted if one["part"] == "inputs"]
+    if not tables:
+        raise SystemExit("not finished: no inputs were tried; --part inputs does")
+    table = tables[-1]
     total = sum(sum(grades.values()) for grades in table.values())
     for group, grades in table.items():
         for grade, count in sorted(grades.items()):
