@@ -9,6 +9,14 @@ import pytest
 from pdejax._interrupt import Interrupted, signals
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """As in a terminal: what a shell starts in the background does not hear of SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def sent(times, *, tell=False):
     with signals() as caught:
         assert caught() is None

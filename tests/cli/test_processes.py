@@ -32,15 +32,19 @@ WORDS = (
 )
 
 
-def _together(folder, *words):
-    """Two processes of one training that meet through JAX's coordinator."""
+def _together(folder, *words, count=2):
+    """The processes of one training, which meet through JAX's coordinator."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "pdejax.cli", "train", *WORDS, *words, "train.distributed=true", "train.devices=1"]
+    command = [sys.executable, "-m", "pdejax.cli", "train", *words, "train.distributed=true", "train.devices=1"]
     running = []
-    for number in range(2):
-        own = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}", "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": str(number)}
+    for number in range(count):
+        own = {
+            "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
+            "JAX_NUM_PROCESSES": str(count),
+            "JAX_PROCESS_ID": str(number),
+        }
         environment = {**os.environ, **own}
         running.append(subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE))
     for process in running:
@@ -53,14 +57,19 @@ def _losses(folder):
     return [(one["step"], one["loss"]) for one in lines if "loss" in one]
 
 
-@pytest.mark.slow
-def test_two_processes_train_together(tmp_path):
-    """By the words alone: one folder, one log, and what two processes were is told."""
-    run(tmp_path, "generate", *WORDS)
-    _together(tmp_path, "name=both", "train.steps=10")
+@pytest.mark.long
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_train_together(tmp_path, count):
+    """By the words alone, before anything has asked JAX for a device: one folder, one log, and how many they were."""
+    states = np.random.default_rng(0).normal(size=(8, 6, 16, 1)).cumsum(1)
+    np.savez(tmp_path / "waves.npz", **{"train": states[:4], "valid": states[4:6], "test": states[6:]})
+    words = [word for word in WORDS if not word.startswith("problem")]
+    _together(
+        tmp_path, *words, "data=waves.npz", "method=one_step", "network=fno", "name=both", "train.steps=10", count=count
+    )
     assert [step for step, loss in _losses(tmp_path / "runs/both") if np.isfinite(loss)] == [5, 10]
     history = json.loads((tmp_path / "runs/both/environment.json").read_text())
-    assert [one["processes"] for one in history] == [2]
+    assert [one["processes"] for one in history] == [count]
 
 
 @pytest.mark.long
@@ -68,9 +77,9 @@ def test_two_devices_two_processes_and_from_one_to_the_other(tmp_path):
     """A run of two processes goes on in one with two devices, and back, with the losses of either alone."""
     run(tmp_path, "generate", *WORDS)
     run(tmp_path, "train", *WORDS, "name=whole", "train.devices=2", "train.steps=30")
-    _together(tmp_path, "name=mixed", "train.steps=10")
+    _together(tmp_path, *WORDS, "name=mixed", "train.steps=10")
     run(tmp_path, "train", *WORDS, "name=mixed", "train.devices=2", "train.steps=20")
-    _together(tmp_path, "name=mixed", "train.steps=30")
+    _together(tmp_path, *WORDS, "name=mixed", "train.steps=30")
     whole, mixed = (np.array(_losses(tmp_path / "runs" / name)) for name in ("whole", "mixed"))
     np.testing.assert_array_equal(mixed[:, 0], [5, 10, 15, 20, 25, 30])
     np.testing.assert_allclose(mixed, whole, rtol=1e-3)

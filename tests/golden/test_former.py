@@ -87,7 +87,7 @@ def test_a_run_is_inspected_evaluated_and_reported(here, run, name):
     assert name in REFUSED or (folder / "report.html").read_text().endswith("</html>\n")
 
 
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == DATA[0] else pytest.mark.long) for n in DATA])
 def test_a_data_set_is_inspected_and_trained_on(here, run, name):
     shown = run(name, "inspect", f"data/{name}")
     # a solution is one file whose checksums HDF5 compares itself

@@ -94,7 +94,8 @@ def test_training_steps_on_eight_devices_lower_the_loss_and_gather_nothing(spec,
     assert np.all(np.diff(values) < 0)
 
 
-@every_network
+# all of them train on eight devices in the test above; the rest of this one is in `make long`
+@pytest.mark.parametrize("spec", [SPECS[0], *(pytest.param(spec, marks=pytest.mark.long) for spec in SPECS[1:])])
 def test_the_gradient_over_eight_devices_is_that_of_one(spec, noise, build, on_eight_devices):
     arrays, static = build(spec, (16,))
     batch = batch_of((16,), noise)

@@ -165,12 +165,12 @@ def test_stages_follow_each_other(page, evaluated):
 @pytest.mark.parametrize(
     ("axes", "network", "panels"),
     [
-        ("x", "few", None), ("xy", "dense", 1), ("txy", "few", 2),
-        ("tx", "many", 2), ("tx", "slabs", 1), ("tx", "mlp", None),
+        ("x", "few", None), ("xy", "dense", 1), ("txy", "few", 2), ("tx", "mlp", None),
         *(
             pytest.param(*case, marks=pytest.mark.long)
             for case in (
-                ("xy", "few", 1), ("xy", "many", 2), ("xy", "lattice", 1), ("tx", "few", 1),
+                ("tx", "many", 2), ("tx", "slabs", 1), ("xy", "few", 1), ("xy", "many", 2),
+                ("xy", "lattice", 1), ("tx", "few", 1),
                 ("txy", "many", 4), ("txy", "slabs", 4), ("txy", "dense", 2),
                 ("xyz", "few", 1), ("txyz", "few", 2),
             )
