@@ -15,6 +15,7 @@ import pytest
 
 PATH = Path(__file__).parent.parent / "build" / "test_times.json"
 DEAREST = 10
+SLOW = 1.0  # CPU seconds of a test that `make quick` leaves out
 EVENTS = {
     "/jax/core/compile/backend_compile_duration": "programs",
     "/jax/compilation_cache/cache_hits": "cached",
@@ -123,3 +124,14 @@ def register(config: pytest.Config) -> None:
         config.pluginmanager.register(Meter(), "meter")
     if not worker:
         config.pluginmanager.register(Ledger(), "ledger")
+
+
+def main() -> None:
+    """Writes `slow.txt` from the times of the last whole run."""
+    tests = json.loads(PATH.read_text())["tests"]
+    slow = {name.partition("[")[0] for name, one in tests.items() if one["cpu"] >= SLOW}
+    (Path(__file__).parent / "slow.txt").write_text("\n".join(sorted(slow)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

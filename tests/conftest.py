@@ -1,5 +1,6 @@
 import gc
 import os
+from pathlib import Path
 
 # jaxlib 0.10 reports every program it takes from the compilation cache as unsafe, though it is the one it wrote
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -35,8 +36,19 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 ENOUGH = 2.0
 
 
+# functions that took a second of CPU or more: not in `make quick`; `python -m tests._record` writes the list anew
+SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").split())
+
+
 def pytest_configure(config):
     register(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.partition("[")[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish():
