@@ -152,7 +152,7 @@ def train_here(
     - `sinks`: told of all metrics beside `metrics.jsonl`; TensorBoard's files in the folder when omitted.
     - `layout`: where arrays live, see `start`.
     - `on_best`: called with the averaged model and the step whenever `settings.monitor` reached a new minimum.
-    - `last`: whether nothing follows, so that what was made of the model may be made longer.
+    - `last`: whether nothing follows: only then may a finished training be made longer, see `check_length`.
     - `show`: whether to report progress.
 
     **Returns:** the model with averaged parameters after the last update.

@@ -136,8 +136,7 @@ def test_what_does_not_fit_is_said(states, options, words):
 
 BASE = np.random.default_rng(2).normal(size=(4, 3, 8, 1))
 BOTH = {"train": BASE, "test": BASE}
-# what is of another type than the annotations say is refused by the checks of these tests before; `calls` of the study
-# of robustness tries such without them
+# what is of another type than the annotations say is refused before, by the type checks that these tests run with
 SLIPS = {
     "parameters without splits": ((BOTH,), {"parameters": {"nu": np.ones(4)}},
                                   "parameters are of splits, as the states are: unknown split 'nu'"),
