@@ -74,7 +74,6 @@ def project(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_one_file_gives_a_solution_with_its_error(project):
     run(project, "train", "problem=bratu", "network.counts=[16,16]", "network.beyond=3")
     said = run(project, "evaluate", "runs/bratu_gaussian_lattice")

@@ -46,6 +46,7 @@ words are those of Hydra:
   group=name          choose a file: problem= network= method= train= experiment=
   key.below=value     set a value: train.steps=100 network.width=64
   with -m, key=1,2,3  one run for every combination
+a word given twice: the last one counts
 `pdejax list` shows the groups' files; files in ./configs and --config-dir are found before the shipped ones."""
 
 

@@ -40,7 +40,6 @@ def files(root):
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
-@pytest.mark.slow  # each kill takes a process that imports everything anew
 @pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_killed_runs_resume_to_the_same_bytes(kills, tmp_path):
     rng, whole, killed, counts = random.Random(0), tmp_path / "whole", tmp_path / "killed", [0]
