@@ -1,7 +1,9 @@
 """Signals that ask a long piece of work to end, answered where nothing is lost."""
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +11,29 @@ from typing import Any
 
 class Interrupted(RuntimeError):
     """A signal asked for an end; what was done is saved and the same command goes on from there."""
+
+
+FAILED = 1  # exit code of a command that was ended at once
+_CURSOR = b"\n\x1b[?25h"  # a bar of progress had hidden it
+
+
+def end_at_once() -> None:
+    """Lets SIGINT end this process with a word, wherever it is and without an exception.
+
+    One that is raised in a callback of a library, or while modules are imported, is lost or taken for a fault. What
+    is written appears whole or not at all, so that nothing needs to be put away. `signals` takes over where there is
+    something to save. A process that was begun without ears for SIGINT, behind `nohup`, keeps none.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(number: int, frame: Any) -> None:
+    with contextlib.suppress(Exception):  # it may have been writing just now
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        os.write(2, (_CURSOR if os.isatty(2) else b"") + b"pdejax: interrupted\n")
+    os._exit(FAILED)
 
 
 @contextlib.contextmanager

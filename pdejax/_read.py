@@ -28,17 +28,25 @@ def as_path(given: Any) -> Path:
     return Path(given)
 
 
+def check_there(path: Path) -> os.stat_result:
+    """What the operating system knows of a file or folder.
+
+    **Raises:** `FileNotFoundError`; `FileError` for what cannot be reached, such as a link that leads to itself.
+    """
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
 def check_file(path: Path, most: int | None = None) -> None:
     """Whether a path is an ordinary file of bearable size: others, such as a pipe, may be without end.
 
     **Raises:** `FileNotFoundError`; `FileError` for a folder, a device, a pipe, and more than `most` bytes.
     """
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist") from None
-    except OSError as error:
-        raise unreadable(path, error) from None
+    status = check_there(path)
     if not stat.S_ISREG(status.st_mode):
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device, a pipe or a socket"
         raise FileError(f"{path} is {what}, expected a file")
@@ -55,15 +63,15 @@ def unreadable(path: Path, error: OSError) -> FileError:
     return FileError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
 
 
-def read_text(path: str | Path, most: int = MOST) -> str:
-    """The text of a file.
+def read_text(path: str | Path, most: int | None = MOST) -> str:
+    """The text of a file, without the mark that some editors put before it.
 
     **Raises:** `FileNotFoundError`; `FileError` where there is another thing than a readable text in UTF-8.
     """
     path = Path(path)
     check_file(path, most)
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is no text in UTF-8: byte {error.start} is {error.object[error.start]:#04x}") from None
     except OSError as error:

@@ -5,8 +5,11 @@ from collections.abc import Iterable
 
 
 def nearest(wrong: object, options: Iterable[object]) -> list[str]:
-    """At most two options that are spelt like `wrong`, best first."""
-    return difflib.get_close_matches(str(wrong), sorted(str(o) for o in options), n=2, cutoff=0.6)
+    """At most two options that are spelt like `wrong`, best first; by other cases of letters where there is none."""
+    names = sorted(map(str, options))
+    lower = {name.casefold(): name for name in reversed(names)}
+    match = lambda word, possible: difflib.get_close_matches(word, possible, n=2, cutoff=0.6)
+    return match(str(wrong), names) or [lower[near] for near in match(str(wrong).casefold(), sorted(lower))]
 
 
 def suggestion(wrong: object, options: Iterable[object]) -> str:

@@ -129,3 +129,27 @@ def test_mistakes_are_told_in_a_sentence(project, words, said):
     assert said in message
     assert "Traceback" not in message
     assert not os.path.exists(project / "runs/wrong/checkpoints")
+
+
+def test_a_run_goes_on_with_the_values_it_began_with_and_no_others(project):
+    """Other measured values are told before anything is trained, and so is a mistake in them."""
+    words = (*INVERSE[:-1], "network.count=[3,3]", "name=seen")
+    words = (*words, "train.stages=[{optimiser: levenberg_marquardt, steps: 5}]")
+    file = project / "measured.csv"
+    content = file.read_text()
+    try:
+        file.write_text(content + "0.5,7,1\n")
+        message = run(project, "train", *words, code=2)
+        assert "measured.csv:62: x should be what the domain of the problem holds, 0 to 1, found 7" in message
+        assert not (project / "runs/seen").exists()
+        file.write_text(content)
+        run(project, "train", *words)
+        weights = (project / "runs/seen/model/weights.safetensors").read_bytes()
+        file.write_text(content + "0.5,0.5,1\n")
+        more = (*words, "train.stages=[{optimiser: levenberg_marquardt, steps: 10}]")
+        message = run(project, "train", *more, code=2)
+        assert "runs/seen was trained with another content of problem.observations.path=measured.csv" in message
+        assert (project / "runs/seen/model/weights.safetensors").read_bytes() == weights
+    finally:
+        file.write_text(content)
+    run(project, "train", *more)

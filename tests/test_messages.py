@@ -1,7 +1,9 @@
 """Every kind of message is as docs/messages.md shows it."""
 
+import errno
 import os
 import re
+import types
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -10,13 +12,19 @@ import pytest
 
 import pdejax
 from pdejax._read import check_file, entries, read_json, read_text
+from pdejax._write import check_folder
 from pdejax.config import resolve
-from pdejax.core import as_state, check_disk, check_memory, exclusive
+from pdejax.core import as_state, check_disk, check_memory, exclusive, replacing
 from pdejax.core._registry import only_plugins
+from pdejax.data import read_observations
 from pdejax.data.store.manifest import changed
 from pdejax.data.store.memory import Arrays
 from pdejax.equations import Equation
-from pdejax.training import TrainSettings
+from pdejax.evaluation.reference import select
+from pdejax.evaluation.rollouts.curves import check_own
+from pdejax.evaluation.run import check_made_for
+from pdejax.methods import OperatorInfo
+from pdejax.training import Plan, Run, TrainSettings
 from pdejax.training.guards import check_finite
 
 FIELD = ("problem=pig_burgers", "method=physics_informed", "network=gaussians")
@@ -37,6 +45,29 @@ def _written(folder, text):
     return folder / "metrics.json"
 
 
+def _measured(folder, name, content):
+    (folder / name).write_bytes(content)
+    read_observations(folder / name, {"t": (0.0, 1.0)}, ("u",))
+
+
+def _continued(folder):
+    for sum_ in ("old", "new"):
+        (folder / "checkpoints" / "1").mkdir(parents=True, exist_ok=True)
+        one = Run(folder, Plan(()), None, {}, "", lambda _: {}, lambda *_: None, files={"measured.csv": sum_})
+        one._provenance()
+
+
+def _empty(path):
+    path.write_text("")
+    return path
+
+
+def _full(path):
+    with replacing(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+MADE = types.SimpleNamespace(info=OperatorInfo(step=1.0, lengths=(22.0,), fields=("u",)))
 KINDS = {
     "an unknown name": lambda _: pdejax.core.build("network", {"kind": "fnoo"}, key=None),
     "no data set": lambda _: pdejax.Dataset.open("data/nothing"),
@@ -49,6 +80,12 @@ KINDS = {
     "not UTF-8": lambda folder: read_text(_written(folder, b"\xff")),
     "not JSON": lambda folder: read_json(_written(folder, b'{"a": 1')),
     "an entry": lambda folder: entries({"a": 1}, folder / "metrics.json", rows=list),
+    "a place": lambda folder: _measured(folder, "measured.csv", b"t,u\n7,1\n"),
+    "a separator": lambda folder: _measured(folder, "measured.csv", b"t;u\n0;1\n"),
+    "no archive": lambda folder: _measured(folder, "measured.npz", b"t,u\n0,1\n"),
+    "other content": lambda folder: _continued(folder / "run"),
+    "no folder": lambda folder: check_folder(_empty(folder / "file")),
+    "no room": lambda folder: _full(folder / "report.html"),
     "a checksum": _damaged,
     "in use": _in_use,
     "memory": lambda _: check_memory(1e18, "a grid of [100000, 100000] points", "take fewer points (domain.shape)"),
@@ -58,6 +95,8 @@ KINDS = {
     "not finite": lambda _: Arrays(np.full((2, 3, 4, 1), np.nan)),
     "ill-posed": lambda _: pdejax.spectral_stepper(Equation(["u_t = -u_xx"]), pdejax.Grid((16,), (1.0,)), 0.1),
     "code": lambda _: _refused_code(),
+    "another box": lambda _: check_made_for(MADE, Arrays(np.ones((2, 3, 4, 1)))),
+    "a metric": lambda _: check_own({"m": lambda u, v: 1.0}, select(Arrays(np.ones((2, 3, 4, 1))), "train", 2, 2, 1)),
     "a loss": lambda _: check_finite(7, {"loss": np.array([1.0, np.nan])}, TrainSettings(steps=10), 5),
 }
 

@@ -23,7 +23,7 @@ from experiments.robustness.grade import DEFECTS, Outcome, graded
 from experiments.robustness.prepared import prepared
 
 # how many of each group there are in a hundred
-SHARES: Mapping[str, int] = {"words": 10, "files": 10, "terms": 25, "calls": 25, "data": 15, "runs": 15}
+SHARES: Mapping[str, int] = {"words": 10, "files": 10, "terms": 20, "calls": 20, "data": 15, "runs": 15, "tables": 10}
 
 
 def makers(folder: Path) -> Mapping[str, inputs.Maker]:
@@ -36,6 +36,7 @@ def makers(folder: Path) -> Mapping[str, inputs.Maker]:
         "calls": inputs.calls,
         "data": inputs.data_folders(data, folder / "data"),
         "runs": inputs.run_folders(run, folder / "runs"),
+        "tables": inputs.tables(folder / "tables"),
     }
 
 

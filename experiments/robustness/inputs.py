@@ -20,7 +20,7 @@ from experiments.robustness.grade import Case, Silent
 from pdejax.cli import main
 from pdejax.config import packaged_folder, resolve
 from pdejax.core import Grid, Scaling, as_state, build, trajectory
-from pdejax.data import open_data
+from pdejax.data import open_data, read_observations
 from pdejax.embedding import load
 from pdejax.equations import EQUATIONS, Equation
 from pdejax.evaluation import Result
@@ -253,6 +253,37 @@ def answer(words: list[str]) -> None:
         raise AssertionError(said.getvalue())
     if code == 0 and said.getvalue():
         raise Silent(f"exit code 0 with {said.getvalue()!r}")
+
+
+COLUMNS = ("t", "x", "u", "T", "v", "", "u", "#x", "t x")
+CELLS = ("0", "0.5", "1", "7", "-1", "nan", "inf", "", "1e400", "1_0", "0,5", "a", " 0.5 ", "\u0661", "1e-3", '"')
+
+
+def tables(folder: Path) -> Maker:
+    """Files of measured values. What is taken is in the domain, and each row is one that was written."""
+
+    def make(random: Random) -> Case:
+        head = ["t", "x", "u"] if random.random() < 0.6 else [random.choice(COLUMNS) for _ in range(3)]
+        odd = random.random()
+        cell = lambda: random.choice(CELLS if random.random() < odd / 5 else ("0", "0.5", "1"))
+        rows = [[cell() for _ in head] for _ in range(random.randint(0, 4))]
+        separator = random.choice((",", ",", ",", ",", ";", "\t"))
+        text = "\n".join(separator.join(row) for row in [head, *rows])
+        content = text.encode(random.choice(("utf-8",) * 4 + ("utf-8-sig", "latin-1", "utf-16")), "replace")
+        path = folder / random.choice(("seen.csv",) * 6 + ("seen.npz", "seen.NPZ"))
+
+        def call() -> None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            points, values = read_observations(path, {"t": (0.0, 1.0), "x": (0.0, 1.0)}, ("u",))
+            given = sorted(tuple(float(row[head.index(name)] or "nan") for name in ("t", "x", "u")) for row in rows)
+            found = sorted(map(tuple, np.concatenate([points, values], -1).tolist()))
+            if not np.array_equal(given, found, equal_nan=True) or points.min() < 0 or points.max() > 1:
+                raise Silent(f"{found} of {text!r}")
+
+        return Case("tables", f"{path.name}: {content[:200]!r}", call)
+
+    return make
 
 
 TOKENS = ("u", "u_x", "u_xx", "u_xxx", "u_xxxx", "nu", "x", "t", "pi", "2", "0.5", "1e3", "-", "+", "*", "/", "**",

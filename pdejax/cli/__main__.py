@@ -2,6 +2,6 @@
 
 import sys
 
-from pdejax.cli._main import main
+from pdejax.cli import main
 
 sys.exit(main())

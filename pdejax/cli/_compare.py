@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._read import printable
-from pdejax.cli._data import common_data, run_config
+from pdejax._write import check_folder
+from pdejax.cli._data import check_alike, common_data, run_config
 from pdejax.cli._evaluate import OPTIONS, options_of
 from pdejax.cli._runs import groups, name_of, named, patterns, split_words
 
@@ -19,6 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
     reference = None if arguments.reference is None else name_of(arguments.reference, runs)
     together = groups([*arguments.together, *swept], runs)
     configs = {name: run_config(folder, words, arguments.plugins) for name, folder in runs.items()}
+    check_alike(configs)
+    into = Path(arguments.into) if arguments.into else folders[0].parent / "comparison"
+    check_folder(into / "figures")  # before anything is measured
     from pdejax.cli._runtime import start
 
     start()
@@ -34,7 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
         names = OPTIONS[:3] if rollouts else OPTIONS  # rollouts have classical solvers beside in any case
         options = options_of(next(iter(configs.values())), names) | rollout_options(arguments, rollouts)
         result = compare(models, data, reference=reference, together=together, **options)
-    into = Path(arguments.into) if arguments.into else folders[0].parent / "comparison"
     result.save(into)
     print(printable(result))
     print(f"page: {result.write_page(into)}")

@@ -38,8 +38,21 @@ def data_of(config: RunConfig) -> Any:
     return truth_of(config, problem_of(config)) if config.stated else dataset_of(config)
 
 
+def check_alike(configs: Mapping[str, RunConfig]) -> None:
+    """Whether all runs learned the same kind of thing, asked before any of their data are opened.
+
+    **Raises:** `ValueError` that names the first run of another kind.
+    """
+    told = {True: "a field of one solution", False: "a solver of a family of states"}
+    (first, config), *others = configs.items()
+    for name, other in others:
+        if other.stated != config.stated:
+            raise ValueError(f"run {first!r} learned {told[config.stated]}, run {name!r} {told[other.stated]}: they "
+                             "share no truth, compare each with its like")  # fmt: skip
+
+
 def common_data(configs: Mapping[str, RunConfig]) -> Any:
-    """The data of all runs.
+    """The data of all runs, which are of one kind, see `check_alike`.
 
     **Raises:** `ValueError` that names the run whose data are others, and what differs.
     """
@@ -47,12 +60,11 @@ def common_data(configs: Mapping[str, RunConfig]) -> Any:
     from pdejax.core import describe
 
     (first, config), *others = configs.items()
+    for name, other in others if config.stated else ():  # the truth may have to be solved for: that comes last
+        if key := first_difference(describe(problem_of(other)), describe(problem_of(config))):
+            raise ValueError(f"run {name!r} solves another problem than run {first!r}: they differ in {key}")
     data = data_of(config)
-    for name, other in others:
-        if config.stated or other.stated:
-            if key := first_difference(describe(problem_of(other)), describe(problem_of(config))):
-                raise ValueError(f"run {name!r} solves another problem than run {first!r}: they differ in {key}")
-            continue
+    for name, other in others if not config.stated else ():
         mine = data_of(other)
         if mine.fingerprint != data.fingerprint:
             told = [getattr(one, "manifest", {}) for one in (mine, data)]

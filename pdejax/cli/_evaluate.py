@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._read import printable
+from pdejax._write import check_folder
 from pdejax.cli._data import data_of, run_config
 from pdejax.config import RunConfig
 
@@ -15,6 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluates a run's model beside what it is compared with, prints the table and writes the report."""
     folder = Path(arguments.run)
     config = run_config(folder, arguments.words, arguments.plugins)
+    check_folder(folder / "figures")  # before anything is measured
     from pdejax.cli._runtime import start
 
     start()

@@ -3,14 +3,16 @@
 import argparse
 from pathlib import Path
 
+from pdejax._read import check_there
+from pdejax._write import check_target
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Describes a run, a released model, a solution or a data set; or draws a data set."""
     from pdejax.cli._facts import print_data, print_model, print_run, print_truth
 
     path = Path(arguments.path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
+    check_there(path)
     ours = {"config.yaml": print_run, "model.json": print_model, "truth.h5": lambda p: print_truth(p / "truth.h5")}
     describe = next((one for name, one in ours.items() if (path / name).exists()), print_data)
     if not arguments.picture:
@@ -26,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def draw(path: Path, out: Path, split: str | None, trajectory: int) -> Path:
     """Writes a picture of a data set; its ending tells the format."""
+    check_target(out)
     from pdejax.core import known, replacing
     from pdejax.data import examples
     from pdejax.plot import Drawn, trajectories_figure

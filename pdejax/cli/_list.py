@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax._read import printable, read_json, read_lines
+from pdejax._read import entries, printable, read_json, read_lines
 from pdejax.config import GROUPS, description, options, read_yaml_file, search_folders
 
 
@@ -64,8 +64,14 @@ def last_metrics(run_folder: Path) -> dict[str, Any]:
 
 
 def run_state(run_folder: Path, steps: int | None) -> str:
-    """How far a run is, in words."""
-    newest = last_metrics(run_folder)
+    """How far a run is, in words.
+
+    **Arguments:** `run_folder`; `steps`: of the configuration, where the training of this folder, which may be the
+    last of several stages, has not noted its own.
+    """
+    newest, noted = last_metrics(run_folder), run_folder / "training.json"
+    if noted.exists():
+        steps = entries(read_json(noted), noted, steps=int)["steps"]
     done = newest.get("step", 0)
     parts = [f"update {done}" + (f" of {steps}" if steps else "")]
     if isinstance(loss := newest.get("valid/loss"), int | float):

@@ -6,7 +6,9 @@ Nothing here imports JAX or the configuration; a command's module is imported wh
 import argparse
 import dataclasses
 import difflib
+import functools
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -61,10 +63,19 @@ def _complain(message: object, code: int = MISTAKE) -> int:
 
 
 def _whole(text: str) -> int:
-    """A number of things."""
-    if not text.isdecimal() or len(text) > 12:
+    """A number of things, or a seed, of which JAX would cut a longer one."""
+    if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"a whole number from 0 is expected, got {text[:40]!r}")
+    if len(text) > 10 or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"a whole number below {2**32} is expected, got {text[:40]}")
     return int(text)
+
+
+def _path(text: str) -> str:
+    """A path, or a word; an empty one would mean the current folder."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError("a path is expected, got an empty text")
+    return text
 
 
 def _overview() -> str:
@@ -80,8 +91,9 @@ def _overview() -> str:
 
 
 def _comparison_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs, or quoted patterns of such, and "
-                        "changes for all of them such as evaluation.steps=100")  # fmt: skip
+    add_path = functools.partial(parser.add_argument, type=_path)
+    add_path("runs", nargs="+", metavar="RUN", help="folders of runs, or quoted patterns of such, and "
+             "changes for all of them such as evaluation.steps=100")  # fmt: skip
     parser.add_argument("--reference", metavar="RUN", help="the run that gains are measured against (default: first)")
     parser.add_argument(
         "--members", type=_whole, default=0, metavar="N", help="of the ensemble of every stochastic run"
@@ -94,7 +106,7 @@ def _comparison_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-frontier", action="store_true", help="leave the solver's other resolutions out")
     parser.add_argument("--seed", type=_whole, default=0, help="of stochastic runs (default: 0)")
-    parser.add_argument("--into", metavar="DIR", help="where to write (default: comparison, beside the first run)")
+    add_path("--into", metavar="DIR", help="where to write (default: comparison, beside the first run)")
 
 
 def _parser(name: str, command: Command) -> argparse.ArgumentParser:
@@ -104,22 +116,23 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         epilog=WORDS_HELP if "config" in command.arguments else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_path = functools.partial(parser.add_argument, type=_path)
     parser.add_argument("--traceback", action="store_true", help="of an error, tell where it was raised")
     if "folders" in command.arguments:
-        parser.add_argument("--data-dir", default="data", metavar="DIR", help="where data sets are (default: data)")
-        parser.add_argument("--runs-dir", default="runs", metavar="DIR", help="where runs are (default: runs)")
+        add_path("--data-dir", default="data", metavar="DIR", help="where data sets are (default: data)")
+        add_path("--runs-dir", default="runs", metavar="DIR", help="where runs are (default: runs)")
     if {"folders", "config"} & set(command.arguments):
-        parser.add_argument("--config-dir", metavar="DIR", help="a folder of configurations to search first")
+        add_path("--config-dir", metavar="DIR", help="a folder of configurations to search first")
     if "path" in command.arguments:
-        parser.add_argument("path", help="folder of a data set, a run or a model; or a file of data")
-        parser.add_argument("--picture", metavar="FILE", help="draw trajectories of a data set into this picture")
+        add_path("path", help="folder of a data set, a run or a model; or a file of data")
+        add_path("--picture", metavar="FILE", help="draw trajectories of a data set into this picture")
         parser.add_argument("--split", help="which split to draw (default: train)")
         parser.add_argument("--trajectory", type=_whole, metavar="N", help="the first one to draw (default: 0)")
     if {"run", "runs"} & set(command.arguments):
         parser.add_argument("--plugins", action="append", default=[], metavar="PACKAGE", help="a package whose code a "
                             "run may name, such as that of its network; may be given again")  # fmt: skip
     if "run" in command.arguments:
-        parser.add_argument("run", help="folder of a run, e.g. runs/ks_demo")
+        add_path("run", help="folder of a run, e.g. runs/ks_demo")
     if "runs" in command.arguments:
         _comparison_arguments(parser)
     if "words" in command.arguments:
@@ -160,8 +173,25 @@ def _run(name: str, arguments: argparse.Namespace) -> int:
         return _told(error)
 
 
+def _no_device() -> str | None:
+    """Why nothing can be computed, where the user's variable names a device that is not there.
+
+    JAX says so wherever it is asked for one first, and it may not be asked before a training says how many it takes.
+    """
+    given, jax = os.environ.get("JAX_PLATFORMS"), sys.modules.get("jax")
+    if not given or jax is None:
+        return None
+    try:
+        jax.devices()
+    except Exception:
+        return f"JAX_PLATFORMS={given} names no device that JAX finds here: leave it out, or say JAX_PLATFORMS=cpu"
+    return None
+
+
 def _told(error: Exception) -> int:
     """Says what went wrong: a mistake in the words that were chosen for it, else what and where it was."""
+    if (reason := _no_device()) is not None:
+        return _complain(reason)
     ours = is_ours(error)
     if isinstance(error, OSError):
         return _complain(error, MISTAKE if ours else FAILED)
@@ -186,6 +216,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     **Returns:** 0; 2 for a mistake of the user's, told in a sentence on standard error; 75 for work that was
     stopped by a signal and can go on; 1 for anything else.
     """
+    if argv is None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # where a character cannot be shown, another one stands
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())

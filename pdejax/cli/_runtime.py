@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import warnings
 from pathlib import Path
 
 import jax
@@ -44,6 +45,8 @@ def start(devices: int | str = "auto", *, distributed: bool = False) -> None:
             jax.config.update("jax_num_cpu_devices", devices)
     if distributed and not jax.distributed.is_initialized():
         _join()
+    # a program that could not be kept, or was kept in part, is compiled again: that costs time alone
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,18 +1,21 @@
 """From a configuration to the objects it describes, and the run they make."""
 
 import functools
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
+import numpy as np
 
 from pdejax.config._fits import known_frames
 from pdejax.config._resolve import read_run
 from pdejax.config._run import RunConfig
 from pdejax.config._train import TrainConfig, settings_of
 from pdejax.config._types import Section
-from pdejax.core import build
+from pdejax.core import build, sha256
 from pdejax.data import (
     Dataset,
     Recipe,
@@ -22,6 +25,7 @@ from pdejax.data import (
     first_difference,
     open_data,
     progress_bar,
+    read_observations,
     stored_truth,
 )
 from pdejax.embedding import load
@@ -188,7 +192,17 @@ def _of_trajectories(config: RunConfig) -> Run:
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
     model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
     data = {"root": str(config.data_folder), "fingerprint": dataset.fingerprint}
-    return _run(config, stages, model, data=data)
+    return _run(config, stages, model, data=data, files=_taught(method))
+
+
+def _taught(method: Any) -> dict[str, str]:
+    """The teacher of a method that has one: its weights determine those of the student."""
+    if not isinstance(method, Distilled):
+        return {}
+    sum_ = hashlib.sha256()
+    for array in jax.tree.leaves(eqx.filter(method.stepper, eqx.is_array)):
+        sum_.update(np.ascontiguousarray(array).tobytes())
+    return {f"method.teacher={method.teacher}": sum_.hexdigest()}
 
 
 def valid_rollout(config: RunConfig, split: Any, history: int) -> tuple[int, int]:
@@ -228,7 +242,16 @@ def _of_points(config: RunConfig) -> Run:
         )
         for number, (part, name) in enumerate(zip(parts, _folders(config), strict=True))
     )  # fmt: skip
-    return _run(config, stages, model, judge=lambda model: judge(model, error()))
+    return _run(config, stages, model, judge=lambda model: judge(model, error()), files=_observed(problem))
+
+
+def _observed(problem: BoundaryValueProblem) -> dict[str, str]:
+    """The file of measured values, if there is one; read once, so that a mistake in it is told before a run begins."""
+    path = problem.observations
+    if path is None:
+        return {}
+    read_observations(path, problem.domain, problem.fields)
+    return {f"problem.observations.path={path}": sha256(Path(path))}
 
 
 def _adapted(config: RunConfig, number: int, key: Any) -> Callable[[Any], Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from pdejax._suggest import suggestion
-from pdejax.config._types import Count, Name, Positive, Real, Section, Text, fault
+from pdejax.config._types import Count, Name, Place, Positive, Real, Section, Text, fault
 from pdejax.equations import EQUATIONS
 
 AXES = ("t", "x", "y", "z")
@@ -96,7 +96,7 @@ Truth = Annotated[Exact | Spectral | Chebyshev, Field(discriminator="kind")]
 class Observations(Section):
     """Measured values: a CSV or NPZ file with a column per axis and per measured field."""
 
-    path: str
+    path: Place
 
 
 class BoundaryValueConfig(Section):

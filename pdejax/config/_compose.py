@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._suggest import suggestion
+from pdejax.config._defaults import check_defaults, find
 from pdejax.config._folders import GROUPS, options, shorter
 from pdejax.config._overrides import ConfigError, Override
 from pdejax.config._yaml import Key, YamlError, read_yaml_file
@@ -35,9 +36,13 @@ class Composition:
                 return place
         return "configuration"
 
+    def last(self, key: Key) -> int:
+        """Which of the files, by their order, or then an override was the last to set a key; -1 where none did."""
+        return next((rank for rank, _ in self._set(key)), -1)
+
     def rank(self, key: Key) -> int:
-        """How late a key was chosen, in the files by their order or then by an override; -1 where nobody did."""
-        rank = next((rank for rank, _ in self._set(key)), -1)
+        """How late a key was chosen, as `last` tells; -1 where nobody did."""
+        rank = self.last(key)
         return -1 if self.complete and rank < len(self.files) else rank
 
     def _places(self, key: Key) -> Iterator[str]:
@@ -82,23 +87,29 @@ def _unset(values: Any, key: Key = ()) -> Iterator[Key]:
         yield from _unset(value, (*key, part))
 
 
+def _left_open(composition: Composition) -> Iterator[Key]:
+    """Keys of which the last word is `???`, also where a file before gave a value, which Hydra would keep."""
+    yield from _unset(composition.values)
+    for rank, (path, prefix) in enumerate(composition.files):
+        values = {name: value for name, value in read_yaml_file(path)[0].items() if name != "defaults"}
+        for below in _unset(values):
+            if composition.last((*prefix, *below)) == rank:
+                yield (*prefix, *below)
+
+
 def check_set(composition: Composition) -> Composition:
     """Refuses values that a file leaves open by `???`."""
     lines = [
         f"{composition.where(key)}: {dotted(key)} is left open: set it by {dotted(key)}=VALUE"
-        for key in _unset(composition.values)
+        for key in dict.fromkeys(_left_open(composition))
     ]
     if lines:
         raise ConfigError("\n".join(lines))
     return composition
 
 
-def _find(folders: Sequence[Path], name: str) -> Path | None:
-    return next((f / f"{name}.yaml" for f in folders if (f / f"{name}.yaml").is_file()), None)
-
-
 def _found(folders: Sequence[Path], name: str) -> Path:
-    path = _find(folders, name)
+    path = find(folders, name)
     assert path is not None  # which options there are was checked
     return path
 
@@ -121,7 +132,7 @@ def _unknown_default(message: str, overrides: Sequence[Override], folders: Seque
         return None
     # Hydra names the file whose default is replaced, not always the one that replaces it
     named = [found["file"], *(f"{override.key}/{override.value}" for override in overrides if override.chooses)]
-    paths = [path for path in (_find(folders, name) for name in named) if path is not None]
+    paths = [path for path in (find(folders, name) for name in named) if path is not None]
     group, name = found["group"], found.groupdict().get("name")
     if group not in GROUPS or name is None:
         return ConfigError(f"{_line_of(paths, group)}: unknown group {group!r}.{suggestion(group, GROUPS)}")
@@ -207,12 +218,21 @@ def compose(overrides: Sequence[Override], folders: Sequence[Path]) -> Compositi
         config = applied(config, [override for override in overrides if not override.chooses])
         values = OmegaConf.to_container(config, resolve=True)
     except InterpolationResolutionError as error:
-        key = tuple(str(error.full_key).split("."))
-        reason = str(error.msg or error).splitlines()[0]
-        raise ConfigError(f"{composition.where(key)}: {dotted(key)}: {reason}") from error
+        raise ConfigError(_unresolved(error, composition)) from error
     except (OmegaConfBaseException, ValueError, TypeError) as error:
         raise ConfigError(f"configuration: {_plain_reason(error)}") from error
     return dataclasses.replace(composition, values=_plainly_named(values))
+
+
+def _unresolved(error: Any, composition: Composition) -> str:
+    """What is missing of a section that others are made of, or else what makes use of it."""
+    key, reason = tuple(str(error.full_key).split(".")), str(error.msg or error).splitlines()[0]
+    missing = re.match(r"Interpolation key '([^']+)' not found", reason)
+    wanted = tuple(missing[1].split(".")) if missing else ()
+    if wanted and wanted[0] in GROUPS and composition.last(key) < len(composition.files):
+        place = composition.where(key)
+        return f"{composition.where(wanted)}: {dotted(wanted)} is missing, of which {dotted(key)} is made ({place})"
+    return f"{composition.where(key)}: {dotted(key)}: {reason}"
 
 
 def _merged(words: Sequence[str], overrides: Sequence[Override], folders: Sequence[Path]) -> tuple[Any, Any]:
@@ -227,16 +247,20 @@ def _merged(words: Sequence[str], overrides: Sequence[Override], folders: Sequen
     from pdejax.config._hydra import searching
 
     try:
+        for chosen in (override for override in overrides if override.chooses and override.value):
+            check_defaults(f"{chosen.key}/{chosen.value}", folders)
         with searching(folders):
             loader = GlobalHydra.instance().config_loader()
             order = loader.compute_defaults_list("config", list(words), RunMode.RUN).defaults
             composed = hydra.compose("config", overrides=list(words))
+    except ConfigError:
+        raise
     except YamlError as error:
         raise ConfigError(str(error)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         known = _unknown_default(str(error), overrides, folders)
         raise known or ConfigError(f"configuration: {_plain_reason(error)}") from error
-    found = [(_find(folders, default.config_path or ""), default.package) for default in order]
+    found = [(find(folders, default.config_path or ""), default.package) for default in order]
     OmegaConf.set_struct(composed, False)
     return composed, tuple((path, tuple(at.split(".")) if at else ()) for path, at in found if path is not None)
 

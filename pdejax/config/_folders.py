@@ -30,11 +30,12 @@ def search_folders(config_dir: str | Path | None = None) -> tuple[Path, ...]:
 
 
 def options(group: str, folders: Sequence[Path]) -> Mapping[str, Path]:
-    """Names that a group offers, sorted, and their files."""
+    """Names that a group offers, sorted, and their files; hidden ones are those of editors."""
     found: dict[str, Path] = {}
     for folder in folders:
         for path in (folder / group).glob("*.yaml"):
-            found.setdefault(path.stem, path)
+            if path.is_file() and not path.name.startswith("."):
+                found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
 
 
@@ -42,7 +43,7 @@ def description(path: Path) -> str:
     """The first comment line of a file, or why it cannot be read."""
     try:
         lines = read_text(path).splitlines()
-    except FileError as error:
+    except (FileError, FileNotFoundError) as error:
         return f"cannot be read: {error}"
     for line in lines:
         if not line.startswith("#"):

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, create_model
 from pdejax.config._problem import problem_type
 from pdejax.config._sections import section_of
 from pdejax.config._train import TrainConfig, train_type
-from pdejax.config._types import Count, Flag, Name, Section, Whole, fault
+from pdejax.config._types import Count, Flag, MaybePlace, Name, Place, Section, Seed, fault
 from pdejax.config._yaml import read_yaml, write_yaml
 
 
@@ -38,10 +38,10 @@ class RunConfig(Section):
     """
 
     name: Name
-    seed: Whole = 0
-    data_dir: Path = Path("data")
-    runs_dir: Path = Path("runs")
-    data: Path | None = None
+    seed: Seed = 0
+    data_dir: Place = Path("data")
+    runs_dir: Place = Path("runs")
+    data: MaybePlace = None
     problem: Any = None
     network: Any
     method: Any
@@ -96,7 +96,7 @@ def run_type(values: Mapping[str, Any]) -> type[RunConfig]:
     stated = isinstance(problem, Mapping) and "conditions" in problem
     ndim = _axes(problem, stated)
     sections: Any = {
-        "from": (Path | None, None),
+        "from": (MaybePlace, None),
         "problem": (problem_type(problem), ...) if data is None else (Nothing, None),
         "network": (section_of("field" if stated else "network", values.get("network"), ndim=ndim), ...),
         "method": (section_of("method", values.get("method"), ndim=ndim), ...),

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, create_model, model_serializer, model_validator
 
 from pdejax.config._sections import fields_of, section, several_of
 from pdejax.config._types import Count, Flag, Section
+from pdejax.core import MOST
 from pdejax.methods import adapt_field
 from pdejax.training import TrainSettings
 
@@ -64,8 +65,9 @@ def shared(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _counted(values: Mapping[str, Any], steps: Any) -> Mapping[str, Any]:
     warmup, steps = values.get("warmup"), values.get("steps", steps)
-    if isinstance(warmup, float) and 0 < warmup < 1:
-        return {**values, "warmup": int(warmup * steps) if isinstance(steps, int | float) else 0}
+    if isinstance(warmup, float) and 0 < warmup < 1:  # of what is no number of updates, a complaint says it all
+        counted = isinstance(steps, int | float) and 0 < steps <= MOST
+        return {**values, "warmup": int(warmup * steps) if counted else 0}
     return values
 
 

@@ -1,6 +1,7 @@
 """What the configuration's types share: a frozen base that refuses unknown keys, and strict numbers."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, model_validator
@@ -48,11 +49,22 @@ def text(value: Any) -> Any:
     return str(value) if type(value) in (int, float) else value
 
 
+def place(value: Any) -> Any:
+    """An empty path would mean the current folder, which nobody means by it."""
+    if not isinstance(value, str | Path) or value == "":
+        raise fault(f"should be a path, got {value!r}")
+    return value
+
+
 Count = Annotated[int, Field(ge=1), Strict(), BeforeValidator(whole)]
 Whole = Annotated[int, Field(ge=0), Strict(), BeforeValidator(whole)]
+# JAX cuts longer seeds to 32 bits, so that two of them would be one
+Seed = Annotated[int, Field(ge=0, lt=2**32), Strict(), BeforeValidator(whole)]
 Real = Annotated[float, Field(allow_inf_nan=False), Strict()]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Strict()]
 Flag = Annotated[bool, Strict()]
+Place = Annotated[Path, BeforeValidator(place)]
+MaybePlace = Annotated[Path | None, BeforeValidator(lambda value: None if value is None else place(value))]
 Text = Annotated[str, Strict(), BeforeValidator(text)]
 # names become folders: no separators, no leading dot or dash
 Name = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+-]*$")]

@@ -49,6 +49,10 @@ for _tag, _pattern, _first in _SCALARS:
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
 
 
+MERGE = "tag:yaml.org,2002:merge"
+_Loader.add_implicit_resolver(MERGE, re.compile(r"^<<$"), ["<"])  # of YAML 1.1 too, and in use
+
+
 def _count(node: yaml.Node | None, known: dict[int, int]) -> int:
     """Values below a node, those of an alias as often as it stands there."""
     if node is None or id(node) not in known:
@@ -60,7 +64,14 @@ def _count(node: yaml.Node | None, known: dict[int, int]) -> int:
 
 def _lines(node: yaml.Node | None, prefix: Key, path: Path, lines: dict[Key, int]) -> None:
     if isinstance(node, yaml.MappingNode):
+        merged: dict[Key, int] = {}
         for key, value in node.value:
+            if key.tag == MERGE:
+                for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    own: dict[Key, int] = {}
+                    _lines(part, prefix, path, own)
+                    merged = own | merged  # the first that has a key gives it
+                continue
             where = (*prefix, key.value)
             line = key.start_mark.line + 1
             if key.tag != "tag:yaml.org,2002:str":
@@ -69,6 +80,7 @@ def _lines(node: yaml.Node | None, prefix: Key, path: Path, lines: dict[Key, int
                 raise YamlError(f"{path}:{line}: the key {key.value!r} is already in line {lines[where]}")
             lines[where] = line
             _lines(value, where, path, lines)
+        lines |= merged | lines
     elif isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
             lines[*prefix, i] = item.start_mark.line + 1

@@ -11,6 +11,7 @@ from pdejax.core._calling import PerSample as PerSample
 from pdejax.core._calling import call as call
 from pdejax.core._calling import per_sample as per_sample
 from pdejax.core._calling import wants as wants
+from pdejax.core._check import check_arguments as check_arguments
 from pdejax.core._check import check_options as check_options
 from pdejax.core._check import checked as checked
 from pdejax.core._compose import Alternating as Alternating
@@ -35,6 +36,7 @@ from pdejax.core._geometry import Geometry as Geometry
 from pdejax.core._grid import Grid as Grid
 from pdejax.core._memory import check_disk as check_disk
 from pdejax.core._memory import check_memory as check_memory
+from pdejax.core._options import MOST as MOST
 from pdejax.core._options import Count as Count
 from pdejax.core._options import Counts as Counts
 from pdejax.core._options import Fraction as Fraction
@@ -45,6 +47,7 @@ from pdejax.core._options import Of as Of
 from pdejax.core._options import PerAxis as PerAxis
 from pdejax.core._options import Positive as Positive
 from pdejax.core._options import Real as Real
+from pdejax.core._options import Seed as Seed
 from pdejax.core._options import Share as Share
 from pdejax.core._options import Whole as Whole
 from pdejax.core._pair import read_pair as read_pair
@@ -80,6 +83,7 @@ from pdejax.core._spectral import transform as transform
 from pdejax.core._state import as_real as as_real
 from pdejax.core._state import as_state as as_state
 from pdejax.core._state import per_channel as per_channel
+from pdejax.core._state import refuse_masked as refuse_masked
 from pdejax.core._structure import is_structure as is_structure
 from pdejax.core._structure import rebuilt as rebuilt
 from pdejax.core._structure import structure as structure

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pdejax._write import check_folder, writing
+
 LOCK = ".lock"
 _TEMPORARY = re.compile(r".+\.[0-9a-f]{16}\.pdejax-partial")
 
@@ -30,13 +32,17 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place, flushed to the disk, when the block ends well.
 
     Nobody else's file can have its name, and it is there from the beginning, empty: what is written goes nowhere else.
+
+    **Raises:** `FileError` where no folder can be written to, `WriteError` where there is no room.
     """
+    check_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.pdejax-partial")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        yield temporary
-        _flush(temporary)
+        with writing(path):
+            yield temporary
+            _flush(temporary)
         os.replace(temporary, path)
         _flush(path.parent)
     finally:
@@ -73,6 +79,7 @@ def exclusive(root: Path) -> Iterator[None]:
 
     **Raises:** `ValueError` if another process holds it, or its lock is a link to something else.
     """
+    check_folder(root)
     root.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval, IsFinite, Le, MinLen
+from annotated_types import Ge, Gt, Interval, IsFinite, Le, Lt, MinLen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +42,7 @@ Whole = Annotated[int, Ge(0), Le(MOST)]
 Real = Annotated[float, IsFinite]
 Positive = Annotated[float, Gt(0), IsFinite]
 NotNegative = Annotated[float, Ge(0), IsFinite]
+Seed = Annotated[int, Ge(0), Lt(2**32)]  # JAX cuts longer ones, so that two of them would be one
 Fraction = Annotated[float, Interval(ge=0, lt=1)]
 Share = Annotated[float, Interval(gt=0, le=1)]
 Counts = Annotated[Sequence[Count], MinLen(1)]

@@ -16,16 +16,25 @@ def as_real(values: Any, what: str = "a state") -> Any:
 
     **Returns:** an array of the same home: what is not JAX's stays NumPy's, in its own precision.
 
-    **Raises:** `ValueError` for complex values and for what is no number.
+    **Raises:** `ValueError` for complex values, for what is no number and for numbers that are masked.
     """
+    refuse_masked(values, what)
     array = values if isinstance(values, jax.Array) else np.asarray(values)
     if jnp.issubdtype(array.dtype, jnp.floating):
         return array.astype(np.float64) if array.dtype == np.longdouble else array
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise ValueError(f"{what} is real, got {array.dtype}: give the real and the imaginary part as two fields")
-    if not (jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool):
+    whole = jnp.issubdtype(array.dtype, jnp.integer) and not jnp.issubdtype(array.dtype, np.timedelta64)
+    if not (whole or array.dtype == bool):
         raise ValueError(f"{what} holds real numbers, got {array.dtype} of shape {array.shape}")
     return array.astype(float if isinstance(array, jax.Array) else np.float64)
+
+
+def refuse_masked(values: Any, what: str) -> None:
+    """**Raises:** `ValueError` for an array of NumPy's some of whose numbers are masked, which others would count."""
+    if np.ma.is_masked(values):
+        count = np.ma.count_masked(values)
+        raise ValueError(f"{what} has {count} masked numbers: fill them, or leave their trajectories out")
 
 
 def as_state(u: Any, what: str = "a state") -> Float[Array, "*batch_and_space channel"]:
@@ -45,7 +54,7 @@ def entering(step: Callable[[Any], Any], u: Any) -> Any:
     """A state as a scan over `step` carries it: whole numbers and lists of numbers as `as_state`, where a step makes
     floating point numbers of them; every other pytree, such as that of a foreign Stepper, as it is.
     """
-    if isinstance(u, str) or (isinstance(u, np.ndarray) and not _holds_numbers(u)):
+    if isinstance(u, str | np.ma.MaskedArray) or (isinstance(u, np.ndarray) and not _holds_numbers(u)):
         return as_state(u)
     listed = isinstance(u, list) and all(isinstance(x, int | float) for x in jax.tree.leaves(u))
     whole = isinstance(u, jax.Array | np.ndarray) and (jnp.issubdtype(u.dtype, jnp.integer) or u.dtype == bool)

@@ -6,12 +6,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pdejax._read import entries, read_json
 from pdejax.core import build, known, only_plugins
 from pdejax.data import open_data
 from pdejax.evaluation.result import KINDS, Result
-from pdejax.methods import PhysicsField, load_model
+from pdejax.methods import OperatorInfo, PhysicsField, load_model
 from pdejax.solvers import Truth, solve_truth
+
+ROUNDING = 1e-5  # relative, of lengths that were written and read
 
 Evaluator = Callable[[Any], Mapping[str, float]]
 """Of a model to numbers by name, as during training."""
@@ -59,7 +63,7 @@ def evaluate(
 def kind_for(model: Any, data: Any) -> str:
     """The kind of result that a model has on its data.
 
-    **Raises:** `ValueError` for a model that needs data without them.
+    **Raises:** `ValueError` for a model that needs data without them, or that was made for others.
     """
     if isinstance(model, PhysicsField):
         return "coordinate"
@@ -68,7 +72,24 @@ def kind_for(model: Any, data: Any) -> str:
     if not hasattr(data, "step") or not hasattr(data, "split"):
         raise ValueError(f"evaluate(model, data) takes a data set, such as Arrays or what open_data gives, got "
                          f"{type(data).__name__}")  # fmt: skip
+    check_made_for(model, data)
     return "rollout" if data.step else "steady"
+
+
+def check_made_for(model: Any, data: Any) -> None:
+    """Whether an operator's box and fields are those of the data; another grid is what operators are for.
+
+    **Raises:** `ValueError` that names both.
+    """
+    info = getattr(model, "info", None)
+    if not isinstance(info, OperatorInfo):
+        return
+    made, found = info.lengths, tuple(getattr(data.domain, "lengths", ()))
+    if made and found and (len(made) != len(found) or not np.allclose(made, found, rtol=ROUNDING, atol=0.0)):
+        raise ValueError(f"the operator was made for a domain of the lengths {list(made)}, the data have {list(found)}")
+    for kind, made, found in (("fields", info.fields, data.field_names), ("inputs", info.inputs, data.input_names)):
+        if made and tuple(made) != tuple(found):
+            raise ValueError(f"the operator was made for the {kind} {list(made)}, the data have {list(found)}")
 
 
 def checked_options(what: str, options: Mapping[str, Any], taker: Callable[..., Any] | Iterable[str]) -> None:
@@ -91,12 +112,15 @@ def opened(folder: Path, plugins: Collection[str] = ()) -> tuple[Any, Any]:
     **Raises:** `FileNotFoundError` if there is no model, or no record of its data.
     """
     model, record = load_model(folder / "model", plugins), folder / "data.json"
-    root = Path(entries(read_json(record), record, root=str)["root"]) if record.exists() else None
     if isinstance(model, PhysicsField):
         return model, _solution(model.problem, folder)
-    if root is None:
+    if not record.exists():
         raise FileNotFoundError(f"{folder} holds no data.json, which says on what it was trained: give the data too")
-    return model, open_data(root)
+    known = entries(read_json(record), record, root=str, fingerprint=str)
+    data = open_data(Path(known["root"]))
+    if data.fingerprint != known["fingerprint"]:
+        raise ValueError(f"{known['root']} holds other data than {folder} was trained on: give the data too")
+    return model, data
 
 
 def _solution(problem: Any, folder: Path) -> Truth | None:

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax._interrupt import Interrupted, signals
-from pdejax.core import known
+from pdejax._write import writing
+from pdejax.core import Seed, check_arguments, known
 from pdejax.data import Feed, windowed
 from pdejax.methods import AbstractMethod, why_unsaved
 from pdejax.training.callbacks import Callback
@@ -49,7 +50,7 @@ def fit(
     evaluators: Sequence[Evaluator] = (),
     callbacks: Sequence[Callback] = (),
     sinks: Sequence[Sink] | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     layout: Layout | None = None,
     show: bool = True,
     **settings: Any,
@@ -77,6 +78,7 @@ def fit(
     if not isinstance(method, AbstractMethod):
         shown = method if isinstance(method, str | type) else type(method).__name__
         raise ValueError(f"fit takes a method as an object, such as pdejax.Supervised(), got {shown!r}")
+    check_arguments(fit, {"seed": seed})
     names = [field.name for field in dataclasses.fields(TrainSettings)]
     for name in settings:
         if name not in names:
@@ -119,8 +121,11 @@ def train(
     folder: Path | None = None,
     **further: Any,
 ) -> Any:
-    """`train_here` in the precision of the settings; a model of the other precision is converted first."""
-    with in_precision(settings, model) as model:
+    """`train_here` in the precision of the settings; a model of the other precision is converted first.
+
+    **Raises:** as `train_here`; `WriteError` where there is no room for what it writes.
+    """
+    with in_precision(settings, model) as model, writing(folder):
         return train_here(method, model, feed, settings, folder, **further)
 
 

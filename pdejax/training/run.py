@@ -31,7 +31,8 @@ class Run:
     - `words`: the whole configuration as plain values, and `text`: the same as its file has it.
     - `earlier`: reads the words of such a file, those of former versions too.
     - `save`: writes a model below a folder, see `Plan.train`.
-    - `data`: `root` and `fingerprint` of the data, none where there are none.
+    - `data`: `root` and `fingerprint` of the data, none where there are none; `files`: checksums of further content
+        that determines the weights, by the word that names it.
     - `initial`: a model or the folder of one that a new run begins with, see `warm_start`.
     - `judge`: of the trained model, what is wrong with it in words; empty where nothing is known to be.
     """
@@ -44,6 +45,7 @@ class Run:
     earlier: Callable[[Path], Mapping[str, Any]]
     save: Save
     data: Mapping[str, str] | None = None
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     initial: Any = None
     judge: Callable[[Any], str] = lambda _: ""
 
@@ -96,21 +98,31 @@ class Run:
 
     def _provenance(self) -> None:
         """Notes which data and which environment a run began with; refuses to continue on other data."""
-        if self.data is not None:
-            path, data = self.folder / "data.json", self.data
-            known = entries(read_json(path), path, fingerprint=str) if path.exists() else data
-            if known["fingerprint"] != data["fingerprint"] and begun(self.folder):
-                raise ValueError(
-                    f"{self.folder} was trained on a data set of fingerprint {known['fingerprint'][:12]}, "
-                    f"{data['root']} now holds {data['fingerprint'][:12]}: generate the old one again, or choose "
-                    "another name=..."
-                )
-            write_text(path, json.dumps(data, indent=1) + "\n")
+        path, now = self.folder / "data.json", {**(self.data or {}), **({"files": self.files} if self.files else {})}
+        if now:
+            if path.exists() and begun(self.folder):
+                self._check_same(path)
+            write_text(path, json.dumps(now, indent=1) + "\n")
         history = self.folder / "environment.json"
         before = read_json(history, list) if history.exists() else []
         now = environment()
         if not before or before[-1] != now:
             write_text(history, json.dumps([*before, now], indent=1) + "\n")
+
+    def _check_same(self, path: Path) -> None:
+        """Whether data and files are those of the record; of what former versions did not note, nothing is said."""
+        if self.data is not None:
+            known, mine = entries(read_json(path), path, fingerprint=str)["fingerprint"], self.data["fingerprint"]
+            if known != mine:
+                raise ValueError(
+                    f"{self.folder} was trained on a data set of fingerprint {known[:12]}, {self.data['root']} now "
+                    f"holds {mine[:12]}: generate the old one again, or choose another name=..."
+                )
+        known = entries({"files": {}, **read_json(path)}, path, files=dict)["files"]
+        for name, sum_ in self.files.items():
+            if known.get(name, sum_) != sum_:
+                raise ValueError(f"{self.folder} was trained with another content of {name}: put that back, or choose "
+                                 "another name=...")  # fmt: skip
 
 
 def _determining(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,35 @@ def test_other_data_are_refused(two, small, capsys):
     assert "they differ in recipe.seed" in error
 
 
+def test_where_nothing_can_be_written_is_told_before_anything_is_measured(two, here, capsys, monkeypatch):
+    monkeypatch.setattr("pdejax.cli._compare.common_data", None)  # would be called first
+    monkeypatch.setattr("pdejax.cli._evaluate.data_of", None)
+    (here / "file").write_text("")
+    (here / two[0] / "figures").write_text("")
+    for words, where in (
+        (["compare", *two, "--into", "file"], "file is no folder, and files shall be written into file/figures"),
+        (["evaluate", two[0]], f"{two[0]}/figures is no folder"),
+        (["report", two[0]], f"{two[0]}/figures is no folder"),
+        (["report", "file"], "file is a file, expected the folder of a run"),
+        (["inspect", "data/burgers", "--picture", "file/a.png"], "file is no folder"),
+        (["inspect", "data/burgers", "--picture", "data"], "data is a folder, and a file shall be written there"),
+    ):
+        capsys.readouterr()
+        assert main(words) == 2
+        assert capsys.readouterr().err.startswith(f"pdejax: {where}")
+
+
+def test_runs_of_two_kinds_are_told_before_anything_is_opened(here, small, capsys):
+    fields = ["problem=pig_burgers", "method=physics_informed", "network=gaussians"]
+    for name, words in (("operator", small), ("field", fields)):
+        (here / "runs" / name).mkdir(parents=True)
+        (here / "runs" / name / "config.yaml").write_text(resolve([*words, f"name={name}"]).to_yaml())
+    for order in (("operator", "field"), ("field", "operator")):
+        capsys.readouterr()
+        assert main(["compare", *(f"runs/{name}" for name in order)]) == 2
+        assert f"run {order[0]!r} learned a" in capsys.readouterr().err
+
+
 def test_what_is_no_run_is_told(two, capsys):
     capsys.readouterr()
     assert main(["compare", two[0], "runs/secnd"]) == 2

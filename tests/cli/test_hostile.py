@@ -1,6 +1,9 @@
 """Words and folders that are wrong: one sentence each, and nothing beside it suffers."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -49,11 +52,14 @@ def test_one_broken_run_does_not_hide_the_others(here, small, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["compare", "runs/a", "--seed", "4294967296"], "a whole number below 4294967296 is expected, got 4294967296"),
+        (["inspect", ""], "a path is expected, got an empty text"),
+        (["list", "--runs-dir", ""], "a path is expected, got an empty text"),
         (["compare", "runs/a", "--members", "-3"], "a whole number from 0 is expected, got '-3'"),
         (["inspect", "data", "--picture", "a.png", "--trajectory", "x"], "a whole number from 0 is expected, got 'x'"),
     ],
 )
-def test_numbers_of_flags_are_whole(words, sentence, capsys):
+def test_values_of_flags_are_what_they_should_be(words, sentence, capsys):
     with pytest.raises(SystemExit):
         main(words)
     assert sentence in capsys.readouterr().err
@@ -150,3 +156,33 @@ def test_where_something_was_said_is_told_however_long_the_path(tmp_path):
     with pytest.raises(ConfigError) as caught:
         resolve([f"problem={'k' * 5000}"])
     assert len(str(caught.value)) < 1000
+
+
+def test_how_far_a_run_is_counts_the_updates_of_its_last_stage(here, small, capsys):
+    (here / "runs/staged").mkdir(parents=True)
+    (here / "runs/staged/config.yaml").write_text(resolve([*small, "name=staged"]).to_yaml())
+    (here / "runs/staged/metrics.jsonl").write_text('{"step": 10}\n')
+    (here / "runs/staged/training.json").write_text('{"steps": 10}\n')
+    assert main(["list"]) == 0
+    assert "  staged  update 10 of 10\n" in capsys.readouterr().out
+
+
+def test_a_link_that_leads_to_itself_is_there(here, capsys):
+    (here / "loop").symlink_to("loop")
+    assert "loop cannot be read: too many levels of symbolic links" in said(["inspect", "loop"], capsys)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("variable", "words", "code", "sentence"),
+    [
+        ("JAX_PLATFORMS=nonsense", ["doctor"], 2, "pdejax: JAX_PLATFORMS=nonsense names no device that JAX finds here"),
+        ("JAX_PLATFORMS=nonsense", ["train", "problem=ks"], 2, "pdejax: JAX_PLATFORMS=nonsense names no device"),
+        ("PYTHONIOENCODING=ascii", ["list", "--runs-dir", "\u00fc"], 0, ""),
+    ],
+)
+def test_variables_of_the_shell_that_do_not_fit(variable, words, code, sentence, tmp_path):
+    name, _, value = variable.partition("=")
+    command = [sys.executable, "-m", "pdejax.cli", *words]
+    found = subprocess.run(command, cwd=tmp_path, env={**os.environ, name: value}, capture_output=True, check=False)
+    assert (found.returncode, found.stderr.decode()[: len(sentence)]) == (code, sentence)

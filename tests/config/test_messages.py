@@ -231,3 +231,58 @@ def test_unknown_folder(mine):
     mine({})
     with pytest.raises(FileNotFoundError, match="--config-dir nowhere: there is no such folder"):
         resolve([], "nowhere")
+
+
+FILES = {
+    "defaults: [mine, _self_]\n": "mine/problem/mine.yaml:1: the defaults of problem/mine lead back to problem/mine",
+    "defaults:\n  - other\n": "mine/problem/other.yaml:1: the defaults of problem/mine and problem/other lead back to "
+    "problem/mine: leave one out",
+    "name: a\ndefaults: [kss]\n": "mine/problem/mine.yaml:2: unknown problem 'kss'. Did you mean 'ks'?",
+    "defaults: ks\n": "mine/problem/mine.yaml:1: defaults should be a list of names, such as [ks, _self_], got 'ks'",
+    "defaults: [ks, 3]\n": "mine/problem/mine.yaml:1: a default is NAME or GROUP: NAME, got 3",
+    "": "mine/problem/mine.yaml: problem.name is missing, of which name is made (",
+    "# nothing\n": "mine/problem/mine.yaml: problem.name is missing",
+    "defaults: [ks, _self_]\nname: ???\n": "mine/problem/mine.yaml:2: problem.name is left open: set it by "
+    "problem.name=VALUE",
+    "<<: 3\n": "mine/problem/mine.yaml:1: not valid YAML: expected a mapping or list of mappings for merging",
+    "defaults: [ks, _self_]\nname: a\ntime:\n  <<: {stuff: 3}\n": "mine/problem/mine.yaml:4: unknown key "
+    "'problem.time.stuff'",
+}
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_files_that_lead_nowhere_or_say_nothing(text, mine):
+    folder = mine({"problem/mine.yaml": text, "problem/other.yaml": "defaults: [mine]\n"})
+    assert FILES[text] in said(["problem=mine"], folder)
+
+
+def test_values_that_are_merged_are_read_and_a_later_word_counts(mine):
+    text = "defaults: [ks, _self_]\nname: ???\nsplits:\n  valid: &a {trajectories: 4, frames: 200}\n  test:\n    <<: "
+    folder = mine({"problem/mine.yaml": text + "*a\n    frames: 300\n"})
+    splits = resolve(["problem=mine", "problem.name=mine"], folder).problem.splits
+    assert (splits["test"].trajectories, splits["test"].frames) == (4, 300)
+
+
+def test_what_editors_leave_behind_is_no_option(tmp_path):
+    group = tmp_path / "problem"
+    (group / "folder.yaml").mkdir(parents=True)
+    (group / "dangling.yaml").symlink_to(group / "nowhere")
+    (group / ".#mine.yaml").symlink_to("someone@somewhere.1")
+    (group / ".mine.yaml").write_text("")
+    (group / "mine.yaml").write_text("# mine\n", encoding="utf-8")
+    assert list(options("problem", [tmp_path])) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("train.steps=inf", "train.steps should be a valid integer, got inf"),
+        ("train.steps=99999999999999999999", "train.steps should be less than or equal to 1000000000000, got 9999999"),
+        ("seed=4294967296", "seed should be less than 4294967296, got 4294967296"),
+        ("data_dir=''", "data_dir should be a path, got ''"),
+    ],
+)
+def test_numbers_beyond_all_use_are_told_once(word, sentence):
+    text = said([word])
+    assert text.startswith(f"{word}: {sentence}")
+    assert text.count("\n") == 0

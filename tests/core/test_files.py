@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from pdejax._read import FileError, parse_json, printable, read_json, read_lines, read_plain_yaml, read_text
+from pdejax._write import WriteError, check_folder, check_target
 from pdejax.core import LOCK, exclusive, remove_partial, replacing, write_text
 
 
@@ -25,6 +26,32 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert path.read_text() == "two"
     (tmp_path / "other").write_text("")
     assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_disk_without_room_is_told_and_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "one")
+    for number, reason in ((errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the quota"), (errno.EFBIG, "ulimit -f")):
+        for error in (OSError(number, ""), ValueError(f"Failed to write 3 bytes to file 4: {os.strerror(number)}")):
+            with pytest.raises(WriteError, match=f"^{path} cannot be written: .*{reason}"), replacing(path):
+                raise ValueError("a library above it") from error
+    with pytest.raises(ValueError, match=r"^another"), replacing(path):
+        raise ValueError("another")
+    assert path.read_text() == "one"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("there", ["file", "link"])
+def test_where_no_folder_can_be_is_told_before(there, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "link")
+    target = tmp_path / there / "below" / "a.txt"
+    for write in (lambda: check_folder(target.parent), lambda: write_text(target, ""), lambda: check_target(target)):
+        with pytest.raises(FileError, match=rf"^{tmp_path / there} is no folder, and files shall be written into"):
+            write()
+    with pytest.raises(FileError, match="is a folder, and a file shall be written there"):
+        check_target(tmp_path)
+    check_folder(tmp_path / "new" / "below")
 
 
 def test_links_in_the_way_are_not_followed(tmp_path):

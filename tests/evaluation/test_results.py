@@ -1,8 +1,10 @@
 """One result for every kind: rows, files, pages, comparisons, seeds, and what is brought from outside."""
 
 import dataclasses
+import inspect
 import json
 import sys
+import types
 
 import equinox as eqx
 import jax
@@ -13,9 +15,10 @@ import pytest
 from pdejax.core import StepperPredictor, register
 from pdejax.data import Arrays
 from pdejax.equations import BoundaryValueProblem
-from pdejax.evaluation import Result, compare, evaluate, moments, summarise
-from pdejax.evaluation.reference import weights_of
-from pdejax.methods import PhysicsInformed, ProblemCard
+from pdejax.evaluation import Result, compare, evaluate, kind_for, moments, summarise
+from pdejax.evaluation.reference import select, weights_of
+from pdejax.evaluation.rollouts.curves import check_own
+from pdejax.methods import OperatorInfo, PhysicsInformed, ProblemCard
 from pdejax.solvers import solve_truth
 
 # drawn pages of every kind are those of its own tests; here it is what they say
@@ -52,7 +55,7 @@ def steady(diffusion):
     )
 
 
-def fitted(scale):
+def field(scale):
     problem = BoundaryValueProblem(
         **{
             "name": "heat",
@@ -64,8 +67,12 @@ def fitted(scale):
     )
     spec = {"kind": "gaussians", "count": 8, "scale": scale}
     build = eqx.filter_jit(lambda key: PhysicsInformed().build(spec, ProblemCard(problem), key=key))
-    model = build(jax.random.key(0))
-    return evaluate(model, solve_truth(problem), points=200)
+    return build(jax.random.key(0))
+
+
+def fitted(scale):
+    model = field(scale)
+    return evaluate(model, solve_truth(model.problem), points=200)
 
 
 @pytest.fixture(scope="module")
@@ -328,3 +335,53 @@ def test_equal_weights_are_none():
     for name in ("error", "truth", "prediction", "variance"):
         np.testing.assert_allclose(getattr(weighted, name), getattr(plain, name))
     np.testing.assert_allclose(weighted.correlation, plain.correlation, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "sentence"),
+    [
+        (
+            lambda u, v: abs(u - v),
+            r"'m' should give numbers \(time, trajectory\), here \(\d+, \d+\), from .*; it",
+        ),
+        (lambda u, v: 1.0, r"metric 'm' should give numbers .*; it gave the shape \(\)"),
+        (lambda u: u, r"metric 'm' cannot be traced on prediction and truth, .*: TypeError: .* 1 positional argument"),
+        (lambda u, v: np.abs(u - v), r"metric 'm' cannot be traced on prediction and truth"),
+    ],
+)
+def test_a_metric_of_ones_own_that_gives_something_else_is_named(data, metric, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(scaled(data, 0.9), data, baselines=False, metrics={"m": metric})
+
+
+def test_metrics_and_models_have_names(data):
+    """As users have both functions, without the type checks of these tests."""
+    with pytest.raises(ValueError, match="metrics map names to functions of prediction and truth, got list"):
+        inspect.unwrap(check_own)([max], select(data, "test", 2, 2, 1))
+    with pytest.raises(ValueError, match=r"models map names to predictors, such as .*, got list"):
+        inspect.unwrap(compare)([scaled(data, 0.9)], data)
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ({"lengths": (22.0,)}, r"made for a domain of the lengths \[22.0\], the data have \[1.0\]"),
+        ({"lengths": (1.0, 1.0)}, r"made for a domain of the lengths \[1.0, 1.0\], the data have \[1.0\]"),
+        ({"fields": ("v",)}, r"made for the fields \['v'\], the data have \['u'\]"),
+        ({"fields": ("u", "v")}, r"made for the fields \['u', 'v'\], the data have \['u'\]"),
+        ({"inputs": ("a",)}, r"made for the inputs \['a'\], the data have \[\]"),
+    ],
+)
+def test_an_operator_is_judged_on_the_box_and_fields_that_it_was_made_for(about, sentence):
+    waves = Arrays(np.ones((2, 3, 8, 1)), step=1.0)
+    usual = {"step": 1.0, "lengths": (1.0,), "fields": ("u",)}
+    made = lambda **about: types.SimpleNamespace(info=OperatorInfo(**usual | about))
+    assert kind_for(made(lengths=(1.0 + 1e-6,), shape=(16,)), waves) == "rollout"
+    for judge in (lambda model: evaluate(model, waves), lambda model: compare({"a": model}, waves)):
+        with pytest.raises(ValueError, match=sentence):
+            judge(made(**about))
+
+
+def test_models_of_two_kinds_are_not_compared_and_not_measured(data):
+    with pytest.raises(ValueError, match="'a' is of the kind 'rollout' and 'b' of 'coordinate': they share no metric"):
+        compare({"a": scaled(data, 0.9), "b": field(0.1)}, data)

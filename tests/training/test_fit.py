@@ -1,7 +1,9 @@
+import contextlib
 import dataclasses
 import errno
 import json
 import os
+import resource
 import shutil
 import signal
 
@@ -10,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+from pdejax._write import WriteError
 from pdejax.training import Checkpoints, Interrupted, NonFiniteLoss, TrainSettings, train
 
 SETTINGS = TrainSettings(
@@ -105,6 +108,26 @@ def test_every_due_checkpoint_is_kept_even_if_the_one_before_is_still_written(me
     train(method, model, feed(), settings, tmp_path, evaluators=[lambda m: {"valid/loss": next(step) % 3}], show=False)
     assert _checkpoints(tmp_path)[-2:] == [25, 30]
     assert 20 in _checkpoints(tmp_path)  # the largest of the values at 0, 10, 20, 30
+
+
+@contextlib.contextmanager
+def _files_of_at_most(size):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_without_room_ends_a_training_in_one_sentence(method, model, feed, tmp_path, capfd):
+    """Where a checkpoint is written by threads of a library, each of which would tell in pages."""
+    with (
+        pytest.raises(WriteError, match=rf"^{tmp_path} cannot be written: a file would be larger"),
+        _files_of_at_most(256),
+    ):
+        train(method, model, feed(), _replace(evaluate_every=30), tmp_path, sinks=[], show=False)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def _cut(folder):

@@ -74,13 +74,13 @@ def test_an_optimiser_that_cannot_work_in_a_later_stage_is_refused_before_the_fi
     assert list(tmp_path.iterdir()) == []
 
 
-def run(folder, what=None, data="aaaa", **changes):
+def run(folder, what=None, data="aaaa", files=None, **changes):
     what = plan() if what is None else what
     steps = [stage.settings.steps for stage in what.stages]
     words = {"name": "toy", "seed": 0, "train": {"stages": [{"steps": n} for n in steps]}, "runs_dir": "x", **changes}
     earlier = lambda path: json.loads(path.read_text())
     found = {"root": "data/toy", "fingerprint": data}
-    return Run(folder / "toy", what, line(), words, json.dumps(words), earlier, saved([]), found)
+    return Run(folder / "toy", what, line(), words, json.dumps(words), earlier, saved([]), found, files or {})
 
 
 def test_only_its_own_words_and_data_continue_a_run(tmp_path):
@@ -97,6 +97,15 @@ def test_only_its_own_words_and_data_continue_a_run(tmp_path):
     assert json.loads(lines[-1])["step"] == 6
     with pytest.raises(ValueError, match=r"begun with train.steps=6 and cannot go on to 8: schedule 'cosine'"):
         run(tmp_path, plan(second=dataclasses.replace(SECOND, steps=8, schedule="cosine"))).train(show=False)
+
+
+def test_only_the_same_content_of_its_files_continues_a_run(tmp_path):
+    """A run of a former version noted none, and goes on; from then on it has noted them."""
+    run(tmp_path).train(show=False)
+    folder = run(tmp_path, files={"seen.csv": "aaaa"}).train(show=False)
+    assert json.loads((folder / "data.json").read_text())["files"] == {"seen.csv": "aaaa"}
+    with pytest.raises(ValueError, match=r"toy was trained with another content of seen.csv: put that back, or"):
+        run(tmp_path, files={"seen.csv": "bbbb"}).train(show=False)
 
 
 class TwoPhases(Regression):

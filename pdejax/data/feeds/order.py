@@ -5,6 +5,8 @@ import functools
 
 import numpy as np
 
+from pdejax.core import check_options
+
 
 @functools.lru_cache(maxsize=2)
 def _permutation(windows: int, seed: int, epoch: int) -> np.ndarray:
@@ -35,6 +37,7 @@ class WindowOrder:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 1 <= self.window <= self.frames:
             raise ValueError(f"a window has 1 to {self.frames} frames in this split, got {self.window}")
         if self.batch_size < 1:

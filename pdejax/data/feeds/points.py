@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from pdejax.core import Key
+from pdejax.core import Count, Key, Whole, check_arguments
 from pdejax.data.points.observations import read_observations
 from pdejax.data.points.samplers import Box, PointSampler
 from pdejax.equations import BoundaryValueProblem
@@ -51,20 +51,22 @@ class PointFeed:
         self,
         problem: BoundaryValueProblem,
         sampler: PointSampler,
-        batch_size: int = 1,
+        batch_size: Count = 1,
         *,
-        redraw: int = 1,
+        redraw: Whole = 1,
         seed: int = 0,
-        observation_batch: int | None = None,
+        observation_batch: Count | None = None,
         rows: slice | None = None,
     ) -> None:
+        given = {"batch_size": batch_size, "redraw": redraw, "seed": seed, "observation_batch": observation_batch}
+        check_arguments(PointFeed.__init__, given)
         jax.eval_shape(lambda: sampler.draw(problem.box, jax.random.key(0)))  # says what does not fit
         self.problem, self.sampler, self.batch_size = problem, sampler, batch_size
         self.redraw, self.seed, self.observation_batch = redraw, seed, observation_batch
         self.rows = rows or slice(0, batch_size)
         empty = (np.empty((0, len(problem.axes))), np.empty((0, problem.channels)))
-        given = problem.observations
-        points, values = read_observations(given, problem.axes, problem.fields) if given else empty
+        path = problem.observations
+        points, values = empty if path is None else read_observations(path, problem.domain, problem.fields)
         self.arrays = {"points": points, "values": values}
 
     def init(self) -> dict[str, int]:

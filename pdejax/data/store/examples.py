@@ -8,7 +8,7 @@ import numpy as np
 from pdejax.core import known
 from pdejax.data.store.open import open_data
 from pdejax.data.store.overview import SUFFIXES, well_files
-from pdejax.data.store.well import names, open_shard, text
+from pdejax.data.store.well import names, reading_well, text
 
 MOST_FIELDS = 6
 
@@ -46,7 +46,7 @@ def examples(
         return _opened(path, split, trajectory, most)
     files = well_files(path)
     name = _split(path, split, files)
-    with open_shard(files[name][0]) as file:
+    with reading_well(files[name][0]) as file:
         rows = _rows(files[name][0], int(file.attrs["n_trajectories"]), trajectory, most)
         return f"{text(file.attrs['dataset_name'])}, {name}", [_stored(file, row) for row in rows]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pdejax.core import Grid, known
+from pdejax.core import Grid, known, refuse_masked
 from pdejax.data.store.statistics import kept_statistics, statistics_of, train_split
 from pdejax.data.store.trajectories import Split, Trajectories, Window
 
@@ -181,16 +181,14 @@ def _part(where: str, key: str, states: Any, inputs: Mapping[str, Any], paramete
 
 def _real(what: str, values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Finite numbers in single precision, integers promoted."""
-    if np.ma.is_masked(values):
-        count = np.ma.count_masked(values)
-        raise ValueError(f"{what} has {count} masked numbers: fill them, or leave their trajectories out")
+    refuse_masked(values, what)
     try:
         array = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{what} is no array: {str(error).partition('. ')[0]}") from None
     if np.issubdtype(array.dtype, np.complexfloating):
         raise ValueError(f"{what} is complex: give its real and imaginary part as two fields")
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+    if array.dtype.kind == "m" or not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
         raise ValueError(f"{what} should hold numbers, got the type {array.dtype}")
     if shape is not None and array.shape != shape:
         raise ValueError(f"{what} should have the shape {shape}, got {array.shape}")

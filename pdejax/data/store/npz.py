@@ -1,7 +1,5 @@
 """Trajectories of others in NumPy's files; what the numbers do not tell is on a small card beside them."""
 
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import numpy as np
 
 from pdejax._read import read_json, read_plain_yaml
 from pdejax.core import known, register
+from pdejax.data.store.arrays_file import read_arrays
 from pdejax.data.store.memory import STATES, Arrays
 
 SPLITS = ("train", "valid", "test")
@@ -34,7 +33,7 @@ def read_npz(path: str | Path) -> Arrays:
     **Raises:** `ValueError` naming file and key for what is missing, is no number or does not fit.
     """
     path = Path(path)
-    arrays = _load(path)
+    arrays = {name or STATES: array for name, array in read_arrays(path).items()}
     card = _card(path)
     states, inputs, parameters = _sorted(path, arrays)
     if not isinstance(states, Mapping):
@@ -46,29 +45,6 @@ def read_npz(path: str | Path) -> Arrays:
 
 register("reader", "npz", read_npz)
 register("reader", "npy", read_npz)
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    alone = path.suffix.lower() == ".npy"
-    with path.open("rb") as file:
-        begins = file.read(6)
-    held = "one array" if begins == b"\x93NUMPY" else "an archive" if begins[:2] == b"PK" else "neither"
-    if held != ("one array" if alone else "an archive"):
-        wanted = "one array" if alone else "an archive of arrays"
-        raise ValueError(f"{path} should be {wanted} of NumPy's, and is {held}: is its suffix right?")
-    try:
-        if alone:
-            return {STATES: np.load(path, mmap_mode="r", allow_pickle=False)}
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except ValueError as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            raise ValueError(f"{path} holds Python objects, which are not read: store arrays of numbers") from None
-        raise ValueError(f"{path} cannot be read as a file of NumPy's: {error}") from error
-    except (OSError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read as a file of NumPy's: {error}") from error
 
 
 def _sorted(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, Any], dict[str, Any]]:

@@ -11,7 +11,7 @@ from pdejax.core import registered
 from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, check_manifest, damaged
 from pdejax.data.store.open import open_data
 from pdejax.data.store.trajectories import Trajectories
-from pdejax.data.store.well import names, open_shard, read_provenance, text
+from pdejax.data.store.well import names, read_provenance, reading_well, text
 
 MOST_ROWS = 12
 SHOWN = ("mean", "std", "rms", "std_delta")
@@ -127,7 +127,7 @@ def _splits(files: Mapping[str, Iterable[Path]]) -> Section:
     for split, paths in files.items():
         count, frames, size, number = 0, set(), 0, 0
         for path in paths:
-            with open_shard(path) as file:
+            with reading_well(path) as file:
                 count += int(file.attrs["n_trajectories"])
                 frames.add(file["dimensions"]["time"].shape[-1])
             size, number = size + path.stat().st_size, number + 1
@@ -188,7 +188,7 @@ def overview(path: str | Path) -> list[Section]:
     statistics = read_plain_yaml(stats) if stats and stats.exists() else {}
     state = _state(path) if path.is_dir() else []
     first = next(iter(files.get("train") or next(iter(files.values()))))
-    with open_shard(first) as file:
+    with reading_well(first) as file:
         title = Section(text(file.attrs["dataset_name"]))
         parts = [title, _splits(files), _axes(file), _fields(file, statistics), _scalars(file), _provenance(file)]
     return [part for part in [*parts, *state] if part is not None]

@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 
 from pdejax._read import FileError, read_plain_yaml
+from pdejax._write import WriteError
 from pdejax.core import digest, write_text
 from pdejax.data.store.trajectories import Split, Trajectories
 
@@ -134,7 +135,7 @@ def kept_statistics(path: Path, data: Trajectories) -> Mapping[str, np.ndarray]:
     found = statistics_of(train_split(data))
     plain = {"fingerprint": data.fingerprint, **to_yaml_dict(found, *names)}
     text = yaml.safe_dump({**plain, "sha256": digest(plain)})
-    with contextlib.suppress(OSError):  # a folder that others only lend
+    with contextlib.suppress(OSError, FileError, WriteError):  # a folder that others only lend
         write_text(path, text)
     return found
 

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from pdejax._read import FileError
-from pdejax.core import build, describe, exclusive, remove_partial, replacing
+from pdejax.core import build, describe, exclusive, remove_partial
 from pdejax.data.store.files import to_json
-from pdejax.data.store.well import open_hdf5
+from pdejax.data.store.well import open_hdf5, writing_hdf5
 from pdejax.equations import BoundaryValueProblem
 from pdejax.solvers import Progress, Truth, solve_truth, truth_axes
 
@@ -63,7 +62,7 @@ def write_truth(path: Path, truth: Truth, problem: BoundaryValueProblem, recipe:
 
     **Arguments:** `path`; `truth`; `problem`: names of axes and fields; `recipe`: what the truth depends on.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with writing_hdf5(path) as file:
         file.attrs.update({"recipe": recipe, "floor": truth.floor, "how": to_json(truth.how), "name": problem.name})
         for name, values in zip(problem.axes, truth.axes, strict=True):
             file.create_dataset(f"axes/{name}", data=values, track_times=False)

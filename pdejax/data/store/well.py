@@ -1,9 +1,11 @@
 """The Well's HDF5 layout: writing a shard of ours, and reading any file that follows it."""
 
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from pdejax._read import FileError, check_file, unreadable
 from pdejax.core import Grid, Outflow, Periodic, replacing
+from pdejax.data.store.manifest import MANIFEST, RECIPE
 
 # files, groups and data sets are annotated as Any below: h5py types every item as the union of all three
 
@@ -148,9 +151,23 @@ def _write_provenance(file: Any, provenance: Mapping[str, Any]) -> None:
             group.attrs[name] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
 
 
+@contextlib.contextmanager
+def writing_hdf5(path: Path) -> Iterator[Any]:
+    """A new file of HDF5, made in memory and written whole or not at all.
+
+    HDF5 ends the process where it cannot write what it holds; Python's own writing says that there is no room.
+    """
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        content = file.id.get_file_image()
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_shard(path: Path, contents: Contents) -> None:
     """Writes one file in The Well's layout, whole or not at all; equal contents give equal bytes."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with writing_hdf5(path) as file:
         file.attrs["dataset_name"] = contents.name
         file.attrs["grid_type"] = "cartesian" if isinstance(contents.domain, Grid) else "unstructured"
         file.attrs["n_spatial_dims"] = contents.domain.ndim
@@ -184,14 +201,31 @@ def open_hdf5(path: Path, mend: str) -> Any:
 
 
 def open_shard(path: Path) -> Any:
-    """A shard for reading.
+    """A shard for reading, ours or another's.
 
     **Raises:** `FileError` as `open_hdf5`, and if it is missing.
     """
+    root = path.absolute().parent.parent.parent
+    ours = any((root / name).exists() for name in (MANIFEST, RECIPE))
     try:
-        return open_hdf5(path, "delete it, then generate again to mend it")
+        return open_hdf5(path, "delete it, then generate again to mend it" if ours else "copy or download it again")
     except FileNotFoundError:
         raise FileError(f"{path} is missing: generate again to mend it") from None
+
+
+@contextlib.contextmanager
+def reading_well(path: Path) -> Iterator[Any]:
+    """A file that may be in The Well's layout, whoever wrote it.
+
+    **Raises:** `FileError` as `open_shard`, and where an entry of the layout is missing.
+    """
+    with open_shard(path) as file:
+        try:
+            yield file
+        except KeyError as error:
+            lacking = re.search(r"(?:attribute: |object )'([^']+)'", str(error))
+            what = f"it has no {lacking[1]!r}" if lacking else str(error)
+            raise FileError(f"{path} is not in The Well's layout: {what}") from None
 
 
 def read_provenance(file: Any) -> dict[str, Any]:

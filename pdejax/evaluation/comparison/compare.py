@@ -38,6 +38,8 @@ def compare(
 
     **Raises:** `ValueError` for models of other kinds or data, an unknown name, or an option that is not one.
     """
+    if not isinstance(models, Mapping):
+        raise ValueError(f"models map names to predictors, such as {{'first': model}}, got {type(models).__name__}")
     if not models:
         raise ValueError("a comparison needs at least one predictor")
     groups = {name: list(those) for name, those in (together or {}).items()}
@@ -47,7 +49,7 @@ def compare(
     if all(isinstance(one, Result) for one in models.values()):
         checked_options("comparison of results", options, ())
         document, arrays = compared(models, reference)
-    elif {kind_for(one, data) for one in models.values()} == {"rollout"}:
+    elif _kind(models, data) == "rollout":
         measure = KINDS["comparison"].function("measure")
         checked_options("comparison", options, measure)
         document, arrays = measure(models, data, reference=reference, together=groups, **options)
@@ -57,3 +59,13 @@ def compare(
     metrics = lambda name: document["systems"][name]["metrics"]
     seeds = {name: spread_over([metrics(one) for one in those]) for name, those in groups.items()}
     return Result("comparison", {**document, "seeds": seeds}, arrays)
+
+
+def _kind(models: Mapping[str, Any], data: Any) -> str:
+    """The one kind of result that all models have on the data, asked before any is measured."""
+    kinds = {name: kind_for(one, data) for name, one in models.items()}
+    (first, kind), *others = kinds.items()
+    for name, other in others:
+        if other != kind:
+            raise ValueError(f"{first!r} is of the kind {kind!r} and {name!r} of {other!r}: they share no metric")
+    return kind

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pdejax.evaluation.metrics.divergence import first_diverged, without_divergence
@@ -18,6 +20,27 @@ def middle_slice(u: Any, ndim: int) -> Any:
 
 OwnMetric = Callable[[Any, Any], Any]
 """Of the prediction and the truth, `(time, trajectory, *space, channel)`, to numbers `(time, trajectory)`; traced."""
+
+
+def check_own(own: Any, truth: Reference) -> Mapping[str, OwnMetric]:
+    """Metrics of a user's as a mapping, asked of shapes alone before anything is predicted.
+
+    **Raises:** `ValueError` that names the metric that does not take two arrays, or gives another shape.
+    """
+    if not isinstance(own or {}, Mapping):
+        raise ValueError(f"metrics map names to functions of prediction and truth, got {type(own).__name__}")
+    frames = jax.ShapeDtypeStruct(truth.frames.shape, truth.frames.dtype)
+    for name, metric in (own or {}).items():
+        try:
+            found = jnp.shape(jax.eval_shape(lambda u, v, metric=metric: jnp.asarray(metric(u, v)), frames, frames))
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise ValueError(f"metric {name!r} cannot be traced on prediction and truth, both {frames.shape}: "
+                             f"{type(error).__name__}: {reason}") from error  # fmt: skip
+        if found != frames.shape[:2]:
+            raise ValueError(f"metric {name!r} should give numbers (time, trajectory), here {frames.shape[:2]}, from "
+                             f"prediction and truth {frames.shape}; it gave the shape {found}")  # fmt: skip
+    return own or {}
 
 
 def measure_of(truth: Reference, own: Mapping[str, OwnMetric] | None = None) -> Callable[[Any, Any], dict[str, Any]]:

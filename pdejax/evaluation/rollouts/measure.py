@@ -11,7 +11,7 @@ from pdejax.evaluation.baselines.stepping import BASELINES
 from pdejax.evaluation.metrics.table import METRICS, metric_entry, own_metric
 from pdejax.evaluation.predictor import as_predictor
 from pdejax.evaluation.reference import select
-from pdejax.evaluation.rollouts.curves import OwnMetric
+from pdejax.evaluation.rollouts.curves import OwnMetric, check_own
 from pdejax.evaluation.systems import Progress, measured
 
 LAYOUT = """\
@@ -89,10 +89,12 @@ def measure(
     **Returns:** document (see `LAYOUT`) and arrays: metrics with bootstrap intervals, divergence, cost, curves and
     example fields.
 
-    **Raises:** `ValueError` if the split is smaller than asked for, or for an unknown baseline.
+    **Raises:** `ValueError` if the split is smaller than asked for, for an unknown baseline, or a metric of yours that
+    gives another shape.
     """
-    history, own = getattr(predictor, "history", 1), dict(metrics or {})
+    history = getattr(predictor, "history", 1)
     truth = select(data, split, trajectories, steps, history)
+    own = check_own(metrics, truth)
     made, skipped = build_baselines(BASELINES, data, baselines, truth.start)
     model = Baseline("model", "the evaluated predictor", as_predictor(predictor, data.step))
     rows = [("model", model, "model", history), *((name, b, "baseline", 1) for name, b in made.items())]

@@ -11,7 +11,7 @@ from pdejax.evaluation.baselines.steady import BASELINES
 from pdejax.evaluation.metrics.table import METRICS, metric_entry, no_entry, own_metric
 from pdejax.evaluation.predictor import as_predictor
 from pdejax.evaluation.reference import select
-from pdejax.evaluation.rollouts.curves import OwnMetric
+from pdejax.evaluation.rollouts.curves import OwnMetric, check_own
 from pdejax.evaluation.systems import Curves, Progress, measured
 
 TIMELESS = "a steady problem has no time"
@@ -47,8 +47,8 @@ def measure(
 
     **Raises:** `ValueError` if the split is smaller than asked for, or for an unknown baseline.
     """
-    own = dict(metrics or {})
     truth = select(data, split, trajectories, None, 0)
+    own = check_own(metrics, truth)
     made, skipped = build_baselines(BASELINES, data, baselines, truth.start)
     model = Baseline("model", "the evaluated operator", as_predictor(operator, None))
     rows = [("model", model, "model", 1), *((name, b, "baseline", 1) for name, b in made.items())]

@@ -1,6 +1,7 @@
 """Checkpoints that survive a kill: the newest and the best, by Orbax."""
 
 import errno
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from pdejax._read import FileError
+from pdejax._write import no_room
 from pdejax.training.state import TrainState
 
 _keep = ocp.training.preservation_policies
@@ -26,6 +28,15 @@ _ELSEWHERE = {
     errno.ENFILE,
     errno.EBUSY,
 }
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """A disk that is full is told once, by what `save` or `close` raises, and not by every thread that met it too."""
+    raised = record.exc_info[1] if record.exc_info else None
+    return no_room(raised) is None and no_room(Exception(record.getMessage())) is None
+
+
+logging.getLogger("absl").addFilter(_is_news)
 
 
 def _wide() -> bool:

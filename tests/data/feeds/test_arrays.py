@@ -1,5 +1,7 @@
 """Feeds of any trajectories: the same batches from memory and through windows, and the rows of one process."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from pdejax.core import Geometry, PointCloud
 from pdejax.data import ArrayFeed, Arrays, DiskFeed, WindowFeed, batches_of, part_of, windowed
+from pdejax.data.feeds.order import WindowOrder
 from pdejax.data.store.memory import ArraySplit
 
 RNG = np.random.default_rng(2)
@@ -95,3 +98,12 @@ def test_points_and_weights_travel_with_states_that_lie_on_no_grid():
             np.testing.assert_array_equal(batch.geometry.points, np.float32(np.broadcast_to(points, (4, 4, 2))))
             np.testing.assert_allclose(jnp.sum(batch.geometry.weights, axis=1), 1.0, rtol=1e-6)
             np.testing.assert_array_equal(batch.geometry.mask, np.ones((4, 4)))
+
+
+@pytest.mark.parametrize("given", [{"batch_size": 2.5}, {"window": 1.5}, {"seed": "1"}])
+def test_counts_are_whole_when_a_feed_is_made(given):
+    """As users have it, without the type checks of these tests."""
+    (name,), order = given, object.__new__(WindowOrder)
+    vars(order).update({"trajectories": 3, "frames": 4, "window": 2, "batch_size": 2, "seed": 0} | given)
+    with pytest.raises(ValueError, match=f"{name} should be a whole number, got"):
+        inspect.unwrap(WindowOrder.__post_init__)(order)

@@ -1,5 +1,7 @@
 """Collocation points: where they lie, that they are resumable, and measured points from files."""
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -187,7 +189,7 @@ def csv(tmp_path):
 def test_observations_are_read_by_name(csv, tmp_path):
     np.savez(tmp_path / "seen.npz", x=[[0.1], [0.2], [-0.5]], t=[1.0, 1.5, 0.0], v=[3.0, np.nan, -0.01])
     for path in (csv, str(tmp_path / "seen.npz")):
-        points, values = read_observations(path, ("t", "x"), ("u", "v"))
+        points, values = read_observations(path, SPEC["domain"], ("u", "v"))
         np.testing.assert_array_equal(points, POINTS)
         np.testing.assert_array_equal(values, VALUES)
 
@@ -196,26 +198,81 @@ def test_observations_are_read_by_name(csv, tmp_path):
     ("text", "words"),
     [
         ("x,t,w\n1,2,3\n", r"seen.csv: unknown column 'w'. Known: t, u, v, x"),
-        ("x,T,u\n1,2,3\n", r"seen.csv: unknown column 'T'"),
-        ("x,u\n1,2\n", r"seen.csv: the column 't' is missing, found x, u"),
-        ("x,t,u\n1,2,three\n", r"seen.csv: every cell should be a number or empty .*'three'"),
-        ("x,t,u\n1,2\n", r"seen.csv: every row should have 3 cells"),
-        ("x,t,u\n1,,3\n", r"seen.csv: the column 't' has a cell without a number"),
-        ("x,t\n1,2\n", r"seen.csv: no column is a field, one of u, v; found x, t"),
+        ("x,T,u\n0,2,3\n", r"seen.csv: unknown column 'T'. Did you mean 't'\?"),
+        ("x,u\n0,2\n", r"seen.csv: the column 't' is missing, found x, u"),
+        ("x,t,u,u\n0,2,3,4\n", r"seen.csv:1: the column 'u' is there 2 times"),
+        ("\nx,t,u\n0,2,3\n\n0,2,three\n", r"seen.csv:5: u should be a number or nothing, found 'three'"),
+        ("x,t,u\n0,2,1_0\n", r"seen.csv:2: u should be a number or nothing, found '1_0'"),
+        ("x,t,u\n0,2,inf\n", r"seen.csv:2: u should be a number or nothing, found 'inf'"),
+        ("x,t,u\n0,2,1\n0,2,1e400\n", r"seen.csv:3: u should be a finite number, or nothing .*, found inf"),
+        ("x,t,u,v\n0,2,,\n0,1,nan,NaN\n", r"seen.csv: no value of u, v was measured"),
+        ("x,t,u\n0,2,1\n1,2\n", r"seen.csv:3: every row should have 3 cells as the header has, found 2"),
+        ("x,t,u\n0,2,1\n0,,3\n", r"seen.csv:3: t should be a number in every row, found nothing"),
+        ("x,t,u\n0,7,3\n", r"seen.csv:2: t should be what the domain of the problem holds, 0 to 2, found 7"),
+        ("x;t;u\n0,1;2;3\n", r"seen.csv:1: columns are separated by commas and .* found ';' between 'x;t;u'"),
+        ("x\tt\tu\n0\t2\t3\n", r"seen.csv:1: columns are separated by commas and .* found '\\t'"),
+        ("x,t,u\n0,5,1,0,3,0\n", r"seen.csv:2: every row should have 3 cells .* decimal point"),
+        ("# seen\nx,t,u\n0,2,3\n", r"seen.csv:1: the first line names the columns, found the comment '# seen'"),
+        ("x,t,u\n0,2,'" + "1" * 200_000, r"seen.csv:2: not valid CSV: field larger than field limit"),
+        ('x,t,u\n0,2,"1\n', r"seen.csv:2: not valid CSV: unexpected end of data"),
+        ("x,t\n0,2\n", r"seen.csv: no column is a field, one of u, v; found x, t"),
         ("x,t,u\n", r"seen.csv: there are no rows"),
         ("", r"seen.csv: the file is empty"),
+        ("ü".encode("latin-1"), r"seen.csv is no text in UTF-8: byte 0 is 0xfc"),
+        ("x,t,u".encode("utf-16"), r"seen.csv is no text in UTF-8"),
+        (b"PK\x03\x04", r"seen.csv is no text: measured values are a table in CSV, or arrays in a file .npz"),
     ],
 )
 def test_what_cannot_be_read_is_named(csv, text, words):
-    csv.write_text(text)
+    csv.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=words):
-        read_observations(csv, ("t", "x"), ("u", "v"))
+        read_observations(csv, SPEC["domain"], ("u", "v"))
 
 
-def test_columns_of_different_length_are_named(tmp_path):
-    np.savez(tmp_path / "seen.npz", x=[1.0], t=[1.0, 2.0], u=[1.0])
-    with pytest.raises(ValueError, match=r"seen.npz: columns differ in length: .*'t': 2"):
-        read_observations(tmp_path / "seen.npz", ("t", "x"), ("u", "v"))
+def test_rounding_marks_of_editors_and_doubled_rows_are_no_mistakes(csv):
+    end = float(np.nextafter(np.float32(2), np.float32(3)))
+    csv.write_bytes(f"\ufeffx,t,u\n0,{end!r},3\n0,{end!r},3\n".encode())
+    points, values = read_observations(csv, SPEC["domain"], ("u",))
+    np.testing.assert_array_equal(points, [[end, 0.0]] * 2)
+    np.testing.assert_array_equal(values, [[3.0]] * 2)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"t": [1.0, 2.0]}, r"columns differ in shape: .*'t': \(2,\)"),
+        ({"x": np.zeros((2, 3)), "t": np.zeros((3, 2)), "u": np.zeros((2, 3))}, r"columns differ in shape"),
+        ({"u": [1j]}, r"u is real, got complex128"),
+        ({"u": ["1"]}, r"u holds real numbers, got <U1"),
+        ({"t": np.array(["2020-01-01"], "datetime64[D]")}, r"t holds real numbers, got datetime64"),
+        ({"t": np.array([1], "timedelta64[s]")}, r"t holds real numbers, got timedelta64"),
+        ({"u": [np.inf]}, r"entry 0: u should be a finite number, or nothing"),
+        ({"t": [-1.0]}, r"entry 0: t should be what the domain"),
+        ({"u": np.array([None])}, r"holds Python objects, which are not read"),
+    ],
+)
+def test_arrays_that_are_no_columns_of_numbers_are_named(tmp_path, arrays, words):
+    np.savez(tmp_path / "seen.NPZ", **({"x": [0.0], "t": [1.0], "u": [1.0]} | arrays))
+    (tmp_path / "seen.NPZ.npz").rename(tmp_path / "seen.NPZ")
+    with pytest.raises(ValueError, match=rf"seen.NPZ(:|,)? {words}"):
+        read_observations(tmp_path / "seen.NPZ", SPEC["domain"], ("u", "v"))
+
+
+def test_damaged_archives_are_named(tmp_path):
+    path = tmp_path / "seen.npz"
+    np.savez_compressed(path, x=np.zeros(50), t=np.ones(50), u=np.arange(50.0))
+    content = path.read_bytes()
+    flips = (content[:at] + bytes([content[at] ^ 64]) + content[at + 1 :] for at in range(0, len(content), 23))
+    for damaged in (b"", b"text", content[:100], content[:-30], b"\x93NUMPY" + content, *flips):
+        path.write_bytes(damaged)
+        with contextlib.suppress(ValueError):
+            values = read_observations(path, SPEC["domain"], ("u",))[1]
+            np.testing.assert_array_equal(values[:, 0], np.arange(50.0))  # a flipped bit that means nothing
+
+
+def test_no_path_is_refused():
+    with pytest.raises(ValueError, match="a path is a text of at least one character"):
+        feed("uniform", spec={**SPEC, "observations": {"path": ""}})
 
 
 def test_a_set_holds_all_observations_or_as_many_as_asked_for(csv):

@@ -152,3 +152,20 @@ def test_progress_bar_reaches_the_end():
         progress(0, 12)
         progress(12, 12)
     assert "12/12" in out.getvalue()
+
+
+def test_files_of_others_are_not_called_ours(tmp_path):
+    """Nobody can generate them again, and one without The Well's layout is not damaged."""
+    path = tmp_path / "theirs.hdf5"
+    path.write_text("text")
+    with pytest.raises(ValueError, match=r"theirs.hdf5 is damaged, it is no file of HDF5: copy or download it again"):
+        overview(path)
+    for entry in ("dataset_name", "dimensions"):
+        with h5py.File(path, "w") as file:
+            file["a"] = [1, 2]
+            if entry != "dataset_name":
+                file.attrs.update({"dataset_name": "flow", "n_trajectories": 2})
+        with pytest.raises(ValueError, match=rf"theirs.hdf5 is not in The Well's layout: it has no '{entry}'"):
+            overview(path)
+    with pytest.raises(ValueError, match=r"theirs.hdf5 is not in The Well's layout: it has no 'dimensions'"):
+        examples(path)

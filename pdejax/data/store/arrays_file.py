@@ -1,0 +1,35 @@
+"""Arrays out of NumPy's files, or one sentence that says what is wrong with them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pdejax._read import FileError, check_file
+
+ONE = ""  # name of the one array of a file .npy
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file `.npz` by name, or that of a file `.npy`.
+
+    **Raises:** `FileNotFoundError`; `FileError` for what is damaged, another thing than its suffix says, or holds
+    Python objects.
+    """
+    check_file(path)
+    alone = path.suffix.lower() == ".npy"
+    with path.open("rb") as file:
+        begins = file.read(6)
+    held = "one array" if begins == b"\x93NUMPY" else "an archive" if begins[:2] == b"PK" else "neither"
+    if held != ("one array" if alone else "an archive"):
+        wanted = "one array" if alone else "an archive of arrays"
+        raise FileError(f"{path} should be {wanted} of NumPy's, and is {held}: is its suffix right?")
+    try:
+        if alone:
+            return {ONE: np.load(path, mmap_mode="r", allow_pickle=False)}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
+    except Exception as error:  # there is no end to what NumPy, zipfile and zlib raise for bytes that were changed
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        if "pickle" in reason or "Object arrays" in reason:
+            raise FileError(f"{path} holds Python objects, which are not read: store arrays of numbers") from None
+        raise FileError(f"{path} cannot be read as a file of NumPy's: {reason}") from error
