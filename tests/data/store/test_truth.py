@@ -104,8 +104,7 @@ def test_a_python_function_is_refused(tmp_path):
 
 SCRIPT = """
 import os, signal, sys
-import h5py
-h5py.File.close = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # all is written, but not renamed
+os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # all is written, but not renamed
 sys.path.insert(0, sys.argv[2])
 from pdejax.data.store.truth import truth_recipe, write_truth
 from pdejax.equations._boundary_value import BoundaryValueProblem
@@ -122,11 +121,11 @@ def test_an_interrupted_writer_leaves_no_half_file(tmp_path, monkeypatch):
     class Stop(BaseException):
         pass
 
-    def stop(file):
+    def stop(*_):
         raise Stop  # all is written, but not renamed
 
     with monkeypatch.context() as patched:
-        patched.setattr(h5py.File, "close", stop)
+        patched.setattr("os.replace", stop)
         with pytest.raises(Stop):
             stored_truth(heat(), tmp_path)
     assert not (tmp_path / "truth.h5").exists()
