@@ -29,6 +29,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "field": ("pdejax.networks.fields",),
     "method": ("pdejax.methods",),
     "loss": ("pdejax.methods",),
+    "base": ("pdejax.methods.operators",),
+    "role": ("pdejax.methods.operators",),
     "noise": ("pdejax.methods.diffusion",),
     "diffusion_sampler": ("pdejax.methods.diffusion",),
     "regularization": ("pdejax.methods.neural_ode",),

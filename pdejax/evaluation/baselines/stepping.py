@@ -6,7 +6,7 @@ from typing import Any
 
 import equinox as eqx
 
-from pdejax.core import Domain, Key, State, TimedStepper, hashed_by_identity
+from pdejax.core import Key, OnDomain, State
 from pdejax.evaluation.baselines.baseline import Baseline, Maker, solved_by
 from pdejax.evaluation.baselines.linear import fit_linear_propagator
 from pdejax.evaluation.predictor import BoundStepper, as_predictor
@@ -23,35 +23,6 @@ class Persistence(eqx.Module):
     def __call__(self, u: State, *, key: Key | None = None) -> State:
         """The state itself."""
         return u
-
-
-@hashed_by_identity
-class OnDomain(eqx.Module):
-    """A Stepper of another domain, applied to states of this one by a transfer before and after.
-
-    **Arguments:** `stepper`; `inner`, `outer`: its domain and that of the states; `start`: number of steps before the
-    first state, for equations that depend on time.
-    """
-
-    stepper: Any
-    inner: Domain = eqx.field(static=True)
-    outer: Domain = eqx.field(static=True)
-    start: int = eqx.field(static=True)
-
-    def __call__(self, u: State, *, key: Key | None = None) -> State:
-        """The state one frame later, `(*batch, *outer, channel)`."""
-        return self.inner.transfer(self.stepper(self.outer.transfer(u, self.inner), key=key), self.outer)
-
-    def at(self, time: Any) -> "OnDomain":
-        """The same Stepper set to `time` after the first state, a scalar or `(batch,)`."""
-        if not isinstance(self.stepper, TimedStepper):
-            return self
-        return eqx.tree_at(lambda s: s.stepper, self, self.stepper.at(time + self.start * self.stepper.step_size))
-
-    @property
-    def step_size(self) -> Any:
-        """Time one call covers."""
-        return getattr(self.stepper, "step_size", 0.0)
 
 
 def persistence(data: Any, start: int = 0) -> Baseline:

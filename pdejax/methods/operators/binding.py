@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -104,3 +105,13 @@ def flat(u: Float[Array, "*batch_and_space channel"], info: OperatorInfo, dtype:
     """A state with one batch axis in the type that an operator computes in, and its batch axes."""
     batch = u.shape[: -info.ndim - 1]
     return u.reshape(math.prod(batch), *u.shape[-info.ndim - 1 :]).astype(dtype), batch
+
+
+def at_least(u: Array, dtype: Any) -> Any:
+    """The type of a state, or that of an operator where it is the more precise one."""
+    return dtype if jnp.finfo(u.dtype).bits < jnp.finfo(dtype).bits else u.dtype
+
+
+def without_gradient(tree: Any) -> Any:
+    """The same tree, to whose arrays no gradient flows: an optimiser that is given a whole operator leaves them."""
+    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree)
