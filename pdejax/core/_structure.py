@@ -15,10 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pdejax.core._harmless import LIBRARIES, of_library
 from pdejax.core._registry import factory_of, kind_of, named_code, registered
 
-# functions and classes of these can be named: they are installed wherever pdejax is, and are not the user's
-LIBRARIES = ("pdejax", "equinox", "jax", "diffrax", "numpy", "builtins")
 _MARK = "!"
 
 
@@ -76,10 +75,11 @@ def is_structure(plain: Any) -> bool:
 def _is_there(place: str, value: Any) -> bool:
     module, _, name = place.partition(":")
     try:
-        found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-    except (ImportError, AttributeError):
+        if module.partition(".")[0] in LIBRARIES:
+            return of_library(place) is value
+        return functools.reduce(getattr, name.split("."), importlib.import_module(module)) is value
+    except (ImportError, AttributeError, ValueError):
         return False
-    return found is value
 
 
 def rebuilt(plain: Any) -> Any:
@@ -116,8 +116,7 @@ def _named(place: str) -> Any:
     if slash:
         return factory_of(group, kind)
     if place.partition(":")[0].partition(".")[0] in LIBRARIES:
-        module, _, name = place.partition(":")
-        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        return of_library(place)
     return named_code(place, place)
 
 

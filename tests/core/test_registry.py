@@ -1,3 +1,4 @@
+import functools
 import sys
 import types
 from typing import Annotated, Literal
@@ -109,6 +110,33 @@ def test_a_module_of_equinox_is_rebuilt_from_its_structure(key):
     x = jnp.linspace(0.0, 1.0, 16).reshape(2, 8, 1)
     assert jnp.array_equal(filled(x), network(x))
     assert network(x).shape == (2, 8, 2)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "builtins:eval", "builtins:exec", "builtins:max", "builtins:open", "numpy:save", "numpy:apply_along_axis",
+        "jax.numpy:save", "jax.numpy:load", "jax:tree_util.functools", "jax:pure_callback", "jax._src.lax.lax:partial",
+        "equinox:tree_serialise_leaves", "equinox._serialisation:pathlib.Path", "pdejax.core:write_text",
+        "pdejax.core._files:os.system", "diffrax:np.save", "jax.nn:gelu.__globals__",
+    ],
+)  # fmt: skip
+def test_a_file_names_no_function_that_does_more_than_compute(place):
+    """Half applied, it would be called with the network: `max(text, x, key=eval)` runs the text."""
+    with pytest.raises(ValueError, match=r"a file may not name it|is not there"):
+        rebuilt({"!": "name", "of": place})
+    with pytest.raises(ValueError, match=r"a file may not name it|is not there"):
+        rebuilt({"!": "object", "class": place, "fields": {}})
+
+
+@pytest.mark.parametrize("value", [jax.nn.gelu, jnp.tanh, jnp.squeeze, jax.lax.stop_gradient, jnp.float32, float])
+def test_functions_of_arrays_are_kept_by_name(value):
+    assert rebuilt(structure(value)) is value
+
+
+def test_what_a_file_may_not_name_is_not_written_either():
+    with pytest.raises(ValueError, match="max cannot be saved"):
+        structure(eqx.nn.Lambda(functools.partial(max, "1 + 1", key=eval)))
 
 
 def test_a_function_without_a_name_has_no_structure():
