@@ -42,7 +42,7 @@ def structure(value: Any) -> Any:
     if isinstance(value, functools.partial):
         items = [structure(one) for one in (value.func, value.args, dict(value.keywords))]
         return {_MARK: "partial", "items": items}
-    if (reason := getattr(value, "unsaved", None)) is not None:  # it says itself why no file can hold it
+    if isinstance(reason := getattr(value, "unsaved", None), str):  # it says itself why no file can hold it
         raise ValueError(reason)
     if flax_library(value) == "nnx":
         raise ValueError(unsaved_nnx(type(value)))

@@ -23,9 +23,7 @@ def check_pure(module: str, others: Mapping[str, str]) -> None:
     """
     for name, kind in others.items():
         what = _INSTEAD.get(kind, "compute it in the call, or make it a parameter")
-        raise ValueError(
-            f"{module} keeps {name}, a {kind} beside its parameters, and networks are pure functions: {what}"
-        )
+        raise ValueError(f"{module} keeps {name} ({kind}) beside its parameters, and networks are pure: {what}")
 
 
 def check_real(module: str, params: Any) -> None:

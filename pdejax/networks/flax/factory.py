@@ -29,6 +29,13 @@ def factory(cls: type) -> Callable[..., Any]:
     return make
 
 
+def _is_plain(default: Any) -> bool:
+    """Whether a description can say such a value: a function or a type stays what it is by default."""
+    if isinstance(default, tuple | list):
+        return all(map(_is_plain, default))
+    return default in (None, inspect.Parameter.empty) or isinstance(default, bool | int | float | str)
+
+
 def _signature(cls: type) -> inspect.Signature:
     """The constructor's own: that of the class is of a metaclass in NNX."""
     constructor: Any = cls.__init__
@@ -37,7 +44,6 @@ def _signature(cls: type) -> inspect.Signature:
     except NameError:  # an annotation of what is only imported for type checkers
         found = inspect.signature(constructor)
         found = found.replace(parameters=[p.replace(annotation=p.empty) for p in found.parameters.values()])
-    options = [
-        p for p in list(found.parameters.values())[1:] if p.name not in _NO_OPTIONS and p.kind is not p.VAR_KEYWORD
-    ]
+    _, *given = found.parameters.values()
+    options = [p for p in given if p.name not in _NO_OPTIONS and p.kind is not p.VAR_KEYWORD and _is_plain(p.default)]
     return inspect.Signature([*options, inspect.Parameter("key", inspect.Parameter.KEYWORD_ONLY)])

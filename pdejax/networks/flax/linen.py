@@ -73,7 +73,7 @@ def from_linen(module: Any, variables: Mapping[str, Any]) -> LinenNetwork:
     if flax_library(module) != "linen":
         raise ValueError(f"from_linen takes a module of Flax Linen, got {_what(module)}")
     name = type(module).__name__
-    check_pure(name, {f"{kind} of {_first(held)}": kind for kind, held in variables.items() if kind != "params"})
+    check_pure(name, {_first(kind, held): kind for kind, held in variables.items() if kind != "params"})
     params = jax.tree.map(jnp.asarray, unfreeze(meta.unbox(variables.get("params", {}))))
     check_real(name, params)
     return LinenNetwork(params, Settings(module))
@@ -83,9 +83,10 @@ def _what(value: Any) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
-def _first(held: Any) -> str:
-    path, _ = jax.tree_util.tree_leaves_with_path(held)[0]
-    return jax.tree_util.keystr(path[:-1], simple=True, separator=".")
+def _first(kind: str, held: Any) -> str:
+    """The name of a variable of a collection."""
+    (path, _), *_ = jax.tree_util.tree_leaves_with_path({kind: held})
+    return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
 def initialised(module: Any, x: jax.ShapeDtypeStruct, *, key: Key, **extras: Any) -> LinenNetwork:
