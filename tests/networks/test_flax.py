@@ -16,7 +16,7 @@ from flax import nnx
 
 import pdejax
 from pdejax.config import ConfigError, resolve
-from pdejax.core import call, rebuilt, wants
+from pdejax.core import call, rebuilt, structure, wants
 from pdejax.methods import DataCard, Latent, NeuralODE, Solver, Supervised, load_model, save_model, why_unsaved
 from pdejax.networks import from_linen, from_nnx
 
@@ -244,6 +244,38 @@ def test_networks_inside_of_a_method(own, key, tmp_path):
         model = NeuralODE(latent=latent, solver=Solver(fixed_steps=1)).build(network, CARD, key=key)
         save_model(tmp_path / "m", model)
         assert eqx.tree_equal(load_model(tmp_path / "m", ["somebodys_flax"]), model)
+
+
+def test_modules_inside_of_modules_and_plain_settings_are_kept(key):
+    first = lambda **more: nn.Dense(3, dtype=jnp.float32, **more)
+    nested = nn.Sequential([first(param_dtype=jnp.bfloat16), nn.gelu, nn.Sequential([nn.Dense(1)])])
+    again = rebuilt(json.loads(json.dumps(structure(nested))))
+    assert again == nested
+    assert again != nn.Sequential([first(), nn.gelu, nn.Sequential([nn.Dense(1)])])
+    x = jnp.ones((2, 4), jnp.float32)
+    variables = nested.init(key, x)
+    np.testing.assert_array_equal(from_linen(again, variables)(x), nested.apply(variables, x))
+
+
+class Tied(nnx.Module):
+    def __init__(self, *, rngs):
+        self.first = nnx.Linear(4, 4, rngs=rngs)
+        self.last = self.first
+        self.scales = nnx.Dict(one=nnx.Param(jnp.full(4, 2.0)))
+
+    def __call__(self, x):
+        return self.last(jnp.tanh(self.first(x))) * self.scales["one"][None]
+
+
+def test_parameters_that_are_used_twice_are_one():
+    module, x = Tied(rngs=nnx.Rngs(0)), jnp.ones((3, 4))
+    network = from_nnx(module, {})
+    assert jax.tree.map(jnp.shape, network.params) == {
+        "first": {"bias": (4,), "kernel": (4, 4)}, "scales": {"one": (4,)}
+    }  # fmt: skip
+    np.testing.assert_array_equal(network(x), module(x))
+    back = network.to_flax()
+    assert back.first is back.last
 
 
 # ---- by a description
