@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Closure: a network for the flux that a coarse grid does not resolve
 #
-# The truth is solved on 192 points and kept on 48. The solver on 48 points misses what the waves in between do; the network
-# gives a flux, whose divergence the solver subtracts from its right-hand side, so that the mean stays what it is.
+# The truth is solved on 192 points and kept on 48. The solver on 48 points misses what the waves in between do; the
+# network gives a flux, whose divergence the solver subtracts from its right-hand side, so that the mean stays what it is.
 
 # %%
 import os

@@ -9,7 +9,8 @@
 # %% [markdown]
 # # Correct: a network mends the steps of a coarse solver
 #
-# The solver takes one step of second order where the truth takes sixteen of fourth order; the network adds what is missing.
+# The solver takes one step of second order where the truth takes sixteen of fourth order; the network adds what is
+# missing.
 
 # %%
 import os
@@ -83,8 +84,8 @@ print({name: round(float(values[0]), 5) for name, values in errors.items()})
 # %% [markdown]
 # ## In a simulation of yours
 #
-# `within` puts your own Stepper in the place of the base. It refuses one of another step, box or fields, for what the network
-# has learned holds for its own alone. The Stepper computes in your precision, the network in its own.
+# `within` puts your own Stepper in the place of the base. It refuses one of another step, box or fields, for what the
+# network has learned holds for its own alone. The Stepper computes in your precision, the network in its own.
 
 # %%
 equation, grid = data.family.equation, pdejax.Grid((48,), (32.0,))

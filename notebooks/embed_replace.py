@@ -105,8 +105,8 @@ plt.show()
 # %% [markdown]
 # ## Where another package steps
 #
-# Packages with channels first take `pdejax.to_channels_first(operator)`, which maps `(channel, x)` to the same; a step of
-# theirs becomes one of ours by `pdejax.from_channels_first(step, ndim)`.
+# Packages with channels first take `pdejax.to_channels_first(operator)`, which maps `(channel, x)` to the same; a step
+# of theirs becomes one of ours by `pdejax.from_channels_first(step, ndim)`.
 
 # %%
 step = pdejax.to_channels_first(operator)

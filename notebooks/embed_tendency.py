@@ -77,8 +77,8 @@ print({name: round(float(values[0]), 5) for name, values in errors.items()})
 # %% [markdown]
 # ## A scheme of your own
 #
-# Any step that takes `tendency`, an array to add to du/dt, is a host. This one is of finite differences, and what it does
-# not resolve is not what the network has learned to mend: it runs, and how good it is must be measured.
+# Any step that takes `tendency`, an array to add to du/dt, is a host. This one is of finite differences, and what it
+# does not resolve is not what the network has learned to mend: it runs, and how good it is must be measured.
 
 # %%
 grid = pdejax.Grid((48,), (32.0,))

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from pdejax.data import Trajectories as Trajectories
     from pdejax.data import generate as generate
     from pdejax.data import open_data as open_data
+    from pdejax.embedding import as_linen as as_linen
+    from pdejax.embedding import as_nnx as as_nnx
     from pdejax.embedding import load as load
     from pdejax.embedding import save as save
     from pdejax.embedding import sharded as sharded
+    from pdejax.embedding import trainable as trainable
     from pdejax.embedding import why_unsaved as why_unsaved
     from pdejax.equations import EQUATIONS as EQUATIONS
     from pdejax.equations import BoundaryValueProblem as BoundaryValueProblem
@@ -102,7 +105,7 @@ _NAMES = {
     ),
     "training": "EarlyStopping JsonLines Layout Plan Stage TensorBoard advance fit start",
     "evaluation": "Result compare evaluate",
-    "embedding": "load save sharded why_unsaved",
+    "embedding": "as_linen as_nnx load save sharded trainable why_unsaved",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 

@@ -32,6 +32,9 @@ from pdejax.core._files import remove_partial as remove_partial
 from pdejax.core._files import replacing as replacing
 from pdejax.core._files import sha256 as sha256
 from pdejax.core._files import write_text as write_text
+from pdejax.core._foreign import flax_class as flax_class
+from pdejax.core._foreign import flax_library as flax_library
+from pdejax.core._foreign import unsaved_nnx as unsaved_nnx
 from pdejax.core._frozen import Frozen as Frozen
 from pdejax.core._frozen import frozen as frozen
 from pdejax.core._geometry import Geometry as Geometry

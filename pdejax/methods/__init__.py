@@ -74,3 +74,6 @@ from pdejax.methods.supervised.losses import RelativeL2 as RelativeL2
 from pdejax.methods.supervised.losses import Sobolev as Sobolev
 from pdejax.methods.supervised.steady import Steady as Steady
 from pdejax.methods.supervised.supervised import Supervised as Supervised
+from pdejax.methods.weights import trainable as trainable
+from pdejax.methods.weights import weights_of as weights_of
+from pdejax.methods.weights import with_weights as with_weights

@@ -63,7 +63,18 @@ def test_answers_without_jax_and_at_once(here):
 
 def test_networks_are_there_soon(here):
     """Without what only parsing, training, drawing and reading need."""
-    heavy = ("sympy", "scipy.integrate", "orbax", "matplotlib", "rich", "tensorboardX", "torch", "h5py", "grain")
+    heavy = (
+        "sympy",
+        "scipy.integrate",
+        "orbax",
+        "matplotlib",
+        "rich",
+        "tensorboardX",
+        "torch",
+        "h5py",
+        "grain",
+        "flax",
+    )
     script = (
         "import sys, time\nfrom pdejax.networks import FNO\n"
         f"assert not set({heavy}) & set(sys.modules)\nprint([time.process_time()])"
