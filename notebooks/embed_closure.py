@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Closure: a network for the flux that a coarse grid does not resolve
 #
-# The truth is solved on 192 points and kept on 48. The solver on 48 points misses what the waves in between do; the
-# network gives a flux, whose divergence the solver subtracts from its right-hand side, so that the mean stays what it is.
+# The truth is solved on 384 points and kept on 48. The solver on 48 points misses what the waves in between do; the
+# network gives a flux, whose divergence the solver subtracts from its right-hand side, so that means stay as they are.
 
 # %%
 import os
@@ -37,7 +37,8 @@ WORDS = [
     "problem=burgers",
     f"problem.name={NAME}",
     "problem.domain={shape: [48], lengths: [1.0]}",
-    "problem.solver={kind: etdrk, substeps: 20, shape: [192]}",
+    "problem.parameters={nu: 2e-3}",
+    "problem.solver={kind: etdrk, substeps: 40, shape: [384]}",
     f"problem.splits={{train: {{trajectories: {COUNT}, frames: 41}}, valid: {{trajectories: 4, frames: 41}}, "
     "test: {trajectories: 16, frames: 41}}",
     "network.width=16",
