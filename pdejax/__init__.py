@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pdejax.data import Trajectories as Trajectories
     from pdejax.data import generate as generate
     from pdejax.data import open_data as open_data
+    from pdejax.embedding import export as export
     from pdejax.embedding import load as load
     from pdejax.embedding import save as save
     from pdejax.embedding import sharded as sharded
@@ -90,7 +91,7 @@ _NAMES = {
     "methods": "DataCard Diffusion Distilled NeuralODE PhysicsInformed ProblemCard Steady Supervised",
     "training": "EarlyStopping JsonLines Layout Plan Stage TensorBoard advance fit start",
     "evaluation": "Result compare evaluate",
-    "embedding": "load save sharded why_unsaved",
+    "embedding": "export load save sharded why_unsaved",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 
