@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pdejax.data import open_data as open_data
     from pdejax.embedding import as_linen as as_linen
     from pdejax.embedding import as_nnx as as_nnx
+    from pdejax.embedding import export as export
     from pdejax.embedding import load as load
     from pdejax.embedding import save as save
     from pdejax.embedding import sharded as sharded
@@ -105,7 +106,7 @@ _NAMES = {
     ),
     "training": "EarlyStopping JsonLines Layout Plan Stage TensorBoard advance fit start",
     "evaluation": "Result compare evaluate",
-    "embedding": "as_linen as_nnx load save sharded trainable why_unsaved",
+    "embedding": "as_linen as_nnx export load save sharded trainable why_unsaved",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 

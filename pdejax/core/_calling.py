@@ -56,7 +56,7 @@ class PerSample(eqx.Module):
         """The module's output for every sample."""
         first = jnp.moveaxis(x, -1, 1)
         if key is not None and wants(self.module, "key"):
-            keys = jax.random.split(key, len(x))
+            keys = jax.random.split(key, x.shape[0])
             return jnp.moveaxis(jax.vmap(lambda one, k: self.module(one, key=k))(first, keys), 1, -1)
         return jnp.moveaxis(jax.vmap(self.module)(first), 1, -1)
 

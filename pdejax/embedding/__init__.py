@@ -8,6 +8,7 @@ from pdejax.embedding._flax import as_linen as as_linen
 from pdejax.embedding._flax import as_nnx as as_nnx
 from pdejax.embedding._load import load as load
 from pdejax.embedding._load import save as save
+from pdejax.embedding.artefacts.export import export as export
 from pdejax.methods import Closure as Closure
 from pdejax.methods import Correct as Correct
 from pdejax.methods import Replace as Replace

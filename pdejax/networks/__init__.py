@@ -40,5 +40,6 @@ from pdejax.networks.operators.unet import UNet as UNet
 from pdejax.networks.released.neuraloperator import from_neuraloperator as from_neuraloperator
 from pdejax.networks.released.neuraloperator import load_neuraloperator as load_neuraloperator
 from pdejax.networks.spectral.conv import SpectralConv as SpectralConv
+from pdejax.networks.spectral.conv import with_kernel as with_kernel
 from pdejax.networks.spectral.kernel import choose_kernel as choose_kernel
 from pdejax.networks.spectral.neural_spectral_block import NeuralSpectralBlock as NeuralSpectralBlock

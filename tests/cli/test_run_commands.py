@@ -3,33 +3,13 @@
 import json
 import re
 
-import jax
 import jax.numpy as jnp
-import pytest
 
 from pdejax.cli import main
 from pdejax.config import read_run, resolve
-from pdejax.config._assemble import dataset_of, method_of
+from pdejax.config._assemble import dataset_of
 from pdejax.embedding import load
 from pdejax.evaluation import evaluate
-from pdejax.methods import DataCard, save_model
-
-
-@pytest.fixture
-def untrained(here, small):
-    """A run whose model was never trained; its folder."""
-    words = [*small, "network.width=4", "network.modes=4", "network.depth=1", "name=mine"]
-    assert main(["generate", *words]) == 0
-    config = resolve(words)
-    card, method = DataCard.of(dataset_of(config)), method_of(config)
-    config.run_folder.mkdir(parents=True)
-    (config.run_folder / "config.yaml").write_text(config.to_yaml())
-    save_model(
-        config.run_folder / "model",
-        method.build(config.network.spec(), card, key=jax.random.key(0)),
-        {"step": 0},
-    )
-    return config.run_folder
 
 
 def test_evaluate(untrained, capsys):
