@@ -16,7 +16,7 @@ from pdejax.embedding._load import load, model_folder
 from pdejax.embedding.artefacts import onnx, stablehlo
 from pdejax.embedding.artefacts.card import card_of
 from pdejax.embedding.artefacts.folder import CARD, README, check_free, sums, whole_folder
-from pdejax.embedding.artefacts.programs import Program, programs_of
+from pdejax.embedding.artefacts.programs import Program, drives, programs_of
 from pdejax.embedding.artefacts.readme import readme
 from pdejax.methods import Model, save_model
 from pdejax.networks import with_kernel
@@ -41,8 +41,8 @@ def export(
 ) -> Path:
     """Writes a trained model to a folder that other people and programs read, with a card of what it is.
 
-    Of an operator it holds the programs `step` and `rollout_N`, of a steady one `solve`, of a field `values`, each on
-    one device and without anything of pdejax. An operator that depends on physical parameters takes them as an input
+    Of an operator it holds the programs `step` and `rollout_N`, and `rate` if it drives a solver (in ONNX that alone),
+    of a steady one `solve`, of a field `values`, each on one device and without anything of pdejax. An operator that depends on physical parameters takes them as an input
     `parameters`, a row for each sample, unless it is bound to one set; one that draws takes `key`, the data of a key.
 
     **Arguments:**
@@ -122,7 +122,10 @@ def _files(
     if "jax" in formats:
         files |= {one.name + stablehlo.SUFFIX: stablehlo.serialised(one, platforms) for one in programs}
     if "onnx" in formats:
-        real = programs_of(with_kernel(model, "dft"), **options)
+        # a solver's transforms are complex, what drives it is not
+        real = [
+            one for one in programs_of(with_kernel(model, "dft"), **options) if one.name == "rate" or not drives(model)
+        ]
         files |= {one.name + onnx.SUFFIX: onnx.converted(one) for one in real}
     return files, programs if files else ()
 

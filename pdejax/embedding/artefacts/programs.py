@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from pdejax.methods import ContinuousOperator, Operator, PhysicsField, SteadyOperator, with_table
+from pdejax.methods import ContinuousOperator, Operator, PhysicsField, SteadyOperator, Tendency, with_table
 
 Size = int | str
 """Of an axis; a text is a size that whoever calls the program chooses."""
@@ -61,7 +61,8 @@ class Program:
 def programs_of(
     model: Any, *, steps: Sequence[int] | None = None, shape: Sequence[int] | None = None, batch: int | None = None
 ) -> tuple[Program, ...]:
-    """The programs of a model: a step and rollouts, a solution for inputs, or the values of a field.
+    """The programs of a model: a step and rollouts, what it adds to du/dt if it drives a solver, a solution for inputs,
+    or the values of a field.
 
     **Arguments:** `model`: as `pdejax.load` gives it; `steps`: lengths of the rollouts, `(16,)` when omitted; `shape`:
     points of the grid, those of the data when omitted; `batch`: samples, or points of a field; any number when omitted.
@@ -79,7 +80,13 @@ def programs_of(
     if isinstance(model, SteadyOperator):
         _refuse("a steady operator takes no steps", steps=steps)
         return (_solution(model, grid, batch),)
-    return (_step(model, grid, batch), *(_rollout(model, grid, batch, n) for n in _lengths(steps)))
+    rate = (_rate(model, grid, batch),) if drives(model) else ()
+    return (_step(model, grid, batch), *(_rollout(model, grid, batch, n) for n in _lengths(steps)), *rate)
+
+
+def drives(model: Any) -> bool:
+    """Whether a model is a part of the right-hand side of a solver, which a host may want alone."""
+    return isinstance(model, Operator) and isinstance(model.role, Tendency)
 
 
 def _refuse(why: str, **options: Any) -> None:
@@ -181,6 +188,13 @@ def _rollout(model: Any, grid: tuple[int, ...], batch: int | None, steps: int) -
     method = lambda m, u, key: m.predict(u, times, key=key)
     does = f"the {steps} frames that follow, each a step of {model.step_size:g} after the one before"
     return _program(f"rollout_{steps}", does, model, method, _state(model, grid, batch), (steps,))
+
+
+def _rate(model: Operator, grid: tuple[int, ...], batch: int | None) -> Program:
+    does = "what the operator adds to du/dt, without the solver that it drives"
+    state = _state(model, grid, batch)
+    program = _program("rate", does, model, lambda m, u, key: m.rate(0.0, u), state)
+    return dataclasses.replace(program, output=dataclasses.replace(program.output, name="rate"))
 
 
 def _solution(model: SteadyOperator, grid: tuple[int, ...], batch: int | None) -> Program:

@@ -89,7 +89,8 @@ class Operator(eqx.Module):
         shape, or without a slot.
         """
         check_host(self, host)
-        return dataclasses.replace(self, base=host, frozen=frozen, origin=json.dumps({"unsaved": WITHIN}))
+        made_of = json.loads(self.origin or "{}") | {"unsaved": WITHIN}
+        return dataclasses.replace(self, base=host, frozen=frozen, origin=json.dumps(made_of))
 
     def rate(self, t: Any, u: AnyState, args: Any = None) -> State:
         """What an operator that drives its base adds to du/dt, in physical units.
