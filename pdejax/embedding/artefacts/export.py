@@ -42,8 +42,9 @@ def export(
     """Writes a trained model to a folder that other people and programs read, with a card of what it is.
 
     Of an operator it holds the programs `step` and `rollout_N`, and `rate` if it drives a solver (in ONNX that alone),
-    of a steady one `solve`, of a field `values`, each on one device and without anything of pdejax. An operator that depends on physical parameters takes them as an input
-    `parameters`, a row for each sample, unless it is bound to one set; one that draws takes `key`, the data of a key.
+    of a steady one `solve`, of a field `values`, each on one device and without anything of pdejax. An operator that
+    depends on physical parameters takes them as an input `parameters`, a row for each sample, unless it is bound to one
+    set; one that draws takes `key`, the data of a key.
 
     **Arguments:**
 
@@ -123,9 +124,8 @@ def _files(
         files |= {one.name + stablehlo.SUFFIX: stablehlo.serialised(one, platforms) for one in programs}
     if "onnx" in formats:
         # a solver's transforms are complex, what drives it is not
-        real = [
-            one for one in programs_of(with_kernel(model, "dft"), **options) if one.name == "rate" or not drives(model)
-        ]
+        real = programs_of(with_kernel(model, "dft"), **options)
+        real = [one for one in real if one.name == "rate"] if drives(model) else real
         files |= {one.name + onnx.SUFFIX: onnx.converted(one) for one in real}
     return files, programs if files else ()
 
