@@ -72,7 +72,7 @@ def states(operator, truth):
 
 def test_it_helps_the_solver_that_it_was_trained_with(operator, truth):
     missed = lambda step: jnp.sqrt(jnp.mean((jax.jit(step)(jnp.asarray(truth[:-1])) - truth[1:]) ** 2))
-    assert float(missed(operator)) < 0.8 * float(missed(operator.base))
+    assert float(missed(operator)) < 0.9 * float(missed(operator.base))
 
 
 def test_in_our_stepper(operator, states, truth, equation):
