@@ -92,7 +92,6 @@ def _comparison_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--long", type=_whole, default=0, metavar="STEPS", help="steps of a rollout far beyond the data"
     )
-    parser.add_argument("--no-frontier", action="store_true", help="leave the solver's other resolutions out")
     parser.add_argument("--seed", type=_whole, default=0, help="of stochastic runs (default: 0)")
     parser.add_argument("--into", metavar="DIR", help="where to write (default: comparison, beside the first run)")
 

@@ -19,6 +19,8 @@ from pdejax.data import Recipe, open_data
 from pdejax.methods import DataCard, ProblemCard
 from pdejax.training import OPTIONAL, TrainSettings, reads, unread
 
+OF_ALL = ("price", "trials")  # keys of an evaluation that every kind reads
+
 
 def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> None:
     """Makes the problem, the method and the model's shapes.
@@ -51,7 +53,7 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         _check_sizes(config, method, composition)
         return
     for name, value in config.evaluation.model_dump().items():
-        if value != Evaluation.model_fields[name].default:
+        if name not in OF_ALL and value != Evaluation.model_fields[name].default:
             _refuse("has no effect: a problem that is stated by its conditions has one solution and no data set",
                     ("evaluation", name), composition)  # fmt: skip
 

@@ -33,12 +33,16 @@ def untrained(here, small):
 
 
 def test_evaluate(untrained, capsys):
-    words = ["evaluation.steps=2", "evaluation.baselines=false"]
+    words = ["evaluation.steps=2", "evaluation.baselines=false", "evaluation.trials=3"]
     assert main(["evaluate", str(untrained), *words]) == 0
     shown = capsys.readouterr().out
+    assert "\nprice: " in shown
     assert "report: runs/mine/report.html" in shown
     document = json.loads((untrained / "evaluation.json").read_text())
     assert document["protocol"]["steps"] == 2
+    spent = document["price"]["networks"]["model"]["spent"]
+    assert (spent["trials"], spent["training"]) == (3, None)  # it never was trained
+    assert spent["data"]["cpu"] > 0
     assert set(document["systems"]) == {"model"}
     entry = document["systems"]["model"]["metrics"]["one_step_nrmse"]
     low, high = entry["interval"]
@@ -82,8 +86,8 @@ def test_train_leaves_a_run_that_can_be_loaded_and_continued(here, small, capsys
     states = jnp.asarray(dataset_of(resolve(words)).split("test").states)
     weights = (here / "runs/mine/model/weights.safetensors").read_bytes()
     assert load("runs/mine")(states[:, 0]).shape == states[:, 0].shape
-    alone = evaluate("runs/mine", steps=2, baselines=False)
-    given = evaluate(load("runs/mine"), dataset_of(resolve(words)), steps=2, baselines=False)
+    alone = evaluate("runs/mine", steps=2, baselines=False, price=False)
+    given = evaluate(load("runs/mine"), dataset_of(resolve(words)), steps=2, baselines=False, price=False)
     assert alone.metric("relative_l2") == given.metric("relative_l2")
     capsys.readouterr()
     assert main(["train", *words, "network.width=8"]) == 2
