@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test quick long check lint types layers unit smoke notebooks bench clean
+.PHONY: demo test quick long check lint types layers unit smoke notebooks bench interop clean
 
 demo: $(VENV)/installed
 	$(BIN)/pdejax generate experiment=ks_demo
@@ -71,9 +71,11 @@ results: $(VENV)/installed
 	$(BIN)/python -m experiments._kit.render
 
 # the versions of everything, for each Python; `make lock UPGRADE=--upgrade` takes the newest
+lock: COMPILE := --quiet --universal --python-version 3.11 --no-header --no-annotate
 lock: $(VENV)/installed
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras \
-	  $(UPGRADE) pyproject.toml -o constraints.txt
+	$(BIN)/python -m uv pip compile $(COMPILE) --all-extras $(UPGRADE) pyproject.toml -o constraints.txt
+	$(BIN)/python -m uv pip compile $(COMPILE) --override tests/interop/overrides.txt $(UPGRADE) \
+	  tests/interop/requirements.in pyproject.toml -o constraints-interop.txt
 
 # the interpreter asked for, from the path or from pyenv; another one only where none was asked for
 PYENV := $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/*/bin/$(PYTHON))
@@ -100,5 +102,19 @@ $(VENV)/installed $(VENV)/installed-test $(VENV)/installed-bench: $(MADE) pyproj
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.$(EXTRAS)'; fi
 	touch $@ $(VENV)/installed $(if $(findstring test,$(EXTRAS)),$(VENV)/installed-test)
 
+# other people's formats, by packages whose pins exclude ours: an environment of their own, listed whole
+INTEROP := .venv-interop
+
+interop: $(INTEROP)/installed
+	$(INTEROP)/bin/python -m pytest -n 0 -m 'not long' tests/interop
+
+$(INTEROP)/installed: constraints-interop.txt pyproject.toml | $(MADE)
+	$(BIN)/python -m venv --clear $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check uv || true
+	if $(INTEROP)/bin/python -m uv --version >/dev/null 2>&1; \
+	then $(INTEROP)/bin/python -m uv pip install --quiet --python $(INTEROP)/bin/python --no-deps -r constraints-interop.txt -e .; \
+	else $(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r constraints-interop.txt -e .; fi
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(INTEROP) runs

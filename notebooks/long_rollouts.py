@@ -171,7 +171,7 @@ plt.show()
 # One call measures everything that follows; `comparison.html` in the same folder holds it for colleagues.
 
 # %%
-comparison = compare(operators, dataset, trajectories=len(states), long_steps=LONG_STEPS, frontier=False, key=KEY)
+comparison = compare(operators, dataset, trajectories=len(states), long_steps=LONG_STEPS, price=False, key=KEY)
 comparison.save(INTO)
 print(comparison.write_page(INTO))
 

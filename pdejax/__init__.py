@@ -14,20 +14,28 @@ if TYPE_CHECKING:
     from pdejax.core import Slope as Slope
     from pdejax.core import Value as Value
     from pdejax.core import Wall as Wall
+    from pdejax.core import converted as converted
+    from pdejax.core import from_channels_first as from_channels_first
     from pdejax.core import per_sample as per_sample
     from pdejax.core import register as register
     from pdejax.core import registered as registered
     from pdejax.core import repeated as repeated
+    from pdejax.core import to_channels_first as to_channels_first
     from pdejax.core import trajectory as trajectory
+    from pdejax.core import unroll as unroll
     from pdejax.data import ArrayFeed as ArrayFeed
     from pdejax.data import Arrays as Arrays
     from pdejax.data import Dataset as Dataset
     from pdejax.data import Trajectories as Trajectories
     from pdejax.data import generate as generate
     from pdejax.data import open_data as open_data
+    from pdejax.embedding import as_linen as as_linen
+    from pdejax.embedding import as_nnx as as_nnx
+    from pdejax.embedding import export as export
     from pdejax.embedding import load as load
     from pdejax.embedding import save as save
     from pdejax.embedding import sharded as sharded
+    from pdejax.embedding import trainable as trainable
     from pdejax.embedding import why_unsaved as why_unsaved
     from pdejax.equations import EQUATIONS as EQUATIONS
     from pdejax.equations import BoundaryValueProblem as BoundaryValueProblem
@@ -38,14 +46,18 @@ if TYPE_CHECKING:
     from pdejax.evaluation import Result as Result
     from pdejax.evaluation import compare as compare
     from pdejax.evaluation import evaluate as evaluate
+    from pdejax.methods import Closure as Closure
+    from pdejax.methods import Correct as Correct
     from pdejax.methods import DataCard as DataCard
     from pdejax.methods import Diffusion as Diffusion
     from pdejax.methods import Distilled as Distilled
     from pdejax.methods import NeuralODE as NeuralODE
     from pdejax.methods import PhysicsInformed as PhysicsInformed
     from pdejax.methods import ProblemCard as ProblemCard
+    from pdejax.methods import SolverBase as SolverBase
     from pdejax.methods import Steady as Steady
     from pdejax.methods import Supervised as Supervised
+    from pdejax.methods import Tendency as Tendency
     from pdejax.networks import FNO as FNO
     from pdejax.networks import LSM as LSM
     from pdejax.networks import SIREN as SIREN
@@ -79,7 +91,8 @@ __version__ = "0.1.0"
 _NAMES = {
     "core": (
         "Alternating Average Grid Periodic Value Slope Outflow "
-        "Wall PointCloud Scaling register registered per_sample repeated trajectory"
+        "Wall PointCloud Scaling register registered converted from_channels_first per_sample repeated "
+        "to_channels_first trajectory unroll"
     ),
     "equations": "BoundaryValueProblem EQUATIONS Equation Family SteadyEquation Times",
     "solvers": "ETDRK Elliptic Function grid_residual solve_elliptic spectral_stepper",
@@ -87,10 +100,13 @@ _NAMES = {
     "networks": (
         "ConvNeXtUNet DilatedResNet FNO GaussianField GaussianLattice LSM MLPField Perceptron PirateNet SIREN UNet"
     ),
-    "methods": "DataCard Diffusion Distilled NeuralODE PhysicsInformed ProblemCard Steady Supervised",
+    "methods": (
+        "Closure Correct DataCard Diffusion Distilled NeuralODE PhysicsInformed ProblemCard SolverBase Steady "
+        "Supervised Tendency"
+    ),
     "training": "EarlyStopping JsonLines Layout Plan Stage TensorBoard advance fit start",
     "evaluation": "Result compare evaluate",
-    "embedding": "load save sharded why_unsaved",
+    "embedding": "as_linen as_nnx export load save sharded trainable why_unsaved",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 

@@ -58,7 +58,7 @@ def states():
 
 def lines(run):
     entries = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in e.items() if k not in ("time", "samples_per_second")} for e in entries]
+    return [{k: v for k, v in e.items() if k not in ("time", "cpu_time", "samples_per_second")} for e in entries]
 
 
 def test_a_killed_training_continues_bit_for_bit(project):

@@ -1,3 +1,4 @@
+import ast
 import re
 from pathlib import Path
 
@@ -33,16 +34,21 @@ def test_every_notebook_has_a_source():
     assert [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))] == [path.stem for path in SOURCES]
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """The notebook on long rollouts in short form, with the folder it ran in."""
-    folder = tmp_path_factory.mktemp("notebook")
-    notebook = nbformat.read(NOTEBOOKS / "long_rollouts.ipynb", as_version=4)
+def run(name, folder):
+    """A notebook in short form, executed in a folder."""
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PDEJAX_NOTEBOOK_SHORT", "1")
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))  # neither the user's settings nor history
-        NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
-    return folder, notebook
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """The notebook on long rollouts, with the folder it ran in."""
+    folder = tmp_path_factory.mktemp("notebook")
+    return folder, run("long_rollouts", folder)
 
 
 def printed(notebook):
@@ -81,3 +87,43 @@ def test_its_numbers_are_those_of_a_chaotic_truth_and_of_trained_operators(execu
     assert 0 < true < 48
     assert 0 < told <= 48
     assert np.isclose(comparison.document["times"][-1], 48)
+
+
+def numbers(notebook, name):
+    """The mapping of numbers that a notebook prints and that has an entry of this name."""
+    told = re.findall(r"^\{.*\}$", printed(notebook), flags=re.M)
+    return next(found for found in map(ast.literal_eval, told) if name in found)
+
+
+@pytest.mark.long
+def test_an_operator_in_place_of_a_solver(tmp_path):
+    said = printed(run("embed_replace", tmp_path))
+    gradient, quotient = map(float, re.search(r"gradient (-?[\d.]+), by differences (-?[\d.]+)", said).groups())
+    assert gradient == pytest.approx(quotient, rel=0.05)
+    assert float(re.search(r"difference of both: ([\d.e+-]+)", said)[1]) < 1e-4
+
+
+@pytest.mark.long
+def test_corrections_of_a_coarse_solver(tmp_path):
+    notebook = run("embed_correct", tmp_path)
+    missed = numbers(notebook, "the solver alone")
+    assert missed["parallel"] < 0.5 * missed["the solver alone"]
+    assert missed["sequential_with_bypass"] < 0.5 * missed["the solver alone"]
+    assert "as trained: True" in printed(notebook)
+    assert "one call of the host covers 0.4" in printed(notebook)
+
+
+@pytest.mark.long
+def test_a_part_of_the_right_hand_side(tmp_path):
+    notebook = run("embed_tendency", tmp_path)
+    missed = numbers(notebook, "the solver alone")
+    assert missed["tendency"] < 0.6 * missed["the solver alone"]
+    assert float(re.search(r"to the driven stepper: ([\d.e+-]+)", printed(notebook))[1]) < 0.1
+
+
+@pytest.mark.long
+def test_a_flux_that_the_grid_does_not_resolve(tmp_path):
+    notebook = run("embed_closure", tmp_path)
+    errors = numbers(notebook, "closed")
+    assert errors["closed"] < errors["alone"]
+    assert float(re.search(r"change of a mean: ([\d.e+-]+)", printed(notebook))[1]) < 1e-6

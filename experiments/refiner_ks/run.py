@@ -192,7 +192,7 @@ def _comparisons(preset: Preset, base: Path, seed: int, *, again: bool = True) -
             reference=ONE_STEP,
             members=preset.members if part == "long" else 0,
             long_steps=preset.long_steps if part == "long" or not preset.variants else 0,
-            frontier=False,
+            price=False,
             key=jax.random.key(seed),
             progress=lambda text: print(f"seed {seed}: {text}", flush=True),
         )

@@ -114,7 +114,7 @@ class Table:
         models: dict[str, Any] = {arm: load(self.run(arm, 0)) for arm in preset.arms}
         models[ENSEMBLE] = Average(tuple(load(self.run(ONE_STEP, seed)) for seed in range(preset.seeds)))
         dataset = Dataset.open(resolve([*self.words, f"data_dir={self.base / 'data'}"]).data_folder)
-        return compare(models, dataset, reference=ONE_STEP, frontier=False, key=jax.random.key(0))
+        return compare(models, dataset, reference=ONE_STEP, price=False, key=jax.random.key(0))
 
 
 def _rows(options: Options, base: Path) -> list[Row]:

@@ -64,7 +64,7 @@ COMMANDS: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]], Sequence[st
         ("runs/a-seed=*/model/weights.safetensors",),
     ),
     "compare": (
-        ("compare", "runs/a", "runs/b", "--no-frontier"),
+        ("compare", "runs/a", "runs/b", "evaluation.price=false"),
         (("generate", *WORDS), *(("train", *WORDS, f"name={name}", "train.steps=20", f"seed={seed}")
                                  for seed, name in enumerate("ab"))),
         ("runs/comparison/comparison.json", "runs/comparison/comparison.html"),
@@ -95,7 +95,7 @@ def _document(path: Path) -> str:
 
     def told(node: object) -> object:
         if isinstance(node, dict):
-            return {k: told(v) for k, v in node.items() if k not in ("cost", "environment", "sha256", "frontier")}
+            return {k: told(v) for k, v in node.items() if k not in ("cost", "environment", "sha256", "price")}
         return [told(one) for one in node] if isinstance(node, list) else node
 
     return json.dumps(told(json.loads(path.read_text())), sort_keys=True)

@@ -35,9 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     with jax.enable_x64(any(in_double(one) for one in configs.values())):
         data, models = common_data(configs), {name: load(one, arguments.plugins) for name, one in runs.items()}
         rollouts = {kind_for(model, data) for model in models.values()} == {"rollout"}
-        names = OPTIONS[:3] if rollouts else OPTIONS  # rollouts have classical solvers beside in any case
+        # rollouts have the classical solver beside in any case
+        names = [name for name in OPTIONS if name != "baselines"] if rollouts else OPTIONS
         options = options_of(next(iter(configs.values())), names) | rollout_options(arguments, rollouts)
-        result = compare(models, data, reference=reference, together=together, **options)
+        result = compare(models, data, reference=reference, together=together, runs=runs, **options)
     result.save(into)
     print(printable(result))
     print(f"page: {result.write_page(into)}")
@@ -51,7 +52,7 @@ def rollout_options(arguments: argparse.Namespace, rollouts: bool) -> dict[str, 
     """
     import jax
 
-    asked = {"--members": arguments.members, "--long": arguments.long, "--no-frontier": arguments.no_frontier}
+    asked = {"--members": arguments.members, "--long": arguments.long}
     if not rollouts:
         for flag, value in asked.items():
             if value:
@@ -61,6 +62,5 @@ def rollout_options(arguments: argparse.Namespace, rollouts: bool) -> dict[str, 
         "key": jax.random.key(arguments.seed),
         "members": arguments.members,
         "long_steps": arguments.long,
-        "frontier": not arguments.no_frontier,
         "progress": lambda text: print(text, file=sys.stderr),
     }

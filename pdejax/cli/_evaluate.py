@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     with jax.enable_x64(in_double(config)):
         model, data = load(folder, arguments.plugins), data_of(config)
         with _progress() if kind_for(model, data) != "coordinate" else contextlib.nullcontext({}) as further:
-            result = evaluate(model, data, **options_of(config), **further)
+            result = evaluate(model, data, run=folder, **options_of(config), **further)
     result.save(folder)
     print(printable(result))
     print(f"report: {result.write_page(folder)}")
@@ -47,7 +47,8 @@ def _progress() -> Iterator[dict[str, Any]]:
         yield {"progress": tell}
 
 
-OPTIONS = ("trajectories", "steps", "chunk", "baselines")
+PRICE = ("price", "trials")
+OPTIONS = ("trajectories", "steps", "chunk", "baselines", *PRICE)
 
 
 def options_of(config: RunConfig, names: Sequence[str] = OPTIONS) -> dict[str, Any]:

@@ -39,6 +39,8 @@ COMMANDS: Mapping[str, Command] = {
                         ("run", "words")),
     "compare": Command("compare runs on the same truth: errors, times, spectra, cost, stability, seeds", "_compare",
                        ("runs",)),
+    "export": Command("write a trained model as files that others load: by pdejax, by JAX alone, as ONNX", "_export",
+                      ("run", "export")),
     "report": Command("write the page of an evaluated run or of a comparison again", "_report", ("run",)),
     "doctor": Command("versions, devices, and whether the compiler computes right numbers", "_doctor"),
 }  # fmt: skip
@@ -104,9 +106,22 @@ def _comparison_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--long", type=_whole, default=0, metavar="STEPS", help="steps of a rollout far beyond the data"
     )
-    parser.add_argument("--no-frontier", action="store_true", help="leave the solver's other resolutions out")
     parser.add_argument("--seed", type=_whole, default=0, help="of stochastic runs (default: 0)")
     add_path("--into", metavar="DIR", help="where to write (default: comparison, beside the first run)")
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--into", metavar="DIR", help="where to write (default: export, in the folder of the run)")
+    parser.add_argument("--formats", metavar="LIST", help="some of model,jax,onnx (default: model,jax)")
+    parser.add_argument("--steps", metavar="LIST", help="lengths of the rollouts (default: 16)")
+    parser.add_argument("--shape", metavar="LIST", help="points per axis (default: those of the data)")
+    parser.add_argument("--batch", type=_whole, metavar="N", help="samples of every call (default: any number)")
+    parser.add_argument("--platforms", metavar="LIST", help="of jax's artefacts (default: cpu,cuda,tpu)")
+    parser.add_argument("--bind", action="append", default=[], metavar="NAME=VALUE", help="fixes a physical parameter, "
+                        "which is an input otherwise; may be given again")  # fmt: skip
+    parser.add_argument("--unit", action="append", default=[], metavar="NAME=UNIT", help="of a field, a parameter, "
+                        "length or time, for the card; may be given again")  # fmt: skip
+    parser.add_argument("--range", action="store_true", help="tell the range of the training states, which reads them")
 
 
 def _parser(name: str, command: Command) -> argparse.ArgumentParser:
@@ -135,6 +150,8 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         add_path("run", help="folder of a run, e.g. runs/ks_demo")
     if "runs" in command.arguments:
         _comparison_arguments(parser)
+    if "export" in command.arguments:
+        _export_arguments(parser)
     if "words" in command.arguments:
         parser.add_argument("words", nargs="*", default=[], help="changes of it, e.g. evaluation.steps=100")
     if "config" in command.arguments:

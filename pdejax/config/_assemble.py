@@ -190,7 +190,7 @@ def _of_trajectories(config: RunConfig) -> Run:
         raise ValueError(f"train.stages: method {config.method.kind!r} trains in two phases by itself")
 
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
-    model = stages[0].method.build(config.network.spec(), DataCard.of(dataset), key=key)
+    model = stages[0].method.build(config.network.spec(), DataCard.of(dataset, method), key=key)
     data = {"root": str(config.data_folder), "fingerprint": dataset.fingerprint}
     return _run(config, stages, model, data=data, files=_taught(method))
 

@@ -16,8 +16,10 @@ from pdejax.config._run import Evaluation, RunConfig
 from pdejax.config._train import settings_of
 from pdejax.core import build, check_memory
 from pdejax.data import Recipe, open_data
-from pdejax.methods import DataCard, ProblemCard
+from pdejax.methods import DataCard, Measuring, ProblemCard
 from pdejax.training import OPTIONAL, TrainSettings, reads, unread
+
+OF_ALL = ("price", "trials")  # keys of an evaluation that every kind reads
 
 
 def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> None:
@@ -40,6 +42,7 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         method = build("method", config.method.spec())
     _check_nature(config, method, composition)
     with _told("method", config, composition, "network"):
+        card = _card(config, method)
         make = lambda: method.build(config.network.spec(), card, key=jax.random.key(0))
         model = eqx.filter_eval_shape(make)
         if room:
@@ -51,7 +54,7 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         _check_sizes(config, method, composition)
         return
     for name, value in config.evaluation.model_dump().items():
-        if value != Evaluation.model_fields[name].default:
+        if name not in OF_ALL and value != Evaluation.model_fields[name].default:
             _refuse("has no effect: a problem that is stated by its conditions has one solution and no data set",
                     ("evaluation", name), composition)  # fmt: skip
 
@@ -63,13 +66,16 @@ def _check_memory(model: Any) -> None:
     check_memory(5 * 4.0 * numbers, f"training a model of {numbers:.3g} parameters", "take a smaller network")
 
 
-def _card(config: RunConfig) -> Any:
+def _card(config: RunConfig, method: Any = None) -> Any:
     """What a method is told of the problem, where there are no data yet."""
     if config.stated:
         return ProblemCard(build("problem", {"kind": "boundary_value", **config.problem.spec()}))
     if config.data is not None:
-        return DataCard.of(open_data(config.data))
-    return DataCard.sketch(Recipe.of(config.problem.spec()).family)
+        data = open_data(config.data)
+        card = DataCard.of(data)
+        return method.sketched(card, data.family, data.simulator) if isinstance(method, Measuring) else card
+    recipe = Recipe.of(config.problem.spec())
+    return DataCard.sketch(recipe.family, recipe.simulator, method)
 
 
 def known_frames(method: Any) -> int:

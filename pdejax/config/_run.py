@@ -17,14 +17,17 @@ class Evaluation(Section):
     """How a trained model is judged.
 
     `trajectories` and `steps` limit the test split (null: all of it), `chunk` is how many trajectories are
-    predicted at once (null: all), `baselines` whether classical ones are run beside; `valid_trajectories` and
-    `valid_steps` bound the rollout that is measured during training.
+    predicted at once (null: all), `baselines` whether classical ones are run beside, `price` whether it is measured
+    what the model costs beside the best classical solver of the same error, `trials` how many trainings it took to find
+    its settings; `valid_trajectories` and `valid_steps` bound the rollout that is measured during training.
     """
 
     trajectories: Count | None = None
     steps: Count | None = None
     chunk: Count | None = None
     baselines: Flag = True
+    price: Flag = True
+    trials: Count = 1
     valid_trajectories: Count = 16
     valid_steps: Count = 20
 

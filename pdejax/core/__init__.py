@@ -2,6 +2,9 @@
 
 from pdejax._suggest import known as known
 from pdejax._suggest import suggestion as suggestion
+from pdejax.core._adapt import converted as converted
+from pdejax.core._adapt import from_channels_first as from_channels_first
+from pdejax.core._adapt import to_channels_first as to_channels_first
 from pdejax.core._annotations import mark_of as mark_of
 from pdejax.core._annotations import members_of as members_of
 from pdejax.core._annotations import record_of as record_of
@@ -30,12 +33,16 @@ from pdejax.core._files import remove_partial as remove_partial
 from pdejax.core._files import replacing as replacing
 from pdejax.core._files import sha256 as sha256
 from pdejax.core._files import write_text as write_text
+from pdejax.core._foreign import flax_class as flax_class
+from pdejax.core._foreign import flax_library as flax_library
+from pdejax.core._foreign import unsaved_nnx as unsaved_nnx
 from pdejax.core._frozen import Frozen as Frozen
 from pdejax.core._frozen import frozen as frozen
 from pdejax.core._geometry import Geometry as Geometry
 from pdejax.core._grid import Grid as Grid
 from pdejax.core._memory import check_disk as check_disk
 from pdejax.core._memory import check_memory as check_memory
+from pdejax.core._on_domain import OnDomain as OnDomain
 from pdejax.core._options import MOST as MOST
 from pdejax.core._options import Count as Count
 from pdejax.core._options import Counts as Counts
@@ -74,7 +81,11 @@ from pdejax.core._scan import Repeated as Repeated
 from pdejax.core._scan import nested_checkpoint_scan as nested_checkpoint_scan
 from pdejax.core._scan import repeated as repeated
 from pdejax.core._scan import trajectory as trajectory
+from pdejax.core._scan import unroll as unroll
 from pdejax.core._selfcheck import compiler_self_check as compiler_self_check
+from pdejax.core._slot import Tendency as Tendency
+from pdejax.core._slot import check_slot as check_slot
+from pdejax.core._slot import has_slot as has_slot
 from pdejax.core._spectral import angular_wavenumbers as angular_wavenumbers
 from pdejax.core._spectral import band_indices as band_indices
 from pdejax.core._spectral import inverse_transform as inverse_transform

@@ -8,6 +8,7 @@ import numpy as np
 from pdejax._suggest import known
 from pdejax.core._annotations import mark_of, record_of
 from pdejax.core._check import check_arguments
+from pdejax.core._foreign import flax_library
 from pdejax.core._frozen import Frozen
 from pdejax.core._registry import factory_of, kind_of, options_of
 from pdejax.core._structure import is_structure, rebuilt
@@ -89,7 +90,8 @@ def describe(value: Any, otherwise: Callable[[Any], Any] | None = None) -> Any:
         return {str(name): describe(one, otherwise) for name, one in value.items()}
     if getattr(value, "shape", None) == () and hasattr(value, "item"):  # an array of one number, as short as it reads
         return type(value.item())(str(np.asarray(value)[()]))
-    found, name = kind_of(value), f"{type(value).__module__}.{type(value).__qualname__}"
+    found = None if flax_library(value) else kind_of(value)  # whose options are not attributes alone
+    name = f"{type(value).__module__}.{type(value).__qualname__}"
     if found is None and otherwise is not None:
         return otherwise(value)
     if found is None:

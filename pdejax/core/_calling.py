@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pdejax.core._foreign import flax_library
+
 EXTRAS = ("geometry", "query", "condition", "key")
 
 
@@ -27,6 +29,9 @@ def _wanted(function: Any) -> frozenset[str] | None:
 
 def wants(network: Callable[..., Any], name: str) -> bool:
     """Whether a network's call has an argument of this name."""
+    flax: Any = getattr(network, "flax_class", type(network) if flax_library(network) else None)
+    if flax is not None:  # any keyword of a Sequential goes to its first layer, which need not have it
+        return name in (_wanted(flax.__call__) or ())
     # the class, for modules hold arrays and have no hash
     names = _wanted(type(network).__call__ if isinstance(network, eqx.Module) else network)
     return names is None or name in names
@@ -51,7 +56,7 @@ class PerSample(eqx.Module):
         """The module's output for every sample."""
         first = jnp.moveaxis(x, -1, 1)
         if key is not None and wants(self.module, "key"):
-            keys = jax.random.split(key, len(x))
+            keys = jax.random.split(key, x.shape[0])
             return jnp.moveaxis(jax.vmap(lambda one, k: self.module(one, key=k))(first, keys), 1, -1)
         return jnp.moveaxis(jax.vmap(self.module)(first), 1, -1)
 

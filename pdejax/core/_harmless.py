@@ -13,10 +13,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-LIBRARIES = ("pdejax", "equinox", "jax", "diffrax", "numpy", "builtins")
+LIBRARIES = ("pdejax", "equinox", "flax", "jax", "diffrax", "numpy", "builtins")
 """Functions and classes of these can be named: they are installed wherever pdejax is, and are not the user's."""
 
-_MODULES = ("pdejax", "equinox", "diffrax")  # whose classes of modules
+_MODULES = ("pdejax", "equinox", "diffrax", "flax")  # whose classes of modules
 _FUNCTIONS = ("jax.nn", "jax._src.nn", "jax.numpy", "jax._src.numpy", "jax.lax", "jax._src.lax", "pdejax.networks")
 _FILES = ("save", "savez", "load", "fromfile", "array_repr", "array_str")  # of jax.numpy
 _NUMBERS = (bool, int, float, complex, tuple, list, dict)

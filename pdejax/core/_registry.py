@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
 from pdejax._suggest import known
+from pdejax.core._foreign import as_factory
 
 Factory = Callable[..., Any]
 _Factory = TypeVar("_Factory", bound=Factory)
@@ -29,6 +30,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "field": ("pdejax.networks.fields",),
     "method": ("pdejax.methods",),
     "loss": ("pdejax.methods",),
+    "base": ("pdejax.methods.operators",),
+    "role": ("pdejax.methods.operators",),
     "noise": ("pdejax.methods.diffusion",),
     "diffusion_sampler": ("pdejax.methods.diffusion",),
     "regularization": ("pdejax.methods.neural_ode",),
@@ -139,11 +142,17 @@ def foreign() -> Iterator[None]:
 def factory_of(group: str, kind: str) -> Factory:
     """The factory that a `kind` names: a registered one, one of an installed plugin, or `package.module:Name`.
 
+    **Returns:** as it was registered; of a class of Flax what makes networks of it, see `as_factory`.
+
     **Raises:** `ValueError` for a kind that is not known, with the nearest spelling; for a dotted one that may not be
     imported (see `only_plugins`) or does not exist.
     """
     if not isinstance(kind, str):
         raise ValueError(f"the kind of a {group} is a word, got {kind!r}")
+    return as_factory(_found(group, kind))
+
+
+def _found(group: str, kind: str) -> Factory:
     table = _table(group)
     if ":" in kind:  # from now on what is made by it can be described
         table[kind] = named_code(kind, f"{group} {kind!r}")

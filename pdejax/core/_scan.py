@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from pdejax.core._calling import call
 from pdejax.core._check import checked
 from pdejax.core._options import Count
+from pdejax.core._slot import Tendency, check_slot
 from pdejax.core._state import entering
 from pdejax.core._types import Key, Stepper, TimedStepper, hashed_by_identity
 
@@ -47,13 +48,14 @@ def _set_time(stepper: Stepper, time: Any) -> Stepper:
     return stepper.at(time) if isinstance(stepper, TimedStepper) else stepper
 
 
-def _advance(stepper: Stepper, u: Any, first: Any, steps: int, key: Key | None, start: Any) -> Any:
+def _advance(stepper: Stepper, u: Any, first: Any, steps: int, key: Key | None, start: Any, **extras: Any) -> Any:
     def body(u: Any, i: Any) -> tuple[Any, None]:
         subkey = None if key is None else jax.random.fold_in(key, i)
         timed = stepper
         if isinstance(stepper, TimedStepper):
+            # from the number of the step, since a sum of step sizes drifts
             timed = _set_time(stepper, start + i.astype(jnp.result_type(float)) * stepper.step_size)
-        return call(timed, u, key=subkey), None
+        return call(timed, u, key=subkey, **extras), None
 
     return jax.lax.scan(body, u, first + jnp.arange(steps))[0]
 
@@ -79,9 +81,17 @@ class Repeated(eqx.Module):
         """The same Stepper set to a time."""
         return Repeated(_set_time(self.stepper, time), self.steps)
 
-    def __call__(self, u: Any, *, key: Key | None = None) -> Any:
-        u = entering(lambda u: call(self.stepper, u, key=key), u)
-        return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, self.time)
+    def __call__(self, u: Any, *, key: Key | None = None, tendency: Tendency = None) -> Any:
+        """The state after all steps.
+
+        **Raises:** `ValueError` for a tendency, if the steps have no slot for one.
+        """
+        extras = {}
+        if tendency is not None:
+            check_slot(self.stepper)
+            extras = {"tendency": tendency}
+        u = entering(lambda u: call(self.stepper, u, key=key, **extras), u)
+        return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, self.time, **extras)
 
 
 @checked
@@ -91,6 +101,50 @@ def repeated(stepper: Stepper, steps: Count) -> Stepper:
     **Raises:** `ValueError` if `steps` is not positive.
     """
     return Repeated(stepper, steps)
+
+
+@checked
+def unroll(
+    stepper: Stepper,
+    initial: Any,
+    steps: Count,
+    *,
+    inner_steps: Count = 1,
+    include_initial: bool = False,
+    post: Callable[[Any], Any] = lambda u: u,
+    checkpoint: Sequence[int] | None = None,
+    key: Key | None = None,
+    start_time: Any = None,
+    first_step: Any = 0,
+) -> tuple[Any, Any]:
+    """The last of the states a Stepper passes through, and those on the way.
+
+    **Arguments:** as of `trajectory`, and `first_step`: number of steps that came before, which may be traced: time
+    and random keys go on from there, so that a rollout in parts is that in one piece.
+
+    **Returns:** the state after all steps, and `post` of the stored ones.
+    """
+    if not callable(stepper):
+        raise ValueError(f"a Stepper is a function from a state to the next one, got {type(stepper).__name__}")
+    initial = entering(lambda u: call(stepper, u, key=key), initial)
+    start = getattr(stepper, "time", 0.0) if start_time is None else start_time
+
+    def body(u: Any, i: Any) -> tuple[Any, Any]:
+        u = _advance(stepper, u, i * inner_steps + first_step, inner_steps, key, start)
+        return u, post(u)
+
+    try:
+        last, out = nested_checkpoint_scan(body, initial, jnp.arange(steps), checkpoint or (steps,))
+    except TypeError as error:
+        if "carry" not in str(error):
+            raise
+        after = jax.eval_shape(lambda u: call(stepper, u, key=key), initial)
+        shown = lambda tree: jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", jax.eval_shape(lambda: tree))
+        raise ValueError(f"a step should give back a state of the shape and type that it gets: of {shown(initial)} it "
+                         f"makes {shown(after)}") from None  # fmt: skip
+    if not include_initial:
+        return last, out
+    return last, jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), post(initial), out)
 
 
 @checked
@@ -123,25 +177,7 @@ def trajectory(
 
     **Returns:** `post` of the states, leaves with leading axis `steps` (or `steps + 1`).
     """
-
-    if not callable(stepper):
-        raise ValueError(f"a Stepper is a function from a state to the next one, got {type(stepper).__name__}")
-    initial = entering(lambda u: call(stepper, u, key=key), initial)
-    start = getattr(stepper, "time", 0.0) if start_time is None else start_time
-
-    def body(u: Any, i: Any) -> tuple[Any, Any]:
-        u = _advance(stepper, u, i * inner_steps, inner_steps, key, start)
-        return u, post(u)
-
-    try:
-        _, out = nested_checkpoint_scan(body, initial, jnp.arange(steps), checkpoint or (steps,))
-    except TypeError as error:
-        if "carry" not in str(error):
-            raise
-        after = jax.eval_shape(lambda u: call(stepper, u, key=key), initial)
-        shown = lambda tree: jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", jax.eval_shape(lambda: tree))
-        raise ValueError(f"a step should give back a state of the shape and type that it gets: of {shown(initial)} it "
-                         f"makes {shown(after)}") from None  # fmt: skip
-    if not include_initial:
-        return out
-    return jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), post(initial), out)
+    return unroll(
+        stepper, initial, steps, inner_steps=inner_steps, include_initial=include_initial, post=post,
+        checkpoint=checkpoint, key=key, start_time=start_time,
+    )[1]  # fmt: skip

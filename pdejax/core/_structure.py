@@ -1,4 +1,4 @@
-"""The structure of a pytree of modules as plain JSON, and back without running any constructor.
+"""The structure of a pytree of modules as plain JSON, and back without running constructors but those of Flax Linen.
 
 What a person builds in Python, `eqx.nn.Sequential([...])` for example, has no options from which it could be built
 again. Its structure can be written down all the same: classes by name, static fields as values, arrays as shapes.
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pdejax.core._foreign import flax_class, flax_library, unsaved_nnx
 from pdejax.core._harmless import LIBRARIES, of_library
 from pdejax.core._registry import factory_of, kind_of, named_code, registered
 
@@ -40,12 +41,33 @@ def structure(value: Any) -> Any:
     if isinstance(value, functools.partial):
         items = [structure(one) for one in (value.func, value.args, dict(value.keywords))]
         return {_MARK: "partial", "items": items}
+    if isinstance(reason := getattr(value, "unsaved", None), str):  # it says itself why no file can hold it
+        raise ValueError(reason)
+    if flax_library(value) == "nnx":
+        raise ValueError(unsaved_nnx(type(value)))
+    if flax_library(value) == "linen":
+        return {_MARK: "linen", "class": _class_name(type(value), value), "options": _linen_options(value)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         held = getattr(value, "__dict__", None)  # a default that the class alone has is no part of the tree
         names = [f.name for f in dataclasses.fields(value) if (f.name in held if held is not None else True)]
         fields = {name: structure(getattr(value, name)) for name in names}
         return {_MARK: "object", "class": _class_name(type(value), value), "fields": fields}
     return {_MARK: "name", "of": _name(value)}
+
+
+def _linen_options(module: Any) -> dict[str, Any]:
+    """Arguments of a module's constructor; of defaults that have no name, such as initializers, the class tells."""
+    options = {}
+    for field in dataclasses.fields(module):
+        value = getattr(module, field.name)
+        if field.name in ("parent", "name"):  # those of a module inside of another one
+            continue
+        try:
+            options[field.name] = structure(value)
+        except ValueError:
+            if value is not field.default:
+                raise
+    return options
 
 
 def _class_name(cls: type, value: object) -> str:
@@ -111,6 +133,14 @@ def _object(plain: Mapping[str, Any]) -> Any:
     return made
 
 
+def _linen(plain: Mapping[str, Any]) -> Any:
+    found = _named(plain["class"])
+    cls = getattr(found, "__wrapped__", found)
+    if flax_class(cls) != "linen":  # whatever else a file names is not called
+        raise ValueError(f"{plain['class']} is no class of modules of Flax Linen")
+    return cls(**{name: rebuilt(value) for name, value in plain["options"].items()})
+
+
 def _named(place: str) -> Any:
     group, slash, kind = place.partition("/")
     if slash:
@@ -126,5 +156,6 @@ _REBUILD: Mapping[str, Any] = {
     "array": _array,
     "partial": _partial,
     "object": _object,
+    "linen": _linen,
     "name": lambda plain: _named(plain["of"]),
 }

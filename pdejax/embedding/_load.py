@@ -40,10 +40,17 @@ def load(path: str | Path, plugins: Collection[str] = ()) -> Model:
     **Raises:** `FileNotFoundError` if there is no model, with the nearest name beside it; `ValueError` for a model of
     double precision outside of `jax.enable_x64(True)`, or of code that `plugins` does not name.
     """
-    folder = as_path(path)
+    return load_model(model_folder(as_path(path)), plugins)
+
+
+def model_folder(folder: Path) -> Path:
+    """Where the model of a run is, or a saved one.
+
+    **Raises:** `FileNotFoundError` if there is none, with the nearest name beside it.
+    """
     for candidate in (folder, folder / "model"):
         if (candidate / "model.json").exists():
-            return load_model(candidate, plugins)
+            return candidate
     if folder.exists():
         raise FileNotFoundError(
             f"{folder} holds no trained model yet: neither model.json nor model/model.json is there"

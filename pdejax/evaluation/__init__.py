@@ -40,6 +40,7 @@ from pdejax.evaluation.metrics.spectra import band_error as band_error
 from pdejax.evaluation.metrics.spectra import energy_spectrum as energy_spectrum
 from pdejax.evaluation.metrics.spectra import spectrum_log_distance as spectrum_log_distance
 from pdejax.evaluation.metrics.table import METRICS as METRICS
+from pdejax.evaluation.price.breakeven import amdahl as amdahl
 from pdejax.evaluation.result import KINDS as KINDS
 from pdejax.evaluation.result import Result as Result
 from pdejax.evaluation.rollouts.ensemble import EnsemblePredictor as EnsemblePredictor

@@ -39,14 +39,16 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "rollout": Kind(3, "rollouts"),
-    "steady": Kind(3, "steady"),
-    "coordinate": Kind(2, "coordinate"),
-    "comparison": Kind(2, "comparison", stem="comparison", page="comparison"),
+    "rollout": Kind(4, "rollouts"),
+    "steady": Kind(4, "steady"),
+    "coordinate": Kind(3, "coordinate"),
+    "comparison": Kind(3, "comparison", stem="comparison", page="comparison"),
 }
 
 Row = dict[str, Any]
-"""A number of a result: `system`, `metric`, `value` (or none with its `reason`), `interval`, `unit`, `better`, ..."""
+"""A number of a result: `system`, `metric`, `value` (or none with its `reason`), `interval`, `unit`, `better`, ...
+
+A number of solves that repay, and the ends of its interval, may be the word "never"."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +168,8 @@ def _file_in(path: Path) -> Path:
     raise FileNotFoundError(f"{path} holds no evaluation.json: evaluate the run first (nor a comparison.json)")
 
 
-_FORMER = {"rollout": 2, "steady": 2, "coordinate": 1, "comparison": 1}  # schemas that differ in the heading alone
+# schemas that are read too: the first ones differ in the heading, the second ones hold no price
+_FORMER = {"rollout": (2, 3), "steady": (2, 3), "coordinate": (1, 2), "comparison": (1, 2)}
 
 
 def _of_one(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -193,7 +196,7 @@ def _upgraded(document: dict[str, Any], path: Path) -> tuple[str, dict[str, Any]
         kind = _former_kind(document, kind)
     if kind not in KINDS:
         raise ValueError(f"{path}: {known('kind of result', str(kind), KINDS)}")
-    if schema not in (KINDS[kind].schema, _FORMER[kind]):
+    if schema not in (KINDS[kind].schema, *_FORMER[kind]):
         raise ValueError(f"{path} has schema {schema}, this pdejax reads {KINDS[kind].schema}: evaluate the run again")
     if "problem" in document.get("dataset", {}):
         document["dataset"] |= _former_family(document["dataset"])

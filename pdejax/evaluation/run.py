@@ -39,8 +39,8 @@ def evaluate(
         name, or by a mapping with their `kind` and options, made with `data` if they take it.
     - `plugins`: packages whose code the folder of a run may name, see `pdejax.load`.
     - `options`: of trajectories `split`, `trajectories`, `steps`, `baselines`, `metrics`, `chunk`, `key`, `progress`
-        (without `steps` where there is no time); of a network of coordinates `seed`, `points`, `chunk`. See `measure`
-        in the folder of the kind.
+        (without `steps` where there is no time); of a network of coordinates `seed`, `points`, `chunk`; of all `price`,
+        `trials`, `run`. See `measure` in the folder of the kind.
 
     **Returns:** a `Result`.
 
@@ -48,7 +48,7 @@ def evaluate(
     """
     if data is None and isinstance(model, str | Path):
         with only_plugins(plugins):
-            model, data = opened(Path(model), plugins)
+            options["run"], (model, data) = model, opened(Path(model), plugins)
     elif plugins:
         raise ValueError(f"plugins={[*plugins]} has no effect: they are of a folder that is read, and a model is given")
     kind = kind_for(model, data)

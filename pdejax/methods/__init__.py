@@ -7,6 +7,7 @@ from pdejax.methods.capabilities import Phased as Phased
 from pdejax.methods.capabilities import RowGroup as RowGroup
 from pdejax.methods.capabilities import Scheduled as Scheduled
 from pdejax.methods.cards import DataCard as DataCard
+from pdejax.methods.cards import Measuring as Measuring
 from pdejax.methods.cards import ProblemCard as ProblemCard
 from pdejax.methods.diffusion.denoiser import Denoiser as Denoiser
 from pdejax.methods.diffusion.diffusion import Diffusion as Diffusion
@@ -41,8 +42,10 @@ from pdejax.methods.neural_ode.regularization import solve as solve
 from pdejax.methods.neural_ode.solver import Solver as Solver
 from pdejax.methods.neural_ode.solver_regularization import SolverRegularization as SolverRegularization
 from pdejax.methods.neural_ode.taylor_regularization import TaylorRegularization as TaylorRegularization
+from pdejax.methods.operators.bases import FunctionBase as FunctionBase
 from pdejax.methods.operators.bases import Identity as Identity
 from pdejax.methods.operators.bases import Mean as Mean
+from pdejax.methods.operators.bases import SolverBase as SolverBase
 from pdejax.methods.operators.binding import with_table as with_table
 from pdejax.methods.operators.continuous import ContinuousOperator as ContinuousOperator
 from pdejax.methods.operators.coordinate import PhysicsField as PhysicsField
@@ -50,6 +53,11 @@ from pdejax.methods.operators.coordinate import count_parameters as count_parame
 from pdejax.methods.operators.info import OperatorInfo as OperatorInfo
 from pdejax.methods.operators.meshes import sharded as sharded
 from pdejax.methods.operators.normalisation import Normalisation as Normalisation
+from pdejax.methods.operators.roles import AbstractRole as AbstractRole
+from pdejax.methods.operators.roles import Closure as Closure
+from pdejax.methods.operators.roles import Correct as Correct
+from pdejax.methods.operators.roles import Replace as Replace
+from pdejax.methods.operators.roles import Tendency as Tendency
 from pdejax.methods.operators.steady import SteadyOperator as SteadyOperator
 from pdejax.methods.operators.stepping import Operator as Operator
 from pdejax.methods.origin import origin_of as origin_of
@@ -66,3 +74,6 @@ from pdejax.methods.supervised.losses import RelativeL2 as RelativeL2
 from pdejax.methods.supervised.losses import Sobolev as Sobolev
 from pdejax.methods.supervised.steady import Steady as Steady
 from pdejax.methods.supervised.supervised import Supervised as Supervised
+from pdejax.methods.weights import trainable as trainable
+from pdejax.methods.weights import weights_of as weights_of
+from pdejax.methods.weights import with_weights as with_weights

@@ -2,11 +2,24 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from pdejax.core import build, describe
 from pdejax.data import Arrays, Trajectories
 from pdejax.equations import BoundaryValueProblem, Family
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """A method that measures more of the data than their moments before a model is built."""
+
+    def measured(self, card: Any, data: Trajectories) -> Any:
+        """The card with what is measured."""
+        ...
+
+    def sketched(self, card: Any, family: Family, simulator: Any) -> Any:
+        """The card with a one for each number that will be measured."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +29,8 @@ class DataCard:
     **Arguments:** `shape`, `lengths`: the grid the data live on, without lengths where it is none; `step`: time between
     frames; `field_names`; `parameter_names`: physical parameters that vary between trajectories; `statistics`:
     per-field and per-parameter moments of the training split, name to list; `equation`: its source, for people;
-    `fingerprint`: of the data set; `input_names`: fields given beside the states; `periodic`: whether each axis is.
+    `fingerprint`: of the data set; `input_names`: fields given beside the states; `periodic`: whether each axis is;
+    `source`: which `family` the data solve and by what `simulator`, as descriptions, for a method that asks.
     """
 
     shape: tuple[int, ...]
@@ -29,12 +43,17 @@ class DataCard:
     fingerprint: str = ""
     input_names: tuple[str, ...] = ()
     periodic: tuple[bool, ...] = ()
+    source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, data: Trajectories) -> "DataCard":
-        """The card of a data set, wherever it comes from."""
+    def of(cls, data: Trajectories, method: Any = None) -> "DataCard":
+        """The card of a data set, wherever it comes from.
+
+        **Arguments:** `data`; `method`: that is to learn from them, which adds what it measures of them, such as the
+        residual of a solver that is to be corrected.
+        """
         domain: Any = data.domain
-        return cls(
+        card = cls(
             shape=tuple(domain.shape),
             lengths=_lengths(domain),
             step=data.step,
@@ -46,15 +65,19 @@ class DataCard:
             input_names=tuple(data.input_names),
             periodic=_periodic(domain),
         )
+        return method.measured(card, data) if isinstance(method, Measuring) else card
 
     @classmethod
-    def sketch(cls, family: Family) -> "DataCard":
-        """The card of data that are not there yet, all moments being those of standard normal numbers."""
+    def sketch(cls, family: Family, simulator: Any = None, method: Any = None) -> "DataCard":
+        """The card of data that are not there yet, all moments being those of standard normal numbers.
+
+        **Arguments:** `family`; `simulator`: that is to solve it; `method`: that is to learn from the data.
+        """
         fields, inputs, parameters = family.fields, family.inputs, family.parameter_names
         named = {"mean": fields, "std": fields, "rms_delta": fields, "input_mean": inputs, "input_std": inputs}
         named |= {"parameter_mean": parameters, "parameter_std": parameters}
         domain: Any = family.domain
-        return cls(
+        card = cls(
             shape=domain.shape,
             lengths=_lengths(domain),
             step=family.step,
@@ -65,6 +88,7 @@ class DataCard:
             input_names=inputs,
             periodic=_periodic(domain),
         )
+        return method.sketched(card, family, simulator) if isinstance(method, Measuring) else card
 
     @classmethod
     def from_arrays(cls, states: Any, **options: Any) -> "DataCard":
@@ -77,7 +101,8 @@ class DataCard:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` reads."""
-        return dataclasses.asdict(self)
+        plain = dataclasses.asdict(self)
+        return plain if self.source else {name: value for name, value in plain.items() if name != "source"}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "DataCard":

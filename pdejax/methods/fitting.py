@@ -1,14 +1,16 @@
 """Networks with the sizes that data ask for, found fit before anything is compiled."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from pdejax.core import Key, Of, build, call, factory_of, frozen, is_structure, options_of, wants
+from pdejax.core import Key, Of, build, call, factory_of, flax_library, frozen, is_structure, options_of, wants
 from pdejax.methods.cards import DataCard
+from pdejax.networks import from_nnx, initialised
 
 Later = Annotated[Any, Of("network", later=True)]
 """A network that is built when its sizes are known: an object, a name or a description."""
@@ -16,7 +18,12 @@ Later = Annotated[Any, Of("network", later=True)]
 
 def described_later(network: Later) -> Any:
     """A network or its description as a field of a module."""
-    return frozen(network)
+    return frozen(as_network(network))
+
+
+def as_network(network: Any) -> Any:
+    """A network as a method takes it: an object of NNX, which would change when it is called, as a pure function."""
+    return from_nnx(network) if flax_library(network) == "nnx" else network
 
 
 def fitted_network(
@@ -47,7 +54,11 @@ def fitted_network(
     out = len(card.field_names) if out_channels is None else out_channels
     features = len(card.parameter_names) + extra_features
     sizes = {"in_channels": in_channels, "out_channels": out, "ndim": len(shape), "condition_features": features}
-    made = build("network", _as_periodic_as(network, card), **sizes, key=key)
+    made = build("network", _as_periodic_as(as_network(network), card), **sizes, key=key)
+    if flax_library(made) == "linen":
+        x, condition = _shown((2, *shape, in_channels), features)
+        with _told(made, x.shape):
+            made = initialised(made, x, condition=condition, key=key)
     if not card.lengths and getattr(made, "needs_grid", False):
         raise ValueError(f"network {_name(made)} needs a grid, and the data live at {card.shape[0]} scattered points: "
                          "take one that maps the values at a point, such as perceptron")  # fmt: skip
@@ -70,23 +81,35 @@ def _as_periodic_as(network: Any, card: DataCard) -> Any:
     return given
 
 
+def _shown(shape: tuple[int, ...], features: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct | None]:
+    """Shapes of an input and of its condition."""
+    like = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)
+    return like(*shape), like(shape[0], features) if features else None
+
+
 def _name(network: Any) -> str:
     return getattr(network, "__name__", type(network).__name__)
 
 
 def _check_output(network: Any, given: tuple[int, ...], expected: tuple[int, ...], features: int) -> None:
     """Whether a network's output has the shape it should, found by tracing it alone."""
-    array = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)
-    condition = array(given[0], features) if features else None
+    x, condition = _shown(given, features)
+    apply = lambda net, x, c, k: call(net, x, condition=c, key=k)
+    with _told(network, given):
+        out = eqx.filter_eval_shape(apply, network, x, condition, jax.random.key(0))
+    found = tuple(out.shape) if hasattr(out, "shape") else type(out).__name__
+    if found != expected:
+        raise ValueError(f"network {_name(network)} gives {found} for an input {given}: expected {expected}, which is "
+                         f"(batch, *space, channel)")  # fmt: skip
+
+
+@contextlib.contextmanager
+def _told(network: Any, given: tuple[int, ...]) -> Iterator[None]:
+    """Whatever a network of somebody raises becomes a sentence with its name."""
     try:
-        out = eqx.filter_eval_shape(lambda net, x, c, k: call(net, x, condition=c, key=k), network, array(*given),
-                                    condition, jax.random.key(0))  # fmt: skip
+        yield
     except ValueError:
         raise
     except Exception as error:
         said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         raise ValueError(f"network {_name(network)} fails on an input {given}: {said}") from error
-    found = tuple(out.shape) if hasattr(out, "shape") else type(out).__name__
-    if found != expected:
-        raise ValueError(f"network {_name(network)} gives {found} for an input {given}: expected {expected}, which is "
-                         f"(batch, *space, channel)")  # fmt: skip

@@ -9,14 +9,17 @@ from pdejax.methods.cards import DataCard, ProblemCard
 
 
 def origin_of(method: Any, network: Any, card: DataCard | ProblemCard) -> str:
-    """The JSON text of a method, a network and what is known of the data; or why no file can hold them.
+    """The JSON text of a method, a network and what is known of the data; or why no file can hold one of them, beside
+    the method where that is not it.
 
     **Arguments:** `method`; `network`: a description, or an object, of which the structure is kept; `card`.
     """
+    plain: dict[str, Any] = {}
     try:
-        plain = {"method": _plain(method), "network": _plain_network(network), "data": card.to_json()}
+        plain["method"] = _plain(method)
+        plain |= {"network": _plain_network(network), "data": card.to_json()}
     except ValueError as error:
-        plain = {"unsaved": str(error)}
+        plain["unsaved"] = str(error)
     return json.dumps(plain)
 
 
@@ -43,7 +46,7 @@ def with_method(origin: str | None, method: Any) -> str | None:
 
 def _changed(origin: str | None, change: Any) -> str | None:
     plain = None if origin is None else json.loads(origin)
-    if plain is None or "unsaved" in plain:
+    if plain is None or "method" not in plain:
         return origin
     try:
         return json.dumps(change(plain))

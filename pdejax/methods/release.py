@@ -23,6 +23,7 @@ from pdejax.methods.operators.steady import SteadyOperator
 from pdejax.methods.operators.stepping import Operator
 from pdejax.methods.origin import why_unsaved
 from pdejax.methods.physics.adaptation import sizes_of
+from pdejax.methods.weights import name_of
 
 FORMAT = 2
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
@@ -34,11 +35,7 @@ def _named_arrays(model: Any) -> dict[str, Any]:
     # plain numbers, such as tolerances, are what the description says
     is_array = lambda x: eqx.is_array_like(x) and hasattr(x, "shape")
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(model, is_array))
-    return {_name(path): leaf for path, leaf in leaves}
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator=".")
+    return {name_of(path): leaf for path, leaf in leaves}
 
 
 def save_model(folder: Path, model: Any, metadata: Mapping[str, Any] | None = None) -> None:
@@ -121,7 +118,7 @@ def _filled(skeleton: Any, stored: Mapping[str, np.ndarray], folder: Path) -> An
     def fill(path: Any, leaf: Any) -> Any:
         if not isinstance(leaf, jax.ShapeDtypeStruct):
             return leaf
-        name = _name(path)
+        name = name_of(path)
         found = stored[name].shape if name in stored else "nothing"
         if found != leaf.shape:
             raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, {WEIGHTS} holds {found}")

@@ -17,6 +17,11 @@ from pdejax.networks.fields.mlp import MLPField as MLPField
 from pdejax.networks.fields.piratenet import PirateNet as PirateNet
 from pdejax.networks.fields.taylor import SMOOTH as SMOOTH
 from pdejax.networks.fields.taylor import nested_jet as nested_jet
+from pdejax.networks.flax.linen import LinenNetwork as LinenNetwork
+from pdejax.networks.flax.linen import from_linen as from_linen
+from pdejax.networks.flax.linen import initialised as initialised
+from pdejax.networks.flax.nnx import NNXNetwork as NNXNetwork
+from pdejax.networks.flax.nnx import from_nnx as from_nnx
 from pdejax.networks.layers.activations import activation as activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP as ChannelMLP
 from pdejax.networks.layers.checks import per_axis as per_axis
@@ -35,5 +40,6 @@ from pdejax.networks.operators.unet import UNet as UNet
 from pdejax.networks.released.neuraloperator import from_neuraloperator as from_neuraloperator
 from pdejax.networks.released.neuraloperator import load_neuraloperator as load_neuraloperator
 from pdejax.networks.spectral.conv import SpectralConv as SpectralConv
+from pdejax.networks.spectral.conv import with_kernel as with_kernel
 from pdejax.networks.spectral.kernel import choose_kernel as choose_kernel
 from pdejax.networks.spectral.neural_spectral_block import NeuralSpectralBlock as NeuralSpectralBlock

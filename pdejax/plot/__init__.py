@@ -13,8 +13,6 @@ from pdejax.plot.ensembles import ranks_figure as ranks_figure
 from pdejax.plot.ensembles import spread_figure as spread_figure
 from pdejax.plot.ensembles import stability_figure as stability_figure
 from pdejax.plot.gains import Gain as Gain
-from pdejax.plot.gains import Priced as Priced
-from pdejax.plot.gains import frontier_figure as frontier_figure
 from pdejax.plot.gains import gains_figure as gains_figure
 from pdejax.plot.gaussians import Box as Box
 from pdejax.plot.gaussians import Gaussians as Gaussians
@@ -22,6 +20,10 @@ from pdejax.plot.gaussians import Plane as Plane
 from pdejax.plot.gaussians import gaussians_figure as gaussians_figure
 from pdejax.plot.maps import Panel as Panel
 from pdejax.plot.maps import maps_figure as maps_figure
+from pdejax.plot.prices import NetworkPoint as NetworkPoint
+from pdejax.plot.prices import PricePanel as PricePanel
+from pdejax.plot.prices import SolverPoint as SolverPoint
+from pdejax.plot.prices import prices_figure as prices_figure
 from pdejax.plot.rollouts import Mark as Mark
 from pdejax.plot.rollouts import frames_figure as frames_figure
 from pdejax.plot.rollouts import solutions_figure as solutions_figure

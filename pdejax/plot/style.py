@@ -19,6 +19,7 @@ MARK = "#101010"  # a line on top of a picture keeps its colour in the dark them
 # Okabe and Ito's palette; line styles tell the systems apart without colour
 SYSTEM_COLOURS = {
     "model": "#0072B2",
+    "base": "#56B4E9",
     "solver": STRONG,
     "solver_coarse_grid": "#009E73",
     "solver_large_step": "#CC79A7",
@@ -28,6 +29,7 @@ SYSTEM_COLOURS = {
 }
 SYSTEM_LINES = {
     "model": "-",
+    "base": (0, (4, 1.5)),
     "solver": (0, (1, 1.2)),
     "solver_coarse_grid": (0, (5, 2)),
     "solver_large_step": (0, (6, 1.5, 1, 1.5)),

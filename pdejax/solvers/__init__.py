@@ -9,7 +9,11 @@ from pdejax.solvers._reference import solve_truth as solve_truth
 from pdejax.solvers._reference import truth_axes as truth_axes
 from pdejax.solvers._simulator import Frames as Frames
 from pdejax.solvers._simulator import Simulator as Simulator
+from pdejax.solvers._truth import Attempt as Attempt
 from pdejax.solvers._truth import Progress as Progress
+from pdejax.solvers._truth import Task as Task
+from pdejax.solvers._variants import Variant as Variant
+from pdejax.solvers._variants import Varied as Varied
 from pdejax.solvers.chebyshev.collocation import Collocated as Collocated
 from pdejax.solvers.chebyshev.collocation import collocate as collocate
 from pdejax.solvers.chebyshev.nodes import Chebyshev as Chebyshev

@@ -92,6 +92,28 @@ def difference(values: np.ndarray, other: np.ndarray, fields: Sequence[str]) -> 
     return {name: size(a - b) / (size(a) or 1.0) for name, (a, b) in pairs.items()}
 
 
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """A way to solve a problem once with less effort than its truth: what the price of a learned field is beside.
+
+    **Arguments:** `setting`: in numbers by name, for people; `solve`: from a task to values on its grid; it raises
+    `RuntimeError` where it does not converge.
+    """
+
+    setting: Mapping[str, Any]
+    solve: Callable[[Task], np.ndarray]
+
+
+FIRST_POINTS = 8  # per axis of the coarsest attempt
+
+
+def doubled(most: Sequence[int]) -> list[list[int]]:
+    """Points per axis, doubled from attempt to attempt as long as they are fewer than `most`, in equal proportion."""
+    least = min(most)
+    counts = [FIRST_POINTS * 2**i for i in range(12)]
+    return [[-(-n * count // least) for n in most] for count in counts if count < least]
+
+
 def per_axis(problem: BoundaryValueProblem, given: Any) -> list[int]:
     """One number for all axes of space, or one per axis, as the latter."""
     return [int(n) for n in ([given] * problem.ndim if isinstance(given, int) else given)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from pdejax.core import Count, NotNegative, check_options, known, register
+from pdejax.training.store.record import CLOCK
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -45,7 +46,7 @@ class EarlyStopping:
         name, sign = self.monitor.removeprefix("-"), -1.0 if self.monitor.startswith("-") else 1.0
         values = [line[name] for line in lines if name in line]
         if not values and training.step >= max(training.settings.log_every, training.settings.evaluate_every):
-            measured = dict.fromkeys(key for line in lines for key in line if key not in ("step", "time"))
+            measured = dict.fromkeys(key for line in lines for key in line if key not in ("step", *CLOCK))
             raise ValueError(known("monitor of early_stopping:", name, measured))
         best, since = math.inf, 0
         for value in values:

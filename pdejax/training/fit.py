@@ -25,7 +25,7 @@ from pdejax.training.sharding import Layout, agreed
 from pdejax.training.steps import advance, start
 from pdejax.training.store.checkpoint import Checkpoints
 from pdejax.training.store.models import built, save
-from pdejax.training.store.record import alone, begun, best_of, kept_lines, plain
+from pdejax.training.store.record import Stopwatch, alone, begun, best_of, kept_lines, plain
 from pdejax.training.store.sinks import JsonLines, Sink, TensorBoard
 from pdejax.training.validation import ValidationLoss
 from pdejax.training.warm_start import warm_start
@@ -189,7 +189,7 @@ def train_here(
         records = [*(sinks or ())]
     for record in records:
         record.open(folder, -1 if restored is None else first)
-    best, before_us = best_of(lines, monitor, sign), lines[-1].get("time", 0.0) if lines else 0.0
+    best = best_of(lines, monitor, sign)
 
     def note(step: int, values: Mapping[str, float]) -> None:
         lines.append({"step": step, **plain(values)})
@@ -214,7 +214,7 @@ def train_here(
 
     with signals() as caught:
         try:
-            began = mark = time.perf_counter()
+            watch, mark = Stopwatch(lines), time.perf_counter()
             while training.step < steps and enough is None:
                 # ---- dispatch: several updates in one call; the next items are made while the devices work
                 before, step = training.step, min(training.step + settings.updates_per_dispatch, steps)
@@ -245,7 +245,7 @@ def train_here(
                         if on_best and chief:
                             on_best(averaged, step)
                 if values:
-                    note(step, {**values, "time": before_us + time.perf_counter() - began})
+                    note(step, {**values, **watch.read()})
 
                 # ---- save, and stop where a signal or a callback asks for it
                 enough = agreed(over()) if callbacks and values else None

@@ -39,7 +39,7 @@ def two(here, small):
 def test_compare(more, two, capsys):
     """Two runs and the solver on one page; with more, a long rollout and both runs as one ensemble and as seeds."""
     capsys.readouterr()
-    words = ["evaluation.steps=2", "--reference", "second", "--no-frontier"]
+    words = ["evaluation.steps=2", "evaluation.price=false", "--reference", "second"]
     together = ["--together", "first,second", "--long", "20"] if more else []
     assert main(["compare", *two, *words, *together]) == 0
     shown = capsys.readouterr()
@@ -55,6 +55,7 @@ def test_compare(more, two, capsys):
         assert document["ensembles"]["first+second"]["members"] == 2
         seeds = document["seeds"]["first+second"]["one_step_nrmse"]
         assert (seeds["count"], "mean +- spread" in shown.out) == (2, True)
+    assert document["price"] is None
     entry = document["systems"]["first"]["against_reference"]["one_step_nrmse"]
     low, high = entry["gain_interval"]
     assert "change against second" in shown.out

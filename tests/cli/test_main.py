@@ -63,7 +63,18 @@ def test_answers_without_jax_and_at_once(here):
 
 def test_networks_are_there_soon(here):
     """Without what only parsing, training, drawing and reading need."""
-    heavy = ("sympy", "scipy.integrate", "orbax", "matplotlib", "rich", "tensorboardX", "torch", "h5py", "grain")
+    heavy = (
+        "sympy",
+        "scipy.integrate",
+        "orbax",
+        "matplotlib",
+        "rich",
+        "tensorboardX",
+        "torch",
+        "h5py",
+        "grain",
+        "flax",
+    )
     script = (
         "import sys, time\nfrom pdejax.networks import FNO\n"
         f"assert not set({heavy}) & set(sys.modules)\nprint([time.process_time()])"
@@ -80,7 +91,7 @@ def test_help_names_every_command(capsys):
 MISTAKES = {
     ("trian",): "unknown command 'trian'. Did you mean 'train'?",
     ("frobnicate",): "unknown command 'frobnicate'. "
-    "Known: list, generate, inspect, train, evaluate, compare, report, doctor.",
+    "Known: list, generate, inspect, train, evaluate, compare, export, report, doctor.",
     ("train", "--fast"): "unrecognized arguments: --fast (see pdejax train --help)",
     ("evaluate",): "the following arguments are required: run (see pdejax evaluate --help)",
     ("train", "train.stps=3"): "train.stps=3: unknown key 'train.stps'. Did you mean 'steps' or 'stages'?",

@@ -3,42 +3,26 @@
 import json
 import re
 
-import jax
 import jax.numpy as jnp
-import pytest
 
 from pdejax.cli import main
 from pdejax.config import read_run, resolve
-from pdejax.config._assemble import dataset_of, method_of
+from pdejax.config._assemble import dataset_of
 from pdejax.embedding import load
 from pdejax.evaluation import evaluate
-from pdejax.methods import DataCard, save_model
-
-
-@pytest.fixture
-def untrained(here, small):
-    """A run whose model was never trained; its folder."""
-    words = [*small, "network.width=4", "network.modes=4", "network.depth=1", "name=mine"]
-    assert main(["generate", *words]) == 0
-    config = resolve(words)
-    card, method = DataCard.of(dataset_of(config)), method_of(config)
-    config.run_folder.mkdir(parents=True)
-    (config.run_folder / "config.yaml").write_text(config.to_yaml())
-    save_model(
-        config.run_folder / "model",
-        method.build(config.network.spec(), card, key=jax.random.key(0)),
-        {"step": 0},
-    )
-    return config.run_folder
 
 
 def test_evaluate(untrained, capsys):
-    words = ["evaluation.steps=2", "evaluation.baselines=false"]
+    words = ["evaluation.steps=2", "evaluation.baselines=false", "evaluation.trials=3"]
     assert main(["evaluate", str(untrained), *words]) == 0
     shown = capsys.readouterr().out
+    assert "\nprice: " in shown
     assert "report: runs/mine/report.html" in shown
     document = json.loads((untrained / "evaluation.json").read_text())
     assert document["protocol"]["steps"] == 2
+    spent = document["price"]["networks"]["model"]["spent"]
+    assert (spent["trials"], spent["training"]) == (3, None)  # it never was trained
+    assert spent["data"]["cpu"] > 0
     assert set(document["systems"]) == {"model"}
     entry = document["systems"]["model"]["metrics"]["one_step_nrmse"]
     low, high = entry["interval"]
@@ -82,8 +66,8 @@ def test_train_leaves_a_run_that_can_be_loaded_and_continued(here, small, capsys
     states = jnp.asarray(dataset_of(resolve(words)).split("test").states)
     weights = (here / "runs/mine/model/weights.safetensors").read_bytes()
     assert load("runs/mine")(states[:, 0]).shape == states[:, 0].shape
-    alone = evaluate("runs/mine", steps=2, baselines=False)
-    given = evaluate(load("runs/mine"), dataset_of(resolve(words)), steps=2, baselines=False)
+    alone = evaluate("runs/mine", steps=2, baselines=False, price=False)
+    given = evaluate(load("runs/mine"), dataset_of(resolve(words)), steps=2, baselines=False, price=False)
     assert alone.metric("relative_l2") == given.metric("relative_l2")
     capsys.readouterr()
     assert main(["train", *words, "network.width=8"]) == 2

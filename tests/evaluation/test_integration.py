@@ -40,7 +40,7 @@ def burgers(tmp_path_factory):
 def evaluation(burgers):
     single = dataclasses.replace(burgers.simulator, substeps=1)
     model = StepperPredictor(lambda p: single.stepper(burgers.family, p), burgers.step)
-    return evaluate(model, burgers)
+    return evaluate(model, burgers, price=False)
 
 
 def test_the_solver_is_ranked_by_its_resolution(evaluation):
@@ -120,7 +120,7 @@ def test_rollouts_in_training_compile_no_data_in(burgers, monkeypatch):
     first = validation(Keep())
     assert len(seen) == 2
     assert all(isinstance(array, jax.core.Tracer) for array in seen)
-    persistence = evaluate(Keep(), burgers, steps=3, baselines=False)
+    persistence = evaluate(Keep(), burgers, steps=3, baselines=False, price=False)
     np.testing.assert_allclose(first["valid/one_step_nrmse"], persistence.metric("one_step_nrmse")["value"], rtol=1e-5)
 
 
@@ -140,6 +140,6 @@ def test_an_equation_that_depends_on_time_is_restarted_at_the_time_of_the_frame(
     model = StepperPredictor(
         lambda p: dataset.simulator.stepper(dataset.family, p), dataset.step
     )  # starts at time zero
-    result = evaluate(model, dataset, baselines=["solver"])
+    result = evaluate(model, dataset, baselines=["solver"], price=False)
     assert result.metric("one_step_nrmse", "solver")["value"] < 1e-5
     assert result.metric("one_step_nrmse")["value"] > 1e-2

@@ -16,6 +16,7 @@ from pdejax.core import StepperPredictor, register
 from pdejax.data import Arrays
 from pdejax.equations import BoundaryValueProblem
 from pdejax.evaluation import Result, compare, evaluate, kind_for, moments, summarise
+from pdejax.evaluation.comparison.gains import plain_gain
 from pdejax.evaluation.reference import select, weights_of
 from pdejax.evaluation.rollouts.curves import check_own
 from pdejax.methods import OperatorInfo, PhysicsInformed, ProblemCard
@@ -146,7 +147,7 @@ def test_files_of_other_versions_are_refused(result, tmp_path):
         Result.load(tmp_path)
     del document["sha256"]
     path.write_text(json.dumps(document | {"schema": 1}))
-    with pytest.raises(ValueError, match="schema 1, this pdejax reads 3: evaluate the run again"):
+    with pytest.raises(ValueError, match="schema 1, this pdejax reads 4: evaluate the run again"):
         Result.load(tmp_path)
 
 
@@ -201,7 +202,7 @@ def test_results_of_other_problems_are_not_compared(result, pair):
 
 
 def test_a_sweep_over_seeds_is_mean_and_spread(data, tmp_path):
-    each = {str(f): evaluate(scaled(data, f), data, baselines=False) for f in (0.7, 0.8, 0.9)}
+    each = {str(f): evaluate(scaled(data, f), data, baselines=False, price=False) for f in (0.7, 0.8, 0.9)}
     rows = {row["metric"]: row for row in summarise(each)}
     values = [one.metric("one_step_nrmse")["value"] for one in each.values()]
     found = rows["one_step_nrmse"]
@@ -216,6 +217,22 @@ def test_a_sweep_over_seeds_is_mean_and_spread(data, tmp_path):
         summarise([])
     with pytest.raises(ValueError, match=r"unknown predictor '0\.6'"):
         compare(each, together={"seeds": ["0.6", "0.7"]})
+
+
+def test_words_among_numbers_count_in_no_mean(data, monkeypatch):
+    """Of three trainings one is never repaid: mean and spread are those of the others, and no gain is told."""
+    rows = lambda value: [
+        {"system": "model", "metric": "breakeven", "value": value, "unit": "solves", "better": "lower"}
+    ]
+    one = evaluate(scaled(data, 0.9), data, baselines=False, price=False)
+    for values in ((3.0, "never", 5.0), ("never", "never", None)):
+        each = iter(values)
+        monkeypatch.setattr(type(one), "rows", lambda self, each=each: rows(next(each)))
+        (found,) = summarise([one, one, one])
+        known = [x for x in values if isinstance(x, float)]
+        assert (found["count"], found["mean"]) == (len(known), 4.0 if known else None)
+    entry = plain_gain({"value": "never"}, {"value": 3.0})
+    assert (entry["gain"], entry["reason"]) == (None, "never is no number")
 
 
 # ---- brought from outside
@@ -237,7 +254,7 @@ class LargestStep:
 def test_evaluators_of_ones_own(data, tmp_path):
     mine = lambda model: {"always": 3.0, "never": float("nan")}
     kinds = ["largest_step", {"kind": "largest_step", "power": 2}]
-    once = evaluate(scaled(data, 0.9), data, baselines=False, evaluators=[mine, kinds[0]])
+    once = evaluate(scaled(data, 0.9), data, baselines=False, price=False, evaluators=[mine, kinds[0]])
     largest = 0.1 * np.abs(data.split("test").states[:, 0]).max()
     assert once.metric("largest step")["value"] == pytest.approx(largest, rel=1e-5)
     assert once.metric("always")["value"] == 3.0
@@ -245,24 +262,24 @@ def test_evaluators_of_ones_own(data, tmp_path):
     assert "always" in str(once)
     once.save(tmp_path)
     assert "<h2>Further numbers</h2>" in Result.load(tmp_path).write_page(tmp_path).read_text(encoding="utf-8")
-    squared = evaluate(scaled(data, 0.9), data, baselines=False, evaluators=kinds[1:])
+    squared = evaluate(scaled(data, 0.9), data, baselines=False, price=False, evaluators=kinds[1:])
     assert squared.metric("largest step")["value"] == pytest.approx(largest**2, rel=1e-5)
     with pytest.raises(ValueError, match="two numbers 'largest step'"):
-        evaluate(scaled(data, 0.9), data, baselines=False, evaluators=kinds)
+        evaluate(scaled(data, 0.9), data, baselines=False, price=False, evaluators=kinds)
     with pytest.raises(ValueError, match=r"unknown evaluator 'largest_stp'\. Did you mean 'largest_step'\?"):
         evaluate(scaled(data, 0.9), data, evaluators=["largest_stp"])
 
 
 def test_a_metric_of_ones_own_has_an_interval_and_stands_beside_every_system(data, tmp_path):
     largest = lambda prediction, truth: jnp.abs(prediction - truth).max(tuple(range(2, truth.ndim)))
-    found = evaluate(scaled(data, 0.9), data, baselines=["persistence"], metrics={"largest": largest})
+    found = evaluate(scaled(data, 0.9), data, baselines=["persistence"], price=False, metrics={"largest": largest})
     states = data.split("test").states
     expected = np.abs(states[:, 1:] - states[:, :1]).max((2, 3)).mean(1)  # of persistence, mean over time
     entry = found.metric("largest", "persistence")
     assert entry["value"] == pytest.approx(expected.mean(), rel=1e-5)
     assert entry["interval"][0] < entry["value"] < entry["interval"][1]
     assert "a metric of your own" in found.write_page(tmp_path).read_text(encoding="utf-8")
-    other = evaluate(scaled(data, 0.8), data, baselines=False, metrics={"largest": largest})
+    other = evaluate(scaled(data, 0.8), data, baselines=False, price=False, metrics={"largest": largest})
     gain = compare({"a": other, "b": found}).system("b")["against_reference"]["largest"]
     assert gain["gain_interval"][0] <= gain["gain"] <= gain["gain_interval"][1]
 
@@ -285,13 +302,15 @@ def test_data_without_a_family_have_no_solver_beside(data, tmp_path):
     splits = {name: data.split(name).states for name in ("train", "test")}
     bare = Arrays(splits, step=data.step, domain=data.domain)
     found = evaluate(scaled(data, 0.9), bare)
-    known = evaluate(scaled(data, 0.9), data, baselines=["linear", "persistence"])
+    known = evaluate(scaled(data, 0.9), data, baselines=["linear", "persistence"], price=False)
     assert list(found.document["systems"]) == ["model", "linear", "persistence"]
     assert set(found.document["skipped"]) == {"solver", "solver_coarse_grid", "solver_large_step"}
     for name, values in found.arrays.items():
         np.testing.assert_array_equal(values, known.arrays[name])
     said = "the data do not say which equation they solve, so there is no solver to compare with"
     assert f"without solver, solver_coarse_grid, solver_large_step: {said}" in str(found)
+    assert f"price: none, because {said}" in str(found)
+    assert found.metric("speed_up")["reason"] == said
     text = found.write_page(tmp_path).read_text(encoding="utf-8")
     assert "the data do not say which equation they solve" in text
     joint = compare({"a": scaled(data, 0.9), "b": scaled(data, 0.8)}, bare)

@@ -43,7 +43,7 @@ def test_the_stations_of_an_evaluation_follow_each_other(diffusion, tmp_path):
     data = diffusion(trajectories=2, frames=4)
     sys.setprofile(note)
     try:
-        evaluate(Keep(), data, baselines=["persistence"]).write_page(tmp_path)
+        evaluate(Keep(), data, baselines=["persistence"], price=False).write_page(tmp_path)
     finally:
         sys.setprofile(None)
     assert tuple(seen) == STATIONS

@@ -30,7 +30,7 @@ VALUES = Path(__file__).with_name("values.json")
 # groups of a file that hold what was computed, not how
 _COMPUTED = ("t0_fields", "scalars", "dimensions", "axes", "fields")
 INTERRUPTED = 75  # what a training that was stopped by a signal returns
-_OF_THE_CLOCK = ("time", "samples_per_second")
+_OF_THE_CLOCK = ("time", "cpu_time", "samples_per_second")
 
 
 def names() -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def test_network_and_sampler_of_a_users_file_in_the_whole_job(mine):
     run(mine, "train", *words)
     folder = "runs/waves_Pointwise"
     run(mine, "evaluate", folder, "--plugins", "own_parts")
-    told = pdejax.evaluate(folder, plugins=["own_parts"], baselines=False).document["systems"]["model"]
+    told = pdejax.evaluate(folder, plugins=["own_parts"], baselines=False, price=False).document["systems"]["model"]
     assert told["metrics"]["one_step_nrmse"]["value"] > 0
     operator = pdejax.load(folder, plugins=["own_parts"])
     assert type(operator.network).__name__ == "Pointwise"

@@ -14,6 +14,7 @@ from pdejax.core import check_disk, check_memory, exclusive, remove_partial, wri
 from pdejax.data.generation.former import current
 from pdejax.data.generation.manifest import make_manifest, versions
 from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, difference
+from pdejax.data.generation.seconds import SolveSeconds
 from pdejax.data.generation.solve import Solution, concatenate, solve_batch
 from pdejax.data.store.files import to_json
 from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, check_manifest, verify
@@ -107,7 +108,7 @@ def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
     largest = max(shard.trajectories for shard in recipe.shards())
     size = min(recipe.batch_size, largest)
     done = sum(shard.trajectories for shard in recipe.shards() if (root / shard.path).exists())
-    complete = done == total
+    complete, account = done == total, SolveSeconds(root)
     progress(done, total)
     with signals() as caught:
 
@@ -119,6 +120,7 @@ def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
         for shard in recipe.shards():
             if (root / shard.path).exists():
                 continue
+            account.begin()
             settings = {"split": shard.split, "seed": recipe.seed, "batch_size": size, "tolerance": recipe.tolerance}
             parts = []
             for indices in _batches(shard, size):
@@ -127,6 +129,7 @@ def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
                 done += len(indices)
                 progress(done, total)
             write_shard(root / shard.path, _contents(recipe, shard, concatenate(parts)))
+            account.note(shard)
         go_on()
     return not complete
 

@@ -12,6 +12,7 @@ import numpy as np
 from pdejax._read import entries, parse_json, read_plain_yaml, read_text
 from pdejax.core import build, foreign, known, register, sha256
 from pdejax.data.generation.former import FORMER, current
+from pdejax.data.generation.seconds import read_seconds
 from pdejax.data.store.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, changed, check_manifest, verify
 from pdejax.data.store.shards import ShardFile, StoredSplit
 from pdejax.data.store.statistics import from_yaml_dict
@@ -117,6 +118,11 @@ class Dataset(Trajectories):
         if sha256(path) != self.manifest["statistics"]:
             raise changed(path)
         return from_yaml_dict(stored, self.field_names, self.input_names, self.parameter_names)
+
+    @property
+    def solve_seconds(self) -> Mapping[str, Any]:
+        """What solving it took, by split, see `read_seconds`; nothing where that was not noted."""
+        return read_seconds(self.root)
 
     def _shards(self, split: str) -> Iterator[ShardFile]:
         for entry in self.manifest["shards"]:

@@ -9,6 +9,7 @@ from pdejax.core import sha256
 
 FORMAT = "pdejax-dataset-3"
 MANIFEST, RECIPE, STATISTICS = "manifest.json", "recipe.json", "stats.yaml"
+SECONDS = "seconds.json"  # what solving took; not listed in the manifest, since it differs from time to time
 
 
 def check_manifest(manifest: Mapping[str, Any], path: Path) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import equinox as eqx
 
-from pdejax.core import Domain, Key, State, TimedStepper, hashed_by_identity
+from pdejax.core import Key, OnDomain, State
 from pdejax.evaluation.baselines.baseline import Baseline, Maker, solved_by
 from pdejax.evaluation.baselines.linear import fit_linear_propagator
 from pdejax.evaluation.predictor import BoundStepper, as_predictor
@@ -14,7 +14,6 @@ from pdejax.solvers import Simulator
 
 LARGER_STEP = 4
 COARSER = 2
-SMALLEST_GRID = 8
 
 
 class Persistence(eqx.Module):
@@ -23,35 +22,6 @@ class Persistence(eqx.Module):
     def __call__(self, u: State, *, key: Key | None = None) -> State:
         """The state itself."""
         return u
-
-
-@hashed_by_identity
-class OnDomain(eqx.Module):
-    """A Stepper of another domain, applied to states of this one by a transfer before and after.
-
-    **Arguments:** `stepper`; `inner`, `outer`: its domain and that of the states; `start`: number of steps before the
-    first state, for equations that depend on time.
-    """
-
-    stepper: Any
-    inner: Domain = eqx.field(static=True)
-    outer: Domain = eqx.field(static=True)
-    start: int = eqx.field(static=True)
-
-    def __call__(self, u: State, *, key: Key | None = None) -> State:
-        """The state one frame later, `(*batch, *outer, channel)`."""
-        return self.inner.transfer(self.stepper(self.outer.transfer(u, self.inner), key=key), self.outer)
-
-    def at(self, time: Any) -> "OnDomain":
-        """The same Stepper set to `time` after the first state, a scalar or `(batch,)`."""
-        if not isinstance(self.stepper, TimedStepper):
-            return self
-        return eqx.tree_at(lambda s: s.stepper, self, self.stepper.at(time + self.start * self.stepper.step_size))
-
-    @property
-    def step_size(self) -> Any:
-        """Time one call covers."""
-        return getattr(self.stepper, "step_size", 0.0)
 
 
 def persistence(data: Any, start: int = 0) -> Baseline:
@@ -69,9 +39,7 @@ def linear(data: Any, start: int = 0) -> Baseline:
     return Baseline("best linear propagator", meaning, as_predictor(stepper, data.step))
 
 
-def _solver(
-    data: Any, start: int, label: str, meaning: str, simulator: Simulator, *, coarser: int = 1, double: bool = True
-) -> Baseline:
+def _solver(data: Any, start: int, label: str, meaning: str, simulator: Simulator, *, coarser: int = 1) -> Baseline:
     family = data.family
     inner = simulator.domain(family, coarser=coarser)
     elapsed = family.times.burn_in + start
@@ -79,7 +47,7 @@ def _solver(
     def make(parameters: Mapping[str, Any]) -> OnDomain:
         return OnDomain(simulator.stepper(family, parameters, coarser=coarser), inner, data.domain, elapsed)
 
-    return Baseline(label, meaning, BoundStepper(make, data.step), double)
+    return Baseline(label, meaning, BoundStepper(make, data.step), double=True)
 
 
 def solver(data: Any, start: int = 0) -> Baseline:
@@ -112,33 +80,6 @@ def solver_large_step(data: Any, start: int = 0) -> Baseline:
     meaning = f"the same solver with {fewer} instead of {substeps} steps per frame"
     label = f"solver, {fewer} step{'s' if fewer > 1 else ''} per frame"
     return _solver(data, start, label, meaning, _at(simulator, substeps=fewer))
-
-
-def solver_at(data: Any, start: int, shape: tuple[int, ...], substeps: int, *, double: bool = False) -> Baseline:
-    """The same solver on any grid with any number of steps per frame, in float32 as networks compute if not `double`.
-
-    **Raises:** `ValueError` for a solver of one resolution.
-    """
-    _, simulator = solved_by(data)
-    points, precision = _points(shape), "float64" if double else "float32"
-    label = f"solver, {points} points, {substeps} step{'s' if substeps > 1 else ''}"
-    meaning = f"the same solver on {points} points with {substeps} step(s) per frame in {precision}"
-    return _solver(data, start, label, meaning, _at(simulator, shape=shape, substeps=substeps), double=double)
-
-
-def solver_resolutions(data: Any) -> list[tuple[tuple[int, ...], int]]:
-    """Grids and steps per frame that span what the solver can trade: the data's grid and its own, whole and three,
-    two and one quarter of it, each with all, a quarter and one of its steps; none of a solver of one resolution."""
-    family, simulator = solved_by(data)
-    if not {"shape", "substeps"} <= {field.name for field in dataclasses.fields(simulator)}:  # type: ignore[arg-type]
-        return []
-    whole, own = simulator.domain(family).shape, simulator.substeps  # type: ignore[attr-defined]
-    shapes = [whole, tuple(data.domain.shape)]
-    if getattr(data.domain, "periodic", False):
-        even = lambda n, quarters: max(2 * (n * quarters // 8), SMALLEST_GRID)
-        shapes += [tuple(even(n, quarters) for n in whole) for quarters in (3, 2, 1)]
-    finest_first = sorted(dict.fromkeys(shapes), reverse=True)
-    return [(shape, n) for shape in finest_first for n in dict.fromkeys([own, max(1, own // LARGER_STEP), 1])]
 
 
 def _points(shape: tuple[int, ...]) -> str:

@@ -21,7 +21,7 @@ def compare(
     """How several models, or results of models, compare on the same truth.
 
     Predictors of trajectories are rolled out together, from the same frames by the same random keys, beside the
-    classical solver at several resolutions. Other models are evaluated one by one, and so are compared results that
+    classical solver. Other models are evaluated one by one, and so are compared results that
     were measured before; where trajectories are common, intervals of differences are paired in any case.
 
     **Arguments:**
@@ -31,8 +31,9 @@ def compare(
     - `reference`: the name that differences and gains are measured against, the first one when omitted.
     - `together`: groups by name of models that were trained alike but for their seed: their mean and spread is told,
         and predictors of trajectories are an ensemble.
-    - `options`: of trajectories `split`, `trajectories`, `steps`, `members`, `long_steps`, `frontier`, `chunk`, `key`,
-        `progress`; else those of `evaluate`.
+    - `options`: of trajectories `split`, `trajectories`, `steps`, `members`, `long_steps`, `chunk`, `key`, `progress`;
+        else those of `evaluate`; of all `price`, `trials`, and `runs`, by name the folders that tell what their
+        trainings took.
 
     **Returns:** a result of the kind "comparison".
 
@@ -55,7 +56,11 @@ def compare(
         document, arrays = measure(models, data, reference=reference, together=groups, **options)
         document = {"of": "rollout", **document}
     else:
-        document, arrays = compared({name: evaluate(one, data, **options) for name, one in models.items()}, reference)
+        runs = options.pop("runs", None) or {}
+        alone = lambda name: {**options, "run": runs.get(name)}
+        document, arrays = compared(
+            {name: evaluate(one, data, **alone(name)) for name, one in models.items()}, reference
+        )
     metrics = lambda name: document["systems"][name]["metrics"]
     seeds = {name: spread_over([metrics(one) for one in those]) for name, those in groups.items()}
     return Result("comparison", {**document, "seeds": seeds}, arrays)

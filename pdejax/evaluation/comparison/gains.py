@@ -56,4 +56,6 @@ def plain_gain(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
     a, b = mine["value"], other["value"]
     if a is None or b is None:
         return entry | {"reason": mine.get("reason") or other.get("reason")}
+    if isinstance(a, str) or isinstance(b, str):
+        return entry | {"reason": f"{a if isinstance(a, str) else b} is no number"}
     return entry | {"difference": a - b, "gain": None if b == 0 else a / b - 1}

@@ -1,6 +1,7 @@
-"""Any number of predictors measured together on the same truth, beside the classical solver at several resolutions."""
+"""Any number of predictors measured together on the same truth, beside the classical solver and their prices."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,8 +12,10 @@ from pdejax.evaluation.comparison.cost import step_costs
 from pdejax.evaluation.comparison.ensembles import ensemble_section
 from pdejax.evaluation.comparison.gains import gain_entry
 from pdejax.evaluation.comparison.participants import SOLVER, Participant, models_of, solvers_of
-from pdejax.evaluation.comparison.parts import frontiers, long_section, lyapunov_section, with_lyapunov
+from pdejax.evaluation.comparison.parts import long_section, lyapunov_section, with_lyapunov
 from pdejax.evaluation.metrics.table import METRICS, metric_entry
+from pdejax.evaluation.price.measure import Network, price_section
+from pdejax.evaluation.price.upfront import spent_on
 from pdejax.evaluation.reference import Reference, select
 from pdejax.evaluation.rollouts.curves import curves_of, measure_of
 from pdejax.evaluation.rollouts.rollout import chunk_size, rollout
@@ -21,7 +24,7 @@ from pdejax.evaluation.systems import dataset_section, protocol_section, single_
 from pdejax.training import environment
 
 LAYOUT = """\
-comparison.json (schema 2, kind "comparison"); every number is finite, an unavailable one is null with its reason beside
+comparison.json (schema 3, kind "comparison"); every number is finite, an unavailable one is null with its reason beside
 it. Rollouts that were measured together have all of this, results that were compared afterwards have `of` to `systems`
 and `seeds`.
 
@@ -33,8 +36,7 @@ dataset, protocol, times, environment   as in evaluation.json; protocol also has
               chunk; start_frame is the newest known frame of the longest history
 lyapunov      exponent and its standard_error per unit of time (of `states` trajectories over `duration`), time (its
               inverse), reason; measured by the problem's solver in float64
-systems       the compared predictors, then solver (as generated, float64) and, for the frontier, solver_GRID_SUBSTEPS
-              (float32); for each
+systems       the compared predictors, then solver (as generated, float64); for each
   label, meaning, kind, metrics, diverged, curves   as in evaluation.json; kind is "model" or "solver"; correlation
                              times also have lyapunov_times: value and interval (of the trajectories, not the exponent)
   history, calls             frames it starts from; network calls per step, of a differential equation evaluations of
@@ -56,8 +58,7 @@ ensembles     by name of a model, or of several models together: members, lost (
               cross_correlation_time (of members) and correlation_time (to the truth), r_squared (of the line between
               both over trajectories), r_squared_identity (of the first taken for the second), censored (trajectories
               left out of these); reason
-frontier      by metric: names that no other system beats in both cost and the metric, by rising cost;
-              solver_frontier: the same among the classical solvers alone
+price         what the predictors cost beside the best classical solver of the same error, as in evaluation.json
 
 comparison.npz holds float32 arrays; time is the first axis: times; truth/spectrum; of each SYSTEM those of
 evaluation.npz; SYSTEM/long_step (record), long_rms (record, trajectory), long_spectrum (record, shell), long_distance
@@ -160,7 +161,9 @@ def measure(
     members: int = 0,
     together: Mapping[str, Sequence[str]] | None = None,
     long_steps: int = 0,
-    frontier: bool = True,
+    price: bool = True,
+    trials: int = 1,
+    runs: Mapping[str, str | Path] | None = None,
     chunk: int | None = None,
     key: Key | None = None,
     progress: Progress | None = None,
@@ -180,7 +183,9 @@ def measure(
     - `members`: of the ensemble of every stochastic predictor; 0 for none.
     - `together`: further ensembles by name, each of the predictors named, which were trained independently.
     - `long_steps`: of a rollout far beyond the data that tells stability; 0 for none.
-    - `frontier`: whether to run the classical solver at several resolutions too.
+    - `price`: whether to measure what they cost beside the best classical solver of the same error.
+    - `trials`: how many trainings it took to find the settings of each; `runs`: by name folders that tell what their
+        trainings took.
     - `chunk`: trajectories at once; `key`: of stochastic predictors, `jax.random.key(0)` when omitted.
     - `progress`: called with a word on what is done next.
 
@@ -192,11 +197,12 @@ def measure(
     base = _check(predictors, dataset, reference, members)
     key = jax.random.key(0) if key is None else key
     tell = progress or (lambda text: None)
+    spent = {name: spent_on(dataset, split, (runs or {}).get(name), trials) for name in predictors}
     models = models_of(predictors, dataset.step)
     wanted = _ensembles(models, members, together)
     longest = max(one.history for one in models.values())
     truth = select(dataset, split, trajectories, steps, longest)
-    solvers, skipped = solvers_of(dataset, truth.start, frontier)
+    solvers, skipped = solvers_of(dataset, truth.start)
     rows = models | solvers
     size = chunk or chunk_size((*truth.states[:, 0].shape[:-1], longest * truth.states.shape[-1]), len(truth.times), 8)
     tell("Lyapunov exponent")
@@ -217,6 +223,12 @@ def measure(
             tell(f"{long_steps} steps of {name}")
             systems[name]["stability"], more = long_section(row.one.predictor, row.history, truth, long_steps, key)
             arrays |= {f"{name}/{k}": v for k, v in more.items()}
+    if price:
+        tell("price")
+    networks = {
+        name: Network(row.one.predictor, row.history, curves[name], costs[name]["seconds_per_step"], spent[name])
+        for name, row in models.items()
+    }
     ensembles: dict[str, Any] = {}
     for name, (one, history, count) in wanted.items():
         tell(f"{count} members of {name}")
@@ -231,8 +243,7 @@ def measure(
         "systems": systems,
         "skipped": skipped,
         "ensembles": ensembles,
-        "frontier": frontiers(systems),
-        "solver_frontier": frontiers({n: one for n, one in systems.items() if one["kind"] == "solver"}),
+        "price": price_section(dataset, split, truth, networks, key=key) if price else None,
         "environment": environment(),
     }
     return document, single_precision(arrays)

@@ -1,6 +1,5 @@
-"""The parts of a comparison beside the rollouts: Lyapunov times, very long rollouts, accuracy-cost frontiers."""
+"""The parts of a comparison beside the rollouts: Lyapunov times, very long rollouts."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from pdejax.evaluation.rollouts.stability import stability
 
 LYAPUNOV_STATES, LYAPUNOV_STEPS = 16, 500
 LONG_TRAJECTORIES = 16
-FRONTIERS = {"one_step_nrmse": "lower", "correlation_time_0.8": "higher"}
 
 
 def _exponent(dataset: Any, truth: Reference) -> LyapunovExponent:
@@ -56,23 +54,6 @@ def with_lyapunov(metrics: dict[str, Any], exponent: LyapunovExponent | None) ->
             ends = [in_lyapunov_times(x, exponent) for x in entry["interval"] or ()]
             entry["lyapunov_times"] = {"value": value, "interval": ends if ends and value is not None else None}
     return metrics
-
-
-def pareto(cost: Mapping[str, float], score: Mapping[str, float | None], better: str) -> list[str]:
-    """Names, by rising cost, that no other one beats in both: the accuracy-cost frontier."""
-    sign = 1.0 if better == "lower" else -1.0
-    valid = {name: sign * value for name, value in score.items() if value is not None}
-    front: list[str] = []
-    for name in sorted(valid, key=lambda n: (cost[n], valid[n])):
-        if not front or valid[name] < valid[front[-1]]:
-            front.append(name)
-    return front
-
-
-def frontiers(systems: Mapping[str, Any]) -> dict[str, list[str]]:
-    cost = {name: one["cost"]["seconds_per_time"] for name, one in systems.items()}
-    score = lambda metric: {name: one["metrics"][metric]["value"] for name, one in systems.items()}
-    return {metric: pareto(cost, score(metric), better) for metric, better in FRONTIERS.items()}
 
 
 def long_section(

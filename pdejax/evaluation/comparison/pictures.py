@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pdejax.evaluation.comparison.parts import FRONTIERS
 from pdejax.evaluation.metrics.horizon import first_crossing
-from pdejax.evaluation.metrics.table import METRICS
 from pdejax.evaluation.page.section import Picture
 from pdejax.evaluation.result import Result
 from pdejax.evaluation.rollouts.sections import drawn_systems
@@ -15,13 +13,11 @@ from pdejax.plot import (
     Gain,
     LongRun,
     Look,
-    Priced,
     Spread,
     alarm_figure,
     distribution_figure,
     error_figure,
     error_in_time_figure,
-    frontier_figure,
     gains_figure,
     look_of,
     looks_of,
@@ -108,32 +104,6 @@ def spectra(result: Result) -> Iterator[Picture]:
     relative = {name: shell_errors(truth, error) for name, error in errors.items()}
     made = shell_error_figure(times, relative)
     yield Picture("mode_errors", made, "Relative error by shell; blank where the truth is round-off.")
-
-
-def frontier(result: Result) -> Picture | None:
-    """Cost of a simulated unit of time against one-step error and high-correlation time."""
-    if "frontier" not in result.document:
-        return None
-    panels = {
-        f"{METRICS[metric].label}, {better} is better": list(_priced(result, metric))
-        for metric, better in FRONTIERS.items()
-    }
-    caption = (
-        "Squares: the classical solver on several grids with several steps, its best ones joined and named by points / "
-        "steps per frame; open marks are lower bounds."
-    )
-    return Picture("frontier", frontier_figure(panels), caption)
-
-
-def _priced(result: Result, metric: str) -> Iterator[Priced]:
-    best, drawn = set(result.document["solver_frontier"][metric]), looks(result)
-    for name, one in result.document["systems"].items():
-        entry, cost, at = one["metrics"][metric], one["cost"]["seconds_per_time"], one["resolution"]
-        if entry["value"] is None:
-            continue
-        label = name if at is None else f"{'×'.join(map(str, at['shape']))} / {at['substeps']}"
-        look = drawn[name] if at is None else None
-        yield Priced(label, look, cost, entry["value"], entry["interval"], bool(entry["censored"]), name in best)
 
 
 def stability(result: Result) -> Picture:

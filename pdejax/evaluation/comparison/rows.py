@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pdejax.evaluation.coordinate.rows import MAIN as COORDINATE
+from pdejax.evaluation.price.rows import price_rows
 from pdejax.evaluation.result import Result, Row
 from pdejax.evaluation.steady.rows import MAIN as STEADY
 
@@ -27,7 +28,7 @@ def main_metrics(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def rows(result: Result) -> list[Row]:
-    """Every metric of every system, with its gain over the reference."""
+    """Every metric of every system, with its gain over the reference, and the prices of the models."""
     listed: list[Row] = []
     for name, one in result.document["systems"].items():
         against = one.get("against_reference") or {}
@@ -35,4 +36,4 @@ def rows(result: Result) -> list[Row]:
             gain = against.get(metric) or {}
             told = {"gain": gain.get("gain"), "gain_interval": gain.get("gain_interval")}
             listed.append({"system": name, "metric": metric, **entry, **told})
-    return listed
+    return listed + price_rows(result.document.get("price"))

@@ -7,6 +7,7 @@ from typing import Any
 from pdejax.evaluation.comparison import pictures
 from pdejax.evaluation.comparison.rows import main_metrics
 from pdejax.evaluation.page.html import escape, facts, interval, number, seconds, table, words
+from pdejax.evaluation.page.price import price_section_of
 from pdejax.evaluation.page.section import Page, Section
 from pdejax.evaluation.page.tables import cell, diverged, head
 from pdejax.evaluation.result import Result
@@ -24,7 +25,7 @@ def sections(result: Result, folder: Path) -> Page:
         Section.of("Errors over time", pictures.curves(result), pictures.errors_in_time(result)),
         Section.of("Errors", pictures.distribution(result)),
         Section.of("Spectra and errors by mode", *pictures.spectra(result)),
-        Section.of("Accuracy and cost", pictures.frontier(result), _frontier(document)),
+        price_section_of(document, pictures.looks(result)),
         Section.of("Stability", _stability(result), pictures.stability(result)),
         Section.of("Ensembles", _ensembles(document), *pictures.ensembles(result)),
         Section.of("How to read the numbers", _notes(document)),
@@ -41,7 +42,7 @@ def _results(document: Mapping[str, Any]) -> str:
     metrics, rows, heads = main_metrics(document), [], {}
     for name, one in document["systems"].items():
         if one["kind"] == "solver" and name != "solver":
-            continue  # resolutions of the frontier have a table of their own
+            continue  # of former comparisons, whose frontier had other resolutions
         more = _more(one)
         heads |= dict.fromkeys(more)
         rows.append(("", [escape(one["label"]), *more.values(), *(cell(one["metrics"][m]) for m in metrics)]))
@@ -99,19 +100,6 @@ def _spread(entry: Mapping[str, Any]) -> str:
         return number(entry["mean"])
     ends = f"<small>{interval(entry['low'], entry['high'])}</small>"
     return f"{number(entry['mean'])} ± {number(entry['spread'], 2)}{ends}"
-
-
-def _frontier(document: Mapping[str, Any]) -> str:
-    front, rows = document.get("frontier"), []
-    if not front:
-        return ""
-    systems = document["systems"].items()
-    for name, one in sorted(systems, key=lambda item: item[1]["cost"]["seconds_per_time"]):
-        cells = [escape(one["label"]), seconds(one["cost"]["seconds_per_time"])]
-        for metric, names in front.items():
-            cells.append(cell(one["metrics"][metric]) + ("<small>on the frontier</small>" if name in names else ""))
-        rows.append(("model" if one["kind"] == "model" else "", cells))
-    return table(["", "cost<small>of a unit of time</small>", *map(head, front)], rows)
 
 
 def _stability(result: Result) -> str:
@@ -177,7 +165,7 @@ def _notes(document: Mapping[str, Any]) -> str:
         )
     shown |= _about_lyapunov(document.get("lyapunov"))
     shown |= {f"without {name}": escape(why) for name, why in document.get("skipped", {}).items()}
-    if "frontier" in document:
+    if any("seconds_per_time" in one.get("cost", {}) for one in document["systems"].values()):
         shown["cost"] = "median seconds of one trajectory in a batch, compilation excluded, systems taking turns"
     return facts(shown | {name: words(value) for name, value in document["environment"].items()})
 

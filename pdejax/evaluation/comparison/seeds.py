@@ -35,8 +35,8 @@ def spread_over(models: Sequence[Entries]) -> dict[str, dict[str, Any]]:
             for name, entry in models[0].items()}  # fmt: skip
 
 
-def _spread(first: Mapping[str, Any], values: Sequence[float | None]) -> dict[str, Any]:
-    known = np.array([x for x in values if x is not None], float)
+def _spread(first: Mapping[str, Any], values: Sequence[float | str | None]) -> dict[str, Any]:
+    known = np.array([x for x in values if isinstance(x, int | float)], float)  # a training is never repaid, say
     several = len(known) > 1
     return {
         "count": len(known),

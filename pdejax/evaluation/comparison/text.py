@@ -5,6 +5,7 @@ from typing import Any
 
 from pdejax.evaluation.comparison.rows import main_metrics
 from pdejax.evaluation.metrics.table import metric_of
+from pdejax.evaluation.price.words import price_lines
 from pdejax.evaluation.result import Result
 from pdejax.evaluation.tables import aligned, skipped_lines, value
 
@@ -20,14 +21,15 @@ def text(result: Result) -> str:
     rows, gains = [["", *labels, *_more_heads(document)]], [[f"change against {base}", *labels]]
     for name, one in document["systems"].items():
         if one["kind"] == "solver" and name != "solver":
-            continue  # resolutions of the frontier are on the page
+            continue  # of former comparisons, whose frontier had other resolutions
         rows.append([one["label"], *(value(one["metrics"][metric]) for metric in names), *_more(one)])
         if one["kind"] == "model" and name != base:
             gains.append([name, *(_gain(one["against_reference"][metric]) for metric in names)])
     unit = document.get("lyapunov", {}).get("time")
     note = [f"in brackets: Lyapunov times of {unit:.3g}"] if unit else []
     changes = ["", *aligned(gains)] if len(gains) > 1 else []
-    return "\n".join([*aligned(rows), *note, *skipped_lines(document), *changes, *_seeds(document, names)])
+    said = [*aligned(rows), *note, *skipped_lines(document), *changes, *_seeds(document, names)]
+    return "\n".join([*said, *price_lines(document.get("price"))])
 
 
 def _more_heads(document: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """How good a network of coordinates is: its residuals in the equation, and its error where the solution is known."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -20,12 +21,14 @@ from pdejax.evaluation.coordinate.errors import (
 )
 from pdejax.evaluation.coordinate.pictures import gaussians_of, history_of, pictures_of
 from pdejax.evaluation.coordinate.residuals import Points, residuals_of
+from pdejax.evaluation.price.fields import field_price
+from pdejax.evaluation.price.upfront import spent_on
 from pdejax.methods import PhysicsField
 from pdejax.solvers import Truth
 from pdejax.training import environment
 
 LAYOUT = """\
-evaluation.json (schema 2, kind "coordinate") of a network of coordinates; every number is finite, an unavailable one is
+evaluation.json (schema 3, kind "coordinate") of a network of coordinates; every number is finite, an unavailable one is
 null with its reason.
 
 schema, kind  version of this layout; "coordinate"
@@ -51,6 +54,8 @@ error         null where the solution is not known (see no_error), or fields (by
 found         by name of the parameter: value, guess, truth (or null), relative_error (or null)
 cost          seconds (of evaluating 10,000 points, compiled), compile_seconds
 truth         null, or shape, floor, how (the truth's own account)
+price         what the training took beside the classical solver of the same error, see `FIELD_LAYOUT` of
+              `pdejax.evaluation.price.fields`; null where that was not wanted, missing in former files
 evaluators    further numbers of the model, by name: value, unit, better, reason
 environment   date, python, versions, devices, processes, cores
 
@@ -80,7 +85,15 @@ def _cost(model: PhysicsField, points: np.ndarray, chunk: int, repeats: int = 5)
 
 
 def measure(
-    model: PhysicsField, truth: Truth | None, *, seed: int = 0, points: int = 20_000, chunk: int = CHUNK
+    model: PhysicsField,
+    truth: Truth | None,
+    *,
+    seed: int = 0,
+    points: int = 20_000,
+    chunk: int = CHUNK,
+    price: bool = True,
+    trials: int = 1,
+    run: str | Path | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Measures a network of coordinates by its residuals, and by its error where the solution is known.
 
@@ -93,6 +106,8 @@ def measure(
     - `model`: a `PhysicsField`.
     - `truth`: of the same problem, or none.
     - `seed`: of the points; `points`: their number inside, of which each face has a tenth; `chunk`: computed at once.
+    - `price`: whether to measure what a classical solver of the same error takes.
+    - `trials`: how many trainings it took to find its settings; `run`: folder that tells what its training took.
 
     **Returns:** document (see `LAYOUT`) and arrays.
 
@@ -104,6 +119,7 @@ def measure(
     if truth is not None and (len(truth.axes), truth.values.shape[-1]) != (len(problem.axes), problem.channels):
         raise ValueError(f"problem {problem.name!r} has axes {list(problem.axes)} and fields {list(problem.fields)}, "
                          f"the truth {len(truth.axes)} axes and {truth.values.shape[-1]} fields")  # fmt: skip
+    spent = spent_on(None, "", run, trials)
     drawn = Points(problem, points, max(points // 10, 1), seed, real)
     values = None if truth is None else on_axes(values_at, model, truth.axes, chunk)
     gaussians = gaussians_of(model.field)
@@ -126,4 +142,5 @@ def measure(
         else {"shape": [len(x) for x in truth.axes], "floor": truth.floor, "how": dict(truth.how)},
         "environment": environment(),
     }
-    return document, arrays
+    error = None if document["error"] is None else document["error"]["all"]["relative_l2"]["raw"]
+    return {**document, "price": field_price(problem, truth, error, spent) if price else None}, arrays

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pdejax.evaluation.price.field_words import field_rows
 from pdejax.evaluation.result import Result, Row
 
 MAIN = ("relative_l2", "largest_error", "relative_residual", "parameters", "seconds")
@@ -37,7 +38,7 @@ def _entry(metric: str, entry: Mapping[str, Any], unit: str = "") -> Row:
 
 def rows(result: Result) -> list[Row]:
     """Errors (`relative_l2`, `largest_error`, of several fields also by field), residuals (the worst of the equations
-    and each by name), found parameters, size and cost."""
+    and each by name), found parameters, size, cost and price."""
     document = result.document
     listed: list[Row] = []
     for name, entry in errors(document).items():
@@ -54,7 +55,8 @@ def rows(result: Result) -> list[Row]:
         listed.append(_entry(f"found {name}", {"value": entry["value"], "better": None}))
         listed.append(_entry(f"relative_error {name}", {"value": entry["relative_error"], "reason": unknown}))
     listed.append(_entry("parameters", {"value": document["model"]["parameters"]}))
-    return [*listed, _entry("seconds", {"value": document["cost"]["seconds"]}, "s")]
+    listed.append(_entry("seconds", {"value": document["cost"]["seconds"]}, "s"))
+    return [*listed, *field_rows(document.get("price"))]
 
 
 def _worst(equations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from pdejax.evaluation.coordinate import words
 from pdejax.evaluation.page.html import escape
+from pdejax.evaluation.page.price import field_price_section
 from pdejax.evaluation.page.record import (
     configuration_section,
     evaluators_section,
@@ -41,6 +42,7 @@ def sections(result: Result, folder: Path) -> Page:
         Section.of("Errors", words.error_table(document)),
         Section.of("Residuals", words.residual_table(document)),
         Section.of("Found parameters", words.found_table(document["found"])),
+        field_price_section(document),
         evaluators_section(document),
         Section.of("Field", *_fields(result)),
         Section.of("Error over time", Picture("errors", time_figure(result), _IN_TIME)),

@@ -5,6 +5,7 @@ from typing import Any
 
 from pdejax.evaluation.coordinate.rows import residuals
 from pdejax.evaluation.coordinate.verdict import unresolved
+from pdejax.evaluation.price.field_words import field_lines
 from pdejax.evaluation.result import Result
 from pdejax.evaluation.tables import aligned, evaluator_lines
 
@@ -65,4 +66,5 @@ def text(result: Result) -> str:
     parts += [_errors(document), _residuals(document)]
     parts += [_found(document["found"])] if document["found"] else []
     parts += [[size + f"{document['cost']['seconds']:.2g} s for 10,000 points", *evaluator_lines(document)]]
+    parts += [price] if (price := field_lines(document.get("price"))) else []
     return "\n\n".join("\n".join(part) for part in parts)

@@ -1,21 +1,25 @@
 """Measurement of a predictor of trajectories, beside its baselines."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pdejax.core import Key
+from pdejax.evaluation.baselines.alone import ALONE, base_alone
 from pdejax.evaluation.baselines.baseline import Baseline, build_baselines
 from pdejax.evaluation.baselines.stepping import BASELINES
 from pdejax.evaluation.metrics.table import METRICS, metric_entry, own_metric
 from pdejax.evaluation.predictor import as_predictor
+from pdejax.evaluation.price.measure import model_price
+from pdejax.evaluation.price.upfront import spent_on
 from pdejax.evaluation.reference import select
 from pdejax.evaluation.rollouts.curves import OwnMetric, check_own
 from pdejax.evaluation.systems import Progress, measured
 
 LAYOUT = """\
-evaluation.json (schema 3, kind "rollout" or "steady"); every number is finite, an unavailable one is null with its
+evaluation.json (schema 4, kind "rollout" or "steady"); every number is finite, an unavailable one is null with its
 reason beside it.
 
 schema, kind  version of this layout, and what was measured
@@ -29,8 +33,9 @@ protocol      start_frame (newest known frame, -1 for a steady problem), steps, 
               bootstrap intervals over trajectories), divergence_factor, bands (first and last shell, null: open),
               weighted (whether points count in means over space by the weights of their domain)
 times         of the predicted frames, from the newest known frame, in the data's (nominal) unit of time
-systems       model, then the baselines solver, solver_coarse_grid, solver_large_step, linear, persistence, or for a
-              steady problem solver, solver_coarse_grid, mean; for each
+systems       model, then base (of a hybrid: its solver without the network) and the baselines solver,
+              solver_coarse_grid, solver_large_step, linear, persistence, or for a steady problem solver,
+              solver_coarse_grid, mean; for each
   label, meaning, kind       in words; kind is "model" or "baseline"
   metrics                    by name: value, interval ([low, high] or null), unit, better ("lower" or "higher"),
                              censored (curves that never crossed, or null), reason (why there is no value, or null)
@@ -43,6 +48,8 @@ systems       model, then the baselines solver, solver_coarse_grid, solver_large
   curves                     nrmse and correlation: mean, low, high per frame
 skipped       baselines that could not be made: name to reason
 evaluators    further numbers of the model, by name: value, unit, better, reason
+price         what the model costs beside the best classical solver of the same error, see `LAYOUT` of
+              `pdejax.evaluation.price.describe`; null where that was not wanted, missing in former files
 environment   date, python, versions, devices, processes, cores
 
 evaluation.npz holds float32 arrays; time is the first axis:
@@ -65,6 +72,9 @@ def measure(
     metrics: Mapping[str, OwnMetric] | None = None,
     chunk: int | None = None,
     key: Key | None = None,
+    price: bool = True,
+    trials: int = 1,
+    run: str | Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Rolls a predictor and its baselines out from the first frames of a split and measures how far they get.
@@ -84,6 +94,8 @@ def measure(
         JAX can trace, to numbers `(time, trajectory)`, the smaller the better.
     - `chunk`: trajectories predicted at once.
     - `key`: random key of a stochastic predictor.
+    - `price`: whether to measure what it costs beside the best classical solver of the same error.
+    - `trials`: how many trainings it took to find its settings; `run`: folder that tells what its training took.
     - `progress`: called with the name of a system, the number of trajectories done and their total.
 
     **Returns:** document (see `LAYOUT`) and arrays: metrics with bootstrap intervals, divergence, cost, curves and
@@ -92,13 +104,19 @@ def measure(
     **Raises:** `ValueError` if the split is smaller than asked for, for an unknown baseline, or a metric of yours that
     gives another shape.
     """
-    history = getattr(predictor, "history", 1)
+    history, spent = getattr(predictor, "history", 1), spent_on(data, split, run, trials)
     truth = select(data, split, trajectories, steps, history)
     own = check_own(metrics, truth)
     made, skipped = build_baselines(BASELINES, data, baselines, truth.start)
     model = Baseline("model", "the evaluated predictor", as_predictor(predictor, data.step))
+    if baselines and (alone := base_alone(predictor, data.step)):
+        made = {ALONE: alone, **made}
     rows = [("model", model, "model", history), *((name, b, "baseline", 1) for name, b in made.items())]
     table = METRICS | {name: own_metric(name) for name in own}
     entries = lambda curves: {name: metric_entry(metric, curves) for name, metric in table.items()}
     document, arrays = measured(data, split, truth, rows, entries, own=own, chunk=chunk, key=key, progress=progress)
-    return {**document, "skipped": skipped}, arrays
+    tell = (lambda done: None) if progress is None or not price else lambda done: progress("price", done, 1)
+    tell(0)
+    cost = model_price(document, arrays, data, truth, model.predictor, key, spent) if price else None
+    tell(1)
+    return {**document, "skipped": skipped, "price": cost}, arrays

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pdejax.evaluation.price.rows import price_rows
 from pdejax.evaluation.result import Result, Row
 
 MAIN = (
@@ -17,7 +18,7 @@ MAIN = (
 
 
 def rows(result: Result) -> list[Row]:
-    """Every metric of every system, the share of diverged trajectories, and the cost."""
+    """Every metric of every system, the share of diverged trajectories, the cost, and the price of the model."""
     listed: list[Row] = []
     for name, one in result.document["systems"].items():
         listed += [{"system": name, "metric": metric, **entry} for metric, entry in one["metrics"].items()]
@@ -25,7 +26,7 @@ def rows(result: Result) -> list[Row]:
         share = one["diverged"]["count"] / one["diverged"]["of"]
         listed.append({**plain, "metric": "diverged", "value": share, "unit": ""})
         listed.append({**plain, "metric": "seconds", "value": one["cost"]["seconds"], "unit": "s"})
-    return listed
+    return listed + price_rows(result.document.get("price"))
 
 
 def subject(result: Result) -> dict[str, Any]:

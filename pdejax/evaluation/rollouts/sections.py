@@ -8,6 +8,7 @@ import numpy as np
 
 from pdejax.evaluation.metrics.horizon import first_crossing
 from pdejax.evaluation.page.html import card, cards, escape, interval, notes, number, seconds, table
+from pdejax.evaluation.page.price import price_section_of, solver_beside
 from pdejax.evaluation.page.record import configuration_section, evaluators_section, training_section, versions_section
 from pdejax.evaluation.page.section import Page, Picture, Section
 from pdejax.evaluation.page.tables import (
@@ -59,6 +60,7 @@ def sections(result: Result, folder: Path) -> Page:
             systems_table(document, MAIN, "of one step of one trajectory"),
             every_metric(document),
         ),
+        price_section_of(document),
         evaluators_section(document),
         Section.of("What a solve takes", _solves(document)),
         Section.of("Rollouts", *_rollouts(result)),
@@ -79,9 +81,7 @@ def _headline(document: Mapping[str, Any]) -> str:
     shown = [headline(model["metrics"][name], protocol, text) for name, text in HEADLINES.items()]
     shown.append(card(f"{model['diverged']['count']} of {model['diverged']['of']}", "rollouts diverged"))
     text = "for one step of one trajectory"
-    if "solver" in systems:
-        ratio = systems["solver"]["cost"]["seconds"] / model["cost"]["seconds"]
-        text += f"<br>the generating solver takes {number(ratio, 2)} × as long"
+    text += solver_beside(document)
     return cards([*shown, card(seconds(model["cost"]["seconds"]), text)])
 
 

@@ -1,5 +1,6 @@
 """A rollout's result for the command line."""
 
+from pdejax.evaluation.price.words import price_lines
 from pdejax.evaluation.result import Result
 from pdejax.evaluation.rollouts.solves import solve_rows
 from pdejax.evaluation.tables import aligned, systems_lines
@@ -8,7 +9,8 @@ SHOWN = ("correlation_time_0.8", "relative_l2", "one_step_nrmse", "nrmse_gmean",
 
 
 def text(result: Result) -> str:
-    """The main metrics of the model and of all systems, and what a solve takes where there are solves."""
+    """The main metrics of the model and of all systems, what a solve takes where there are solves, and the price."""
     solves = solve_rows(result.document["systems"]["model"]["cost"].get("solves", []))
     lines = systems_lines(result.document, SHOWN, "s/step")
-    return "\n".join([*lines, *([""] if solves else []), *aligned(solves)])
+    price = price_lines(result.document.get("price"))
+    return "\n".join([*lines, *([""] if solves else []), *aligned(solves), *price])

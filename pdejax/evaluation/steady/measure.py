@@ -1,6 +1,7 @@
 """Measurement of a solution operator of a steady problem, beside its baselines."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from pdejax.evaluation.baselines.baseline import Baseline, build_baselines
 from pdejax.evaluation.baselines.steady import BASELINES
 from pdejax.evaluation.metrics.table import METRICS, metric_entry, no_entry, own_metric
 from pdejax.evaluation.predictor import as_predictor
+from pdejax.evaluation.price.measure import model_price
+from pdejax.evaluation.price.upfront import spent_on
 from pdejax.evaluation.reference import select
 from pdejax.evaluation.rollouts.curves import OwnMetric, check_own
 from pdejax.evaluation.systems import Curves, Progress, measured
@@ -32,6 +35,9 @@ def measure(
     metrics: Mapping[str, OwnMetric] | None = None,
     chunk: int | None = None,
     key: Key | None = None,
+    price: bool = True,
+    trials: int = 1,
+    run: str | Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Applies an operator and its baselines to the inputs of a split and measures the errors of the solutions.
@@ -47,6 +53,7 @@ def measure(
 
     **Raises:** `ValueError` if the split is smaller than asked for, or for an unknown baseline.
     """
+    spent = spent_on(data, split, run, trials)
     truth = select(data, split, trajectories, None, 0)
     own = check_own(metrics, truth)
     made, skipped = build_baselines(BASELINES, data, baselines, truth.start)
@@ -55,4 +62,8 @@ def measure(
     document, arrays = measured(
         data, split, truth, rows, lambda c: _entries(c, own), own=own, chunk=chunk, key=key, progress=progress
     )
-    return {**document, "skipped": skipped}, arrays
+    tell = (lambda done: None) if progress is None or not price else lambda done: progress("price", done, 1)
+    tell(0)
+    cost = model_price(document, arrays, data, truth, model.predictor, key, spent) if price else None
+    tell(1)
+    return {**document, "skipped": skipped, "price": cost}, arrays

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax.evaluation.page.html import card, cards, escape, notes, number, seconds
+from pdejax.evaluation.page.html import card, cards, escape, notes, seconds
+from pdejax.evaluation.page.price import price_section_of, solver_beside
 from pdejax.evaluation.page.record import configuration_section, evaluators_section, training_section, versions_section
 from pdejax.evaluation.page.section import Page, Picture, Section
 from pdejax.evaluation.page.tables import about_intervals, about_systems, data_section, every_metric, systems_table
@@ -29,6 +30,7 @@ def sections(result: Result, folder: Path) -> Page:
     first = f'<h1>{escape(name)}</h1>\n<p class="soft">{about}</p>\n{_headline(document)}'
     shown = (
         Section.of("Model and baselines", systems_table(document, MAIN, "of one sample"), every_metric(document)),
+        price_section_of(document),
         evaluators_section(document),
         Section.of("Solutions", *_solutions(result)),
         Section.of("Errors", _distribution(result)),
@@ -46,9 +48,7 @@ def _headline(document: Mapping[str, Any]) -> str:
     model = systems["model"]
     shown = [headline(model["metrics"][name], protocol, text) for name, text in HEADLINES.items()]
     text = "for one sample"
-    if "solver" in systems:
-        ratio = systems["solver"]["cost"]["seconds"] / model["cost"]["seconds"]
-        text += f"<br>the solver on this grid takes {number(ratio, 2)} × as long"
+    text += solver_beside(document)
     return cards([*shown, card(seconds(model["cost"]["seconds"]), text)])
 
 

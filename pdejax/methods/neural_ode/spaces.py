@@ -61,7 +61,7 @@ class LatentVector(AbstractSpace):
     def encode(self, u: Array, condition: Condition) -> Array:
         if u.shape[1:-1] != self.shape:
             raise ValueError(f"a latent vector stands for fields on the grid {self.shape}, got one on {u.shape[1:-1]}")
-        return call(self.encoder, u.reshape(len(u), -1), condition=condition)
+        return call(self.encoder, u.reshape(u.shape[0], -1), condition=condition)
 
     def decode(self, z: Array, condition: Condition) -> Array:
-        return call(self.decoder, z, condition=condition).reshape(len(z), *self.shape, -1)
+        return call(self.decoder, z, condition=condition).reshape(z.shape[0], *self.shape, -1)

@@ -75,7 +75,7 @@ class Tendency(eqx.Module):
         """**Arguments:** `t`: since the beginning; `z`: state; `condition`: normalised parameters of each sample."""
         features = condition
         if self.time_unit is not None:
-            age = jnp.broadcast_to(jnp.asarray(t, z.dtype) / self.time_unit, (len(z), 1))
+            age = jnp.broadcast_to(jnp.asarray(t, z.dtype) / self.time_unit, (z.shape[0], 1))
             features = age if condition is None else jnp.concatenate([condition, age], axis=-1)
         rate = call(self.network, z, condition=features)
         if self.conserve_mean:

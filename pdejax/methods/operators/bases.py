@@ -1,15 +1,33 @@
 """What an operator adds its network's output to: Steppers that are never trained."""
 
-from typing import Literal
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, State, Stepper, per_channel
+from pdejax.core import (
+    Count,
+    Key,
+    Of,
+    OnDomain,
+    State,
+    Stepper,
+    Tendency,
+    build,
+    call,
+    check_options,
+    named_code,
+    per_channel,
+    register,
+)
+from pdejax.equations import Equation, Family
 from pdejax.methods.cards import DataCard
 from pdejax.methods.operators.normalisation import Normalisation
+from pdejax.solvers import Simulator, as_simulator
 
 
 class Identity(eqx.Module):
@@ -33,22 +51,122 @@ class Mean(eqx.Module):
         return jnp.broadcast_to(per_channel(self.value, u), u.shape)
 
 
-def base_of(predict: Literal["state", "increment"], given: Stepper | None, card: DataCard) -> Stepper:
+class Solved(eqx.Module):
+    """A classical solver that makes its coefficients where it is called: none of them is a leaf that an optimiser
+    could change, and a file holds the words alone.
+
+    **Arguments:** `family`, `simulator`: what is solved and how; `coarser`: so many times fewer points per axis;
+    `stepper`: for physical parameters, made by `bind`.
+    """
+
+    family: Family = eqx.field(static=True)
+    simulator: Simulator = eqx.field(static=True)
+    coarser: int = eqx.field(static=True, default=1)
+    stepper: Any = None
+
+    def bind(self, parameters: Mapping[str, Any]) -> "Solved":
+        """The same solver for these physical parameters, numbers or arrays `(batch,)`."""
+        return dataclasses.replace(self, stepper=self._made(parameters))
+
+    def example(self) -> "Solved":
+        """The solver at the lower ends of what varies."""
+        return self.bind({name: low for name, (low, _) in self.family.vary.items()})
+
+    def _made(self, parameters: Mapping[str, Any]) -> OnDomain:
+        family, inner = self.family, self.simulator.domain(self.family, coarser=self.coarser)
+        stepper = self.simulator.stepper(family, parameters, coarser=self.coarser)
+        return OnDomain(stepper, inner, family.domain, 0)
+
+    @property
+    def step_size(self) -> float:
+        """Time one call covers."""
+        assert self.family.times is not None
+        return self.family.times.step
+
+    def __call__(self, u: State, *, key: Key | None = None, tendency: Tendency = None) -> State:
+        """The state one frame later; `tendency` is added to the right-hand side.
+
+        **Raises:** `ValueError` if parameters vary and are not bound.
+        """
+        if self.stepper is None and self.family.vary:
+            raise ValueError(f"this solver depends on {', '.join(self.family.vary)}: call bind() with them first")
+        stepper = self._made({}) if self.stepper is None else self.stepper
+        return stepper(u, key=key, tendency=tendency)
+
+
+@register("base", "solver")
+@dataclasses.dataclass(frozen=True)
+class SolverBase:
+    """The solver of the data's problem, at a lower price, which a network corrects or drives.
+
+    **Arguments:** `simulator`: how it solves; as the data were solved when omitted; `coarser`: so many times fewer
+    points per axis.
+    """
+
+    simulator: Annotated[Simulator | None, Of("simulator")] = None
+    coarser: Count = 1
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def stepper(self, card: DataCard) -> Solved:
+        """The Stepper for what the card says was solved.
+
+        **Raises:** `ValueError` if it does not, or the solver has no step or needs to know the time.
+        """
+        if not card.source:
+            raise ValueError("base solver: the data do not say which problem they solve, and by what: give a step of "
+                             "your own, base={kind: function, function: package.module:name}")  # fmt: skip
+        family = build("problem", card.source["family"])
+        simulator = as_simulator(card.source["simulator"] if self.simulator is None else self.simulator)
+        if isinstance(family.equation, Equation) and not family.equation.autonomous:
+            raise ValueError("base solver: the terms depend on t, which a state does not tell")
+        simulator.validate(family)
+        return Solved(family, simulator, self.coarser)
+
+
+@register("base", "function")
+@dataclasses.dataclass(frozen=True)
+class FunctionBase:
+    """A step of a user's own, which a network corrects or drives.
+
+    **Arguments:** `function`: its place `"package.module:name"`, a Stepper of states `(batch, *space, channel)`, with
+    an argument `tendency` where a network is to drive it.
+    """
+
+    function: str
+
+    def stepper(self, card: DataCard) -> Stepper:
+        """The function.
+
+        **Raises:** `ValueError` if there is none, or it may not be imported.
+        """
+        return named_code(self.function, f"base {self.function!r}")
+
+
+def base_of(predict: Literal["state", "increment"], given: Any, card: DataCard) -> Stepper:
     """The base of an operator.
 
-    **Arguments:** `predict`: what the network gives; `given`: a Stepper that increments are added to, none for the
-    present state; `card`: what is known of the data.
+    **Arguments:** `predict`: what the network gives; `given`: a Stepper that increments are added to, or what makes
+    one of the card, none for the present state; `card`: what is known of the data.
 
     **Raises:** `ValueError` if it gives states of another shape.
     """
-    if predict == "state":
-        return Mean(Normalisation.of(card).mean)
     if given is None:
-        return Identity()
-    state = jax.ShapeDtypeStruct((2, *card.shape, len(card.field_names)), jnp.float32)
-    found = eqx.filter_eval_shape(lambda base, u: base(u), given, state)
-    if getattr(found, "shape", None) != state.shape:
-        raise ValueError(
-            f"base {type(given).__name__} gives {getattr(found, 'shape', found)} for a state {state.shape}"
-        )
-    return given
+        return Mean(Normalisation.of(card).mean) if predict == "state" else Identity()
+    made = given.stepper(card) if isinstance(given, SolverBase | FunctionBase) else given
+    check_shape(made.example() if isinstance(made, Solved) else made, (2, *card.shape, len(card.field_names)))
+    return made
+
+
+def check_shape(base: Stepper, shape: tuple[int, ...]) -> None:
+    """**Raises:** `ValueError` if a Stepper gives states of another shape."""
+    state = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+    found = eqx.filter_eval_shape(lambda base, u: call(base, u, key=None), base, state)
+    if getattr(found, "shape", None) != shape:
+        raise ValueError(f"base {name_of(base)} gives {getattr(found, 'shape', found)} for a state {shape}")
+
+
+def name_of(base: Any) -> str:
+    """What messages call a base."""
+    return "solver" if isinstance(base, Solved) else getattr(base, "__name__", type(base).__name__)

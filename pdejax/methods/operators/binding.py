@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -59,7 +60,7 @@ def parameter_table(parameters: Mapping[str, Any], names: Sequence[str]) -> Floa
     return jnp.stack([jnp.broadcast_to(c, (size,)) for c in columns], axis=-1)
 
 
-def condition_of(operator: Any, batch: tuple[int, ...]) -> Condition:
+def condition_of(operator: Any, batch: tuple[Any, ...]) -> Condition:
     """The normalised parameters of every sample; a set belongs to an entry of the last batch axis.
 
     **Raises:** `ValueError` if none are bound, or another number than there are samples.
@@ -69,13 +70,13 @@ def condition_of(operator: Any, batch: tuple[int, ...]) -> Condition:
         return None
     if table is None:
         raise ValueError(f"this operator depends on {', '.join(names)}: call bind() with them first")
-    sets = len(table)
+    sets = table.shape[0]
     if sets not in (1, *batch[-1:]):
         raise ValueError(f"{sets} parameter sets are bound, which do not fit a state with batch axes {batch}")
     return _of_every_sample(table, n, batch)
 
 
-def _of_every_sample(table: Array, n: Normalisation, batch: tuple[int, ...]) -> Array:
+def _of_every_sample(table: Array, n: Normalisation, batch: tuple[Any, ...]) -> Array:
     table = (table - n.parameter_mean[None]) / n.parameter_std[None]
     sets, columns = table.shape
     table = table.reshape((1,) * (len(batch) - 1) + (sets, columns)) if batch else table
@@ -100,7 +101,17 @@ def entered(u: Any, info: OperatorInfo) -> Float[Array, "..."]:
     return state
 
 
-def flat(u: Float[Array, "*batch_and_space channel"], info: OperatorInfo, dtype: Any) -> tuple[Array, tuple[int, ...]]:
+def flat(u: Float[Array, "*batch_and_space channel"], info: OperatorInfo, dtype: Any) -> tuple[Array, tuple[Any, ...]]:
     """A state with one batch axis in the type that an operator computes in, and its batch axes."""
     batch = u.shape[: -info.ndim - 1]
     return u.reshape(math.prod(batch), *u.shape[-info.ndim - 1 :]).astype(dtype), batch
+
+
+def at_least(u: Array, dtype: Any) -> Any:
+    """The type of a state, or that of an operator where it is the more precise one."""
+    return dtype if jnp.finfo(u.dtype).bits < jnp.finfo(dtype).bits else u.dtype
+
+
+def without_gradient(tree: Any) -> Any:
+    """The same tree, to whose arrays no gradient flows: an optimiser that is given a whole operator leaves them."""
+    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree)

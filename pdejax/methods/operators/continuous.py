@@ -72,7 +72,7 @@ class ContinuousOperator(eqx.Module):
         """
         return bound(self, parameters)
 
-    def condition(self, batch: tuple[int, ...]) -> Condition:
+    def condition(self, batch: tuple[Any, ...]) -> Condition:
         """The normalised parameters of every sample; a set belongs to an entry of the last batch axis."""
         return condition_of(self, batch)
 
@@ -159,7 +159,7 @@ class ContinuousOperator(eqx.Module):
             raise ValueError(f"times are an increasing list of numbers above zero, got {times}")
         integrator = self._integrator_for(wanted)
         times = jnp.concatenate([jnp.zeros(1, z.dtype), jnp.asarray(wanted, z.dtype)])
-        keys = None if key is None else jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(z)))
+        keys = None if key is None else jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(z.shape[0]))
         states, account = integrate(
             self.equation(z, times[0], times[-1], keys), times, z, condition, integrator=integrator
         )

@@ -43,7 +43,7 @@ class SteadyOperator(eqx.Module):
         """
         return bound(self, parameters)
 
-    def condition(self, batch: tuple[int, ...]) -> Condition:
+    def condition(self, batch: tuple[Any, ...]) -> Condition:
         """The normalised parameters of every sample; a set belongs to an entry of the last batch axis."""
         return condition_of(self, batch)
 

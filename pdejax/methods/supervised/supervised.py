@@ -1,5 +1,6 @@
 """Learning from pairs: one step, or several steps unrolled."""
 
+import dataclasses
 from typing import Annotated, Any, Literal
 
 import equinox as eqx
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Given, Key, Keys, NotNegative, Of, Stepper, check_options, per_channel, register
+from pdejax.core import Count, Key, Keys, NotNegative, Of, check_options, check_slot, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.fitting import fitted_network
@@ -16,6 +17,8 @@ from pdejax.methods.operators.bases import base_of
 from pdejax.methods.operators.binding import with_table
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
+from pdejax.methods.operators.residual import RESIDUAL, residual_size, with_source
+from pdejax.methods.operators.roles import AbstractRole, Correct, Replace, Tendency
 from pdejax.methods.operators.stepping import Operator
 from pdejax.methods.origin import origin_of
 from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, nrmse
@@ -30,8 +33,11 @@ class Supervised(AbstractMethod):
     - `unroll`: steps per sample; 1 is one-step (teacher-forced) training.
     - `cut_gradient`: whether gradients stop between steps (the pushforward trick of Brandstetter et al. 2022, eq. 7).
     - `predict`: whether the network gives the next state or the normalised increment.
-    - `base`: a Stepper to whose next state the increment is added, such as a coarse solver, which the network then
-        corrects; the present state when omitted.
+    - `base`: a Stepper that the network corrects or drives: a coarse solver (`SolverBase`, kind `solver`), a step of
+        your own; the present state when omitted.
+    - `role`: what the network is to the base, see `Correct`, `Tendency` and `Closure`; `Correct()` when omitted.
+    - `through_base`: whether gradients flow through the base, if there is one; without them it is unrolled all the same
+        (List et al. 2024, arXiv:2402.12971).
     - `history`: frames the network sees.
     - `error`: distance of fields.
     - `input_noise`: standard deviation of noise added to the input, in units of the increment.
@@ -41,7 +47,9 @@ class Supervised(AbstractMethod):
     unroll: Count = eqx.field(static=True, default=1)
     cut_gradient: bool = eqx.field(static=True, default=False)
     predict: Literal["state", "increment"] = eqx.field(static=True, default="increment")
-    base: Annotated[Stepper | None, Given()] = None
+    base: Annotated[Any, Of("base")] = None
+    role: Annotated[AbstractRole | None, Of("role")] = None
+    through_base: bool = eqx.field(static=True, default=True)
     history: Count = eqx.field(static=True, default=1)
     error: Annotated[AbstractLoss, Of("loss")] = MeanSquared()
     input_noise: NotNegative = eqx.field(static=True, default=0.0)
@@ -53,6 +61,26 @@ class Supervised(AbstractMethod):
             raise ValueError("conserve_mean needs predict=increment: the mean of a predicted state is free")
         if self.base is not None and self.predict != "increment":
             raise ValueError("base needs predict=increment: a predicted state is not added to anything")
+        self._check_role()
+
+    def _check_role(self) -> None:
+        role = self._role
+        if self.base is None and not isinstance(role, Replace):
+            raise ValueError("role needs a base that the network is to correct or drive: base={kind: solver}")
+        if self.base is None and not self.through_base:
+            raise ValueError("through_base=false has no effect: there is no base")
+        if self.base is not None and isinstance(role, Replace):
+            raise ValueError("base has no effect: role=replace steps without one; take role=correct or role=tendency")
+        alone = isinstance(role, Correct) and role.form != "parallel"
+        if self.history > 1 and (alone or (isinstance(role, Tendency) and not role.held)):
+            raise ValueError(f"history={self.history} needs role=correct in parallel or a tendency that is held: of "
+                             "what the base has made there is one frame")  # fmt: skip
+        if isinstance(role, Tendency) and not role.held and not self.through_base:
+            raise ValueError("through_base=false needs a tendency that is held: role.held=true")
+
+    @property
+    def _role(self) -> AbstractRole:
+        return self.role if self.role is not None else (Replace() if self.base is None else Correct())
 
     @property
     def window(self) -> int:
@@ -63,14 +91,52 @@ class Supervised(AbstractMethod):
         if card.input_names:
             raise ValueError(f"supervised steps in time, but the data map {', '.join(card.input_names)}: take steady")
         self.error.check(card)
+        role = self._role
+        if role.flux and not all(card.periodic):
+            raise ValueError(
+                "role=closure takes the divergence of a flux on a periodic grid, but this problem has walls"
+            )
+        base = base_of(self.predict, self.base, card)
+        if isinstance(role, Tendency):
+            check_slot(base)
+        out = channels * (len(card.shape) if role.flux else 1)
         return Operator(
-            network=fitted_network(network, card, self.history * channels, key=key),
+            network=fitted_network(network, card, self.history * channels, out_channels=out, key=key),
             normalisation=Normalisation.of(card),
-            base=base_of(self.predict, self.base, card),
+            base=base,
             info=OperatorInfo.of(card, self.history),
             conserve_mean=self.conserve_mean,
             origin=origin_of(self, network, card),
+            role=role,
+            residual=self._residual(card),
         )
+
+    def _residual(self, card: DataCard) -> Float[Array, " channel"] | None:
+        """Size of one unit of the network's output beside a base.
+
+        **Raises:** `ValueError` for a card without it.
+        """
+        if self.base is None or self._role.states:
+            return None
+        if RESIDUAL not in card.statistics:
+            raise ValueError("this method has a base, whose residual on the data is to be measured: take the card "
+                             "DataCard.of(data, method)")  # fmt: skip
+        return jnp.asarray(card.statistics[RESIDUAL], jnp.float32)
+
+    def sketched(self, card: DataCard, family: Any, simulator: Any) -> DataCard:
+        """The card of data that are not there yet, with a residual of the base of one."""
+        return with_source(self.base, card, family, simulator, [1.0] * len(card.field_names))
+
+    def measured(self, card: DataCard, data: Any) -> DataCard:
+        """The card with the root mean square of what the base leaves to the network in a step, per field.
+
+        **Raises:** `ValueError` for a base that diverges on the data, or leaves nothing.
+        """
+        card = self.sketched(card, data.family, data.simulator)
+        if self.base is None:
+            return card
+        size = residual_size(base_of(self.predict, self.base, card), data)
+        return dataclasses.replace(card, statistics={**card.statistics, RESIDUAL: size})
 
     def trainable(self, model: Operator) -> Any:
         return only(model, lambda m: m.network)
@@ -91,7 +157,7 @@ class Supervised(AbstractMethod):
         scale = per_channel(model.output_scale, frames[:, 0])
 
         def body(u: Array, target: Array) -> tuple[Array, tuple[Array, Array]]:
-            base, y = model.base_frame(u), model.scaled(u, condition)
+            base, y = model.role(model, u, condition, None, self.through_base)
             frame = base + scale * y
             loss = self.error(y - (target - base) / scale, target / scale, model.info.lengths)
             u = model.shift(u, frame)

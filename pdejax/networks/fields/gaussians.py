@@ -172,7 +172,7 @@ def _gemm(
     bumps = jnp.exp(_dot(monomials, jnp.stack(list(exponent.values()))))
     terms = [(i, *term) for i, order in enumerate(orders) for term in _derivative(exponent, order).items()]
     columns = jnp.stack([coefficient[:, None] * weights for _, _, coefficient in terms], 1)
-    table = _dot(bumps, columns.reshape(len(weights), -1)).reshape(len(x), *columns.shape[1:])
+    table = _dot(bumps, columns.reshape(weights.shape[0], -1)).reshape(x.shape[0], *columns.shape[1:])
     parts = [(i, _monomial(x, power)[:, None] * table[:, j]) for j, (i, power, _) in enumerate(terms)]
     total = lambda i: functools.reduce(jnp.add, [part for k, part in parts if k == i])
     return jnp.stack([total(i) for i in range(len(orders))])

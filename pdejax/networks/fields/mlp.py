@@ -159,7 +159,7 @@ class Embedding(eqx.Module):
 
     def _along(self, i: int, x: Array, orders: tuple[Order, ...]) -> Bundle:
         axis = self.axes[i]
-        zero = jnp.zeros((len(x), axis.count), x.dtype)
+        zero = jnp.zeros((x.shape[0], axis.count), x.dtype)
         alone = lambda order: sum(order) == order[i]
         data = [axis.features(x, order[i]) if alone(order) else zero for order in orders]
         return Bundle(jnp.stack(data), orders)

@@ -60,14 +60,14 @@ def check_call(x: Array, periodic: Sequence[bool], condition: Array | None, feat
     if x.ndim != len(periodic) + 2:
         found = f"a field (batch, *space, channel) of shape {x.shape}"
         raise ValueError(f"this {network} has {len(periodic)} space axes, got {found}")
-    check_condition(condition, features, len(x), network=network)
+    check_condition(condition, features, x.shape[0], network=network)
 
 
-def check_condition(condition: Array | None, features: int, batch: int, *, network: str) -> None:
+def check_condition(condition: Array | None, features: int, batch: Any, *, network: str) -> None:
     """Whether a condition is given exactly when a network was built for one, a vector for each sample.
 
     **Arguments:** `condition`: given or not; `features`: size of its vectors, zero if the network takes none;
-    `batch`: number of samples; `network`: its name.
+    `batch`: number of samples, which may be an unknown of `jax.export`; `network`: its name.
 
     **Raises:** `ValueError` for a condition that is missing, not expected or not of shape (batch, features).
     """

@@ -96,12 +96,12 @@ class Perceptron(eqx.Module):
         if x.ndim != self.ndim + 2 or x.shape[-1] != self.in_channels:
             wanted = f"{self.ndim} space axes and {self.in_channels} channels"
             raise ValueError(f"this Perceptron has {wanted}, got a field (batch, *space, channel) of shape {x.shape}")
-        check_condition(condition, self.condition_features, len(x), network="Perceptron")
+        check_condition(condition, self.condition_features, x.shape[0], network="Perceptron")
 
     def _beside(self, x: Array, condition: Array | None) -> Callable[[Array], Array]:
         """What sets the condition beside the channels of each point."""
         if condition is None:
             return lambda y: y
-        over_space = condition.reshape(len(condition), *(1,) * self.ndim, self.condition_features)
+        over_space = condition.reshape(condition.shape[0], *(1,) * self.ndim, self.condition_features)
         everywhere = jnp.broadcast_to(over_space, (*x.shape[:-1], self.condition_features))
         return lambda y: jnp.concatenate([y, everywhere], -1)

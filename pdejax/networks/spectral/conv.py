@@ -1,6 +1,8 @@
 """The spectral convolution: a linear map of every kept Fourier mode."""
 
+import copy
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -23,9 +25,12 @@ def mix(re: Array, im: Array, weight_re: Array, weight_im: Array) -> tuple[Array
     and four backward, none of which is followed by a sum of arrays as large as the weight.
     """
     dot = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
-    y = dot(jnp.concatenate([re, im], -2), weight_re) + dot(jnp.concatenate([-im, re], -2), weight_im)
-    batch = re.shape[-2]
-    return y[..., :batch, :], y[..., batch:, :]
+    *modes, batch, channel = re.shape
+    # the two are told apart by an axis of their own: a batch of unknown size is not where one can cut
+    pair = lambda a, b: jnp.stack([a, b], -3).reshape(*modes, 2 * batch, channel)
+    y = dot(pair(re, im), weight_re) + dot(pair(-im, re), weight_im)
+    y = y.reshape(*modes, 2, batch, y.shape[-1])
+    return y[..., 0, :, :], y[..., 1, :, :]
 
 
 class SpectralConv(eqx.Module):
@@ -102,3 +107,20 @@ class SpectralConv(eqx.Module):
         transform = fft if kernel == "fft" else dft
         y = transform.inverse(*mix(*transform.forward(x, counts), *weight), shape_out)
         return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
+
+
+def with_kernel(model: Any, kernel: Kernel) -> Any:
+    """The same network, or an operator around one, whose spectral convolutions find their modes in another way.
+
+    **Arguments:** `model`: any pytree; `kernel`: `"fft"`, `"dft"` or `"auto"`, see `SpectralConv`.
+    """
+    held = lambda x: isinstance(x, SpectralConv)
+
+    def changed(layer: Any) -> Any:
+        if not held(layer):
+            return layer
+        other = copy.copy(layer)
+        object.__setattr__(other, "kernel", kernel)  # a static field, which no tree operation reaches
+        return other
+
+    return jax.tree.map(changed, model, is_leaf=held)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pdejax.core import Count, PerAxis, Positive, check_options, register
-from pdejax.solvers._truth import Answer, Solved, Task, compared, per_axis
+from pdejax.equations import BoundaryValueProblem
+from pdejax.solvers._truth import Answer, Attempt, Solved, Task, compared, doubled, per_axis
 from pdejax.solvers.chebyshev.collocation import collocate
 
 SHARE = (3, 4)  # of the points for the comparison
@@ -37,6 +38,15 @@ class CollocatedTruth:
         coarse = ([-(-SHARE[0] * n // SHARE[1]) for n in points], LOOSER * self.tolerance)
         solve = lambda of: self._collocate(task, *of)
         return compared(task, solve, [coarse, (points, self.tolerance)], ["points", "tolerance"])
+
+    def attempts(self, problem: BoundaryValueProblem) -> list[Attempt]:
+        """Fewer points, doubled from one to the next."""
+
+        def attempt(points: list[int]) -> Attempt:
+            solve = lambda task: self._collocate(task, points, self.tolerance)[0]
+            return Attempt({"points": points, "tolerance": self.tolerance}, solve)
+
+        return [attempt(points) for points in doubled(per_axis(problem, self.points))]
 
     def _collocate(self, task: Task, points: list[int], tolerance: float) -> Solved:
         problem, options = task.problem, {"clustered": self.clustered, "integrator": self.integrator}

@@ -12,7 +12,9 @@ from jaxtyping import Array, Float
 from pdejax.core import Count, Grid, PerAxis, Positive, Value, check_options, register
 from pdejax.equations import AXES, Family, SteadyEquation
 from pdejax.solvers._simulator import Frames
+from pdejax.solvers._variants import Variant
 from pdejax.solvers.elliptic.solve import EllipticSolution, solve_elliptic
+from pdejax.solvers.elliptic.variants import elliptic_variants
 
 SMALLEST = 3  # points per axis, both ends among them
 
@@ -82,18 +84,21 @@ class Elliptic:
         family: Family,
         inputs: Float[Array, "*batch_and_space input"],
         parameters: Mapping[str, Any] | None = None,
+        *,
+        tolerance: Any = None,
     ) -> EllipticSolution:
         """The solution for input fields on a grid of any size.
 
         **Arguments:** `inputs`: `(*batch, *space, input)` on a grid of the family's domain, end points included;
-        `parameters`: numbers, or `(batch,)`, of what varies.
+        `parameters`: numbers, or `(batch,)`, of what varies; `tolerance`: its own when omitted.
 
         **Returns:** the solution; its residual is NaN where a coefficient is not positive, so that nothing is elliptic.
         """
         whole: Any = family.domain
         grid = whole.with_shape(inputs.shape[inputs.ndim - 1 - whole.ndim : -1])
         a, c, f = coefficients(family, inputs, parameters or {}, grid)
-        found = solve_elliptic(a, f, grid, c=c, tolerance=self.tolerance, preconditioner=self.preconditioner)
+        least = self.tolerance if tolerance is None else tolerance
+        found = solve_elliptic(a, f, grid, c=c, tolerance=least, preconditioner=self.preconditioner)
         if a is None:
             return found
         elliptic = jnp.min(a, axis=tuple(range(-grid.ndim, 0))) > 0
@@ -104,6 +109,13 @@ class Elliptic:
     ) -> Callable[..., Any]:
         """The function from inputs `(*batch, *space, input)` on a grid of any size to the solution there."""
         return lambda inputs: self.solve(family, inputs, parameters).u[..., None]
+
+    def variants(self, family: Family) -> list[Variant]:
+        """Shares of the stored grid's intervals, with several tolerances."""
+        return list(elliptic_variants(self, family))
+
+    def finer(self, family: Family) -> None:
+        """None: a finer grid needs finer input fields than those that are stored."""
 
     def __call__(
         self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], times: np.ndarray

@@ -153,7 +153,7 @@ def solve_elliptic(
     *,
     c: Any = 0.0,
     preconditioner: str = "auto",
-    tolerance: float = 1e-10,
+    tolerance: float | Float[Array, ""] = 1e-10,
     max_iterations: int = 1000,
     one_by_one: bool | None = None,
 ) -> EllipticSolution:
@@ -193,7 +193,7 @@ def solve_elliptic(
         a,
         c,
         f,
-        working(max(tolerance, float(jnp.finfo(f.dtype).eps))),
+        jnp.maximum(working(tolerance), jnp.finfo(f.dtype).eps),
         grid=grid,
         batch=_batch(grid, f, a, c),
         multigrid=preconditioner == "multigrid" or (preconditioner == "auto" and not _constant(a, c, grid)),

@@ -13,8 +13,10 @@ from jaxtyping import Array, Float
 from pdejax.core import Count, Grid, PerAxis, Scaling, TimedStepper, check_options, register, trajectory
 from pdejax.equations import Equation, Family
 from pdejax.solvers._simulator import Frames
+from pdejax.solvers._variants import Variant
 from pdejax.solvers.spectral.residual import grid_residual
 from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
+from pdejax.solvers.spectral.variants import etdrk_variants, finer_etdrk
 from pdejax.solvers.spectral.wellposed import check_growth
 
 FEWEST = 4  # points per axis of a coarser grid
@@ -139,6 +141,14 @@ class ETDRK:
         space = tuple(range(1, start.ndim - 1))
         norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=space))
         return jnp.max(norm(coarse - fine) / jnp.maximum(norm(fine), jnp.finfo(fine.dtype).tiny), axis=-1)
+
+    def variants(self, family: Family) -> list[Variant]:
+        """Shares of its points and steps, of both orders."""
+        return list(etdrk_variants(self, family))
+
+    def finer(self, family: Family) -> "ETDRK":
+        """Half the step on half as many points again per axis."""
+        return finer_etdrk(self, family)
 
     def residual(
         self,

@@ -17,6 +17,7 @@ from pdejax.core import (
     Scaling,
     Share,
     State,
+    Tendency,
     as_state,
     checked,
     hashed_by_identity,
@@ -55,20 +56,35 @@ class SpectralStepper(eqx.Module):
         """The same Stepper set to a time, a scalar or `(batch,)`."""
         return eqx.tree_at(lambda s: s.time, self, jnp.asarray(time, self.dt.dtype))
 
-    def __call__(self, u: AnyState, *, key: Key | None = None) -> State:
-        """The state after one call, of the type that came in; integers are promoted, `key` is ignored."""
+    def __call__(self, u: AnyState, *, key: Key | None = None, tendency: Tendency = None) -> State:
+        """The state after one call, of the type that came in; integers are promoted, `key` is ignored.
+
+        **Arguments:** `tendency`: of physical space, added to the right-hand side: an array like `u`, held over the
+        call, or a function of time and state, asked in every stage. Its highest modes are kept.
+        """
         u = as_state(u)
         v = self.form.to_spectral(u)  # first, since it looks at the shape
-        method = lift(self.method, u.ndim - 1)
+        method, nonlinear = lift(self.method, u.ndim - 1), self._with(tendency)
 
         def body(v: Any, i: Any) -> tuple[Any, None]:
-            return method(self.form.nonlinear, v, self.time + i * self.dt, self.dt), None
+            return method(nonlinear, v, self.time + i * self.dt, self.dt), None
 
         if self.substeps == 1:
             v, _ = body(v, jnp.zeros((), self.dt.dtype))
         else:
             v, _ = jax.lax.scan(body, v, jnp.arange(self.substeps, dtype=self.dt.dtype))
         return self.form.to_physical(v).astype(u.dtype)
+
+    def _with(self, tendency: Tendency) -> Any:
+        """The nonlinear function with what is added to it."""
+        form = self.form
+        if tendency is None:
+            return form.nonlinear
+        total = lambda v, t, more: tuple(x + y for x, y in zip(form.nonlinear(v, t), more, strict=True))
+        if callable(tendency):
+            return lambda v, t: total(v, t, form.to_spectral(tendency(t, form.to_physical(v))))
+        held = form.to_spectral(tendency)
+        return lambda v, t: total(v, t, held)
 
 
 @checked

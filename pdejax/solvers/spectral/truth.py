@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.core import Count, PerAxis, Share, check_options, register, resample
-from pdejax.solvers._truth import Answer, Axes, Solved, Task, compared, per_axis, start_values
+from pdejax.equations import BoundaryValueProblem
+from pdejax.solvers._truth import Answer, Attempt, Axes, Solved, Task, compared, doubled, per_axis, start_values
 from pdejax.solvers.chebyshev.nodes import Fourier, Nodes
 from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
 
@@ -47,6 +48,16 @@ class SpectralTruth:
         points = per_axis(problem, self.points)
         coarse = ([n // 2 for n in points], max(self.steps // 2, 1))
         return compared(task, lambda of: self._evolve(task, *of), [coarse, (points, self.steps)], ["points"])
+
+    def attempts(self, problem: BoundaryValueProblem) -> list[Attempt]:
+        """Fewer points, doubled from one to the next, with as many steps fewer."""
+        own = per_axis(problem, self.points)
+
+        def attempt(points: list[int]) -> Attempt:
+            steps = max(1, self.steps * points[0] // own[0])
+            return Attempt({"points": points, "steps": steps}, lambda task: self._evolve(task, points, steps)[0])
+
+        return [attempt(points) for points in doubled(own)]
 
     def _evolve(self, task: Task, points: list[int], steps: int) -> Solved:
         """Frames at equal distances, each by the same number of steps of ETDRK4; the first one is exact."""

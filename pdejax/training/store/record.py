@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import jax
 from pdejax._read import read_lines
 from pdejax.core import exclusive, write_text
 
+CLOCK = ("time", "cpu_time")  # seconds of a line of metrics, which say nothing of the model
 PACKAGES = ("pdejax", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -54,6 +56,29 @@ def plain(values: Mapping[str, float]) -> dict[str, float | None]:
 def best_of(lines: Sequence[Mapping[str, Any]], name: str, sign: float = 1.0) -> float:
     """The smallest value of `sign` times a metric of trained models so far; infinity if there is none."""
     return min((sign * e[name] for e in lines if e["step"] and e.get(name) is not None), default=math.inf)
+
+
+class Stopwatch:
+    """Seconds that a run has trained for, on the wall and of this process's processors, summed over its restarts.
+
+    Compiling, evaluations and checkpoints count. Where earlier lines tell no CPU seconds, as of former versions, none
+    are told of the whole.
+
+    **Arguments:** `lines`: of the metrics so far.
+    """
+
+    def __init__(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        last = next((one for one in reversed(lines) if CLOCK[0] in one), dict.fromkeys(CLOCK, 0.0))
+        self._before = {name: last[name] for name in CLOCK if last.get(name) is not None}
+        self._began = self._now()
+
+    def _now(self) -> dict[str, float]:
+        return dict(zip(CLOCK, (time.perf_counter(), time.process_time()), strict=True))
+
+    def read(self) -> dict[str, float]:
+        """Both by the names of `CLOCK`."""
+        now = self._now()
+        return {name: before + now[name] - self._began[name] for name, before in self._before.items()}
 
 
 def alone(folder: Path | None) -> contextlib.AbstractContextManager[None]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pdejax.core import register, write_text
 from pdejax.training.store.events import EventFile
+from pdejax.training.store.record import CLOCK
 
 Values = Mapping[str, float | None]
 
@@ -35,7 +36,7 @@ class Sink(Protocol):
 
 def scalars(values: Values) -> dict[str, float]:
     """The finite numbers of a line by the names that dashboards group: `train/loss`, `valid/loss`."""
-    named = {name if "/" in name else f"train/{name}": value for name, value in values.items() if name != "time"}
+    named = {name if "/" in name else f"train/{name}": value for name, value in values.items() if name not in CLOCK}
     return {name: value for name, value in named.items() if value is not None}
 
 

@@ -88,8 +88,11 @@ def made(burgers, tmp_path_factory):
     return small(burgers, tmp_path_factory.mktemp("made") / "set")
 
 
+CLOCKED = (".lock", "seconds.json")  # not of the data
+
+
 def fingerprint(root):
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != ".lock"}
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name not in CLOCKED}
 
 
 def test_a_complete_set_is_left_alone(burgers, made):
@@ -285,3 +288,22 @@ def test_a_split_is_read_once(burgers_set):
 )
 def test_differences_are_found_in_both_directions(found, wanted, key):
     assert first_difference(found, wanted) == first_difference(wanted, found) == key
+
+
+def test_what_solving_took_is_noted_beside(burgers, made, tmp_path):
+    """By split, over all starts; neither the fingerprint nor the checksums know of it."""
+    noted = Dataset.open(made).solve_seconds
+    assert list(noted) == list(Dataset.open(made).split_names)
+    for name, entry in noted.items():
+        assert entry["trajectories"] == len(Dataset.open(made).split(name))
+        assert entry["wall"] > 0
+        assert entry["cpu"] > 0
+    before = Dataset.open(made).fingerprint
+    again = small(burgers, tmp_path / "again")
+    assert Dataset.open(again).fingerprint == before
+    for content in ("{}", "[1]", '{"splits": {"train": 3}}', "nonsense"):
+        (again / "seconds.json").write_text(content)
+        assert Dataset.open(again).solve_seconds == {}
+    (again / "seconds.json").unlink()
+    assert Dataset.open(again).solve_seconds == {}
+    Dataset.open(again).verify()

@@ -9,7 +9,6 @@ import pytest
 
 from pdejax.core import StepperPredictor
 from pdejax.evaluation import Result, bootstrap_interval, compare, evaluate
-from pdejax.evaluation.comparison.parts import pareto
 
 
 class Scale(eqx.Module):
@@ -82,8 +81,8 @@ def test_all_start_from_the_newest_frame_of_the_longest_history(dataset, compari
 
 def test_numbers_are_those_of_an_evaluation(dataset):
     predictor = stepping(dataset.step, Scale(0.9))
-    compared = compare({"one": predictor}, dataset, frontier=False)
-    alone = evaluate(predictor, dataset, baselines=["solver"])
+    compared = compare({"one": predictor}, dataset, price=False)
+    alone = evaluate(predictor, dataset, baselines=["solver"], price=False)
     for mine, name in (("one", "model"), ("solver", "solver")):
         for metric, entry in alone.document["systems"][name]["metrics"].items():
             found = compared.system(mine)["metrics"][metric]
@@ -116,7 +115,7 @@ def test_an_interval_of_a_ratio_is_paired():
 
 def test_equal_systems_gain_nothing(dataset):
     one = stepping(dataset.step, Kick(0.05))
-    compared = compare({"a": one, "b": one}, dataset, reference="b", frontier=False)
+    compared = compare({"a": one, "b": one}, dataset, reference="b", price=False)
     np.testing.assert_array_equal(compared.arrays["a/nrmse"], compared.arrays["b/nrmse"])  # common random numbers
     for metric, entry in compared.system("a")["against_reference"].items():
         assert entry["difference"] == 0.0, metric
@@ -133,25 +132,26 @@ def test_diffusion_is_not_chaotic(comparison):
     assert comparison.system("decays")["metrics"]["correlation_time_0.8"]["lyapunov_times"]["value"] is None
 
 
-def test_the_solver_at_several_resolutions(comparison):
+def test_the_solver_that_made_the_data_is_beside(comparison):
     solvers = [name for name, one in comparison.document["systems"].items() if one["kind"] == "solver"]
-    resolutions = [comparison.system(name)["resolution"] for name in solvers]
-    assert resolutions[0] == {"shape": [16], "substeps": 4, "precision": "float64"}
-    assert {(r["shape"][0], r["substeps"]) for r in resolutions} == {(n, s) for n in (16, 12, 8) for s in (4, 1)}
-    for name in solvers:  # a linear equation of few modes is solved exactly on any grid
-        assert comparison.system(name)["metrics"]["one_step_nrmse"]["value"] < 1e-5, name
-        assert comparison.system(name)["calls"] is None
-    front = comparison.document["frontier"]["one_step_nrmse"]
-    cost = [comparison.system(name)["cost"]["seconds_per_time"] for name in front]
-    error = [comparison.system(name)["metrics"]["one_step_nrmse"]["value"] for name in front]
-    assert cost == sorted(cost)
-    assert error == sorted(error, reverse=True)
+    assert solvers == ["solver"]
+    solver = comparison.system("solver")
+    assert solver["resolution"] == {"shape": [16], "substeps": 4, "precision": "float64"}
+    assert solver["metrics"]["one_step_nrmse"]["value"] < 1e-5
+    assert solver["calls"] is None
 
 
-def test_the_frontier_holds_what_nothing_beats():
-    cost = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0, "e": 0.5}
-    assert pareto(cost, {"a": 5.0, "b": 6.0, "c": 1.0, "d": 1.0, "e": None}, "lower") == ["a", "c"]
-    assert pareto(cost, {"a": 5.0, "b": 6.0, "c": 1.0, "d": 9.0, "e": 0.0}, "higher") == ["e", "a", "b", "d"]
+def test_every_model_has_its_price(comparison):
+    """A linear equation of few modes is solved exactly on any grid by one step: nothing learned repays."""
+    price = comparison.document["price"]
+    assert list(price["networks"]) == comparison.models()
+    for one in price["solvers"]:
+        assert one["error"]["one_step_nrmse"]["median"] < 1e-5, one["setting"]
+    for name in comparison.models():
+        quote = price["networks"][name]["quotes"][0]
+        assert quote["end"] == "cheap", name
+        assert comparison.metric("speed_up", name)["value"] == quote["speed_up"]
+    assert str(comparison).count("price: The cheapest classical solver tested, ") == 5
 
 
 def test_costs_are_per_time(dataset, comparison):
@@ -178,15 +178,15 @@ def test_ensembles_are_of_stochastic_systems_only(dataset, comparison):
 
 def test_several_models_are_an_ensemble(dataset):
     models = {str(f): stepping(dataset.step, Scale(f)) for f in (0.7, 0.9)}
-    found = compare(models, dataset, together={"both": ["0.7", "0.9"]}, frontier=False)
+    found = compare(models, dataset, together={"both": ["0.7", "0.9"]}, price=False)
     assert list(found.document["ensembles"]) == ["both"]
     start = dataset.split("test").states[:, 0].astype(np.float64)
     deviation = np.sqrt((start**2).mean((1, 2))) * (0.9 - 0.7) / np.sqrt(2)
     np.testing.assert_allclose(found.arrays["both/ensemble_spread"][0], deviation * np.sqrt(3 / 2), rtol=1e-4)
     with pytest.raises(ValueError, match=r"unknown predictor '0\.8'"):
-        compare(models, dataset, together={"both": ["0.8", "0.9"]}, frontier=False)
+        compare(models, dataset, together={"both": ["0.8", "0.9"]}, price=False)
     with pytest.raises(ValueError, match="at least 2 different predictors"):
-        compare(models, dataset, together={"both": ["0.9"]}, frontier=False)
+        compare(models, dataset, together={"both": ["0.9"]}, price=False)
 
 
 @pytest.mark.long
@@ -199,7 +199,7 @@ def test_an_ensemble_drawn_like_the_truth_is_calibrated(diffusion):
     for i in range(6):
         frames.append(0.9 * frames[-1] + 0.05 * kicks[:, i])
     test[:] = np.stack(frames, axis=1)
-    found = compare({"walk": stepping(dataset.step, Kick(0.05))}, dataset, members=8, frontier=False)
+    found = compare({"walk": stepping(dataset.step, Kick(0.05))}, dataset, members=8, price=False)
     entry = found.document["ensembles"]["walk"]
     np.testing.assert_allclose(entry["spread_over_error"]["all_steps"], 1.0, rtol=0.03)
     np.testing.assert_allclose(entry["crps"]["one_step"], 0.05 / np.sqrt(np.pi), rtol=0.06)
@@ -237,7 +237,7 @@ def test_the_result_and_its_page(comparison, tmp_path, request, drawn):
     gain = comparison.system("decays_more")["against_reference"]["one_step_nrmse"]["gain"]
     assert f"{100 * gain:+.1f} %" in page
     pictures = {path.stem for path in (tmp_path / "figures").glob("*.png")}
-    expected = {"alarm", "curves", "frontier", "gains", "mode_errors", "ranks", "spectra", "spread", "stability"}
+    expected = {"alarm", "curves", "gains", "mode_errors", "price", "ranks", "spectra", "spread", "stability"}
     assert pictures == expected
 
 
@@ -247,7 +247,7 @@ def test_a_page_needs_a_comparison(tmp_path):
 
 
 def test_one_diverging_system_leaves_only_finite_numbers(dataset, undrawn, tmp_path):
-    compared = compare({"wild": stepping(dataset.step, Scale(5e6))}, dataset, frontier=False, long_steps=10)
+    compared = compare({"wild": stepping(dataset.step, Scale(5e6))}, dataset, price=False, long_steps=10)
     assert compared.system("wild")["diverged"]["count"] == 6
     text = compared.save(tmp_path).read_text()
     assert "NaN" not in text
@@ -258,10 +258,10 @@ def test_two_dimensions_and_parameters_of_each_trajectory(diffusion, undrawn, tm
     dataset = diffusion((8, 8), trajectories=3, frames=3, vary=True)
     models = {"a": stepping(dataset.step, Scale(0.9)), "b": stepping(dataset.step, Scale(0.8))}
     found = compare(models, dataset, steps=1, long_steps=3)
-    for name, one in found.document["systems"].items():
-        if one["kind"] == "solver":  # knows the diffusivity of every trajectory
-            assert one["metrics"]["one_step_nrmse"]["value"] < 1e-5, name
-    assert "solver, 8 x 8 points, 4 steps" in found.write_page(tmp_path).read_text()
+    assert found.system("solver")["metrics"]["one_step_nrmse"]["value"] < 1e-5
+    for one in found.document["price"]["solvers"]:  # knows the diffusivity of every trajectory
+        assert one["error"]["one_step_nrmse"]["median"] < 1e-5, one["setting"]
+    assert "8 x 8 points, 1 step, order " in found.write_page(tmp_path).read_text()
 
 
 @pytest.mark.parametrize(

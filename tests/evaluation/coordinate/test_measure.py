@@ -65,7 +65,7 @@ def build(spec, problem, key):
 
 
 def evaluated(model, truth, **options):
-    return evaluate(model, truth, points=2000, **options)
+    return evaluate(model, truth, points=2000, price=False, **options)
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def test_files_of_another_kind_are_refused(problem, truth, tmp_path):
     path = evaluated(solved(problem), truth).save(tmp_path)
     document = {name: value for name, value in json.loads(path.read_text()).items() if name != "sha256"}
     path.write_text(json.dumps(document | {"schema": 99}))
-    with pytest.raises(ValueError, match="schema 99, this pdejax reads 2: evaluate the run again"):
+    with pytest.raises(ValueError, match="schema 99, this pdejax reads 3: evaluate the run again"):
         Result.load(tmp_path)
     path.write_text(json.dumps(document | {"kind": "coordinat"}))
     with pytest.raises(ValueError, match=r"unknown kind of result 'coordinat'\. Did you mean 'coordinate'\?"):

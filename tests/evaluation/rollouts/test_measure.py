@@ -9,7 +9,7 @@ from pdejax.core import StepperPredictor
 from pdejax.evaluation import BASELINES, METRICS, Result, compare, evaluate, fit_linear_propagator
 from pdejax.evaluation.predictor import BoundStepper
 
-TOP = ["dataset", "environment", "evaluators", "protocol", "skipped", "systems", "times"]
+TOP = ["dataset", "environment", "evaluators", "price", "protocol", "skipped", "systems", "times"]
 DATASET = [
     "available", "check", "equation", "family", "fields", "fingerprint", "frames", "inputs", "latex", "lengths",
     "name", "parameters", "periodic", "recipe", "rejects", "self_difference", "shape", "simulator", "split", "step",
@@ -69,7 +69,7 @@ def dataset(diffusion):
 @pytest.fixture(scope="module")
 def evaluation(diffusion):
     dataset = diffusion()
-    return evaluate(scaled(dataset, 0.9), dataset, baselines=["linear", "persistence"])
+    return evaluate(scaled(dataset, 0.9), dataset, baselines=["linear", "persistence"], price=False)
 
 
 def test_the_document_has_the_documented_keys(evaluation):
@@ -134,7 +134,7 @@ def test_numbers_of_a_model_that_is_known_to_be_wrong(dataset, evaluation):
 def test_the_solver_and_its_coarser_forms_work_with_parameters_of_each_trajectory(diffusion):
     dataset = diffusion(vary=True)
     predictor = BoundStepper(lambda p: dataset.simulator.stepper(dataset.family, p), dataset.step)
-    result = evaluate(predictor, dataset, chunk=2)
+    result = evaluate(predictor, dataset, chunk=2, price=False)
     assert list(result.document["systems"]) == ["model", *BASELINES]
     for name in ("model", "solver", "solver_coarse_grid", "solver_large_step"):  # exact for a linear equation
         assert result.metric("one_step_nrmse", name)["value"] < 1e-5, name
@@ -144,20 +144,26 @@ def test_the_solver_and_its_coarser_forms_work_with_parameters_of_each_trajector
 
 def test_a_bare_stepper_is_repeated(dataset):
     solver = dataset.simulator.stepper(dataset.family)
-    assert evaluate(solver, dataset, baselines=False).metric("nrmse_gmean")["value"] < 1e-5  # exact for a linear one
-    result, expected = (evaluate(one, dataset, baselines=False) for one in (Scale(0.9), scaled(dataset, 0.9)))
+    assert (
+        evaluate(solver, dataset, baselines=False, price=False).metric("nrmse_gmean")["value"] < 1e-5
+    )  # exact for a linear one
+    result, expected = (
+        evaluate(one, dataset, baselines=False, price=False) for one in (Scale(0.9), scaled(dataset, 0.9))
+    )
     np.testing.assert_array_equal(result.arrays["model/nrmse"], expected.arrays["model/nrmse"])
     with pytest.raises(ValueError, match="a Stepper to call, got str"):
         evaluate("solver", dataset)
 
 
 def test_a_predictor_without_parameters_needs_no_bind(dataset):
-    result, expected = (evaluate(one, dataset, baselines=False) for one in (Power(0.9), scaled(dataset, 0.9)))
+    result, expected = (
+        evaluate(one, dataset, baselines=False, price=False) for one in (Power(0.9), scaled(dataset, 0.9))
+    )
     np.testing.assert_allclose(result.arrays["model/nrmse"], expected.arrays["model/nrmse"], rtol=1e-4)
 
 
 def test_a_diverging_model_is_counted_and_leaves_no_nan(dataset, tmp_path):
-    result = evaluate(scaled(dataset, 5e6), dataset, baselines=False)
+    result = evaluate(scaled(dataset, 5e6), dataset, baselines=False, price=False)
     system = result.document["systems"]["model"]
     assert system["diverged"] == {"count": 5, "of": 5, "first_step": 1}
     text = result.save(tmp_path).read_text()
@@ -172,7 +178,7 @@ def test_a_diverging_model_is_counted_and_leaves_no_nan(dataset, tmp_path):
 
 def test_history_is_stacked_oldest_first_and_all_systems_start_from_the_newest_frame(dataset):
     predictor = StepperPredictor(lambda p: Extrapolate(), dataset.step, history=2)
-    result = evaluate(predictor, dataset, steps=3, baselines=["persistence"])
+    result = evaluate(predictor, dataset, steps=3, baselines=["persistence"], price=False)
     states = dataset.split("test").states.astype(np.float64)
     norm = lambda u: np.linalg.norm(u, axis=(1, 2))
     expected = norm(2 * states[:, 1] - states[:, 0] - states[:, 2]) / norm(states[:, 2])
@@ -183,7 +189,7 @@ def test_history_is_stacked_oldest_first_and_all_systems_start_from_the_newest_f
 
 
 def test_a_comparison_is_paired(dataset):
-    first, second = (evaluate(scaled(dataset, f), dataset, baselines=False) for f in (0.9, 0.8))
+    first, second = (evaluate(scaled(dataset, f), dataset, baselines=False, price=False) for f in (0.9, 0.8))
     found = compare({"first": first, "second": second}, reference="second")
     entry = found.system("first")["against_reference"]["one_step_nrmse"]
     value = lambda e: e.metric("one_step_nrmse")["value"]
@@ -194,13 +200,13 @@ def test_a_comparison_is_paired(dataset):
 
 
 def test_unequal_evaluations_are_not_compared(dataset):
-    first, second = (evaluate(scaled(dataset, 0.9), dataset, baselines=False, steps=n) for n in (4, 5))
+    first, second = (evaluate(scaled(dataset, 0.9), dataset, baselines=False, price=False, steps=n) for n in (4, 5))
     with pytest.raises(ValueError, match="'second' and 'first' differ in steps: 5 and 4"):
         compare({"first": first, "second": second})
 
 
 def test_one_trajectory_has_no_interval(dataset):
-    result = evaluate(scaled(dataset, 0.9), dataset, trajectories=1, baselines=False)
+    result = evaluate(scaled(dataset, 0.9), dataset, trajectories=1, baselines=False, price=False)
     entry = result.metric("mse")
     assert entry["interval"] is None
     assert entry["value"] > 0
@@ -209,14 +215,14 @@ def test_one_trajectory_has_no_interval(dataset):
 
 def test_a_zero_truth_gives_null_with_a_reason(dataset):
     dataset.splits["test"].states[:, 5:] = 0
-    entry = evaluate(scaled(dataset, 0.9), dataset, baselines=False).metric("nrmse_gmean")
+    entry = evaluate(scaled(dataset, 0.9), dataset, baselines=False, price=False).metric("nrmse_gmean")
     assert entry["value"] is None
     assert "truth is zero" in entry["reason"]
 
 
 def test_baselines_that_cannot_be_made_say_why(dataset):
     del dataset.splits["train"]
-    result = evaluate(scaled(dataset, 0.9), dataset, baselines=["linear"])
+    result = evaluate(scaled(dataset, 0.9), dataset, baselines=["linear"], price=False)
     assert result.document["skipped"] == {"linear": "unknown split 'train'"}
 
 
@@ -242,12 +248,12 @@ def test_names_are_checked(evaluation):
 
 def test_the_linear_baseline_is_the_fit_to_the_training_split(dataset, evaluation):
     stepper = fit_linear_propagator(dataset.split("train").states)
-    result = evaluate(StepperPredictor(lambda p: stepper, dataset.step), dataset, baselines=False)
+    result = evaluate(StepperPredictor(lambda p: stepper, dataset.step), dataset, baselines=False, price=False)
     np.testing.assert_allclose(result.arrays["model/nrmse"], evaluation.arrays["linear/nrmse"], rtol=1e-5)
 
 
 def test_double_precision_works_as_well(diffusion, x64):
     dataset = diffusion(trajectories=2, frames=4)
-    result = evaluate(scaled(dataset, 0.9), dataset)
+    result = evaluate(scaled(dataset, 0.9), dataset, price=False)
     assert result.metric("one_step_nrmse", "solver_coarse_grid")["value"] < 1e-6
     assert result.metric("one_step_nrmse", "linear")["value"] < 1e-6

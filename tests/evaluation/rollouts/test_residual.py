@@ -32,7 +32,7 @@ def test_the_residual_is_that_of_an_independent_computation(diffusion, vary):
     truth = np.moveaxis(split.states[..., 0].astype(np.float64), 1, 0)
     rolled = truth[:1] * 0.9 ** np.arange(7).reshape(-1, 1, 1)
     model = StepperPredictor(lambda parameters: Scale(0.9), data.step)
-    found = evaluate(model, data, baselines=False, evaluators=["grid_residual"])
+    found = evaluate(model, data, baselines=False, price=False, evaluators=["grid_residual"])
     for name, frames in (("grid_residual", rolled), ("grid_residual_truth", truth)):
         assert found.metric(name)["value"] == pytest.approx(relative(frames, data.step, nu), rel=1e-3, abs=1e-6)
     assert found.metric("grid_residual")["value"] > 100 * found.metric("grid_residual_truth")["value"]
@@ -41,7 +41,7 @@ def test_the_residual_is_that_of_an_independent_computation(diffusion, vary):
 def test_a_solver_has_as_good_as_no_residual(diffusion):
     data = diffusion(frames=7)
     model = StepperPredictor(lambda parameters: data.simulator.stepper(data.family, parameters), data.step)
-    found = evaluate(model, data, baselines=False, evaluators=[{"kind": "grid_residual", "steps": 4}])
+    found = evaluate(model, data, baselines=False, price=False, evaluators=[{"kind": "grid_residual", "steps": 4}])
     for name in ("grid_residual", "grid_residual_truth"):  # round-off, and the error of the differences in time
         assert 0 < found.metric(name)["value"] < 1e-5
 

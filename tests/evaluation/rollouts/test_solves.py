@@ -50,7 +50,7 @@ def make(diffusion):
 @pytest.mark.parametrize("vary", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_known_physics_is_evaluated_as_exact(make, vary):
     model, dataset = make(HEAT, vary)
-    result = evaluate(model, dataset, baselines=["persistence"])
+    result = evaluate(model, dataset, baselines=["persistence"], price=False)
     entry = result.metric("relative_l2")["value"]
     assert entry < 1e-3
     assert result.metric("relative_l2", "persistence")["value"] > 100 * entry
@@ -110,7 +110,7 @@ def test_other_predictors_have_no_solves(diffusion):
 @pytest.mark.long
 def test_comparison_and_ensembles(make):
     (noisy, dataset), (heat, _) = make(NOISY), make(HEAT | {"solver": {"fixed_steps": 4}})
-    document = compare({"noisy": noisy, "heat": heat}, dataset, steps=3, members=3, frontier=False).document
+    document = compare({"noisy": noisy, "heat": heat}, dataset, steps=3, members=3, price=False).document
     systems = document["systems"]
     assert systems["heat"]["calls"] == (1 + 6 * 4 * 3) / 3  # Tsit5 keeps its last slope
     assert systems["solver"]["calls"] is None

@@ -26,7 +26,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def evaluation(dataset):
     off = lambda inputs: 1.5 * dataset.simulator.solve(dataset.family, inputs).u[..., None]
-    return evaluate(off, dataset)
+    return evaluate(off, dataset, price=False)
 
 
 def test_errors_are_those_of_the_given_function(dataset, evaluation):
@@ -60,7 +60,7 @@ def test_what_needs_time_says_so(evaluation):
 def test_a_grid_without_a_middle_has_no_coarse_baseline(tmp_path):
     spec = {**SPEC, "domain": {"shape": [8, 8], "lengths": [1.0, 1.0]}, "solver": {}}
     generate(*read_problem(spec), tmp_path / "p", {"train": SplitSize(2), "test": SplitSize(2)})
-    made = evaluate(lambda f: jnp.zeros_like(f), Dataset.open(tmp_path / "p"))
+    made = evaluate(lambda f: jnp.zeros_like(f), Dataset.open(tmp_path / "p"), price=False)
     assert "misses the boundary" in made.document["skipped"]["solver_coarse_grid"]
     assert made.metric("relative_l2")["value"] == pytest.approx(1.0)
 

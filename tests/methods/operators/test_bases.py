@@ -19,7 +19,7 @@ BURGERS = Equation("u_t = -u*u_x + nu*u_xx", parameters={"nu": 0.1})
 NETWORK = {"kind": "fno", "modes": 4, "width": 4, "depth": 1}
 CARD = DataCard(
     shape=GRID.shape, lengths=GRID.lengths, step=0.4, field_names=("u",), parameter_names=(), periodic=(True,),
-    statistics={"mean": [0.0], "std": [0.7], "rms_delta": [0.2]},
+    statistics={"mean": [0.0], "std": [0.7], "rms_delta": [0.2], "rms_residual": [0.01]},
 )  # fmt: skip
 
 
@@ -109,7 +109,8 @@ def test_a_corrected_solver_beats_a_network_alone_after_as_many_updates(coarse, 
 def test_a_base_is_bound_with_the_operator(key):
     card = DataCard(
         shape=(16,), lengths=(2.0,), step=0.5, field_names=("u",), parameter_names=("nu",), periodic=(True,),
-        statistics={"mean": [0.0], "std": [1.0], "rms_delta": [1.0], "parameter_mean": [1.0], "parameter_std": [1.0]},
+        statistics={"mean": [0.0], "std": [1.0], "rms_delta": [1.0], "rms_residual": [1.0],
+                    "parameter_mean": [1.0], "parameter_std": [1.0]},
     )  # fmt: skip
     method = Supervised(base=Decay(jnp.zeros(1)))
     model, u = silent(method, card), jnp.ones((2, 16, 1))
