@@ -98,3 +98,11 @@ def key():
 def x64():
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pages with empty pictures, for tests of what they say: drawing takes most of a page's time."""
+    monkeypatch.setattr("pdejax.evaluation.page.write.settle", lambda made: made)
+    monkeypatch.setattr("pdejax.evaluation.page.write.png", lambda made: b"")
+    monkeypatch.setattr("pdejax.evaluation.page.html.inline_svg", lambda made, prefix, alternative: "<svg></svg>")

@@ -147,7 +147,7 @@ class Benchmarks:
 
         dataset = Dataset.open(self._dataset(case, points))
         runs = [self.run(case, arm, seed) for seed in self.cases[case].seeds]
-        made = [evaluate(load(run), dataset, baselines=False) for run in runs]
+        made = [evaluate(load(run), dataset, baselines=False, price=False) for run in runs]
         return [one.metric("relative_l2")["value"] for one in made]
 
     def rows(self, goals: Mapping[str, float]) -> list[Row]:

@@ -29,6 +29,7 @@ SHORT = (
     "train.evaluate_every=300",
     "train.checkpoint_every=300",
     "train.log_every=100",
+    "evaluation.price=false",
 )
 
 

@@ -66,6 +66,7 @@ PRESETS = {
             "train.warmup=20",
             "train.evaluate_every=200",
             "train.checkpoint_every=400",
+            "evaluation.price=false",
         ),
         {"one step": ("method=one_step",), "two steps unrolled": UNROLLED},
         (0,),

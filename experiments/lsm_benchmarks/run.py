@@ -77,6 +77,7 @@ SHORT = (
     "train.checkpoint_every=200",
     "train.log_every=100",
     "train.batch_size=8",
+    "evaluation.price=false",
 )
 SMOKE = {
     "darcy": Case(

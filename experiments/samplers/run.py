@@ -163,7 +163,7 @@ def trained_rows(base: Path) -> list[Row]:
     for name, one in models.items():
         for model in one if isinstance(one, tuple) else (one,):
             case = f"{name}, {model.calls} call{'s' if model.calls > 1 else ''}"
-            found = evaluate(model, dataset, steps=200, baselines=False, key=jax.random.key(0))
+            found = evaluate(model, dataset, steps=200, baselines=False, price=False, key=jax.random.key(0))
             metrics = found.document["systems"]["model"]["metrics"]
             rows += [measured(case, key, metrics, seeds=[0]) for key in ("one_step_nrmse", "correlation_time_0.8")]
     return rows

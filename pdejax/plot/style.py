@@ -86,7 +86,8 @@ def figure(width: float, height: float) -> Figure:
 def settle(made: Figure) -> Figure:
     """Computes the layout once, which takes longer than drawing, instead of anew for each file format."""
     made.draw_without_rendering()
-    made.draw_without_rendering()  # boxes of equal units get their size in the first, and ticks that fit them
+    if any(axes.get_aspect() != "auto" for axes in made.axes):
+        made.draw_without_rendering()  # boxes of equal units get their size in the first, and ticks that fit them
     made.set_layout_engine("none")
     return made
 

@@ -12,8 +12,9 @@ from pdejax.config._assemble import dataset_of
 from pdejax.embedding import load
 
 
-def test_a_run_is_exported_with_what_is_known_of_it(untrained, capsys):
-    assert main(["evaluate", str(untrained), "evaluation.steps=2", "evaluation.baselines=false"]) == 0
+def test_a_run_is_exported_with_what_is_known_of_it(untrained, undrawn, capsys):
+    quickly = ["evaluation.steps=2", "evaluation.baselines=false", "evaluation.price=false"]
+    assert main(["evaluate", str(untrained), *quickly]) == 0
     capsys.readouterr()
     words = ["--steps", "2", "--formats", "model,jax", "--range", "--unit", "u=m/s", "--platforms", "cpu"]
     assert main(["export", str(untrained), *words]) == 0

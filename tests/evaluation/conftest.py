@@ -100,14 +100,6 @@ def diffuse(family, trajectories, frames, seed, nu=0.05):
     return states[..., None].astype(np.float32)
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Pages with empty pictures, for tests of what they say: drawing takes most of a page's time."""
-    monkeypatch.setattr("pdejax.evaluation.page.write.settle", lambda made: made)
-    monkeypatch.setattr("pdejax.evaluation.page.write.png", lambda made: b"")
-    monkeypatch.setattr("pdejax.evaluation.page.html.inline_svg", lambda made, prefix, alternative: "<svg></svg>")
-
-
 @pytest.fixture(scope="session")
 def diffusion() -> Callable[..., FakeDataset]:
     """`diffusion(shape, trajectories, frames, vary)`: a data set of u_t = nu lap(u)."""

@@ -76,14 +76,14 @@ def mine(tmp_path, monkeypatch):
     sys.modules.pop("own_parts", None)
 
 
-def test_network_and_sampler_of_a_users_file_in_the_whole_job(mine):
+def test_network_and_sampler_of_a_users_file_in_the_whole_job(mine, undrawn):
     import own_parts  # noqa: F401  (registers the sampler)
 
     words = ("problem=waves", "network={kind: 'own_parts:Pointwise', gain: 0.5}", *TRAIN)
     run(mine, "generate", *words)
     run(mine, "train", *words)
     folder = "runs/waves_Pointwise"
-    run(mine, "evaluate", folder, "--plugins", "own_parts")
+    run(mine, "evaluate", folder, "evaluation.price=false", "--plugins", "own_parts")
     told = pdejax.evaluate(folder, plugins=["own_parts"], baselines=False, price=False).document["systems"]["model"]
     assert told["metrics"]["one_step_nrmse"]["value"] > 0
     operator = pdejax.load(folder, plugins=["own_parts"])

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -94,6 +94,18 @@ class Solved(eqx.Module):
         return stepper(u, key=key, tendency=tendency)
 
 
+@runtime_checkable
+class BaseOfData(Protocol):
+    """What makes a Stepper once the data are known."""
+
+    def made_for(self, card: DataCard) -> Stepper:
+        """The Stepper for data with this card."""
+        ...
+
+
+_MISSING = {"family": "which problem they solve", "simulator": "by what they were solved"}
+
+
 @register("base", "solver")
 @dataclasses.dataclass(frozen=True)
 class SolverBase:
@@ -109,16 +121,17 @@ class SolverBase:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def stepper(self, card: DataCard) -> Solved:
+    def made_for(self, card: DataCard) -> Solved:
         """The Stepper for what the card says was solved.
 
         **Raises:** `ValueError` if it does not, or the solver has no step or needs to know the time.
         """
-        if not card.source:
-            raise ValueError("base solver: the data do not say which problem they solve, and by what: give a step of "
-                             "your own, base={kind: function, function: package.module:name}")  # fmt: skip
-        family = build("problem", card.source["family"])
-        simulator = as_simulator(card.source["simulator"] if self.simulator is None else self.simulator)
+        given = {**card.source, **({} if self.simulator is None else {"simulator": self.simulator})}
+        for name, mend in (("family", ""), ("simulator", "say by what, base.simulator={kind: etdrk}, or ")):
+            if name not in given:
+                raise ValueError(f"base solver: the data do not say {_MISSING[name]}: {mend}give a step of your own, "
+                                 "base={kind: function, function: package.module:name}")  # fmt: skip
+        family, simulator = build("problem", card.source["family"]), as_simulator(given["simulator"])
         if isinstance(family.equation, Equation) and not family.equation.autonomous:
             raise ValueError("base solver: the terms depend on t, which a state does not tell")
         simulator.validate(family)
@@ -136,7 +149,7 @@ class FunctionBase:
 
     function: str
 
-    def stepper(self, card: DataCard) -> Stepper:
+    def made_for(self, card: DataCard) -> Stepper:
         """The function.
 
         **Raises:** `ValueError` if there is none, or it may not be imported.
@@ -154,7 +167,7 @@ def base_of(predict: Literal["state", "increment"], given: Any, card: DataCard) 
     """
     if given is None:
         return Mean(Normalisation.of(card).mean) if predict == "state" else Identity()
-    made = given.stepper(card) if isinstance(given, SolverBase | FunctionBase) else given
+    made = given.made_for(card) if isinstance(given, BaseOfData) else given
     check_shape(made.example() if isinstance(made, Solved) else made, (2, *card.shape, len(card.field_names)))
     return made
 

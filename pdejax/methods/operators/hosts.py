@@ -7,16 +7,13 @@ from jax.core import Tracer
 
 from pdejax.core import Grid, check_slot
 from pdejax.methods.operators.bases import check_shape
-from pdejax.methods.operators.roles import Replace, Tendency
+from pdejax.methods.operators.roles import Tendency
 
 
 def check_host(operator: Any, host: Any) -> None:
     """**Raises:** `ValueError` for a Stepper of another step, box, fields or shape than an operator was trained for,
-    one without a slot that an operator needs, and an operator that stands in for a solver."""
+    and one without a slot that an operator needs."""
     info, role = operator.info, operator.role
-    if isinstance(role, Replace):
-        raise ValueError("this operator was trained to take the place of a solver: train one with a base and "
-                         "role=correct or role=tendency to join it with another Stepper")  # fmt: skip
     _check_step(host, info)
     grid = getattr(host, "grid", None)
     if isinstance(grid, Grid) and not np.allclose(grid.lengths, info.lengths, rtol=1e-5):

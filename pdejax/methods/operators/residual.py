@@ -1,5 +1,6 @@
 """How much a base leaves to the network, measured on the data before a model is built."""
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -16,11 +17,14 @@ PAIRS, AT_ONCE = 256, 32  # of consecutive frames, drawn evenly over trajectorie
 
 
 def with_source(base: Any, card: DataCard, family: Any, simulator: Any, size: list[float]) -> DataCard:
-    """The card with what was solved and by what, and a size of the residual; as it is without a base."""
+    """The card with what was solved and by what, where words can say it, and a size of the residual; as it is without
+    a base."""
     if base is None:
         return card
-    known = family is not None and simulator is not None
-    source = {"family": describe(family), "simulator": describe(simulator)} if known else {}
+    source = {}
+    for name, one in (("family", family), ("simulator", simulator)):
+        with contextlib.suppress(ValueError):  # a function of a user's own: a base that needs to know it says so
+            source |= {} if one is None else {name: describe(one)}
     return dataclasses.replace(card, source=source, statistics={**card.statistics, RESIDUAL: size})
 
 

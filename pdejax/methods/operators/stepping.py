@@ -79,16 +79,18 @@ class Operator(eqx.Module):
     def within(self, host: Stepper, *, frozen: bool = True) -> "Operator":
         """This operator with another Stepper in place of its base: a simulation of your own that it corrects or drives.
 
-        The Stepper computes in the precision of the state, the network in its own.
+        The Stepper computes in the precision of the state, the network in its own. An operator that replaces a solver
+        takes the place of the Stepper, whose step, box, fields and shape are to be its own.
 
         **Arguments:** `host`: covers the operator's step with one call, of states `(batch, *space, channel)` on a grid
         of its box; takes an argument `tendency` if the operator drives it; `frozen`: whether no gradient flows to the
         arrays in `host`, which are left alone by who optimises the whole.
 
-        **Raises:** `ValueError` for an operator that replaces a solver, and for a host of another step, box, fields or
-        shape, or without a slot.
+        **Raises:** `ValueError` for a host of another step, box, fields or shape, or without a slot.
         """
         check_host(self, host)
+        if isinstance(self.role, Replace):
+            return self
         made_of = json.loads(self.origin or "{}") | {"unsaved": WITHIN}
         return dataclasses.replace(self, base=host, frozen=frozen, origin=json.dumps(made_of))
 

@@ -154,10 +154,11 @@ class Mine(eqx.Module):
     nu: jnp.ndarray
 
     def __call__(self, u, tendency=0.0):
-        for _ in range(20):
+        def euler(u, _):
             bend = jnp.roll(u, 1, -2) + jnp.roll(u, -1, -2) - 2 * u
-            u = u + STEP / 20 * (self.nu.astype(u.dtype) * bend / GRID.spacing[0] ** 2 + tendency)
-        return u
+            return u + STEP / 20 * (self.nu.astype(u.dtype) * bend / GRID.spacing[0] ** 2 + tendency), None
+
+        return jax.lax.scan(euler, u, length=20)[0]
 
 
 def test_an_operator_joins_another_simulation_in_its_precision(host):
@@ -182,13 +183,18 @@ def test_a_host_of_another_kind_is_refused(host):
         (drives, spectral_stepper(Equation("v_t = v_xx"), GRID, STEP), "host has the fields v, the operator u"),
         (drives, lambda u: u, "no slot for a tendency"),
         (corrects, lambda u: u[:, ::2], r"gives \(2, 16, 1\) for a state \(2, 32, 1\)"),
-        (drawn(Supervised(), NETWORK, CARD), host, "take the place of a solver"),
+        (drawn(Supervised(), NETWORK, CARD), spectral_stepper(BURGERS, other, STEP), r"box of lengths \[3.0\]"),
     ):
         with pytest.raises(ValueError, match=said):
             operator.within(step)
     with pytest.raises(ValueError, match="trained to correct its base: its network gives no part of du/dt"):
         corrects.rate(0.0, normal(1, 32, 1))
     assert "save the operator itself" in why_unsaved(corrects.within(host))
+
+
+def test_one_that_replaces_a_solver_takes_its_place(host):
+    operator = drawn(Supervised(), NETWORK, CARD)
+    assert operator.within(host) is operator
 
 
 def test_gradients_go_through_host_and_operator(host):
@@ -383,6 +389,32 @@ def test_the_scale_of_the_output_is_what_the_solver_leaves():
         DataCard.of(dataset, Supervised(base=SolverBase(pdejax.ETDRK(substeps=8))))
     with pytest.raises(ValueError, match="diverges within one step on the training data"):
         DataCard.of(dataset, Supervised(base=lambda u: jnp.exp(200 * jnp.exp(u * u))))
+
+
+def test_a_base_of_ones_own_is_told_what_was_solved_where_words_can_say_it():
+    class Half(eqx.Module):
+        solver: eqx.Module
+
+        def __call__(self, u):
+            return 0.5 * self.solver(u)
+
+    class OfData:
+        def made_for(self, card):
+            family = pdejax.core.build("problem", card.source["family"])
+            return Half(pdejax.ETDRK(order=2).stepper(family, {"nu": 0.1}))
+
+    dataset = data()
+    dataset.simulator = lambda u: u  # of which no word can be written
+    method = Supervised(base=OfData())
+    card = DataCard.of(dataset, method)
+    assert list(card.source) == ["family"]
+    coarse = pdejax.ETDRK(order=2).stepper(dataset.family, {"nu": 0.1})
+    u = normal(2, 32, 1)
+    made = drawn(method, NETWORK, card)
+    np.testing.assert_allclose(eqx.filter_jit(made.base)(u), 0.5 * eqx.filter_jit(coarse)(u), rtol=1e-6)
+    DataCard.of(dataset, Supervised(base=SolverBase(pdejax.ETDRK(order=2))))
+    with pytest.raises(ValueError, match=r"do not say by what they were solved: say by what, base\.simulator="):
+        DataCard.of(dataset, Supervised(base=SolverBase(coarser=2)))
 
 
 def test_a_hybrid_is_saved_as_words_and_weights(tmp_path):
