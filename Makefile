@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test quick long check lint types layers unit smoke notebooks bench interop clean
+.PHONY: demo test quick long check lint types layers optimised unit smoke notebooks bench interop clean
 
 demo: $(VENV)/installed
 	$(BIN)/pdejax generate experiment=ks_demo
@@ -16,7 +16,7 @@ test: check unit smoke
 
 # side by side: each of them has one core
 check: $(VENV)/installed-test
-	$(MAKE) --no-print-directory -j 3 lint types layers
+	$(MAKE) --no-print-directory -j 3 types lint layers optimised
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -34,7 +34,9 @@ OPTIMISED = $(shell grep -rlE 'mark\.optimised' tests --include='test_*.py')
 # tests compile quickly; those of what the compiler does, as users do
 unit: $(VENV)/installed-test
 	$(BIN)/python -m pytest
-	PDEJAX_TEST_OPTIMISED=1 $(BIN)/python -m pytest -m 'optimised and not long' $(OPTIMISED)
+
+optimised: $(VENV)/installed-test
+	PDEJAX_TEST_OPTIMISED=1 $(BIN)/python -m pytest -n 0 -m 'optimised and not long' $(OPTIMISED)
 
 # every study asserts its claim in a short form
 smoke: $(VENV)/installed-test

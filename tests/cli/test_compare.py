@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import pytest
 
@@ -23,7 +24,7 @@ def make_run(words, name, seed=0):
     (config.run_folder / "config.yaml").write_text(config.to_yaml())
     save_model(
         config.run_folder / "model",
-        method.build(config.network.spec(), card, key=jax.random.key(seed)),
+        eqx.filter_jit(lambda key: method.build(config.network.spec(), card, key=key))(jax.random.key(seed)),
         {"step": 0},
     )
     return str(config.run_folder)
@@ -36,8 +37,10 @@ def two(here, small):
 
 
 @pytest.mark.parametrize("more", [False, pytest.param(True, marks=pytest.mark.long)])
-def test_compare(more, two, capsys):
+def test_compare(more, two, capsys, request):
     """Two runs and the solver on one page; with more, a long rollout and both runs as one ensemble and as seeds."""
+    if not more:
+        request.getfixturevalue("undrawn")
     capsys.readouterr()
     words = ["evaluation.steps=2", "evaluation.price=false", "--reference", "second"]
     together = ["--together", "first,second", "--long", "20"] if more else []

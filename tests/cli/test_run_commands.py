@@ -12,7 +12,7 @@ from pdejax.embedding import load
 from pdejax.evaluation import evaluate
 
 
-def test_evaluate(untrained, capsys):
+def test_evaluate(untrained, undrawn, capsys):
     words = ["evaluation.steps=2", "evaluation.baselines=false", "evaluation.trials=3"]
     assert main(["evaluate", str(untrained), *words]) == 0
     shown = capsys.readouterr().out

@@ -14,39 +14,17 @@ import pytest
 from flax import nnx
 
 import pdejax
-from pdejax.cli import main
 from pdejax.solvers import rhs
+from tests.embedding._hybrid import train
 from tests.embedding.test_elsewhere import HIDE
 
-WORDS = (
-    "problem=burgers",
-    "problem.domain={shape: [32], lengths: [1.0]}",
-    "problem.parameters={nu: 2e-3}",
-    "problem.solver={kind: etdrk, substeps: 20, shape: [128]}",
-    "problem.splits={train: {trajectories: 8, frames: 21}, valid: {trajectories: 2, frames: 11}, "
-    "test: {trajectories: 4, frames: 11}}",
-    "network.width=8",
-    "network.modes=8",
-    "network.depth=1",
-    "train=smoke",
-    "train.steps=150",
-    "train.learning_rate=5e-3",
-    "evaluation.valid_steps=4",
-    "method.base={kind: solver, simulator: {kind: etdrk, order: 2, substeps: 4}}",
-    "method.role=tendency",
-    "method.unroll=2",
-    "name=hybrid",
-)
 STEP, STEPS = 0.02, 4
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert main(["generate", *WORDS]) == 0
-        assert main(["train", *WORDS]) == 0
+    train(folder)
     return folder
 
 

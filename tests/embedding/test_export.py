@@ -1,9 +1,5 @@
 """Exports: every kind of model as programs that give its numbers, and what is refused."""
 
-import json
-import os
-import stat
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,27 +12,16 @@ import pdejax
 from pdejax.core import register
 from pdejax.embedding.artefacts import stablehlo
 from pdejax.embedding.artefacts.programs import programs_of
-from pdejax.methods import DataCard, NeuralODE, ProblemCard
+from pdejax.methods import NeuralODE, ProblemCard
 from pdejax.methods.neural_ode.solver import Solver
+from tests.embedding._exported import HERE, arrays, built, card
 from tests.test_matrix import NETWORKS
 
-PLAIN = {"kind": "perceptron", "width": 4, "depth": 1}
-HERE = ("cpu",)  # lowering for one platform takes a third of the time
 PROBLEM = {
     "equation": {"terms": "u_x + u = 0"},
     "domain": {"x": [0, 1]},
     "conditions": {"left": {"at": "x=0", "terms": "u = 1"}},
 }
-
-
-def arrays(**options):
-    values = np.random.default_rng(0).standard_normal((4, 4, 8, 2)).astype(np.float32)
-    return pdejax.Arrays(values, lengths=(1.0,), step=0.1, fields=("u", "v"), **options)
-
-
-def built(method=None, data=None, network=PLAIN):
-    made, facts = method or pdejax.Supervised(), DataCard.of(data or arrays())
-    return eqx.filter_jit(lambda key: made.build(network, facts, key=key))(jax.random.key(1))
 
 
 def varied():
@@ -67,10 +52,6 @@ def calls(function, *arguments):
 
 def program(folder, name):
     return export.deserialize(bytearray((folder / f"{name}.jaxexport").read_bytes()))
-
-
-def card(folder):
-    return json.loads((folder / "card.json").read_text())
 
 
 TIMES = 0.1 * np.arange(1, 4)
@@ -217,97 +198,3 @@ def test_a_network_that_calls_python_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match="step calls Python while it runs, which no artefact can"):
         pdejax.export(built(network=call), tmp_path / "out", formats=("jax",))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"formats": ("jaxx",)}, "unknown format 'jaxx'. Did you mean 'jax'"),
-        ({"formats": ()}, "at least one of the formats"),
-        ({"platforms": ("gpu",)}, "unknown platform 'gpu'"),
-        ({"platforms": ()}, "at least one of the platforms"),
-        ({"steps": (4, 4)}, "each a whole number above zero and there once"),
-        ({"steps": 0}, "steps"),
-        ({"units": {"w": "m"}, "formats": ("model",)}, "unknown unit of 'w'"),
-        ({"parameters": {"nu": 0.1}}, "unknown parameter 'nu'"),
-        ({"formats": ("onnx",)}, "ONNX needs jax2onnx, which has an environment of its own"),
-    ],
-)
-def test_what_is_refused_leaves_nothing(options, message, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        pdejax.export(built(), tmp_path / "out", **options)
-    assert not list(tmp_path.iterdir())
-
-
-def test_what_is_no_trained_model_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="Identity cannot be exported: expected what"):
-        pdejax.embedding.artefacts.export._files(pdejax.methods.Identity(), ("jax",), {}, HERE)
-    with pytest.raises(FileNotFoundError, match="does not exist"):
-        pdejax.export(tmp_path / "nothing", tmp_path / "out")
-
-
-def test_without_flatbuffers_there_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(stablehlo.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"need flatbuffers: pip install 'pdejax\[export\]'"):
-        pdejax.export(built(), tmp_path / "out")
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.tex").write_text("mine")
-    with pytest.raises(ValueError, match=r"out holds thesis.tex, which no export wrote: choose another folder"):
-        pdejax.export(built(), tmp_path / "out", formats=("model",))
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(ValueError, match="file is a file: an export is a folder"):
-        pdejax.export(built(), tmp_path / "file", formats=("model",))
-    out = pdejax.export(built(), tmp_path / "new", formats=("model",))
-    (out / "notes.txt").write_text("mine")  # beside an export it would be lost
-    with pytest.raises(ValueError, match=r"new holds notes.txt"):
-        pdejax.export(built(), out, formats=("model",))
-
-
-def test_an_export_is_replaced_as_a_whole_or_stays(tmp_path, monkeypatch):
-    out = pdejax.export(built(), tmp_path / "out", formats=("model",), units={"u": "m/s", "time": "s"})
-    before = card(out)
-    monkeypatch.setattr(stablehlo, "serialised", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        pdejax.export(built(), out)
-    monkeypatch.undo()
-    monkeypatch.setattr("pdejax.embedding.artefacts.export.readme", lambda _: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
-        pdejax.export(built(), out, formats=("model",))
-    monkeypatch.undo()
-    assert card(out) == before
-    pdejax.export(built(pdejax.Supervised(history=2)), out, formats=("model",))
-    assert card(out)["history"] == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_others_may_read_what_is_written(tmp_path):
-    former = os.umask(0o022)
-    try:
-        out = pdejax.export(built(), tmp_path / "out", formats=("model",))
-        pdejax.save(tmp_path / "saved", built())
-    finally:
-        os.umask(former)
-    for path in (out, *out.iterdir(), *(tmp_path / "saved").iterdir()):
-        assert stat.S_IMODE(path.stat().st_mode) == (0o755 if path.is_dir() else 0o644), path
-
-
-def test_the_card_tells_units_and_the_range_of_the_training_states(tmp_path):
-    data = arrays()
-    out = pdejax.export(
-        built(data=data), tmp_path / "out", formats=("model",), data=data, units={"u": "m/s", "length": "m"}
-    )
-    told, states = card(out), data.split("train").states
-    assert [one["unit"] for one in told["fields"]] == ["m/s", None]
-    assert told["units"] == {"length": "m", "time": None}
-    for i, one in enumerate(told["fields"]):
-        assert one["range"] == [float(states[..., i].min()), float(states[..., i].max())]
-    assert told["training"]["fingerprint"] == data.fingerprint
-    page = (out / "README.md").read_text()
-    assert "| field | u | m/s |" in page
-    assert 'pdejax.load(".")' in page
-    other = pdejax.Arrays(np.zeros((4, 4, 8, 2)) + np.arange(4.0)[:, None, None, None], step=0.1, lengths=(1.0,))
-    with pytest.raises(ValueError, match="the model was trained on data with the fingerprint"):
-        pdejax.export(built(data=data), tmp_path / "new", formats=("model",), data=other)

@@ -12,6 +12,7 @@ import pytest
 import pdejax
 from pdejax.cli import main
 from pdejax.methods import DataCard
+from tests.embedding._hybrid import train
 
 onnxruntime.set_default_logger_severity(3)  # not of what it leaves out of a converted graph
 TOLERANCE = 1e-5
@@ -128,3 +129,16 @@ def test_the_command_writes_what_the_page_shows(tmp_path, monkeypatch, capsys):
     page = (tmp_path / "out" / "README.md").read_text()
     assert 'session = onnxruntime.InferenceSession("step.onnx")' in page
     assert '(after,) = session.run(None, {"state": state})' in page
+
+
+def test_the_operator_that_is_taken_everywhere(tmp_path):
+    """The one of tests/embedding/test_everywhere.py: what it adds to a right-hand side, and a solver driven by that."""
+    operator = pdejax.load(train(tmp_path))
+    out = exported(operator, tmp_path)
+    u = jnp.asarray(pdejax.open_data(tmp_path / "data/burgers").split("test").states[:, 0])
+    expected = jax.jit(lambda u: operator.rate(0.0, u))(u)
+    found = ran(out / "rate.onnx", state=u)
+    assert distance(found, expected) <= TOLERANCE
+    driven = jax.jit(lambda u, tendency: operator.base(u, tendency=tendency))(u, jnp.asarray(found))
+    assert distance(driven, jax.jit(operator)(u)) <= TOLERANCE
+    assert distance(jax.jit(operator.base)(u), driven) > 100 * TOLERANCE

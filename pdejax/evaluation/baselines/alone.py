@@ -23,3 +23,9 @@ def base_alone(predictor: Any, step: float) -> Baseline | None:
         return base.bind(parameters) if parameters and hasattr(base, "bind") else base
 
     return Baseline("base alone", "the solver that the network works with, without it", BoundStepper(make, step))
+
+
+def host_of(predictor: Any, step: float) -> Any:
+    """That solver as a predictor, if there is one."""
+    alone = base_alone(predictor, step)
+    return alone and alone.predictor

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from pdejax.core import Key, known
+from pdejax.evaluation.baselines.alone import host_of
 from pdejax.evaluation.comparison.cost import step_costs
 from pdejax.evaluation.comparison.ensembles import ensemble_section
 from pdejax.evaluation.comparison.gains import gain_entry
@@ -226,9 +227,10 @@ def measure(
     if price:
         tell("price")
     networks = {
-        name: Network(row.one.predictor, row.history, curves[name], costs[name]["seconds_per_step"], spent[name])
+        name: Network(row.one.predictor, row.history, curves[name], costs[name]["seconds_per_step"], spent[name],
+                      host_of(predictors[name], dataset.step))
         for name, row in models.items()
-    }
+    }  # fmt: skip
     ensembles: dict[str, Any] = {}
     for name, (one, history, count) in wanted.items():
         tell(f"{count} members of {name}")

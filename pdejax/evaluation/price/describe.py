@@ -1,12 +1,13 @@
 """What the document holds of a price."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pdejax.evaluation.price.breakeven import Priced, quoted
+from pdejax.evaluation.price.breakeven import Priced, amdahl, quoted
 from pdejax.evaluation.price.classical import QUANTILES, Member, levels
 from pdejax.evaluation.price.floor import Floor
 from pdejax.evaluation.price.solving import Errors
@@ -27,7 +28,9 @@ price         what models cost beside the best classical solver of the same erro
                              error), seconds (of a solve, by batch and clock: value, low and high over repeats; of those
                              in turns), about (seconds of a solve in the first batch by the first clock, from one run)
   networks                   by name of the model: error, seconds as of solvers; spent: training and data (seconds by
-                             clock or null), trials, without (what is not known); quotes
+                             clock or null), trials, without (what is not known); quotes; host: of one that works
+                             with a solver, else null: seconds (of that solver alone), and in the first batch by the
+                             first clock share (of it in a solve) and limit (by how much a free network would be faster)
     quotes                   for each metric, quantile, batch and clock: error, at_floor, seconds and solver_seconds (of
                              a solve), solver (number among `solvers` of the cheapest that is as accurate), end
                              ("inside" the envelope; "cheap": even the cheapest solver is more accurate; "accurate":
@@ -93,6 +96,11 @@ class Measured:
         return {str(b): {c: each(x) for c, x in of[name].items()} for b, of in self.seconds.items() if name in of}
 
 
+def host_key(name: str) -> tuple[str, str]:
+    """What timings call the solver that a network works with."""
+    return (name, "host")
+
+
 def member_entry(measured: Measured, number: int) -> dict[str, Any]:
     """A member that was run, by its number."""
     one, floor = measured.members[number], measured.floor.levels
@@ -116,7 +124,17 @@ def network_entry(measured: Measured, name: str, errors: Errors, spent: Spent) -
         for batch in measured.seconds
         for clock in measured.clocks
     ]
-    return {"error": levels(errors), "seconds": measured.times(name), "spent": spent.described(), "quotes": quotes}
+    own = {"error": levels(errors), "seconds": measured.times(name), "spent": spent.described(), "quotes": quotes}
+    return {**own, "host": _host(measured, name)}
+
+
+def _host(measured: Measured, name: str) -> dict[str, Any] | None:
+    """What the solver takes that a network works with, and what is left to gain from a cheaper network."""
+    batch = str(next(iter(measured.seconds)))
+    if not (alone := measured.times(host_key(name))):
+        return None
+    share = min(1.0, alone[batch][measured.currency]["value"] / measured.times(name)[batch][measured.currency]["value"])
+    return {"seconds": alone, "share": share, "limit": amdahl(1 - share, math.inf)}
 
 
 def _quote(

@@ -21,7 +21,7 @@ from pdejax.evaluation.price.classical import (
     searched,
     variants_of,
 )
-from pdejax.evaluation.price.describe import Measured, member_entry, network_entry
+from pdejax.evaluation.price.describe import Measured, host_key, member_entry, network_entry
 from pdejax.evaluation.price.floor import floor_of
 from pdejax.evaluation.price.solving import Solver, errors_of
 from pdejax.evaluation.price.timing import Call, Clocks, Compiled, interleaved, quickest, usual_currency
@@ -39,7 +39,8 @@ class Network:
     """What is priced.
 
     **Arguments:** `predictor`; `history`: frames it starts from; `curves`: that were measured of it; `seconds`: of a
-    step of a trajectory, about; `spent`: before it could solve anything.
+    step of a trajectory, about; `spent`: before it could solve anything; `alone`: the solver that it works with, as a
+    predictor, if there is one.
     """
 
     predictor: Any
@@ -47,6 +48,7 @@ class Network:
     curves: Mapping[str, np.ndarray]
     seconds: float
     spent: Spent = dataclasses.field(default_factory=Spent)
+    alone: Any = None
 
 
 def price_section(
@@ -120,13 +122,13 @@ def _solved(data: Any) -> tuple[Family, Simulator, list[Variant]]:
 
 def model_price(
     document: Mapping[str, Any], arrays: Mapping[str, np.ndarray], data: Any, truth: Reference, predictor: Any,
-    key: Key | None, spent: Spent,
+    key: Key | None, spent: Spent, alone: Any = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The price of the model of an evaluation, from what was measured of it."""
+    """The price of the model of an evaluation, from what was measured of it; `alone`: the solver that it works with."""
     curves = {name.removeprefix("model/"): x for name, x in arrays.items() if name.startswith("model/")}
     model = document["systems"]["model"]
     history = document["protocol"]["history"]
-    one = Network(predictor, history, {**curves, "times": truth.times}, model["cost"]["seconds"], spent)
+    one = Network(predictor, history, {**curves, "times": truth.times}, model["cost"]["seconds"], spent, alone)
     return price_section(data, document["dataset"]["split"], truth, {"model": one}, key=key)
 
 
@@ -172,14 +174,16 @@ def _seconds(
         scale[i] = steps / (batch * mine.frames)
     for name, one in networks.items():
         frames = frames_of_a_call(truth, batch, one.seconds)
-        calls[name] = _call(one, truth, rows, frames, key)
-        scale[name] = steps / (batch * frames)
+        for of, predictor, history in ((name, one.predictor, one.history), (host_key(name), one.alone, 1)):
+            if predictor is not None:
+                calls[of] = _call(predictor, history, truth, rows, frames, key)
+                scale[of] = steps / (batch * frames)
     taken = interleaved(calls, clocks=clocks)
     return {name: {clock: scale[name] * each for clock, each in of.items()} for name, of in taken.items()}
 
 
-def _call(network: Network, truth: Reference, rows: np.ndarray, frames: int, key: Any) -> Compiled:
+def _call(predictor: Any, history: int, truth: Reference, rows: np.ndarray, frames: int, key: Any) -> Compiled:
     times = truth.times[:frames]
     given = {name: jnp.asarray(values[rows]) for name, values in truth.parameters.items()}
     predict = lambda one, u, key: one.predict(u, times, key=key)
-    return Compiled(predict, bound(network.predictor, given), jnp.asarray(truth.initial(network.history)[rows]), key)
+    return Compiled(predict, bound(predictor, given), jnp.asarray(truth.initial(history)[rows]), key)

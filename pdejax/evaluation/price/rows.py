@@ -11,7 +11,8 @@ METRICS = {"speed_up": ("", "higher"), "breakeven": ("solves", "lower")}
 
 def price_rows(price: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Speed-ups and breakeven numbers: of the quote told first by their plain names, of all others with what tells them
-    apart (`speed_up, one_step_nrmse, p95, batch 1, wall`), and the hours of solving until the first one's.
+    apart (`speed_up, one_step_nrmse, p95, batch 1, wall`), the hours of solving until the first one's, and the share
+    that the solver has in a model that works with one.
     """
     if price is None:
         return []
@@ -26,6 +27,9 @@ def price_rows(price: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         hours, row = first["hours"], _row(system, "breakeven_hours", "breakeven", first)
         why = first["reason"] or "it is never repaid"
         listed.append(row | {"value": hours, "interval": None, "unit": "h", "reason": why if hours is None else None})
+        if host := network.get("host"):
+            plain = {"interval": None, "unit": "", "better": "higher", "bound": None, "reason": None}
+            listed.append(row | plain | {"metric": "host_share", "value": host["share"]})
     return listed
 
 

@@ -85,7 +85,18 @@ def sentence(price: Mapping[str, Any], name: str) -> str:
     clock, compared = CLOCKS[price["currency"]], ratio(quote["speed_up"], quote["speed_up_bound"])
     costs = f"{duration(quote['solver_seconds'])} of {clock} a solve, {who} {duration(quote['seconds'])}: {compared}"
     floor = " The error is at the floor of the truth." if quote["at_floor"] else ""
-    return f"{begin} {costs}.{floor} {repaid(network)}"
+    return f"{begin} {costs}.{floor} {repaid(network)}{shared(network)}"
+
+
+def shared(network: Mapping[str, Any]) -> str:
+    """What of a hybrid's price is its solver's, which a cheaper network would not change."""
+    host = network.get("host")
+    if host is None:
+        return ""
+    return (
+        f" The solver in it takes {host['share']:.0%} of its time: with a network that costs nothing it would be at "
+        f"most {host['limit']:.2g} times as fast."
+    )
 
 
 def repaid(network: Mapping[str, Any]) -> str:

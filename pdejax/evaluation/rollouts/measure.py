@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pdejax.core import Key
-from pdejax.evaluation.baselines.alone import ALONE, base_alone
+from pdejax.evaluation.baselines.alone import ALONE, base_alone, host_of
 from pdejax.evaluation.baselines.baseline import Baseline, build_baselines
 from pdejax.evaluation.baselines.stepping import BASELINES
 from pdejax.evaluation.metrics.table import METRICS, metric_entry, own_metric
@@ -117,6 +117,7 @@ def measure(
     document, arrays = measured(data, split, truth, rows, entries, own=own, chunk=chunk, key=key, progress=progress)
     tell = (lambda done: None) if progress is None or not price else lambda done: progress("price", done, 1)
     tell(0)
-    cost = model_price(document, arrays, data, truth, model.predictor, key, spent) if price else None
+    host = host_of(predictor, data.step)
+    cost = model_price(document, arrays, data, truth, model.predictor, key, spent, host) if price else None
     tell(1)
     return {**document, "skipped": skipped, "price": cost}, arrays
