@@ -169,6 +169,10 @@ def _run(config: RunConfig, stages: Sequence[Stage], model: Any, **further: Any)
 def _of_trajectories(config: RunConfig) -> Run:
     dataset, method = dataset_of(config), method_of(config)
     size, kind = config.train.batch_size, config.train.feed
+    if missing := [name for name in ("train", "valid") if name not in dataset.split_names]:
+        raise ValueError(f"{config.data_folder}: a training learns from the split 'train' and is measured on 'valid'; "
+                         f"{' and '.join(map(repr, missing))} is missing, found {', '.join(dataset.split_names)}: name "
+                         "the arrays so, or give one array, which is divided")  # fmt: skip
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
     history = known_frames(method)
     count, steps = valid_rollout(config, dataset.split("valid"), history)

@@ -75,6 +75,8 @@ def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[K
         yield key, f"{name} becomes a folder: letters, digits and . _ = + - are possible, got {got!r}"
     elif kind in ("model_type", "model_attributes_type", "dict_type"):
         yield key, f"{name} is a section with keys below it, got {got!r}"
+    elif kind in ("tuple_type", "list_type"):
+        yield key, f"{name} should be a list, such as [{got}], got {got!r}"
     else:
         yield key, f"{name} {_lower(error['msg'])}, got {got!r}"
 

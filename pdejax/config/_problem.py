@@ -66,7 +66,11 @@ def _readable(given: Any, ndim: int | None) -> Any:
         read_equation(given, None, ndim)
     except ValueError as error:
         sentence = str(error)
-        raise fault(f"is the {sentence}" if sentence.startswith("unknown") else f"cannot be read: {sentence}") from None
+        if sentence.startswith("unknown"):
+            raise fault(f"is the {sentence}") from None
+        of = "parameters" if sentence.startswith("parameter") else "terms"
+        below = (of,) if isinstance(given, Mapping) and of in given else ()
+        raise fault(f"cannot be read: {sentence}", *below) from None
     return given
 
 

@@ -46,6 +46,7 @@ from pdejax.core._on_domain import OnDomain as OnDomain
 from pdejax.core._options import MOST as MOST
 from pdejax.core._options import Count as Count
 from pdejax.core._options import Counts as Counts
+from pdejax.core._options import Depth as Depth
 from pdejax.core._options import Fraction as Fraction
 from pdejax.core._options import Given as Given
 from pdejax.core._options import NameOf as NameOf

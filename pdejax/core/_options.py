@@ -38,6 +38,7 @@ class Given:
 
 MOST = 10**12  # of anything that is counted
 Count = Annotated[int, Ge(1), Le(MOST)]
+Depth = Annotated[int, Ge(1), Le(128)]  # of layers after one another, each of which takes its time to build
 Whole = Annotated[int, Ge(0), Le(MOST)]
 Real = Annotated[float, IsFinite]
 Positive = Annotated[float, Gt(0), IsFinite]

@@ -17,7 +17,10 @@ def frame_indices(times: Any, step: float) -> np.ndarray:
 
     **Raises:** `ValueError` if a time is not a positive multiple of `step`.
     """
-    ratio = np.asarray(times, np.float64) / step
+    given = np.asarray(times)
+    if given.ndim != 1 or not (np.issubdtype(given.dtype, np.floating) or np.issubdtype(given.dtype, np.integer)):
+        raise ValueError(f"times should be a sequence of numbers, such as [{step:g}, {2 * step:g}], got {times!r}")
+    ratio = given.astype(np.float64) / step
     index = np.rint(ratio).astype(int)
     if (
         index.size == 0

@@ -21,13 +21,18 @@ def as_real(values: Any, what: str = "a state") -> Any:
     refuse_masked(values, what)
     array = values if isinstance(values, jax.Array) else np.asarray(values)
     if jnp.issubdtype(array.dtype, jnp.floating):
-        return array.astype(np.float64) if array.dtype == np.longdouble else array
+        return array.astype(np.float64) if array.dtype == np.longdouble else _native(array)
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise ValueError(f"{what} is real, got {array.dtype}: give the real and the imaginary part as two fields")
     whole = jnp.issubdtype(array.dtype, jnp.integer) and not jnp.issubdtype(array.dtype, np.timedelta64)
     if not (whole or array.dtype == bool):
         raise ValueError(f"{what} holds real numbers, got {array.dtype} of shape {array.shape}")
     return array.astype(float if isinstance(array, jax.Array) else np.float64)
+
+
+def _native(array: Any) -> Any:
+    """In the byte order of this machine, which JAX asks for; files of FITS and NetCDF have the other one."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def refuse_masked(values: Any, what: str) -> None:
@@ -56,6 +61,7 @@ def entering(step: Callable[[Any], Any], u: Any) -> Any:
     """
     if isinstance(u, str | np.ma.MaskedArray) or (isinstance(u, np.ndarray) and not _holds_numbers(u)):
         return as_state(u)
+    u = _native(u) if isinstance(u, np.ndarray) else u
     listed = isinstance(u, list) and all(isinstance(x, int | float) for x in jax.tree.leaves(u))
     whole = isinstance(u, jax.Array | np.ndarray) and (jnp.issubdtype(u.dtype, jnp.integer) or u.dtype == bool)
     if not (listed or whole):

@@ -51,6 +51,8 @@ def model_folder(folder: Path) -> Path:
     for candidate in (folder, folder / "model"):
         if (candidate / "model.json").exists():
             return candidate
+    if folder.is_file():
+        raise FileNotFoundError(f"{folder} is a file: expected the folder of a run or of a saved model")
     if folder.exists():
         raise FileNotFoundError(
             f"{folder} holds no trained model yet: neither model.json nor model/model.json is there"

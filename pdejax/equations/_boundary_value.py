@@ -11,7 +11,7 @@ import sympy
 
 from pdejax.core import Grid, Periodic, Value, build, known, register
 from pdejax.equations._catalogue import read_equation
-from pdejax.equations._condition import read_conditions
+from pdejax.equations._condition import check_conditions, read_conditions
 from pdejax.equations._equation import Equation
 from pdejax.equations._exact import Exact
 from pdejax.equations._parity import check_parity
@@ -83,6 +83,7 @@ class BoundaryValueProblem:
         _ = self.residual, self.exact  # report mistakes here
         on = lambda c: c.on(self.axes, self.box, self.periodic, self.read(c.terms))
         set_("conditions", tuple(on(c) for c in read_conditions(self.conditions)))
+        check_conditions(self.conditions)
         check_parity(self.parity, self.axes, self.box, self.residual, self.conditions)
 
     def _flags(self) -> tuple[bool, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pdejax.core import Positive, known, register
 from pdejax.equations._residual import Residual
+from pdejax.equations.language.jets import jets
 
 TERMS = ("equation", "observations")  # names of other terms of a loss
 ENTRIES = ("name", "at", "terms", "weight")
@@ -109,3 +110,19 @@ def _condition(given: Mapping[str, Any]) -> Condition:
         if key not in entries:
             raise ValueError(f"conditions.{name} needs the entry {key!r}, got {sorted(entries)}")
     return Condition(**entries)
+
+
+def check_conditions(conditions: Sequence[Condition]) -> None:
+    """**Raises:** `ValueError` for a term without a field, and for two that cannot both hold on a face."""
+    held: list[tuple[str, Face, Any]] = []
+    for one in conditions:
+        for expression in getattr(one.residual, "expressions", ()):
+            if not jets(expression):
+                raise ValueError(f"conditions.{one.name}.terms hold no field: nothing can make {expression} vanish")
+            for name, face, other in held:
+                rest = (expression - other).expand()
+                if face in one.faces and rest.is_number and rest != 0:
+                    where = ", ".join(f"{axis}={value:g}" for axis, value in face.items())
+                    raise ValueError(f"conditions.{name} and conditions.{one.name} contradict each other at {where}: "
+                                     f"they differ by {rest}")  # fmt: skip
+            held += [(one.name, face, expression) for face in one.faces]

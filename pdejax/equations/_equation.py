@@ -49,7 +49,7 @@ class Equation:
         set_("parameters", default_values(parameters))
         set_("ndim", ndim)
         self._check()
-        _ = self.forms  # read now, so that mistakes are reported where they are made
+        self._check_used()
 
     def _check(self) -> None:
         if not 1 <= self.ndim <= 3:
@@ -62,6 +62,13 @@ class Equation:
         for name in self.parameters:
             if not name.isidentifier() or name in RESERVED or name in self.fields:
                 raise ValueError(f"parameter name {name!r} is reserved, a field, or not a word; choose another")
+
+    def _check_used(self) -> None:
+        """Reads the terms, so that mistakes are reported where they are made."""
+        used = {str(s) for form in self.forms for e in form.parts.values() for s in e.free_symbols}
+        for name in self.parameters:
+            if name not in used:
+                raise ValueError(f"parameter {name!r} occurs in no term, so that it has no effect: {self.terms}")
 
     @functools.cached_property
     def fields(self) -> tuple[str, ...]:

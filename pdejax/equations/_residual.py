@@ -162,6 +162,9 @@ class FunctionResidual:
     parameters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ValueError(f"function should be a function of the jets of the fields, got {self.function!r}: what is "
+                             "written goes into `terms`")  # fmt: skip
         _ = self._found  # asks the function once, so that mistakes are reported where they are made
 
     @functools.cached_property

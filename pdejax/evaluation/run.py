@@ -77,7 +77,7 @@ def kind_for(model: Any, data: Any) -> str:
 
 
 def check_made_for(model: Any, data: Any) -> None:
-    """Whether an operator's box and fields are those of the data; another grid is what operators are for.
+    """Whether an operator's box, step and fields are those of the data; another grid is what operators are for.
 
     **Raises:** `ValueError` that names both.
     """
@@ -87,6 +87,9 @@ def check_made_for(model: Any, data: Any) -> None:
     made, found = info.lengths, tuple(getattr(data.domain, "lengths", ()))
     if made and found and (len(made) != len(found) or not np.allclose(made, found, rtol=ROUNDING, atol=0.0)):
         raise ValueError(f"the operator was made for a domain of the lengths {list(made)}, the data have {list(found)}")
+    if info.step and data.step and abs(data.step / info.step - max(1, round(data.step / info.step))) > ROUNDING:
+        raise ValueError(f"the operator was made for the step {info.step:g}, the data have {data.step:g}, which is no "
+                         "multiple of it")  # fmt: skip
     for kind, made, found in (("fields", info.fields, data.field_names), ("inputs", info.inputs, data.input_names)):
         if made and tuple(made) != tuple(found):
             raise ValueError(f"the operator was made for the {kind} {list(made)}, the data have {list(found)}")
@@ -111,6 +114,9 @@ def opened(folder: Path, plugins: Collection[str] = ()) -> tuple[Any, Any]:
 
     **Raises:** `FileNotFoundError` if there is no model, or no record of its data.
     """
+    if not folder.is_dir():
+        what = "is a file" if folder.is_file() else "does not exist"
+        raise FileNotFoundError(f"{folder} {what}: expected the folder of a run, or a model and its data")
     model, record = load_model(folder / "model", plugins), folder / "data.json"
     if isinstance(model, PhysicsField):
         return model, _solution(model.problem, folder)

@@ -1,6 +1,7 @@
 """What a model must know of what it learns from: a data set, or a problem."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
@@ -109,7 +110,22 @@ class DataCard:
         """The inverse of `dataclasses.asdict` after a trip through JSON."""
         lists = ("shape", "lengths", "field_names", "parameter_names", "equation", "input_names", "periodic")
         values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in plain.items()}
+        _check_numbers(values)
         return cls(**values)
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    """**Raises:** `ValueError` for an entry that a card of real data cannot have."""
+    real = lambda x: isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
+    step: Any = values.get("step")
+    lengths = values.get("lengths", ())
+    if not (real(step) and step >= 0):
+        raise ValueError(f"data.step should be a number, 0 where there is no time, got {step!r}")
+    if not all(real(x) and x > 0 for x in lengths):
+        raise ValueError(f"data.lengths should be positive numbers, got {list(lengths)}")
+    for name, numbers in dict(values.get("statistics", {})).items():
+        if not (isinstance(numbers, list) and all(map(real, numbers))):
+            raise ValueError(f"data.statistics.{name} should be a list of numbers, got {numbers!r}")
 
 
 def _lengths(domain: Any) -> tuple[float, ...]:

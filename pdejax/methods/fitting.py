@@ -111,5 +111,7 @@ def _told(network: Any, given: tuple[int, ...]) -> Iterator[None]:
     except ValueError:
         raise
     except Exception as error:
+        if isinstance(network, type):
+            raise ValueError(f"a network is an object, got the class {network.__name__}: make one of it") from error
         said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         raise ValueError(f"network {_name(network)} fails on an input {given}: {said}") from error

@@ -63,8 +63,8 @@ OVERRIDES = {
     "hydra.job.name=x": "Hydra's own settings have no effect here",
     "~problem.domain": "problem.domain is missing",
     "~problem.initial.kind": "problem.initial.kind is missing: SAMPLERS are possible",
-    "problem.equation={terms: ['u_t = lambda*u_xx'], parameters: {lambda: 1}}": "problem.equation cannot be read: "
-    "equation 'u_t = lambda*u_xx': 'lambda' cannot be a name, choose another such as 'lam'",
+    "problem.equation={terms: ['u_t = lambda*u_xx'], parameters: {lambda: 1}}": "problem.equation.terms cannot be "
+    "read: equation 'u_t = lambda*u_xx': 'lambda' cannot be a name, choose another such as 'lam'",
 }
 
 

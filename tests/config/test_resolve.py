@@ -97,7 +97,8 @@ def test_file_that_builds_on_a_shipped_one(mine):
 
 
 def test_yaml_reads_what_was_meant(mine, problem):
-    folder = mine({"problem/mine.yaml": problem.replace("k: 1.0", "k: 1.0, n: 1e-4, yes: 2., on: .5, no: 1E+2")})
+    own = problem.replace("k: 1.0", "k: 1.0, n: 1e-4, yes: 2., on: .5, no: 1E+2").replace("k*u", "(k+n+yes+on+no)*u")
+    folder = mine({"problem/mine.yaml": own})
     assert resolve(["problem=mine"], folder).problem.equation["parameters"] == {
         "nu": 0.01,
         "k": 1.0,

@@ -4,7 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import StepperPredictor, TimedStepper, frame_indices, nested_checkpoint_scan, repeated, trajectory
+from pdejax.core import (
+    StepperPredictor,
+    TimedStepper,
+    frame_indices,
+    nested_checkpoint_scan,
+    repeated,
+    trajectory,
+    unroll,
+)
 
 
 class Growth(eqx.Module):
@@ -106,3 +114,12 @@ def test_a_function_of_the_state_alone_is_a_stepper():
 def test_a_step_that_gives_something_else_is_told():
     with pytest.raises(ValueError, match=r"of float32\[4\] it makes float32\[2\]"):
         trajectory(lambda u: u[:2], jnp.zeros(4), 2)
+
+
+def test_what_is_no_number_of_steps_and_no_times_is_told():
+    for wrong in ("2", 0.5):
+        with pytest.raises(ValueError, match="first_step is a whole number of steps, got"):
+            unroll(Growth(2.0), jnp.ones(3), 2, first_step=wrong)
+    for wrong in (0.5, ["a"], [[0.5]]):
+        with pytest.raises(ValueError, match=r"times should be a sequence of numbers, such as \[0.5, 1\], got"):
+            frame_indices(wrong, 0.5)

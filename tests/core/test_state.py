@@ -171,3 +171,12 @@ def test_numbers_in_lists_are_a_state_of_a_stepper_of_arrays():
     np.testing.assert_array_equal(trajectory(heat(), rows, 2), trajectory(heat(), np.array(rows, np.float32), 2))
     with pytest.raises(ValueError, match=r"expected a state \(\*batch, 8, 1\), got shape \(3, 1\)"):
         trajectory(heat(), rows[:3], 2)
+
+
+@pytest.mark.parametrize("kind", [">f4", ">f8", ">i2"])
+def test_numbers_of_the_other_byte_order_are_numbers(kind):
+    """As files of FITS and NetCDF have them."""
+    values = np.arange(8.0)[None, :, None]
+    np.testing.assert_array_equal(as_state(values.astype(kind)), values)
+    np.testing.assert_array_equal(heat()(values.astype(kind)), heat()(values.astype(np.float32)))
+    np.testing.assert_array_equal(trajectory(lambda u: 2 * u, values.astype(kind), 1)[0], 2 * values)

@@ -11,6 +11,7 @@ import sympy
 
 from pdejax.core import build, describe
 from pdejax.equations import EQUATIONS, BoundaryValueProblem
+from pdejax.equations._residual import FunctionResidual
 
 HEAT = {
     "name": "heat",
@@ -226,3 +227,25 @@ def test_a_parity_that_does_not_hold_is_refused(name):
     spec, words = LOPSIDED[name]
     with pytest.raises(ValueError, match=words):
         BoundaryValueProblem(**spec)
+
+
+def test_conditions_that_nothing_can_meet_are_refused():
+    of = lambda **conditions: BoundaryValueProblem(
+        name="b", equation={"terms": "u_xx + u = 0"}, domain={"x": [0, 1]},
+        conditions={name: {"at": "x=0", "terms": terms} for name, terms in conditions.items()},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"conditions\.wall\.terms hold no field: nothing can make 1 vanish"):
+        of(wall="1 = 0")
+    with pytest.raises(
+        ValueError, match=r"conditions\.a and conditions\.b contradict each other at x=0: they differ by"
+    ):
+        of(a="u = 0", b="u = 1")
+    of(a="u = 0", b="u_x = 1")
+    of(a="u = 0", b="2*u = 0")
+
+
+def test_a_function_is_a_function():
+    made = FunctionResidual(lambda jet: jet.u, ("u",), ("x",))
+    object.__setattr__(made, "function", "jet.u_xx")  # where types are not checked
+    with pytest.raises(ValueError, match=r"function should be a function of the jets of the fields, got 'jet\.u_xx'"):
+        made.__post_init__()

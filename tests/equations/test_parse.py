@@ -113,3 +113,8 @@ def test_latex():
     assert EQUATIONS["diffusion"].latex() == r"\partial_t u = \nu u_{xx}"
     assert EQUATIONS["navier_stokes"].latex().endswith(r"\nabla^2 \psi = -w")
     assert r"\nu" in EQUATIONS["navier_stokes"].latex()
+
+
+def test_a_parameter_that_occurs_nowhere_is_refused():
+    with pytest.raises(ValueError, match="parameter 'mu' occurs in no term, so that it has no effect"):
+        Equation("u_t = nu*u_xx", {"nu": 1.0, "mu": 2.0})

@@ -389,6 +389,7 @@ def test_metrics_and_models_have_names(data):
         ({"fields": ("v",)}, r"made for the fields \['v'\], the data have \['u'\]"),
         ({"fields": ("u", "v")}, r"made for the fields \['u', 'v'\], the data have \['u'\]"),
         ({"inputs": ("a",)}, r"made for the inputs \['a'\], the data have \[\]"),
+        ({"step": 0.7}, r"made for the step 0.7, the data have 1, which is no multiple of it"),
     ],
 )
 def test_an_operator_is_judged_on_the_box_and_fields_that_it_was_made_for(about, sentence):
@@ -396,6 +397,7 @@ def test_an_operator_is_judged_on_the_box_and_fields_that_it_was_made_for(about,
     usual = {"step": 1.0, "lengths": (1.0,), "fields": ("u",)}
     made = lambda **about: types.SimpleNamespace(info=OperatorInfo(**usual | about))
     assert kind_for(made(lengths=(1.0 + 1e-6,), shape=(16,)), waves) == "rollout"
+    assert kind_for(made(step=0.5), waves) == "rollout"
     for judge in (lambda model: evaluate(model, waves), lambda model: compare({"a": model}, waves)):
         with pytest.raises(ValueError, match=sentence):
             judge(made(**about))
@@ -404,3 +406,10 @@ def test_an_operator_is_judged_on_the_box_and_fields_that_it_was_made_for(about,
 def test_models_of_two_kinds_are_not_compared_and_not_measured(data):
     with pytest.raises(ValueError, match="'a' is of the kind 'rollout' and 'b' of 'coordinate': they share no metric"):
         compare({"a": scaled(data, 0.9), "b": field(0.1)}, data)
+
+
+def test_what_is_no_folder_of_a_run_is_told(tmp_path):
+    (tmp_path / "notes.py").write_text("")
+    for name, said in (("nope", "nope does not exist"), ("notes.py", "notes.py is a file")):
+        with pytest.raises(FileNotFoundError, match=f"{said}: expected the folder of a run"):
+            evaluate(tmp_path / name)

@@ -39,7 +39,10 @@ class WindowOrder:
     def __post_init__(self) -> None:
         check_options(self)
         if not 1 <= self.window <= self.frames:
-            raise ValueError(f"a window has 1 to {self.frames} frames in this split, got {self.window}")
+            raise ValueError(
+                f"the method learns from windows of {self.window} frame(s), as its unroll and history say, and this "
+                f"split has {self.frames} frame(s) a trajectory"
+            )
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {self.batch_size}")
 

@@ -98,7 +98,9 @@ class Arrays(Trajectories):
         self.domain = _domain(where, space, domain, lengths, periodic)
         named = ("u",) if channels == 1 else tuple(f"u{i}" for i in range(channels))
         self.field_names = named if fields is None or not len(fields) else tuple(fields)
-        if isinstance(fields, str) or len(self.field_names) != channels:
+        if isinstance(fields, str):
+            raise ValueError(f"{where}: fields should be a list of names, such as fields=({fields!r},), got {fields!r}")
+        if len(self.field_names) != channels:
             raise ValueError(f"{where}: fields={fields!r} should name {channels} channel(s)")
         self.input_names, self.parameter_names = tuple(part.inputs), tuple(sorted(part.parameters))
         _check_names(where, (*self.field_names, *self.input_names, *self.parameter_names))
@@ -170,7 +172,10 @@ class _Part(NamedTuple):
 def _part(where: str, key: str, states: Any, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> _Part:
     """The arrays of one split, checked."""
     u = _real(f"{where}: {key}", states)
-    if not 4 <= u.ndim <= 6 or 0 in u.shape:
+    if 4 <= u.ndim <= 6 and 0 in u.shape:
+        axes = ("trajectories", "frames", *["points"] * (u.ndim - 3), "channels")
+        raise ValueError(f"{where}: {key} has no {axes[u.shape.index(0)]}, its shape is {u.shape}")
+    if not 4 <= u.ndim <= 6:
         wanted = "(trajectory, time, *space, channel) with one to three axes of space"
         mend = ", so states[..., None] if the channel is missing" if u.ndim == 3 else ""
         raise ValueError(f"{where}: {key} should be {wanted}{mend}, got the shape {u.shape}")

@@ -49,6 +49,9 @@ register("reader", "npy", read_npz)
 
 def _sorted(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     """States, inputs and parameters; each by split where the states are."""
+    for name in sorted({*_KEYS} & {*arrays}):
+        raise ValueError(f"{path}: the array {name!r} has the name of a word of the card: write it into "
+                         f"{path.with_suffix('.yaml').name}, or give a parameter another name")  # fmt: skip
     splits = [name for name in SPLITS if name in arrays]
     if STATES in arrays and not splits:
         return arrays[STATES], *_kinds({name: x for name, x in arrays.items() if name != STATES})

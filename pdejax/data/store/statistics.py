@@ -141,5 +141,11 @@ def kept_statistics(path: Path, data: Trajectories) -> Mapping[str, np.ndarray]:
 
 
 def train_split(data: Trajectories) -> Split:
-    """The split named `train`, or the first one where there is none."""
-    return data.split("train" if "train" in data.split_names else data.split_names[0])
+    """The split named `train`, or the only one.
+
+    **Raises:** `ValueError` for several that do not say which one is to be learned from.
+    """
+    names = data.split_names
+    if "train" not in names and len(names) > 1:
+        raise ValueError(f"{data.name}: there is no split 'train' to learn from, found {', '.join(names)}: name one so")
+    return data.split("train" if "train" in names else next(iter(names)))

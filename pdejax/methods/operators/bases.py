@@ -1,16 +1,19 @@
 """What an operator adds its network's output to: Steppers that are never trained."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from pdejax.core import (
     Count,
+    Grid,
     Key,
     Of,
     OnDomain,
@@ -168,14 +171,47 @@ def base_of(predict: Literal["state", "increment"], given: Any, card: DataCard) 
     if given is None:
         return Mean(Normalisation.of(card).mean) if predict == "state" else Identity()
     made = given.made_for(card) if isinstance(given, BaseOfData) else given
+    check_goes_with(made, "the base", "the data", card.step, card.lengths, card.field_names)
     check_shape(made.example() if isinstance(made, Solved) else made, (2, *card.shape, len(card.field_names)))
     return made
+
+
+def check_goes_with(
+    step: Any, what: str, other: str, size: Any, lengths: Sequence[float], fields: Sequence[str]
+) -> None:
+    """Whether what a Stepper knows of itself is as it is elsewhere.
+
+    **Arguments:** `step`: the Stepper; `what`, `other`: what messages call both; `size`, `lengths`, `fields`: time that
+    a call should cover, lengths of the box, names.
+
+    **Raises:** `ValueError` that names both.
+    """
+    # a file's has no numbers yet
+    if not any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(step)):
+        _check_step(getattr(step, "step_size", None), what, other, size)
+    grid = getattr(step, "grid", None)
+    if isinstance(grid, Grid) and not np.allclose(grid.lengths, lengths, rtol=1e-5):
+        raise ValueError(f"{what} lives on a box of lengths {list(grid.lengths)}, {other} on {list(lengths)}")
+    named = getattr(getattr(step, "form", None), "fields", fields)
+    if tuple(named) != tuple(fields):
+        raise ValueError(f"{what} has the fields {', '.join(named)}, {other} {', '.join(fields)}")
+
+
+def _check_step(own: Any, what: str, other: str, size: Any) -> None:
+    if own is None or size is None or isinstance(own, Tracer) or not np.any(own) or np.allclose(own, size, rtol=1e-5):
+        return
+    raise ValueError(f"one call of {what} covers {float(np.ravel(own)[0]):.6g}, one of {other} {size:.6g}: take "
+                     "another dt, or pdejax.repeated(step, n)")  # fmt: skip
 
 
 def check_shape(base: Stepper, shape: tuple[int, ...]) -> None:
     """**Raises:** `ValueError` if a Stepper gives states of another shape."""
     state = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
-    found = eqx.filter_eval_shape(lambda base, u: call(base, u, key=None), base, state)
+    try:
+        found = eqx.filter_eval_shape(lambda base, u: call(base, u, key=None), base, state)
+    except jax.errors.JAXTypeError as error:
+        why = str(error).partition("\n")[0].partition(". ")[0]
+        raise ValueError(f"base {name_of(base)} cannot be compiled by JAX, take jax.numpy for NumPy: {why}") from None
     if getattr(found, "shape", None) != shape:
         raise ValueError(f"base {name_of(base)} gives {getattr(found, 'shape', found)} for a state {shape}")
 

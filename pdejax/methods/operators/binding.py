@@ -49,7 +49,7 @@ def parameter_table(parameters: Mapping[str, Any], names: Sequence[str]) -> Floa
     """
     for name in parameters:
         if name not in names:
-            raise ValueError(known("parameter", name, names))
+            raise ValueError(known("parameter", name, names) + ("" if names else " This model has no parameters."))
     missing = [n for n in names if n not in parameters]
     if missing:
         raise ValueError(f"this operator was trained with varying {', '.join(missing)}: give it to bind()")

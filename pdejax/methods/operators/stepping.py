@@ -79,18 +79,16 @@ class Operator(eqx.Module):
     def within(self, host: Stepper, *, frozen: bool = True) -> "Operator":
         """This operator with another Stepper in place of its base: a simulation of your own that it corrects or drives.
 
-        The Stepper computes in the precision of the state, the network in its own. An operator that replaces a solver
-        takes the place of the Stepper, whose step, box, fields and shape are to be its own.
+        The Stepper computes in the precision of the state, the network in its own.
 
         **Arguments:** `host`: covers the operator's step with one call, of states `(batch, *space, channel)` on a grid
         of its box; takes an argument `tendency` if the operator drives it; `frozen`: whether no gradient flows to the
         arrays in `host`, which are left alone by who optimises the whole.
 
-        **Raises:** `ValueError` for a host of another step, box, fields or shape, or without a slot.
+        **Raises:** `ValueError` for an operator that replaces a solver, and for a host of another step, box, fields or
+        shape, or without a slot.
         """
         check_host(self, host)
-        if isinstance(self.role, Replace):
-            return self
         made_of = json.loads(self.origin or "{}") | {"unsaved": WITHIN}
         return dataclasses.replace(self, base=host, frozen=frozen, origin=json.dumps(made_of))
 
@@ -101,16 +99,23 @@ class Operator(eqx.Module):
 
         **Raises:** `ValueError` for an operator of another role, whose network gives no rate.
         """
-        role = self.role
-        if not isinstance(role, Tendency):
-            raise ValueError(f"this operator was trained to {role.verb}: its network gives no part of du/dt. Train "
-                             "one with role=tendency, or a neural_ode")  # fmt: skip
+        role = self._check_drives()
         u = entered(u, self.info)
         state, batch = flat(u, self.info, at_least(u, self.normalisation.mean.dtype))
         return role.rate(self, state, self.condition(batch)).reshape(u.shape).astype(u.dtype)
 
+    def _check_drives(self) -> Tendency:
+        if not isinstance(self.role, Tendency):
+            raise ValueError(f"this operator was trained to {self.role.verb}: its network gives no part of du/dt. "
+                             "Train one with role=tendency, or a neural_ode")  # fmt: skip
+        return self.role
+
     def term(self) -> diffrax.ODETerm:
-        """`rate` as a term of Diffrax, to stand beside one of the known physics."""
+        """`rate` as a term of Diffrax, to stand beside one of the known physics.
+
+        **Raises:** `ValueError` as `rate` does.
+        """
+        self._check_drives()
         return diffrax.ODETerm(self.rate)
 
     @property

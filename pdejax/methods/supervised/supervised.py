@@ -64,6 +64,9 @@ class Supervised(AbstractMethod):
         self._check_role()
 
     def _check_role(self) -> None:
+        given: Any = self.role
+        if not isinstance(given, AbstractRole | None):
+            raise ValueError(f"role is an object, such as pdejax.Correct() or pdejax.Tendency(), got {given!r}")
         role = self._role
         if self.base is None and not isinstance(role, Replace):
             raise ValueError("role needs a base that the network is to correct or drive: base={kind: solver}")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Key, Points, Positive, TensorGrid, checked, register
+from pdejax.core import Count, Depth, Key, Points, Positive, TensorGrid, checked, register
 from pdejax.networks.fields.axis import check_box
 from pdejax.networks.fields.mlp import AbstractNetworkField, Dense, Embedding
 from pdejax.networks.fields.taylor import SMOOTH, Bundle, Smooth, SmoothName, add, compose, linear, product, scale
@@ -60,7 +60,7 @@ class PirateNet(AbstractNetworkField):
         box: Sequence[Sequence[float]],
         *,
         width: Count = 64,
-        depth: Count = 3,
+        depth: Depth = 3,
         activation: SmoothName = "tanh",
         periodic: bool | Sequence[bool] = False,
         parity: str | Sequence[str] = "none",

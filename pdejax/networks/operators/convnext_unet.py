@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Key, PerAxis, Positive, checked, register
+from pdejax.core import Count, Depth, Key, PerAxis, Positive, checked, register
 from pdejax.networks.layers.channel_mlp import ChannelMLP, features_of
 from pdejax.networks.layers.checks import as_flags, check_call
 from pdejax.networks.layers.conv import Conv
@@ -144,8 +144,8 @@ class ConvNeXtUNet(eqx.Module):
         *,
         width: Count = 42,
         stages: Count = 4,
-        depth: Count = 2,
-        neck_depth: Count = 1,
+        depth: Depth = 2,
+        neck_depth: Depth = 1,
         kernel_size: Count = 7,
         expansion: Count = 4,
         layer_scale: Positive = 1e-6,

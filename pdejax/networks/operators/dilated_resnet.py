@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Counts, Key, NameOf, PerAxis, checked, register
+from pdejax.core import Count, Counts, Depth, Key, NameOf, PerAxis, checked, register
 from pdejax.networks.layers.activations import activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP, features_of
 from pdejax.networks.layers.checks import as_flags, check_call
@@ -90,7 +90,7 @@ class DilatedResNet(eqx.Module):
         ndim: int,
         *,
         width: Count = 48,
-        depth: Count = 4,
+        depth: Depth = 4,
         dilations: Counts = (1, 2, 4, 8, 4, 2, 1),
         activation: Annotated[str | Callable, NameOf("activation")] = "relu",
         norm: Norm = "none",

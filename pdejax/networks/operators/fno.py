@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Key, NameOf, NotNegative, PerAxis, Positive, checked, register, resample
+from pdejax.core import Count, Depth, Key, NameOf, NotNegative, PerAxis, Positive, checked, register, resample
 from pdejax.networks.layers.activations import activation
 from pdejax.networks.layers.channel_mlp import ChannelMLP, features_of
 from pdejax.networks.layers.checks import as_flags, check_call, check_shape, per_axis
@@ -121,7 +121,7 @@ class FNO(eqx.Module):
         *,
         modes: Annotated[int | Sequence[int], PerAxis()] = 16,
         width: Count = 64,
-        depth: Count = 4,
+        depth: Depth = 4,
         activation: Annotated[str | Callable, NameOf("activation")] = "gelu",
         skip: Skip = "linear",
         norm: Norm = "none",

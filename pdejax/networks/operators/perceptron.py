@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Key, NameOf, checked, register
+from pdejax.core import Count, Depth, Key, NameOf, checked, register
 from pdejax.networks.layers.activations import activation as activation_named
 from pdejax.networks.layers.checks import check_condition
 from pdejax.networks.layers.linear import Linear
@@ -37,7 +37,7 @@ class Perceptron(eqx.Module):
         ndim: int,
         *,
         width: Count = 64,
-        depth: Count = 2,
+        depth: Depth = 2,
         activation: Annotated[str | Callable, NameOf("activation")] = "tanh",
         condition_features: int = 0,
         key: Key,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Counts, Key, NameOf, PerAxis, checked, register
+from pdejax.core import Count, Counts, Depth, Key, NameOf, PerAxis, checked, register
 from pdejax.networks.layers.activations import activation as activation_named
 from pdejax.networks.layers.channel_mlp import ChannelMLP, features_of
 from pdejax.networks.layers.checks import as_flags, check_call
@@ -111,7 +111,7 @@ class UNet(eqx.Module):
         *,
         width: Count = 64,
         multipliers: Counts = (1, 2, 4, 8),
-        depth: Count = 2,
+        depth: Depth = 2,
         groups: Count = 1,
         activation: Annotated[str | Callable, NameOf("activation")] = "gelu",
         modulation: Modulation = "scale_shift",

@@ -184,9 +184,9 @@ class Checkpoints:
         if other is not None:
             raise other
         if self.passed:
-            reason = (str(last).strip().splitlines() or [type(last).__name__])[0][:200]
-            raise ValueError(f"all checkpoints in {self._folder} are damaged (step {self.passed[-1]}: {reason}): begin "
-                             "the run anew in another folder") from last  # fmt: skip
+            steps = ", ".join(map(str, sorted(self.passed)))
+            raise ValueError(f"all checkpoints in {self._folder} are damaged (steps {steps}): files are cut, changed "
+                             "or missing; begin the run anew in another folder") from last  # fmt: skip
         return None
 
     def _check_shapes(self, step: int, like: TrainState) -> Any:

@@ -23,7 +23,7 @@ def built(method: Any, model: Any, feed: Any, *, key: Key) -> Any:
         raise ValueError(f"a network is built for the data of a feed, and {type(feed).__name__} has no source that "
                          "tells of them: give the model that method.build(network, card, key=...) makes")  # fmt: skip
     network = {"kind": model} if isinstance(model, str) else model
-    return method.build(network, DataCard.of(source), key=key)
+    return method.build(network, DataCard.of(source, method), key=key)
 
 
 def save(folder: Path, model: Any, metadata: Mapping[str, Any]) -> None:

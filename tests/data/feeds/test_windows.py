@@ -145,7 +145,9 @@ def test_feed_is_chosen_by_name(train, name, kind):
 
 
 def test_a_window_that_does_not_fit_is_refused(train):
-    with pytest.raises(ValueError, match="a window has 1 to 8 frames in this split, got 9"):
+    with pytest.raises(
+        ValueError, match=r"windows of 9 frame\(s\), as its unroll and history say, and this split has 8 frame"
+    ):
         WindowFeed(train, 9, BATCH)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import Grid
-from pdejax.data import Arrays
+from pdejax.data import ArrayFeed, Arrays
 
 RNG = np.random.default_rng(0)
 STATES = RNG.normal(size=(10, 6, 8, 5, 2)).astype(np.float32)
@@ -110,7 +110,7 @@ def with_nan():
             r"states should be \(trajectory.*states\[..., None\].*, got the shape \(10, 6, 2\)",
         ),
         (STATES[None, None], {}, r"states should be \(trajectory, time.*got the shape \(1, 1, 10"),
-        (STATES[:0], {}, r"states should be .*got the shape \(0, 6"),
+        (STATES[:0], {}, r"states has no trajectories, its shape is \(0, 6"),
         (STATES + 0j, {}, r"states is complex: give its real and imaginary part as two fields"),
         (np.full((1, 2, 3, 1), "a"), {}, r"states should hold numbers, got the type <U1"),
         (with_nan(), {}, r"states has 1 of 4800 numbers that are not finite .* the first at \[4, 1, 7, 0, 1\]"),
@@ -146,7 +146,7 @@ SLIPS = {
     "a parameter like a field": ((BASE,), {"parameters": {"u": np.ones(4)}}, "'u' is the name of 2 things"),
     "no word": ((BASE,), {"fields": ("the v",)}, "'the v' is no name: a letter, digit or _"),
     "a path": ((BASE,), {"parameters": {"../x": np.ones(4)}}, "'../x' is no name"),
-    "letters as names": ((BASE,), {"fields": "u"}, "fields='u' should name 1 channel"),
+    "letters as names": ((BASE,), {"fields": "u"}, "fields should be a list of names, such as"),
     "step -1": ((BASE,), {"step": -1.0}, "step should be a number above 0, .* got -1.0"),
     "step nan": ((BASE,), {"step": float("nan")}, "step should be a number above 0"),
     "step 0": ((BASE,), {"step": 0}, "step=0 is steady, one frame a trajectory, got 3 frames"),
@@ -165,3 +165,15 @@ def test_a_slip_is_told_and_nothing_is_left_out(slip):
 def test_names_of_other_alphabets_are_names():
     data = Arrays(BASE, fields=("ρ",), parameters={"λ": np.ones(4), "x_0.5": np.ones(4)})
     assert (data.field_names, data.parameter_names) == (("ρ",), ("x_0.5", "λ"))
+
+
+def test_slips_of_names_sizes_and_splits_are_told():
+    for given, options, said in (
+        (BASE, {"fields": "u"}, r"fields should be a list of names, such as fields=\('u',\)"),
+        (BASE[:0], {}, r"states has no trajectories, its shape is \(0, 3, 8, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            Arrays(given, **options)
+    with pytest.raises(ValueError, match="there is no split 'train' to learn from, found test, training"):
+        ArrayFeed(Arrays({"test": BASE, "training": BASE}, step=0.1), batch_size=2)
+    assert ArrayFeed(Arrays({"test": BASE}, step=0.1), batch_size=2).source.split_names == ("test",)

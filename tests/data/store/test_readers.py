@@ -282,3 +282,9 @@ def test_suffixes_in_capitals_and_keys_that_are_there_twice(tmp_path):
         open_data(tmp_path / "heat.NPZ")
     (tmp_path / "heat.yaml").write_text("step: 0.1\n")
     assert open_data(tmp_path / "heat.NPZ").step == 0.1
+
+
+def test_words_of_the_card_are_no_arrays(tmp_path):
+    np.savez(tmp_path / "heat.npz", states=STATES, step=0.1)
+    with pytest.raises(ValueError, match=r"array 'step' has the name of a word of the card: write it into heat\.yaml"):
+        open_data(tmp_path / "heat.npz")

@@ -179,11 +179,11 @@ def test_a_host_of_another_kind_is_refused(host):
     other = Grid((32,), (3.0,))
     for operator, step, said in (
         (drives, spectral_stepper(BURGERS, GRID, 0.05), "one call of the host covers 0.05, one of the operator 0.1"),
-        (drives, spectral_stepper(BURGERS, other, STEP), r"box of lengths \[3.0\], the operator was trained on"),
+        (drives, spectral_stepper(BURGERS, other, STEP), r"box of lengths \[3.0\], the operator on \[6.28"),
         (drives, spectral_stepper(Equation("v_t = v_xx"), GRID, STEP), "host has the fields v, the operator u"),
         (drives, lambda u: u, "no slot for a tendency"),
         (corrects, lambda u: u[:, ::2], r"gives \(2, 16, 1\) for a state \(2, 32, 1\)"),
-        (drawn(Supervised(), NETWORK, CARD), spectral_stepper(BURGERS, other, STEP), r"box of lengths \[3.0\]"),
+        (drawn(Supervised(), NETWORK, CARD), host, "a host has no effect: this operator was trained to take the place"),
     ):
         with pytest.raises(ValueError, match=said):
             operator.within(step)
@@ -192,9 +192,32 @@ def test_a_host_of_another_kind_is_refused(host):
     assert "save the operator itself" in why_unsaved(corrects.within(host))
 
 
-def test_one_that_replaces_a_solver_takes_its_place(host):
-    operator = drawn(Supervised(), NETWORK, CARD)
-    assert operator.within(host) is operator
+@pytest.mark.parametrize("given", ["correct", Correct])
+def test_a_role_is_an_object(given, host):
+    method = Supervised(base=host)
+    object.__setattr__(method, "role", given)  # where types are not checked
+    with pytest.raises(ValueError, match=r"role is an object, such as pdejax.Correct\(\)"):
+        method.__check_init__()
+
+
+def test_a_base_of_another_problem_is_refused_before_anything_is_trained():
+    other = Grid((32,), (3.0,))
+    for base, said in (
+        (spectral_stepper(BURGERS, GRID, 0.05), "one call of the base covers 0.05, one of the data 0.1"),
+        (spectral_stepper(BURGERS, other, STEP), r"the base lives on a box of lengths \[3.0\], the data on \[6.28"),
+        (spectral_stepper(Equation("v_t = v_xx"), GRID, STEP), "the base has the fields v, the data u"),
+        (lambda u: jnp.asarray(np.asarray(u)), "base <lambda> cannot be compiled by JAX, take jax.numpy for NumPy"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            Supervised(base=base).build(NETWORK, CARD, key=jax.random.key(0))
+
+
+def test_a_network_given_by_words_trains_beside_a_base(host):
+    dataset = data()
+    method = Supervised(base=lambda u: 0.9 * u, role=Correct())
+    trained = pdejax.fit(method, NETWORK, pdejax.ArrayFeed(dataset, batch_size=8), steps=2, show=False)
+    size = DataCard.of(dataset, method).statistics["rms_residual"]
+    np.testing.assert_allclose(trained.residual, size, rtol=1e-6)
 
 
 def test_gradients_go_through_host_and_operator(host):
