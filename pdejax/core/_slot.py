@@ -16,7 +16,8 @@ SLOT = "tendency"
 
 def has_slot(stepper: Any) -> bool:
     """Whether a Stepper takes a `Tendency`, `stepper(u, tendency=...)`."""
-    return wants(stepper, SLOT)
+    inner = getattr(stepper, "stepper", None)  # of one that hands it on to another
+    return wants(stepper, SLOT) and (inner is None or has_slot(inner))
 
 
 def check_slot(stepper: Any) -> None:

@@ -17,6 +17,7 @@ from pdejax._read import FileError, entries
 from pdejax.core import build, is_structure, only_plugins, read_pair, structure, write_pair
 from pdejax.methods.cards import card_from_json
 from pdejax.methods.former import FORMER, upgraded, with_base
+from pdejax.methods.operators.binding import unbound
 from pdejax.methods.operators.continuous import ContinuousOperator
 from pdejax.methods.operators.coordinate import PhysicsField
 from pdejax.methods.operators.steady import SteadyOperator
@@ -48,8 +49,9 @@ def save_model(folder: Path, model: Any, metadata: Mapping[str, Any] | None = No
     """
     if reason := why_unsaved(model):
         raise ValueError(reason)
+    model = unbound(model)
     plain = {"format": FORMAT, **_described(model), "metadata": dict(metadata or {})}
-    arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(model).items() if name != "parameters"}
+    arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(model).items()}
     folder.mkdir(parents=True, exist_ok=True)
     write_pair(folder / DESCRIPTION, plain, folder / WEIGHTS, save(arrays), (DESCRIPTION, WEIGHTS))
 

@@ -57,5 +57,6 @@ def with_weights(model: Any, weights: Mapping[str, Float[Array, "..."]]) -> Any:
             raise ValueError(known("weight", name, here) if name not in here else f"the weight {name!r} is missing")
         if jnp.shape(weights[name]) != here[name].shape:
             raise ValueError(f"{name} should have the shape {here[name].shape}, got {jnp.shape(weights[name])}")
-    leaves = [weights.get(name_of(path), leaf) for path, leaf in paths]
+    own = lambda name, leaf: jnp.asarray(weights[name], leaf.dtype) if name in weights else leaf
+    leaves = [own(name_of(path), leaf) for path, leaf in paths]
     return jax.tree.unflatten(tree, leaves)

@@ -12,6 +12,7 @@ from pdejax.core import (
     repeated,
     trajectory,
     unroll,
+    wants,
 )
 
 
@@ -123,3 +124,12 @@ def test_what_is_no_number_of_steps_and_no_times_is_told():
     for wrong in (0.5, ["a"], [[0.5]]):
         with pytest.raises(ValueError, match=r"times should be a sequence of numbers, such as \[0.5, 1\], got"):
             frame_indices(wrong, 0.5)
+
+
+def test_steps_that_equinox_wraps_take_what_is_in_them():
+    step, u = lambda u: 2 * u, jnp.ones(3)
+    for wrapped in (eqx.filter_jit(step), eqx.Partial(lambda factor, u: factor * u, jnp.asarray(2.0))):
+        np.testing.assert_array_equal(trajectory(wrapped, u, 2), [2 * u, 4 * u])
+        assert not wants(wrapped, "tendency")
+    assert wants(eqx.filter_jit(Growth(2.0)), "key")
+    assert not wants(eqx.Partial(lambda u, key: u, key=1), "key")

@@ -13,7 +13,7 @@ from pdejax._read import read_plain_yaml
 from pdejax.core import known
 from pdejax.data import Trajectories
 from pdejax.embedding.artefacts.programs import Program
-from pdejax.methods import ContinuousOperator, PhysicsField, SteadyOperator
+from pdejax.methods import ContinuousOperator, Operator, PhysicsField, SteadyOperator
 
 VERSION = 1
 PACKAGES = ("pdejax", "jax", "jaxlib", "equinox", "jax2onnx", "onnx")
@@ -79,6 +79,7 @@ def _operator_facts(model: Any, described: Mapping[str, Any], data: Trajectories
         "parameters": parameters,
         "grid": {**grid, "periodic": described.get("data", {}).get("periodic", [])},
         "step": None if isinstance(model, SteadyOperator) else info.step,
+        "role": model.role.verb if isinstance(model, Operator) else None,
         "history": info.history,
         "normalisation": "inside: states go in and come out in physical units; mean and std are of the training data",
     }

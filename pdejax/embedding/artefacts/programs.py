@@ -86,7 +86,7 @@ def programs_of(
 
 def drives(model: Any) -> bool:
     """Whether a model is a part of the right-hand side of a solver, which a host may want alone."""
-    return isinstance(model, Operator) and isinstance(model.role, Tendency)
+    return isinstance(model, Operator) and isinstance(model.role, Tendency) and model.history == 1
 
 
 def _refuse(why: str, **options: Any) -> None:

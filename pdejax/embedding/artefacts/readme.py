@@ -1,5 +1,6 @@
 """The card of an export as a page for people, with what loads each of its files."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,10 @@ _MODEL = """\
 ```python
 import pdejax
 
-model = pdejax.load(".")  # JSON and safetensors; no training code, nothing is unpickled
+model = pdejax.load("."){bound}  # JSON and safetensors; no training code, nothing is unpickled
 ```
+
+Where its network is code of another package, name that: `pdejax.load(".", plugins=["package"])`.
 """
 
 _JAX = """\
@@ -58,6 +61,7 @@ def _summary(card: Mapping[str, Any]) -> str:
         "grid": _grid(card.get("grid")),
         "domain": ", ".join(f"{axis} in {ends}" for axis, ends in card.get("domain", {}).items()),
         "step": card.get("step"),
+        "trained to": card.get("role"),
         "frames in a state": card.get("history") if card.get("history", 1) > 1 else None,
         **{f"unit of {name}": unit for name, unit in card["units"].items()},
         **{f"trained: {name}": value for name, value in card["training"].items()},
@@ -114,7 +118,9 @@ def _limits(card: Mapping[str, Any]) -> str:
 
 def _loading(card: Mapping[str, Any]) -> Iterator[str]:
     if "model.json" in card["files"]:
-        yield _MODEL
+        values = {one["name"]: one["bound"] for one in card["parameters"] if one.get("bound") is not None}
+        bind = values and card["kind"] != "field"
+        yield _MODEL.format(bound=f".bind({json.dumps(values)})" if bind else "")
     for suffix, text in ((stablehlo.SUFFIX, _JAX), (onnx.SUFFIX, _ONNX)):
         first = next((name for name in card["programs"] if name.endswith(suffix)), None)
         if first is None:

@@ -83,7 +83,7 @@ def quoted(given: Priced, quantile: float = 0.5, *, resamples: int = RESAMPLES, 
     if n < 2:
         return entry | {"speed_up_interval": None, "breakeven_interval": None}
     _, speed, number = _at(given, quantile, *drawn)
-    ends = _ends(number) if entry["breakeven"] is not None else None
+    ends = _ends(number) if entry["breakeven"] is not None and given.spent is not None else None
     return entry | {"speed_up_interval": _ends(speed), "breakeven_interval": ends}
 
 

@@ -2,8 +2,8 @@
 
 XLA's threads cannot be taken away inside of a process. So one core's time is told by the processor time of the whole
 process: what all its threads have worked, which one core would need that did the same work alone (waiting threads and
-the division of work count in it, so it is rather too long than too short, for networks and for solvers alike). It does
-not depend on what else the machine does. The wall clock tells what all cores together need, on a machine that does
+the division of work count in it, so it is rather too long than too short, for networks and for solvers alike). It
+depends little on what else the machine does. The wall clock tells what all cores together need, on a machine that does
 nothing else. Where another device computes, the processor's time says nothing of it, and the wall clock alone counts.
 """
 

@@ -71,6 +71,10 @@ class Solved(eqx.Module):
         """The same solver for these physical parameters, numbers or arrays `(batch,)`."""
         return dataclasses.replace(self, stepper=self._made(parameters))
 
+    def unbound(self) -> "Solved":
+        """The same solver for no parameters yet."""
+        return dataclasses.replace(self, stepper=None)
+
     def example(self) -> "Solved":
         """The solver at the lower ends of what varies."""
         return self.bind({name: low for name, (low, _) in self.family.vary.items()})

@@ -37,7 +37,26 @@ def with_table(operator: _Model, table: Float[Array, "sets parameter"] | None) -
     base: Any = getattr(operator, "base", None)
     if table is None or not hasattr(base, "bind"):
         return operator
-    return eqx.tree_at(lambda o: o.base, operator, base.bind({name: table[:, i] for i, name in enumerate(names)}))
+    # its own arrays take no gradient, what is made of the parameters does
+    own = without_gradient(base) if getattr(operator, "frozen", True) else base
+    return eqx.tree_at(lambda o: o.base, operator, own.bind({name: table[:, i] for i, name in enumerate(names)}))
+
+
+def unbound(operator: _Model) -> _Model:
+    """An operator as it was before it was bound: what is of the parameters is nothing that a file holds.
+
+    **Raises:** `ValueError` where a base of somebody does not tell what it was (by a method `unbound()`).
+    """
+    if getattr(operator, "parameters", None) is None or not isinstance(getattr(operator, "info", None), OperatorInfo):
+        return operator
+    base: Any = getattr(operator, "base", None)
+    operator = eqx.tree_at(lambda o: o.parameters, operator, None, is_leaf=lambda x: x is None)
+    if not hasattr(base, "bind"):
+        return operator
+    if not hasattr(base, "unbound"):
+        raise ValueError(f"{type(base).__name__}, the base of this operator, is bound to parameters: save the operator "
+                         "that bind() was called of")  # fmt: skip
+    return eqx.tree_at(lambda o: o.base, operator, base.unbound())
 
 
 def parameter_table(parameters: Mapping[str, Any], names: Sequence[str]) -> Float[Array, "batch parameter"] | None:
@@ -77,6 +96,7 @@ def condition_of(operator: Any, batch: tuple[Any, ...]) -> Condition:
 
 
 def _of_every_sample(table: Array, n: Normalisation, batch: tuple[Any, ...]) -> Array:
+    n = without_gradient(n)
     table = (table - n.parameter_mean[None]) / n.parameter_std[None]
     sets, columns = table.shape
     table = table.reshape((1,) * (len(batch) - 1) + (sets, columns)) if batch else table

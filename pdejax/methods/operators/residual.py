@@ -63,9 +63,10 @@ def _checked(size: np.ndarray, data: Any, base: Any) -> list[float]:
     if not np.isfinite(size).all():
         raise ValueError(f"base {name} diverges within one step on the training data: let it take smaller steps")
     smallest = 1e-6 * np.asarray(data.statistics["rms"], np.float64)
-    if (size <= smallest).any():
-        raise ValueError(
-            f"base {name} leaves a residual of {size.max():.2g}, which is the rounding of the data: there is nothing "
-            "to learn; let it take larger steps or fewer points (base.coarser, base.simulator.substeps)"
-        )
+    for field, left, least in zip(data.field_names, size, smallest, strict=True):
+        if left <= least:
+            raise ValueError(
+                f"base {name} leaves a residual of {left:.2g} in {field}, which is the rounding of the data: there is "
+                "nothing to learn; let it take larger steps or fewer points (base.coarser, base.simulator.substeps)"
+            )
     return [float(x) for x in size]

@@ -123,7 +123,7 @@ class Tendency(AbstractRole):
 
 @register("role", "closure")
 class Closure(Tendency):
-    """The network gives a flux, whose divergence the base subtracts from its right-hand side: means stay as they are.
+    """The network gives a flux, whose divergence the base subtracts from its right-hand side: it does not change means.
 
     For periodic grids; derivatives are exact for what the grid resolves.
 

@@ -79,7 +79,7 @@ class Operator(eqx.Module):
     def within(self, host: Stepper, *, frozen: bool = True) -> "Operator":
         """This operator with another Stepper in place of its base: a simulation of your own that it corrects or drives.
 
-        The Stepper computes in the precision of the state, the network in its own.
+        The Stepper is given states of their own type and gives them back so; the network computes in its own precision.
 
         **Arguments:** `host`: covers the operator's step with one call, of states `(batch, *space, channel)` on a grid
         of its box; takes an argument `tendency` if the operator drives it; `frozen`: whether no gradient flows to the
@@ -108,6 +108,9 @@ class Operator(eqx.Module):
         if not isinstance(self.role, Tendency):
             raise ValueError(f"this operator was trained to {self.role.verb}: its network gives no part of du/dt. "
                              "Train one with role=tendency, or a neural_ode")  # fmt: skip
+        if self.history > 1:
+            raise ValueError(f"this operator sees {self.history} frames, which a state of a simulation does not hold: "
+                             "train one with history=1 for its rate")  # fmt: skip
         return self.role
 
     def term(self) -> diffrax.ODETerm:
@@ -175,12 +178,13 @@ class Operator(eqx.Module):
 
         **Arguments:** `u`: physical state; `extras`: further arguments of the base, such as its `tendency`.
         """
-        base = without_gradient(self.base) if self.frozen else self.base
+        bound = self.parameters is not None and hasattr(self.base, "bind")  # then its own arrays were frozen before
+        base = without_gradient(self.base) if self.frozen and not bound else self.base
         return call(base, u[..., -len(self.info.fields) :], key=None, **extras)
 
     def mean_frame(self, like: Float[Array, "batch *space channel"]) -> Float[Array, "batch *space channel"]:
         """The mean of the data everywhere."""
-        mean = self.normalisation.mean.astype(like.dtype)
+        mean = without_gradient(self.normalisation.mean).astype(like.dtype)
         return jnp.broadcast_to(per_channel(mean, like), like.shape)
 
     @property

@@ -62,6 +62,9 @@ class Supervised(AbstractMethod):
         if self.base is not None and self.predict != "increment":
             raise ValueError("base needs predict=increment: a predicted state is not added to anything")
         self._check_role()
+        if self.conserve_mean and self._role.states:
+            raise ValueError("conserve_mean needs a network that gives a change, with role.form=sequential it gives "
+                             "the state")  # fmt: skip
 
     def _check_role(self) -> None:
         given: Any = self.role

@@ -66,7 +66,7 @@ def from_linen(module: Any, variables: Mapping[str, Any]) -> LinenNetwork:
     **Arguments:** `module`: from `(batch, *space, channel)` to the same with other channels; its call may have
     `condition` and `key`; `variables`: of `module.init`, the collection `params` alone.
 
-    **Raises:** `ValueError` for other collections, complex parameters, and for a module that draws random numbers.
+    **Raises:** `ValueError` for other collections, and complex parameters.
     """
     from flax.core import meta, unfreeze
 

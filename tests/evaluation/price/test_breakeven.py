@@ -81,7 +81,7 @@ def test_errors_below_the_floor_count_as_the_floor():
 
 
 def test_quantiles_are_over_trajectories():
-    """Of 21 trajectories one is hard: the median is that of the others, the 95th percentile lies at the 20th."""
+    """Of 21 trajectories two are hard: the median is that of the others, the 95th percentile lies at the 20th."""
     errors = np.full(21, 1 / 9.0)
     errors[:2] = 1.0
     one = priced(1.0, 0.5, trajectories=21)
@@ -112,6 +112,24 @@ def test_an_interval_may_reach_never():
 def test_one_trajectory_has_no_interval():
     found = quoted(priced(1 / 9, 0.5, trajectories=1))
     assert (found["speed_up_interval"], found["breakeven_interval"]) == (None, None)
+
+
+def test_what_a_trajectory_does_to_all_is_no_doubt_of_their_ratio():
+    """Errors that share a factor of each trajectory: the same draws for all leave the speed-up as it is."""
+    one, rng = priced(1 / 9, 0.5, trajectories=40), np.random.default_rng(0)
+    hard = rng.lognormal(0, 2, 40)
+    paired = Priced(one.error * hard, one.seconds, one.errors * hard, one.costs, spent=100.0)
+    low, high = quoted(paired, resamples=200)["speed_up_interval"]
+    assert high / low < 1.001
+    other = Priced(one.error * rng.permutation(hard), one.seconds, one.errors * hard, one.costs, spent=100.0)
+    low, high = quoted(other, resamples=200)["speed_up_interval"]
+    assert high / low > 1.5
+
+
+def test_where_the_training_is_not_known_no_number_is_told():
+    for noise in (0.0, 0.3):
+        found = quoted(priced(1 / 9, 2.9, noise=noise, spent=None))
+        assert found["breakeven_interval"] is None
 
 
 def test_amdahl():

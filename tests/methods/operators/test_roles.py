@@ -96,6 +96,8 @@ def test_several_steps_and_coarser_grids_hand_the_tendency_on(host):
     np.testing.assert_allclose(many, host(u, tendency=c), rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="has no slot for a tendency"):
         repeated(lambda u: u, 2)(u, tendency=c)
+    with pytest.raises(ValueError, match="Repeated has no slot for a tendency"):
+        built(Tendency(), host).within(repeated(lambda u: u, 4))
     assert not np.allclose(short(u, tendency=c), short(u))
 
 
@@ -369,6 +371,93 @@ def test_without_its_gradient_a_base_is_unrolled_all_the_same(host):
     assert not close(full, expected)
 
 
+@pytest.mark.parametrize("role", [Correct(), Tendency()])
+def test_physical_parameters_are_differentiable_through_the_solver(role):
+    """Of the same bound operator in double precision, by differences of a parameter."""
+    dataset, method = data(), Supervised(base=SolverBase(pdejax.ETDRK(order=2)), role=role)
+    model, u = drawn(method, NETWORK, DataCard.of(dataset, method)), normal(4, 32, 1)
+    of = lambda nu: jnp.mean(model.bind({"nu": nu})(u) ** 2)
+    slope = jax.jit(jax.grad(of))(jnp.asarray(0.1))
+    high, low = jax.jit(lambda: (of(jnp.asarray(0.105)), of(jnp.asarray(0.095))))()
+    assert float(slope) == pytest.approx(float(high - low) / 0.01, rel=2e-2)
+    alone = lambda nu: jnp.mean(model.base.bind({"nu": nu})(u) ** 2)
+    assert abs(float(slope)) > 0.3 * abs(float(jax.jit(jax.grad(alone))(jnp.asarray(0.1)))) > 0
+
+
+def test_what_is_frozen_stays_so_when_parameters_are_bound():
+    dataset, method = data(), Supervised(base=SolverBase(pdejax.ETDRK(order=2)), role=Tendency())
+    model, u = drawn(method, NETWORK, DataCard.of(dataset, method)), normal(4, 32, 1)
+    slopes = jax.jit(jax.grad(lambda m: jnp.sum(m.bind({"nu": 0.1})(u) ** 2)))(model)
+    assert not any(jnp.any(x) for x in jax.tree.leaves((slopes.base, slopes.normalisation, slopes.residual)))
+    assert any(jnp.any(x) for x in jax.tree.leaves(slopes.network))
+    sequential = drawn(Supervised(base=stepper(), role=Correct("sequential")), NETWORK, CARD)
+    slopes = jax.jit(jax.grad(lambda m: jnp.sum(m(u) ** 2)))(sequential)
+    assert not any(jnp.any(x) for x in jax.tree.leaves((slopes.base, slopes.normalisation)))
+
+
+def test_a_bound_operator_is_saved_as_it_was_before(tmp_path):
+    dataset, method = data(), Supervised(base=SolverBase(pdejax.ETDRK(order=2)), role=Tendency())
+    model = drawn(method, NETWORK, DataCard.of(dataset, method))
+    save_model(tmp_path, model.bind({"nu": 0.1}))
+    assert eqx.tree_equal(load_model(tmp_path), model)
+
+    class Decay(eqx.Module):
+        rate: jnp.ndarray
+
+        def bind(self, parameters):
+            return Decay(jnp.asarray(parameters["nu"]))
+
+        def __call__(self, u):
+            return u
+
+    own = eqx.tree_at(lambda o: o.base, model, Decay(jnp.ones(1)))
+    with pytest.raises(
+        ValueError, match=r"Decay, the base of this operator, is bound to parameters: save the operator"
+    ):
+        save_model(tmp_path, own.bind({"nu": 0.1}))
+
+
+def test_a_held_tendency_without_the_solvers_gradient_is_one_added_at_the_end(host):
+    operator = built(Tendency(), host, through_base=False)
+    states = jnp.stack([normal(2, 32, 1, seed=i) for i in range(2)], 1)
+    batch = pdejax.data.Batch(
+        states, jnp.zeros((2, 32, 0)), jnp.zeros((2, 0)), jnp.arange(2, dtype=jnp.int32), jnp.ones(2)
+    )
+    keys = jax.random.split(jax.random.key(0), 2)
+    method = Supervised(base=host, role=Tendency(), through_base=False)
+    put = lambda network: eqx.tree_at(lambda o: o.network, operator, network)
+    loss = lambda network: jnp.mean(method.loss(put(network), batch, keys)[0])
+
+    def by_hand(network):
+        added = STEP * put(network).rate(0.0, states[:, 0])
+        frame = jax.lax.stop_gradient(host(states[:, 0], tendency=added / STEP) - added) + added
+        return jnp.mean(((frame - states[:, 1]) / 0.05) ** 2)
+
+    (value, found), (other, expected) = (jax.jit(jax.value_and_grad(f))(operator.network) for f in (loss, by_hand))
+    assert float(value) == pytest.approx(float(other), rel=1e-5)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * float(jnp.max(jnp.abs(b))))
+
+
+def test_a_solver_on_fewer_points_takes_the_tendency_on_its_own():
+    dataset, method = data(), Supervised(base=SolverBase(pdejax.ETDRK(order=2), coarser=2), role=Tendency())
+    model, u = drawn(method, NETWORK, DataCard.of(dataset, method)), normal(2, 32, 1)
+    coarse = pdejax.spectral_stepper(BURGERS, Grid((16,), GRID.lengths), STEP, order=2)
+    run = jax.jit(lambda u: (model.bind({"nu": 0.1})(u), model.bind({"nu": 0.1}).rate(0.0, u)))
+    found, rate = run(u)
+    expected = jax.jit(coarse)(pdejax.core.resample(u, (16,)), tendency=pdejax.core.resample(rate, (16,)))
+    kept = pdejax.core.resample(found, (16,))
+    np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_operator_of_several_frames_has_no_rate(host):
+    operator = built(Tendency(), host, history=2)
+    with pytest.raises(ValueError, match="sees 2 frames, which a state of a simulation does not hold"):
+        operator.rate(0.0, normal(1, 32, 2))
+    with pytest.raises(ValueError, match="sees 2 frames"):
+        operator.term()
+
+
 def test_what_does_not_fit_is_refused(host):
     for options, said in (
         ({"role": Correct()}, "role needs a base"),
@@ -377,6 +466,7 @@ def test_what_does_not_fit_is_refused(host):
         ({"base": host, "role": Correct("sequential"), "history": 2}, "history=2 needs role=correct in parallel"),
         ({"base": host, "role": Tendency(False), "through_base": False}, "needs a tendency that is held"),
         ({"base": SolverBase()}, "do not say which problem they solve"),
+        ({"base": host, "role": Correct("sequential"), "conserve_mean": True}, "conserve_mean needs a network that"),
     ):
         with pytest.raises(ValueError, match=said):
             Supervised(**options).build(NETWORK, CARD, key=jax.random.key(0))
