@@ -37,6 +37,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "refiner_spectrum": ("refiner_spectrum", *SMOKE),
     "refiner_table": ("refiner_table", *SMOKE),
     "fno_benchmarks": ("fno_benchmarks", *SMOKE),
+    "hybrid": ("hybrid", *SMOKE),
     "ks_fno": ("ks_fno", *SMOKE),
     "neural_ode": ("neural_ode", *SMOKE, "--only", "digits"),
     "lsm_benchmarks": ("lsm_benchmarks", *SMOKE),

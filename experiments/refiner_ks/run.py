@@ -81,10 +81,10 @@ SMOKE = (
     "test: {trajectories: 8, frames: 41}}",
     "network.width=8",
     "network.multipliers=[1,2]",
-    "train.steps=1600",
+    "train.steps=1000",
     "train.warmup=50",
-    "train.evaluate_every=400",
-    "train.checkpoint_every=1600",
+    "train.evaluate_every=500",
+    "train.checkpoint_every=1000",
     "evaluation.valid_trajectories=4",
     "evaluation.valid_steps=10",
 )
