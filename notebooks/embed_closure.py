@@ -32,7 +32,7 @@ SHORT = os.environ.get("PDEJAX_NOTEBOOK_SHORT") == "1"  # seconds, as in CI, ins
 
 # %%
 NAME = "closure_short" if SHORT else "closure"
-COUNT, UPDATES = (32, 200) if SHORT else (128, 3000)
+COUNT, UPDATES = (64, 600) if SHORT else (128, 3000)
 WORDS = [
     "problem=burgers",
     f"problem.name={NAME}",
@@ -45,18 +45,22 @@ WORDS = [
     "network.modes=12",
     "network.depth=2",
     "train=smoke",
-    "train.learning_rate=3e-3",
+    "train.learning_rate=1e-3",
     f"train.steps={UPDATES}",
+    "train.updates_per_dispatch=50",
+    "train.log_every=100",
+    "train.evaluate_every=300",
+    "train.checkpoint_every=300",
     "method.base={kind: solver, simulator: {kind: etdrk, order: 2, substeps: 4}}",
     "method.role=closure",
-    "method.unroll=4",
+    "method.unroll=8",
     f"name={NAME}",
 ]
 assert main(["generate", *WORDS]) == 0
 assert main(["train", *WORDS]) == 0
 
 # %% [markdown]
-# The network is trained through four steps of the solver and itself, with gradients through both.
+# The network is trained through eight steps of the solver and itself, with gradients through both.
 
 # %%
 operator = pdejax.load(f"runs/{NAME}")

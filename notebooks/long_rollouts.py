@@ -15,6 +15,7 @@
 # equation: a one-step operator, and PDE-Refiner, which draws its steps and so gives ensembles.
 
 # %%
+import contextlib
 import json
 import os
 import warnings
@@ -241,8 +242,10 @@ def draws(operator):
     return ensemble(operator, known(several[0]), times, members, key=KEY, parameters=parameters)
 
 
-samples = {name: draws(operator) for name, operator in operators.items()}
-samples = {name: values for name, values in samples.items() if (values != values[0]).any()}
+samples = {}
+for name, operator in operators.items():
+    with contextlib.suppress(ValueError):  # one that does not draw is no ensemble
+        samples[name] = draws(operator)
 if not samples:
     samples = {"all runs": draws(list(operators.values()))}
     colours["all runs"] = "#000000"

@@ -100,7 +100,7 @@ def test_a_corrected_solver_beats_a_network_alone_after_as_many_updates(coarse, 
 
         with jax.numpy_dtype_promotion("standard"):  # of Adam
             (params, _), _ = jax.jit(lambda p: jax.lax.scan(update, (p, optimiser.init(p)), length=30))(params)
-        return float(jax.jit(loss)(params))
+        return float(jax.jit(loss)(params) * jnp.mean(model.output_scale**2))  # each has its own unit
 
     corrected, alone = error(Supervised(base=coarse)), error(Supervised())
     assert corrected < 0.5 * alone
