@@ -41,8 +41,8 @@ class Frontier:
     **Arguments:**
 
     - `points`, `steps` (per frame), `orders`, `damping`: every combination is a member, of order 4 alone where it is
-        damped. Damping is hyperviscosity, the
-        square of the Laplacian, that takes so much per unit of time from the smallest wave left after dealiasing.
+        damped. Damping is hyperviscosity, the square of the Laplacian, that takes so much per unit of time from the
+        smallest wave left after dealiasing.
     - `truth`: points and steps of the solver that all are compared with; `exact`, `exact_of`: those of the one that
         tells its error, in double precision, on so many trajectories.
     - `settle`: frames that the truth takes before, from states on the points of the data, to regrow its small waves.

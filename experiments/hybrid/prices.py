@@ -28,6 +28,10 @@ ALONE = "base alone"
 TIME = "time followed at {:g} (between frames, median over trajectories)"
 
 
+def _fingerprint(folder: Path) -> str:
+    return hashlib.sha256((folder / "model" / "weights.safetensors").read_bytes()).hexdigest()
+
+
 class Prices:
     """Every system's times and seconds, measured one after another and kept in a file as soon as they are there.
 
@@ -91,7 +95,7 @@ class Prices:
             if str(member) not in self.known:
                 self._solved(member)
         for (role, seed), folder in self.runs.items():
-            weights = hashlib.sha256((folder / "model" / "weights.safetensors").read_bytes()).hexdigest()
+            weights = _fingerprint(folder)
             if self.known.get(f"{role}, seed {seed}", {}).get("weights", weights) != weights:
                 raise SystemExit(f"{self.kept} holds other weights of {role}, seed {seed}: delete them there")
         for name, model in self.models.items():
@@ -100,7 +104,7 @@ class Prices:
         self._seconds()
 
     def _solved(self, member: Member) -> None:
-        """A classical solver; one that no trajectory of the first ones survives a frame with is not run further."""
+        """A classical solver; one that leaves all bounds in the first frame of some trajectories is not run further."""
         one, frames, few = solver(self.dataset.family, *member), self.frontier.frames, self.first[:AT_ONCE]
         begun = rolled(one, few, 1, self.points, member.points)
         if not np.isfinite(begun).any() or np.nanmax(np.abs(begun)) > 1e3 * np.abs(self.truth).max():
@@ -151,7 +155,7 @@ class Prices:
         for (role, seed), folder in self.runs.items():
             entry = self.known[f"{role}, seed {seed}"]
             if "spent" not in entry:
-                weights = hashlib.sha256((folder / "model" / "weights.safetensors").read_bytes()).hexdigest()
+                weights = _fingerprint(folder)
                 spent = spent_on(self.dataset, "test", folder).total("cpu")
                 self._keep(f"{role}, seed {seed}", {**entry, "spent": spent, "weights": weights})
 
@@ -252,7 +256,9 @@ class Prices:
             )
             for role, colour in colours.items():
                 names = [n for n in self.models if n.split(",")[0] == role]
-                label = "the solver that they help" if role == ALONE else f"64 x 64 points with a network: {role}"
+                if not names:
+                    continue
+                label = "the solver that it helps" if role == ALONE else f"with a network: {role}"
                 axis.plot([ms(n) for n in names], [time(n) for n in names], "D", ms=5, color=colour, label=label)
             axis.axhline(time("truth"), color="0.6", lw=0.8, ls=":")
             axis.set(xscale="log", xlabel="CPU time of a frame [ms]", title=f"correlation above {threshold:g}")

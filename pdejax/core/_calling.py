@@ -34,9 +34,9 @@ def wants(network: Callable[..., Any], name: str) -> bool:
         return name in (_wanted(flax.__call__) or ())
     # the class, for modules hold arrays and have no hash
     names = _wanted(type(network).__call__ if isinstance(network, eqx.Module) else network)
-    inner = getattr(network, "__wrapped__", getattr(network, "func", None)) if names is None else None
-    if isinstance(network, eqx.Module) and callable(inner):  # of Equinox's own, such as filter_jit(...) and Partial
-        return name not in getattr(network, "keywords", {}) and wants(inner, name)
+    if names is None and type(network).__module__.partition(".")[0] == "equinox":  # filter_jit(...), Partial
+        inner = getattr(network, "__wrapped__", getattr(network, "func", None))
+        return name not in getattr(network, "keywords", {}) and (inner is None or wants(inner, name))
     return names is None or name in names
 
 

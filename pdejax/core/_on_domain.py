@@ -23,6 +23,11 @@ class OnDomain(eqx.Module):
     outer: Domain = eqx.field(static=True)
     start: int = eqx.field(static=True)
 
+    @property
+    def hands_on_to(self) -> Any:
+        """What a tendency is handed on to."""
+        return self.stepper
+
     def __call__(self, u: State, *, key: Key | None = None, tendency: Tendency = None) -> State:
         """The state one frame later, `(*batch, *outer, channel)`.
 

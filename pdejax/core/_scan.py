@@ -68,6 +68,11 @@ class Repeated(eqx.Module):
     steps: int = eqx.field(static=True)
 
     @property
+    def hands_on_to(self) -> Any:
+        """What a tendency is handed on to."""
+        return self.stepper
+
+    @property
     def time(self) -> Any:
         """Time the next call starts at."""
         return getattr(self.stepper, "time", 0.0)

@@ -16,7 +16,7 @@ SLOT = "tendency"
 
 def has_slot(stepper: Any) -> bool:
     """Whether a Stepper takes a `Tendency`, `stepper(u, tendency=...)`."""
-    inner = getattr(stepper, "stepper", None)  # of one that hands it on to another
+    inner = getattr(stepper, "hands_on_to", None)  # of one that only passes it to another
     return wants(stepper, SLOT) and (inner is None or has_slot(inner))
 
 

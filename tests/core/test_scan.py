@@ -133,3 +133,11 @@ def test_steps_that_equinox_wraps_take_what_is_in_them():
         assert not wants(wrapped, "tendency")
     assert wants(eqx.filter_jit(Growth(2.0)), "key")
     assert not wants(eqx.Partial(lambda u, key: u, key=1), "key")
+
+    class Own(eqx.Module):
+        func: object
+
+        def __call__(self, u, **further):
+            return u
+
+    assert wants(Own(step), "key")  # a field of that name says nothing of its call

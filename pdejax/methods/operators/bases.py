@@ -71,6 +71,11 @@ class Solved(eqx.Module):
         """The same solver for these physical parameters, numbers or arrays `(batch,)`."""
         return dataclasses.replace(self, stepper=self._made(parameters))
 
+    @property
+    def hands_on_to(self) -> Any:
+        """What a tendency is handed on to."""
+        return self.stepper
+
     def unbound(self) -> "Solved":
         """The same solver for no parameters yet."""
         return dataclasses.replace(self, stepper=None)

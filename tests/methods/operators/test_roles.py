@@ -98,6 +98,14 @@ def test_several_steps_and_coarser_grids_hand_the_tendency_on(host):
         repeated(lambda u: u, 2)(u, tendency=c)
     with pytest.raises(ValueError, match="Repeated has no slot for a tendency"):
         built(Tendency(), host).within(repeated(lambda u: u, 4))
+
+    class Own(eqx.Module):  # it has a slot itself, whatever it is made of
+        stepper: object = eqx.field(static=True)
+
+        def __call__(self, u, tendency=0.0):
+            return self.stepper(u) + STEP * tendency
+
+    built(Tendency(), host).within(Own(lambda u: u))
     assert not np.allclose(short(u, tendency=c), short(u))
 
 
@@ -373,7 +381,7 @@ def test_without_its_gradient_a_base_is_unrolled_all_the_same(host):
 
 @pytest.mark.parametrize("role", [Correct(), Tendency()])
 def test_physical_parameters_are_differentiable_through_the_solver(role):
-    """Of the same bound operator in double precision, by differences of a parameter."""
+    """The slope by a parameter of a bound operator is that of differences, and the solver has a part in it."""
     dataset, method = data(), Supervised(base=SolverBase(pdejax.ETDRK(order=2)), role=role)
     model, u = drawn(method, NETWORK, DataCard.of(dataset, method)), normal(4, 32, 1)
     of = lambda nu: jnp.mean(model.bind({"nu": nu})(u) ** 2)
