@@ -47,8 +47,8 @@ systems       the compared predictors, then solver (as generated, float64); for 
                              (whether the difference is on the better side with both ends), bound (whether either is
                              censored), reason; null for the reference itself
   cost                       of one trajectory in a batch: seconds_per_step, seconds_per_time (of a simulated unit of
-                             time, medians), range (of the latter over repeats), batch, repeats; compile_seconds;
-                             solves of models, as in evaluation.json
+                             time, medians), batch, compile_seconds; where prices were measured by turns also range
+                             (of seconds_per_time over repeats), repeats; solves of models, as in evaluation.json
   stability                  of models, if asked for: steps, every (steps between records), trajectories, bounded
                              (share), first_diverged_step, spectrum_distance_first and _last (of the first and last
                              record's mean spectrum to the truth's, without the mean, in decades), mean_size_first and
@@ -151,6 +151,12 @@ def _costs(rows: Mapping[str, Participant], truth: Reference, step: float, key: 
     return step_costs({n: (r.one.predictor, r.history, r.one.double) for n, r in rows.items()}, truth, step, key)
 
 
+def _own_cost(cost: Mapping[str, Any], step: float) -> dict[str, Any]:
+    """What the rollout itself took; no turns were taken."""
+    each = cost["seconds"]
+    return {"seconds_per_step": each, "seconds_per_time": each / step, "batch": cost["chunk"]}
+
+
 def measure(
     predictors: Mapping[str, Any],
     dataset: Any,
@@ -184,7 +190,8 @@ def measure(
     - `members`: of the ensemble of every stochastic predictor; 0 for none.
     - `together`: further ensembles by name, each of the predictors named, which were trained independently.
     - `long_steps`: of a rollout far beyond the data that tells stability; 0 for none.
-    - `price`: whether to measure what they cost beside the best classical solver of the same error.
+    - `price`: whether to measure what they cost, by turns, beside the best classical solver of the same error; if not,
+        their rollouts alone tell what a step takes.
     - `trials`: how many trainings it took to find the settings of each; `runs`: by name folders that tell what their
         trainings took.
     - `chunk`: trajectories at once; `key`: of stochastic predictors, `jax.random.key(0)` when omitted.
@@ -209,8 +216,11 @@ def measure(
     tell("Lyapunov exponent")
     exponent, lyapunov = lyapunov_section(dataset, truth)
     systems, arrays, curves = _roll(rows, truth, size, key, tell)
-    tell("cost")
-    costs = _costs(rows, truth, dataset.step, key)
+    if price:
+        tell("cost")
+        costs = _costs(rows, truth, dataset.step, key)
+    else:
+        costs = {name: _own_cost(section["cost"], dataset.step) for name, section in systems.items()}
     for name, section in systems.items():
         section["metrics"] = with_lyapunov(section["metrics"], exponent)
         section["against_reference"] = _gains(curves, name, base)

@@ -165,8 +165,10 @@ def _notes(document: Mapping[str, Any]) -> str:
         )
     shown |= _about_lyapunov(document.get("lyapunov"))
     shown |= {f"without {name}": escape(why) for name, why in document.get("skipped", {}).items()}
-    if any("seconds_per_time" in one.get("cost", {}) for one in document["systems"].values()):
-        shown["cost"] = "median seconds of one trajectory in a batch, compilation excluded, systems taking turns"
+    costs = [one["cost"] for one in document["systems"].values() if "seconds_per_time" in one.get("cost", {})]
+    if costs:
+        turns = "systems taking turns" if "range" in costs[0] else "of the rollouts themselves, one after the other"
+        shown["cost"] = f"median seconds of one trajectory in a batch, compilation excluded, {turns}"
     return facts(shown | {name: words(value) for name, value in document["environment"].items()})
 
 

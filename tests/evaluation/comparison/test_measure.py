@@ -89,6 +89,10 @@ def test_numbers_are_those_of_an_evaluation(dataset):
             assert {k: found[k] for k in entry} == entry, metric
     assert list(compared.document["systems"]) == ["one", "solver"]
     assert compared.system("one")["against_reference"] is None
+    cost = compared.system("one")["cost"]  # of the rollout itself, as nothing was measured by turns
+    assert cost["seconds_per_step"] > 0
+    np.testing.assert_allclose(cost["seconds_per_time"] * dataset.step, cost["seconds_per_step"])
+    assert not {"range", "repeats"} & set(cost)
 
 
 def test_gains_are_ratios_with_paired_intervals(comparison):
