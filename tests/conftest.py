@@ -100,6 +100,14 @@ def x64():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def short_repeats():
+    """Prices from short repeats: tests are of what is said of them, and time by clocks of their own."""
+    from pdejax.evaluation.price import timing
+
+    timing.SHORTEST = 2e-3
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
     """Pages with empty pictures, for tests of what they say: drawing takes most of a page's time."""

@@ -262,5 +262,9 @@ class Prices:
                 axis.plot([ms(n) for n in names], [time(n) for n in names], "D", ms=5, color=colour, label=label)
             axis.axhline(time("truth"), color="0.6", lw=0.8, ls=":")
             axis.set(xscale="log", xlabel="CPU time of a frame [ms]", title=f"correlation above {threshold:g}")
+            low, high = axis.get_xlim()
+            ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= tick <= high]
+            axis.set_xticks(ticks, map("{:g}".format, ticks))
+            axis.set_xticks([], minor=True)
         axes[0].set_ylabel("time followed")
         axes[0].legend(frameon=False, fontsize=7)

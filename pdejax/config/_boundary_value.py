@@ -124,6 +124,9 @@ class BoundaryValueConfig(Section):
             for axis in getattr(self, section):
                 if axis not in self.domain:
                     raise fault(f"names {axis!r}, no axis of problem.domain ({', '.join(self.domain)})", section)
+        bounded = [axis for axis in self.domain if axis not in self.periodic and axis not in self.parity]
+        if bounded and not self.conditions and self.observations is None:
+            raise fault(f"is empty, and nothing else says what holds at the ends of {', '.join(bounded)}", "conditions")
         return self
 
     @property

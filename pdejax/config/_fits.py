@@ -151,9 +151,12 @@ def _placed(sentence: str, sections: tuple[str, ...], config: RunConfig, composi
     leaves = [(key, value) for section in sections for key, value in _entries(plain.get(section), (section,))]
     if first := re.match(r"[A-Za-z_][\w.]+", told):
         path = tuple(first[0].split("."))
-        for key, _ in leaves:
-            if key[-len(path) :] == path and (len(path) > 1 or not set(_NAMED) & {*key[:-1]}):
-                return f"{composition.where(key)}: {dotted(key)}{told[first.end() :]}"
+        so_called = [(key, value) for key, value in leaves
+                     if key[-len(path) :] == path and (len(path) > 1 or not set(_NAMED) & {*key[:-1]})]  # fmt: skip
+        if so_called:  # where several are, the one that holds what was found
+            rest, found = told[first.end() :], told.rpartition(", got ")[2]
+            key = next((key for key, value in so_called if found in (str(value), repr(value))), so_called[0][0])
+            return f"{composition.where(key)}: {dotted(key)}{rest}"
     quoted = re.findall(r"'([^']+)'", told)[:1] + ([first[0]] if first else [])
     leaves = [(key, value) for key, value in leaves if key != ("problem", "name")]
     about = [key for key, value in leaves if key[-1] in quoted or value in quoted]

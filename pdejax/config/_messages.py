@@ -47,7 +47,8 @@ def _meant(section: Key, wrong: str, known: list[str], model: type[BaseModel]) -
 
 
 def _words(error: Mapping[str, Any], name: str) -> list[str]:
-    return re.findall(r"'([^']+)'", str(error["ctx"].get(name, "")))
+    """Choices that a sentence lists: words in quotation marks, and numbers."""
+    return [word or number for word, number in re.findall(r"'([^']+)'|(-?\d+)", str(error["ctx"].get(name, "")))]
 
 
 def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[Key, str]]:
@@ -62,6 +63,8 @@ def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[K
     elif kind == "fault":
         about = (*key, *context["key"])
         yield about, f"{dotted(about)} {context['sentence']}"
+    elif kind == "missing" and isinstance(got, list | tuple):
+        yield key[:-1], f"{dotted(key[:-1])} has too few entries, got {list(got)}"
     elif kind == "missing":
         yield key, f"{name} is missing"
     elif kind == "literal_error":

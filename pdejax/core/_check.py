@@ -15,6 +15,7 @@ from pdejax._suggest import known
 from pdejax.core._annotations import members_of
 from pdejax.core._options import NameOf
 from pdejax.core._registry import registered
+from pdejax.core._types import Key
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -74,8 +75,9 @@ def _annotations(function: Any) -> Mapping[str, Any]:
 def _check(name: str, annotation: Any, value: Any) -> None:
     members = members_of(annotation)
     kinds = [_bare(part) for part in members]
-    if kinds and all(kind in _PLAIN for kind in kinds) and not any(_is(kind, value) for kind in kinds):
-        wanted = " or ".join(dict.fromkeys(_PLAIN[kind] for kind in kinds))
+    named = [_named(kind) for kind in kinds]
+    if kinds and all(named) and not any(_is(kind, value) for kind in kinds):
+        wanted = " or ".join(dict.fromkeys(filter(None, named)))
         raise ValueError(f"{name} should be {wanted}, got {_short(value)}")
     choices = [c for part in members if typing.get_origin(_bare(part)) is Literal for c in typing.get_args(_bare(part))]
     words = all(isinstance(choice, str) for choice in choices) and isinstance(value, str)
@@ -92,10 +94,28 @@ def _check(name: str, annotation: Any, value: Any) -> None:
 
 
 _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
+_KEYS = typing.get_args(Key)  # of the types that JAX has for them
+_CALLED: Mapping[Any, str] = {Callable: "a function", Sequence: "a sequence"}
 
 
-def _is(kind: type, value: Any) -> bool:
-    """Whether a value is of a plain type; an array may stand for a number, what is traced among them."""
+def _named(kind: Any) -> str | None:
+    """What people call a type, where values are held against it."""
+    if kind in _KEYS:
+        return "a random key, such as jax.random.key(0)"
+    return _PLAIN[kind] if kind in _PLAIN else _CALLED.get(typing.get_origin(kind))
+
+
+def _is(kind: Any, value: Any) -> bool:
+    """Whether a value is of a type; an array may stand for a number, what is traced among them."""
+    if kind in _KEYS:
+        of, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+        return (of == np.uint32 and shape in ((2,), (4,))) or (
+            of is not None and jax.dtypes.issubdtype(of, jax.dtypes.prng_key) and shape == ()
+        )
+    if typing.get_origin(kind) is Callable:
+        return callable(value)
+    if typing.get_origin(kind) is Sequence:
+        return hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, str | Mapping)
     if kind in (int, float) and hasattr(value, "dtype") and not getattr(value, "shape", ()):
         real = jax.dtypes.issubdtype(value.dtype, np.floating) and kind is float
         return real or jax.dtypes.issubdtype(value.dtype, np.integer)

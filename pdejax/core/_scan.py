@@ -133,6 +133,8 @@ def unroll(
         raise ValueError(f"a Stepper is a function from a state to the next one, got {type(stepper).__name__}")
     if not (isinstance(first_step, int) or jnp.issubdtype(getattr(first_step, "dtype", float), jnp.integer)):
         raise ValueError(f"first_step is a whole number of steps, got {first_step!r}")
+    if isinstance(start_time, str):
+        raise ValueError(f"start_time should be a number, got {start_time!r}")
     initial = entering(lambda u: call(stepper, u, key=key), initial)
     start = getattr(stepper, "time", 0.0) if start_time is None else start_time
 
@@ -141,7 +143,9 @@ def unroll(
         return u, post(u)
 
     try:
-        last, out = nested_checkpoint_scan(body, initial, jnp.arange(steps), checkpoint or (steps,))
+        last, out = nested_checkpoint_scan(
+            body, initial, jnp.arange(steps), (steps,) if checkpoint is None else checkpoint
+        )
     except TypeError as error:
         if "carry" not in str(error):
             raise

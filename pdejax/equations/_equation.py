@@ -52,8 +52,8 @@ class Equation:
         self._check_used()
 
     def _check(self) -> None:
-        if not 1 <= self.ndim <= 3:
-            raise ValueError(f"an Equation has one to three space axes, got ndim={self.ndim}")
+        if not isinstance(self.ndim, int) or not 1 <= self.ndim <= 3:
+            raise ValueError(f"an Equation has one to three space axes, got ndim={self.ndim!r}")
         if not self.terms:
             raise ValueError("an Equation needs at least one term such as 'u_t = nu*u_xx', got none")
         repeated = [f for f in self.fields if self.fields.count(f) > 1]

@@ -1,6 +1,6 @@
 """What users give an equation: terms, and values of its parameters."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,8 +43,10 @@ def check_parameters(parameters: Any) -> Mapping[str, Any]:
     if not isinstance(parameters, Mapping):
         raise ValueError(f"parameters map names to numbers, such as {{'nu': 0.1}}, got {str(parameters)[:80]}")
     for name, value in parameters.items():
-        if isinstance(value, Tracer) or (isinstance(value, int | float) and math.isfinite(value)):
+        if isinstance(value, Tracer) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max):
             continue
-        if isinstance(value, str) or not np.all(np.isfinite(as_real(value, f"parameter {name!r}"))):
+        if np.ndim(value) > 1:
+            raise ValueError(f"parameter {name!r} is a number or an array (batch,), got the shape {np.shape(value)}")
+        if isinstance(value, str | int) or not np.all(np.isfinite(as_real(value, f"parameter {name!r}"))):
             raise ValueError(f"parameter {name!r} should be a finite number, got {value!r:.80}")
     return parameters

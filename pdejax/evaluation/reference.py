@@ -82,7 +82,7 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
     **Arguments:** `data`: trajectories; without a `step` they are of a steady problem, all of whose frames are
     predicted.
 
-    **Raises:** `ValueError` if the split is smaller, or holds numbers that are not finite.
+    **Raises:** `ValueError` if the split is smaller, or holds numbers that are not finite, too small or too large.
     """
     part, domain = data.split(split), data.domain
     history = history if data.step else 0
@@ -99,7 +99,8 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
             f"split {split!r} has {part.frames} frames, so {history} known frame(s) leave {frames} to predict, "
             f"not {length}"
         )
-    states = _finite(part.read(count, history + length), f"{data.name}, split {split!r}")
+    where = f"{data.name}, split {split!r}"
+    states = _measurable(_finite(part.read(count, history + length), where), where)
     moments = [float(f"{data.step * i:.12g}") for i in range(1, length + 1)] if data.step else [0.0]
     return Reference(
         states=states,
@@ -110,6 +111,19 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
         periodic=getattr(domain, "periodic", False),
         weights=weights_of(domain),
     )
+
+
+SMALLEST, LARGEST = 1e-15, 1e15  # whose squares single precision holds with those of their errors
+
+
+def _measurable(states: np.ndarray, where: str) -> np.ndarray:
+    """The states; errors are made of squares in their own precision, which vanish or overflow unseen."""
+    size = float(np.abs(states).max(initial=0.0))
+    if states.dtype != np.float64 and size and not SMALLEST < size < LARGEST:
+        bounds = f"between {SMALLEST:g} and {LARGEST:g}"
+        raise ValueError(f"{where}: the largest number is {size:.3g}; errors in {states.dtype} are told of fields "
+                         f"{bounds}: give them in other units")  # fmt: skip
+    return states
 
 
 def _finite(states: np.ndarray, where: str) -> np.ndarray:

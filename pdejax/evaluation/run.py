@@ -77,7 +77,7 @@ def kind_for(model: Any, data: Any) -> str:
 
 
 def check_made_for(model: Any, data: Any) -> None:
-    """Whether an operator's box, step and fields are those of the data; another grid is what operators are for.
+    """Whether an operator's box, its ends, step and fields are those of the data; another grid is meant.
 
     **Raises:** `ValueError` that names both.
     """
@@ -87,12 +87,20 @@ def check_made_for(model: Any, data: Any) -> None:
     made, found = info.lengths, tuple(getattr(data.domain, "lengths", ()))
     if made and found and (len(made) != len(found) or not np.allclose(made, found, rtol=ROUNDING, atol=0.0)):
         raise ValueError(f"the operator was made for a domain of the lengths {list(made)}, the data have {list(found)}")
+    made, found = info.periodic, tuple(getattr(data.domain, "periodic_axes", ()))
+    if made and found and made != found:
+        raise ValueError(f"the operator was made for {_ends(made)}, the data have {_ends(found)}")
     if info.step and data.step and abs(data.step / info.step - max(1, round(data.step / info.step))) > ROUNDING:
         raise ValueError(f"the operator was made for the step {info.step:g}, the data have {data.step:g}, which is no "
                          "multiple of it")  # fmt: skip
     for kind, made, found in (("fields", info.fields, data.field_names), ("inputs", info.inputs, data.input_names)):
         if made and tuple(made) != tuple(found):
             raise ValueError(f"the operator was made for the {kind} {list(made)}, the data have {list(found)}")
+
+
+def _ends(periodic: Sequence[bool]) -> str:
+    named = ["periodic" if one else "bounded" for one in periodic]
+    return f"{named[0]} ends" if len({*named}) == 1 else f"ends along its axes that are {', '.join(named)}"
 
 
 def checked_options(what: str, options: Mapping[str, Any], taker: Callable[..., Any] | Iterable[str]) -> None:

@@ -60,6 +60,19 @@ def lift(tree: Any, rank: int) -> Any:
     return jax.tree.map(lambda x: expand_rank(x, rank), tree)
 
 
+def check_batch(tree: Any, shape: tuple[int, ...], ndim: int) -> None:
+    """Whether arrays of several trajectories, `(batch, *modes)`, meet a state of as many.
+
+    **Arguments:** `tree`: of arrays; `shape`: of half spectra `(*batch, *modes)`; `ndim`: axes of space.
+
+    **Raises:** `ValueError` that names both numbers.
+    """
+    axis = -ndim - 1
+    for x in jax.tree.leaves(tree):
+        if np.ndim(x) > ndim and x.shape[axis] not in (1, shape[axis]) and shape[axis] != 1:
+            raise ValueError(f"parameters of {x.shape[axis]} trajectories meet a state of {shape[axis]}")
+
+
 class Imaginary(eqx.Module):
     """A purely imaginary symbol, stored as a real array: half the memory traffic of a complex one."""
 

@@ -78,7 +78,10 @@ def fit(
     if not isinstance(method, AbstractMethod):
         shown = method if isinstance(method, str | type) else type(method).__name__
         raise ValueError(f"fit takes a method as an object, such as pdejax.Supervised(), got {shown!r}")
-    check_arguments(fit, {"seed": seed})
+    check_arguments(fit, {"seed": seed, "callbacks": callbacks})
+    for one in callbacks:
+        if not callable(one):
+            raise ValueError(f"callbacks are functions of the training and its lines, see Callback, got {one!r}")
     names = [field.name for field in dataclasses.fields(TrainSettings)]
     for name in settings:
         if name not in names:

@@ -49,6 +49,10 @@ OVERRIDES = {
     "problem.time=3": "problem.time is a section with keys below it, got 3",
     "train.devices=0": "train.devices should be greater than or equal to 1, got 0",
     "network.modes=[4,4]": "network.modes should have one entry for each of 1 axes, got [4, 4]",
+    "problem.splits.test.trajectories=-1": "problem.splits.test.trajectories should be greater than or equal to 1, "
+    "got -1",
+    "problem.solver={kind: etdrk, order: 3}": "unknown problem.solver.order 3. Known: 2, 4.",
+    "problem.vary={nu: [0.1]}": "problem.vary.nu has too few entries, got [0.1]",
     "train.warmup=1e5": "train.warmup should be less than train.steps=4000, got 100000",
     "evaluation.steps=1000": "evaluation.steps should be at most 159, what the test split holds, got 1000",
     "method.conserve_mean=1": "method.conserve_mean should be a valid boolean, got 1",
@@ -286,3 +290,9 @@ def test_numbers_beyond_all_use_are_told_once(word, sentence):
     text = said([word])
     assert text.startswith(f"{word}: {sentence}")
     assert text.count("\n") == 0
+
+
+def test_a_box_without_conditions_at_its_ends_has_no_solution(mine):
+    mine({})
+    sentence = "problem.conditions is empty, and nothing else says what holds at the ends of t"
+    assert sentence in said(["experiment=pig_burgers", "~problem.conditions", "+problem.conditions={}"])

@@ -1,11 +1,13 @@
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import Count, Counts, Fraction, PerAxis, check_options, checked
+from pdejax.core import Count, Counts, Fraction, Key, PerAxis, check_options, checked
 
 
 class Thing(eqx.Module):
@@ -71,3 +73,32 @@ def test_a_count_may_be_an_array_of_one_whole_number():
     assert Thing(size=jnp.asarray(3)).size == 3
     with pytest.raises(ValueError, match="size should be greater than or equal to 1, got -3"):
         Thing(size=jnp.asarray(-3))
+
+
+@checked
+def drawn(post: Callable[[int], int] = abs, *, nesting: Sequence[int] | None = None, key: Key | None = None):
+    return post, nesting, key
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"post": 3}, "post should be a function, got 3"),
+        ({"nesting": 4}, "nesting should be a sequence or none, got 4"),
+        ({"nesting": "ab"}, "nesting should be a sequence or none, got 'ab'"),
+        ({"key": 5}, "key should be a random key, such as jax.random.key(0) or none, got 5"),
+        ({"key": jax.random.split(jax.random.key(0))}, "key should be a random key, such as jax.random.key(0) or none"),
+    ],
+)
+def test_functions_sequences_and_random_keys(options, sentence):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        drawn(**options)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_keys_of_both_kinds_also_traced_and_all_sequences_pass():
+    for key in (jax.random.key(0), jax.random.PRNGKey(0), None):
+        assert drawn(key=key)[2] is key
+    jax.vmap(lambda key: jax.random.uniform(drawn(key=key)[2]))(jax.random.split(jax.random.key(0), 3))
+    for nesting in ([2, 3], (2, 3), np.array([2, 3]), range(2)):
+        assert drawn(nesting=nesting)[1] is not None

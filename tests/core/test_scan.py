@@ -141,3 +141,8 @@ def test_steps_that_equinox_wraps_take_what_is_in_them():
             return u
 
     assert wants(Own(step), "key")  # a field of that name says nothing of its call
+
+
+def test_what_is_no_time_is_told():
+    with pytest.raises(ValueError, match="start_time should be a number, got '1'"):
+        unroll(Growth(2.0), jnp.ones(3), 2, start_time="1")

@@ -118,3 +118,8 @@ def test_latex():
 def test_a_parameter_that_occurs_nowhere_is_refused():
     with pytest.raises(ValueError, match="parameter 'mu' occurs in no term, so that it has no effect"):
         Equation("u_t = nu*u_xx", {"nu": 1.0, "mu": 2.0})
+
+
+def test_numbers_that_are_none():
+    with pytest.raises(ValueError, match="parameter 'nu' should be a finite number, got 1000"):
+        Equation("u_t = nu*u_xx", {"nu": 10**400})

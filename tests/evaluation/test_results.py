@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+import re
 import sys
 import types
 
@@ -385,6 +386,7 @@ def test_metrics_and_models_have_names(data):
     ("about", "sentence"),
     [
         ({"lengths": (22.0,)}, r"made for a domain of the lengths \[22.0\], the data have \[1.0\]"),
+        ({"periodic": (False,)}, "made for bounded ends, the data have periodic ends"),
         ({"lengths": (1.0, 1.0)}, r"made for a domain of the lengths \[1.0, 1.0\], the data have \[1.0\]"),
         ({"fields": ("v",)}, r"made for the fields \['v'\], the data have \['u'\]"),
         ({"fields": ("u", "v")}, r"made for the fields \['u', 'v'\], the data have \['u'\]"),
@@ -413,3 +415,11 @@ def test_what_is_no_folder_of_a_run_is_told(tmp_path):
     for name, said in (("nope", "nope does not exist"), ("notes.py", "notes.py is a file")):
         with pytest.raises(FileNotFoundError, match=f"{said}: expected the folder of a run"):
             evaluate(tmp_path / name)
+
+
+@pytest.mark.parametrize("size", [1e-18, 1e24])
+def test_fields_whose_squares_vanish_or_overflow_are_refused(size):
+    split = np.full((2, 3, 8, 1), size, np.float32)
+    waves = Arrays({"train": split, "test": split}, step=1.0)
+    with pytest.raises(ValueError, match=re.escape(f"the largest number is {size:.3g}; errors in float32 are told of")):
+        evaluate(lambda u: u, waves)

@@ -20,7 +20,8 @@ def resampled_means(
     the same draws, which is what makes a comparison of two runs paired.
     """
     samples = np.asarray(samples, np.float64)
-    n = len(samples)
+    if not (n := len(samples)):
+        raise ValueError("a bootstrap needs at least one trajectory, got none")
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
     return (counts @ samples.reshape(n, -1) / n).reshape(resamples, *samples.shape[1:])
 
@@ -49,8 +50,10 @@ def bootstrap_interval(
 
     **Returns:** lower and upper end.
 
-    **Raises:** `ValueError` if the two runs differ in shape.
+    **Raises:** `ValueError` if the two runs differ in shape, there is no trajectory, or a level is none.
     """
+    if not 0 < level < 1:
+        raise ValueError(f"level should be between 0 and 1, got {level}")
     values = statistic(resampled_means(samples, resamples=resamples, seed=seed))
     if minus is not None:
         if minus.shape != samples.shape:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Shaped
 
 from pdejax.core import Key, as_real
@@ -19,6 +20,14 @@ def _members(samples: AnyArray) -> tuple[AnyArray, int]:
     return real, len(real)
 
 
+def _with_truth(samples: AnyArray, truth: AnyArray) -> tuple[AnyArray, AnyArray, int]:
+    """Members and truth as real numbers, and how many members; one that broadcasts would be another one's truth."""
+    (real, count), true = _members(samples), as_real(truth, "a truth")
+    if real.shape[1:] != true.shape:
+        raise ValueError(f"members have the shape of their truth, got {real.shape[1:]} and {true.shape}")
+    return real, true, count
+
+
 def crps(samples: Shaped[AnyArray, " member *rest"], truth: Shaped[AnyArray, " *rest"]) -> Float[AnyArray, " *rest"]:
     """Continuous ranked probability score of every number, estimated without bias ("fair").
 
@@ -26,14 +35,14 @@ def crps(samples: Shaped[AnyArray, " member *rest"], truth: Shaped[AnyArray, " *
     a forecast from the true distribution minimises it. In the units of the field; of one deterministic value it would
     be the absolute error. Source: Ferro (2014), doi 10.1002/qj.2270.
 
-    **Raises:** `ValueError` for fewer than two members.
+    **Raises:** `ValueError` for fewer than two members, or those of another shape than the truth.
     """
-    samples, count = _members(samples)
+    samples, truth, count = _with_truth(samples, truth)
     xp = namespace(samples)
     # sum over all pairs of |x_i - x_j| from the sorted members, in M log M instead of M^2
     weights = (2 * np.arange(count) - count + 1).astype(samples.dtype).reshape(-1, *[1] * (samples.ndim - 1))
     pairs = (xp.sort(samples, axis=0) * weights).sum(0) / (count * (count - 1))
-    return xp.abs(samples - as_real(truth, "a truth")[None]).mean(0) - pairs
+    return xp.abs(samples - truth[None]).mean(0) - pairs
 
 
 def rank_histogram(
@@ -48,7 +57,9 @@ def rank_histogram(
 
     **Returns:** M + 1 counts.
     """
-    samples, count = _members(samples)
+    samples, truth, count = _with_truth(samples, truth)
+    if not isinstance(samples, Tracer) and not np.all(np.isfinite(samples)):
+        raise ValueError("ranks are of finite numbers: an ensemble has some that are not; leave its trajectories out")
     below, equal = (jnp.asarray(c.sum(0), jnp.int32) for c in (samples < truth[None], samples == truth[None]))
     drawn = jax.random.uniform(key, truth.shape) * (equal + 1).astype(jnp.result_type(float))
     ranks = below + jnp.minimum(jnp.floor(drawn).astype(jnp.int32), equal)
@@ -81,7 +92,8 @@ def mean_error(
     truth: Shaped[AnyArray, "time trajectory *space channel"],
 ) -> Float[AnyArray, "time trajectory"]:
     """Root mean square over space and channels of the ensemble mean minus the truth."""
-    return _rms(as_real(samples, "an ensemble").mean(0) - as_real(truth, "a truth"))
+    samples, truth, _ = _with_truth(samples, truth)
+    return _rms(samples.mean(0) - truth)
 
 
 def spread_spectrum(
@@ -99,7 +111,8 @@ def mean_error_spectrum(
     ndim: int,
 ) -> Float[Array, "time trajectory shell"]:
     """Energy of the ensemble mean minus the truth by shell; `spread_spectrum` equals it where calibrated."""
-    return energy_spectrum(as_real(samples, "an ensemble").mean(0) - as_real(truth, "a truth"), ndim)
+    samples, truth, _ = _with_truth(samples, truth)
+    return energy_spectrum(samples.mean(0) - truth, ndim)
 
 
 def cross_correlation(
@@ -143,6 +156,8 @@ def coefficient_of_determination(
     **Raises:** `ValueError` for fewer than three trajectories, or where either does not vary.
     """
     x, y = np.asarray(predicted, np.float64), np.asarray(actual, np.float64)
+    if x.shape != y.shape or not (np.all(np.isfinite(x)) and np.all(np.isfinite(y))):
+        raise ValueError(f"both times are finite numbers of the same trajectories, got shapes {x.shape} and {y.shape}")
     if len(x) < 3:
         raise ValueError(f"a coefficient of determination needs at least 3 trajectories, got {len(x)}")
     if not (np.ptp(x) > 0 and np.ptp(y) > 0):

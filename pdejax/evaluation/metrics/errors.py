@@ -78,6 +78,16 @@ def _pair(prediction: AnyState, truth: AnyState) -> tuple[AnyArray, AnyArray]:
     return pair
 
 
+def _in_range(u: AnyArray, like: AnyArray) -> AnyArray:
+    """A field times the power of two that brings the largest number of `like` in each frame near one: exact, and
+    squares neither vanish nor overflow."""
+    xp, frame = namespace(like), tuple(range(2, like.ndim))
+    largest = xp.abs(like).max(frame, keepdims=True)
+    exponent = xp.frexp(xp.where(xp.isfinite(largest), largest, xp.ones_like(largest)))[1]
+    half = -exponent // 2  # in two steps, since 2 ** 127 is the largest power that single precision holds
+    return xp.ldexp(xp.ldexp(u, half), -exponent - half)
+
+
 def moments(
     prediction: AnyState,
     truth: AnyState,
@@ -115,7 +125,8 @@ def nrmse(prediction: AnyState, truth: AnyState) -> Float[AnyArray, "time trajec
     Both norms run over space and all channels together. With one channel this is APEBench's nRMSE; with several,
     APEBench sums the ratios of the channels instead, which gives larger numbers.
     """
-    return moments(prediction, truth).nrmse()
+    prediction, truth = _pair(prediction, truth)
+    return moments(_in_range(prediction, truth), _in_range(truth, truth)).nrmse()
 
 
 def vrmse(prediction: AnyState, truth: AnyState) -> Float[AnyArray, "time trajectory"]:
@@ -141,11 +152,13 @@ def correlation(
     """
     prediction, truth = _pair(prediction, truth)
     space = _over_space(truth)
-    a, b = (u - _weighted(u, weights).mean(space, keepdims=True) for u in (prediction, truth))
+    fields = (_in_range(u, u) for u in (prediction, truth))
+    a, b = (u - _weighted(u, weights).mean(space, keepdims=True) for u in fields)
     total = lambda u: _weighted(u, weights).sum((*space, truth.ndim - 1))
-    norms = jnp.sqrt(total(a * a)) * jnp.sqrt(total(b * b))
-    safe = jnp.where(norms > 0, norms, jnp.ones_like(norms))
-    return jnp.where(norms > 0, jnp.clip(total(a * b) / safe, -1, 1), jnp.zeros_like(norms))
+    xp = namespace(truth)
+    norms = xp.sqrt(total(a * a)) * xp.sqrt(total(b * b))
+    safe = xp.where(norms > 0, norms, xp.ones_like(norms))
+    return xp.where(norms > 0, xp.clip(total(a * b) / safe, -1, 1), xp.zeros_like(norms))
 
 
 def geometric_mean(

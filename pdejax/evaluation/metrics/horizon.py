@@ -34,10 +34,15 @@ def first_crossing(
 
     **Arguments:** `curves`; `times` of the frames; `threshold`.
 
-    **Returns:** the times, the last frame's where a curve never falls below, and whether that is the case.
+    **Returns:** the times, the last frame's where a curve never falls below, and whether that is the case; what is
+    not a number is below.
+
+    **Raises:** `ValueError` where curves and times are not of the same frames.
     """
-    times = np.asarray(times, np.float64)
-    below = np.asarray(curves) < threshold
+    times, curves = np.asarray(times, np.float64), np.asarray(curves)
+    if not len(times) or len(curves) != len(times):
+        raise ValueError(f"curves have one number for each time, and there is one, got {len(curves)} and {len(times)}")
+    below = ~(curves >= threshold)
     censored = ~below.any(0)
     first = np.where(censored, len(times) - 1, below.argmax(0))
     return np.asarray(times[first]), np.asarray(censored)

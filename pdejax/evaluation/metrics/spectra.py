@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from pdejax.core import AnyState, as_state, band_indices, transform
+from pdejax.core import AnyState, as_state, band_indices, known, transform
 from pdejax.evaluation.metrics.errors import AnyArray, namespace
 
 BANDS = {"low": (0, 4), "mid": (5, 12), "high": (13, None)}
@@ -36,6 +36,8 @@ def energy_spectrum(u: AnyState, ndim: int) -> Float[jax.Array, "*batch shell"]:
     **Returns:** shape `(*batch, shell)`, shell 0 is the mean.
     """
     u = as_state(u)
+    if not 1 <= ndim <= 3 or u.ndim < ndim + 1:
+        raise ValueError(f"a field of {ndim} space axes (one to three) is (*batch, *space, channel), got {u.shape}")
     space = u.shape[-ndim - 1 : -1]
     shells = band_indices(space)
     u_hat = transform(u, ndim) / np.prod(space).item()
@@ -56,6 +58,8 @@ def band_error(
 
     **Arguments:** spectra of prediction minus truth and of the truth; `band`: a name of `BANDS`.
     """
+    if band not in BANDS:
+        raise ValueError(known("band", band, BANDS))
     first, last = BANDS[band]
     part = error_spectrum[..., first : None if last is None else last + 1].sum(-1)
     total = truth_spectrum.sum(-1)
@@ -73,6 +77,8 @@ def spectrum_log_distance(
 
     **Arguments:** spectra of the prediction and of the truth.
     """
+    if spectrum.shape != truth_spectrum.shape:
+        raise ValueError(f"spectra are of the same shells, got shapes {spectrum.shape} and {truth_spectrum.shape}")
     xp, total = namespace(truth_spectrum), truth_spectrum.sum(-1, keepdims=True)
     floor = xp.where(total > 0, total, xp.ones_like(total)) * FLOOR
     signal = (truth_spectrum > floor) | (total <= 0)

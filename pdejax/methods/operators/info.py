@@ -15,7 +15,8 @@ class OperatorInfo:
 
     **Arguments:** `step`: time that one call covers; `lengths`: of the domain, if it is a grid; `fields`: names of the
     channels; `inputs`: names of fields given instead of a state; `parameters`: names of physical parameters that it is
-    bound to; `history`: frames a state holds; `shape`: of the grid of the data; `equation`: its source, for people.
+    bound to; `history`: frames a state holds; `shape`: of the grid of the data; `equation`: its source, for people;
+    `periodic`: whether each axis of the grid is.
     """
 
     step: float
@@ -26,6 +27,7 @@ class OperatorInfo:
     history: int = 1
     shape: tuple[int, ...] = ()
     equation: tuple[str, ...] = ()
+    periodic: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, card: DataCard, history: int = 1) -> "OperatorInfo":
@@ -39,6 +41,7 @@ class OperatorInfo:
             history=history,
             shape=card.shape,
             equation=card.equation,
+            periodic=card.periodic,
         )
 
     @property

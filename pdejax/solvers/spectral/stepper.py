@@ -18,12 +18,13 @@ from pdejax.core import (
     Share,
     State,
     Tendency,
+    as_real,
     as_state,
     checked,
     hashed_by_identity,
 )
 from pdejax.equations import Equation
-from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, traced, working
+from pdejax.solvers._arrays import batch_axis, check_batch, check_positive, expand_rank, lift, traced, working
 from pdejax.solvers.spectral.etdrk import ETDRK2, ETDRK4, etdrk
 from pdejax.solvers.spectral.form import SpectralForm, discretise
 from pdejax.solvers.spectral.wellposed import check_growth
@@ -54,7 +55,7 @@ class SpectralStepper(eqx.Module):
 
     def at(self, time: Any) -> "SpectralStepper":
         """The same Stepper set to a time, a scalar or `(batch,)`."""
-        return eqx.tree_at(lambda s: s.time, self, jnp.asarray(time, self.dt.dtype))
+        return eqx.tree_at(lambda s: s.time, self, jnp.asarray(as_real(time, "time"), self.dt.dtype))
 
     def __call__(self, u: AnyState, *, key: Key | None = None, tendency: Tendency = None) -> State:
         """The state after one call, of the type that came in; integers are promoted, `key` is ignored.
@@ -65,6 +66,8 @@ class SpectralStepper(eqx.Module):
         u = as_state(u)
         v = self.form.to_spectral(u)  # first, since it looks at the shape
         method, nonlinear = lift(self.method, u.ndim - 1), self._with(tendency)
+        if u.ndim - 1 > self.grid.ndim:
+            check_batch((self.method, self.form), v[0].shape, self.grid.ndim)
 
         def body(v: Any, i: Any) -> tuple[Any, None]:
             return method(nonlinear, v, self.time + i * self.dt, self.dt), None
@@ -83,7 +86,7 @@ class SpectralStepper(eqx.Module):
         total = lambda v, t, more: tuple(x + y for x, y in zip(form.nonlinear(v, t), more, strict=True))
         if callable(tendency):
             return lambda v, t: total(v, t, form.to_spectral(tendency(t, form.to_physical(v))))
-        held = form.to_spectral(tendency)
+        held = form.to_spectral(as_state(tendency))
         return lambda v, t: total(v, t, held)
 
 

@@ -40,3 +40,10 @@ def test_curves_get_an_interval_per_point():
 def test_runs_of_different_size_cannot_be_paired():
     with pytest.raises(ValueError, match=r"equal shapes, got \(4,\) and \(5,\)"):
         bootstrap_interval(np.ones(4), minus=np.ones(5))
+
+
+def test_nothing_to_draw_from_and_no_level():
+    with pytest.raises(ValueError, match="at least one trajectory, got none"):
+        bootstrap_interval(np.ones(0))
+    with pytest.raises(ValueError, match="level should be between 0 and 1, got 2"):
+        bootstrap_interval(np.ones(3), level=2.0)

@@ -91,3 +91,23 @@ def test_moments_give_what_norms_give():
         m.nrmse(), error / np.linalg.norm(np.asarray(truth).reshape(2, 3, -1), axis=-1), rtol=1e-5
     )
     np.testing.assert_allclose(m.mse(), error**2 / 32, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [2.0**-90, 2.0**-64, 2.0**63, 2.0**120])
+def test_relative_errors_do_not_depend_on_units(scale):
+    """Squares of such numbers are zero or infinite in float32, which was told as no error, or as no correlation."""
+    rng = np.random.default_rng(0)
+    truth = np.asarray(rng.normal(size=(2, 3, 16, 2)), np.float32)
+    prediction = truth + np.asarray(0.1 * rng.normal(size=truth.shape), np.float32)
+    scaled = np.float32(scale) * prediction, np.float32(scale) * truth
+    np.testing.assert_array_equal(nrmse(*scaled), nrmse(prediction, truth))
+    np.testing.assert_array_equal(correlation(*scaled), correlation(prediction, truth))
+    np.testing.assert_array_equal(correlation(scaled[0], truth), correlation(prediction, truth))
+
+
+def test_host_arrays_stay_double_and_agree_with_numpy():
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.normal(size=(2, 1, 1, 16, 1))
+    found = evaluation.correlation(prediction, truth)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found[0, 0], np.corrcoef(prediction.ravel(), truth.ravel())[0, 1], rtol=1e-14)

@@ -1,4 +1,7 @@
+import inspect
+
 import numpy as np
+import pytest
 
 from pdejax.evaluation import correlation_time_of_each, correlation_time_of_mean, first_crossing
 
@@ -43,3 +46,13 @@ def test_crossings_of_many_curves_at_once():
     times, censored = first_crossing(curves, TIMES, 0.8)
     np.testing.assert_array_equal(times, [1.5, 4.0])
     np.testing.assert_array_equal(censored, [False, True])
+
+
+def test_what_is_no_number_is_below():
+    assert float(first_crossing(np.array([1.0, np.nan, 0.95, 0.9]), TIMES[:4], 0.8)[0]) == 1.0
+
+
+@pytest.mark.parametrize(("numbers", "times"), [(3, 4), (4, 3), (0, 0)])
+def test_curves_are_of_the_times(numbers, times):
+    with pytest.raises(ValueError, match=f"one number for each time, and there is one, got {numbers} and {times}"):
+        inspect.unwrap(first_crossing)(np.ones(numbers), TIMES[:times], 0.8)

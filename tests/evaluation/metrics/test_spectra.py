@@ -1,3 +1,5 @@
+import inspect
+
 import jax
 import numpy as np
 import pytest
@@ -88,3 +90,12 @@ def test_log_distance_counts_shells_with_signal_alone():
     np.testing.assert_allclose(spectrum_log_distance(lost, truth), 9 / np.sqrt(2), rtol=1e-3)
     nothing = np.zeros(4, np.float32)
     np.testing.assert_allclose(spectrum_log_distance(truth, nothing), np.sqrt((12**2 + 9**2) / 4), rtol=1e-3)
+
+
+def test_what_is_no_spectrum_is_told():
+    with pytest.raises(ValueError, match=r"unknown band 'lo'\. Did you mean 'low'"):
+        evaluation.band_error(np.ones(4), np.ones(4), "lo")
+    with pytest.raises(ValueError, match=r"the same shells, got shapes \(4,\) and \(5,\)"):
+        inspect.unwrap(evaluation.spectrum_log_distance)(np.ones(4), np.ones(5))
+    with pytest.raises(ValueError, match=r"a field of 2 space axes \(one to three\) is .* got \(8, 1\)"):
+        evaluation.energy_spectrum(np.ones((8, 1)), 2)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.evaluation.price.timing import CLOCKS, Clocks, Compiled, interleaved, quickest, usual_currency
+from pdejax.evaluation.price.timing import CLOCKS, SHORTEST, Clocks, Compiled, interleaved, quickest, usual_currency
 
 
 class FakeMachine:
@@ -44,7 +44,7 @@ def test_a_slow_first_call_does_not_count():
 def test_short_calls_are_repeated_until_a_clock_can_tell():
     machine = FakeMachine(shortest=1.0)
     taken = interleaved({"a": machine.call("a", 0.125)}, repeats=2, clocks=machine.clocks)
-    assert len(machine.order) == 2 + 2 * 4  # of the faster clock
+    assert len(machine.order) == 2 + 2 * 8  # of the wall clock
     np.testing.assert_allclose(taken["a"]["wall"], [0.125, 0.125])
 
 
@@ -75,3 +75,12 @@ def test_the_clocks_are_those_of_the_process():
     before = Clocks().read()
     sum(i * i for i in range(200_000))
     assert (Clocks().read() > before).all()
+
+
+def test_a_clock_that_is_wound_in_ticks_tells_short_calls():
+    """A system adds up every 4 ms what the threads of a process have worked; a call takes a third of that."""
+    machine = FakeMachine()
+    clocks = Clocks({"cpu": lambda: 4e-3 * (machine.wall // 4e-3), "wall": lambda: machine.wall}, SHORTEST)
+    taken = interleaved({"a": machine.call("a", 1.3e-3), "b": machine.call("b", 3.1e-3)}, clocks=clocks)
+    np.testing.assert_allclose(np.median(taken["a"]["cpu"]), 1.3e-3, rtol=0.1)
+    np.testing.assert_allclose(np.median(taken["b"]["cpu"]), 3.1e-3, rtol=0.1)

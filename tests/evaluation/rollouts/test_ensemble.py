@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import equinox as eqx
@@ -218,3 +219,19 @@ def test_a_predictor_that_draws_late_makes_an_ensemble(key):
     members = ensemble(usual, normal(2, 8, 1).astype(np.float32), TIMES, 3, key=key)
     np.testing.assert_array_equal(members[0, 0], members[1, 0])
     assert not np.allclose(members[0, 1], members[1, 1])
+
+
+@pytest.mark.parametrize("score", [crps, metrics.mean_error])
+def test_a_truth_that_broadcasts_is_another_ones(score):
+    with pytest.raises(ValueError, match=r"members have the shape of their truth, got \(3, 2, 8\) and \(3, 1, 8\)"):
+        inspect.unwrap(score)(np.zeros((4, 3, 2, 8)), np.zeros((3, 1, 8)))
+
+
+def test_members_that_are_no_numbers_have_no_rank(key):
+    with pytest.raises(ValueError, match="ranks are of finite numbers"):
+        rank_histogram(np.full((4, 5), np.nan), np.zeros(5), key=key)
+
+
+def test_times_that_are_no_numbers_explain_nothing():
+    with pytest.raises(ValueError, match="finite numbers of the same trajectories"):
+        coefficient_of_determination(np.array([1.0, 2.0, np.nan]), np.array([1.0, 2.0, 3.0]))

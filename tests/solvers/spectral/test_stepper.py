@@ -1,6 +1,7 @@
 """Interfaces: batches of parameters, time, precision, derivatives, transforms counted, agreement with exponax."""
 
 import dataclasses
+import inspect
 
 import exponax as ex
 import jax
@@ -246,3 +247,20 @@ def test_wrong_arguments_are_refused():
         spectral_stepper(KS, GRID, 0.1, parameters={"mu": 1.0})
     with pytest.raises(ValueError, match="batch axis"):
         spectral_stepper(KS, GRID, jnp.array([0.1, 0.2]))(jnp.zeros((32, 1)))
+
+
+def test_parameters_of_other_trajectories_than_the_states_are_refused():
+    step = spectral_stepper(KS, GRID, jnp.array([0.1, 0.2, 0.3]))
+    with pytest.raises(ValueError, match="parameters of 3 trajectories meet a state of 2"):
+        step(jnp.zeros((2, 32, 1)))
+    assert step(jnp.zeros((3, 32, 1))).shape == step(jnp.zeros((1, 32, 1))).shape == (3, 32, 1)
+    with pytest.raises(ValueError, match=r"'nu' is a number or an array \(batch,\), got the shape \(2, 2\)"):
+        spectral_stepper(Equation("u_t = nu*u_xx", {"nu": 1.0}), GRID, 0.1, parameters={"nu": np.ones((2, 2))})
+
+
+def test_what_is_no_tendency_and_no_time_is_told():
+    step = spectral_stepper(KS, GRID, 0.1)
+    with pytest.raises(ValueError, match="a state is real, got complex64"):
+        inspect.unwrap(type(step)._with)(step, jnp.zeros((32, 1), complex))
+    with pytest.raises(ValueError, match="time holds real numbers"):
+        step.at("x")
