@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
-# dozens of processes read what the first of them has compiled, also where containers say that nobody shall write it
+# dozens of processes read what the first of them has compiled, also in a container that sets this
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test quick long check lint types layers optimised unit smoke notebooks bench interop clean

@@ -300,7 +300,8 @@ plt.show()
 for name, values in samples.items():
     figure, axes = plt.subplots(1, len(moments), figsize=(9, 2.2), sharey=True)
     for ax, i in zip(axes, moments, strict=True):
-        counts = np.asarray(rank_histogram(values[:, i], truth[i], key=KEY))
+        kept = np.isfinite(values[:, i]).all((0, *range(2, values.ndim - 1)))  # trajectories without a lost member
+        counts = np.asarray(rank_histogram(values[:, i][:, kept], truth[i][kept], key=KEY))
         ax.bar(np.arange(len(counts)), counts / counts.mean(), color=colours[name])
         ax.axhline(1, color="black", lw=1, ls="--")
         ax.set(title=f"t = {times[i]:.3g}", xlabel="rank of the truth")

@@ -103,9 +103,9 @@ def x64():
 @pytest.fixture(autouse=True, scope="session")
 def short_repeats():
     """Prices from short repeats: tests are of what is said of them, and time by clocks of their own."""
-    from pdejax.evaluation.price import timing
-
-    timing.SHORTEST = 2e-3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pdejax.evaluation.price.timing.SHORTEST", 2e-3)
+        yield
 
 
 @pytest.fixture

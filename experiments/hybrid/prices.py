@@ -163,7 +163,8 @@ class Prices:
         """Times with bootstrap intervals, prices, and the classical solvers that no other one beats."""
         self.measure()
         self._spent()
-        found = [line for key in ("truth", *self.models) for line in self._times(key)]
+        found = [line for key in ("truth", *self.models) for line in (*self._frame(key), *self._times(key))]
+        found += [self._gain(key, threshold) for key in self.models if key != ALONE for threshold in THRESHOLDS]
         for (role, seed), _ in self.runs.items():
             found += self._priced(f"{role}, seed {seed}", seed)
         found += [line for role in dict.fromkeys(role for role, _ in self.runs) for line in self._of_all_seeds(role)]
@@ -195,6 +196,26 @@ class Prices:
             if ended:  # these count with the last frame's time
                 found.append(row(name, f"trajectories followed to the end at {threshold:g}", ended, better="higher"))
         return found
+
+    def _frame(self, name: str) -> list[Row]:
+        """Error after one frame, and what a frame takes."""
+        entry, found = self.known[name], []
+        if entry["missed"] is not None:
+            found.append(row(name, "relative error after a frame", entry["missed"], better="lower"))
+        for batch, seconds in entry.get("seconds", {}).items():
+            value = 1e3 * float(np.median(seconds))
+            found.append(row(name, f"CPU time of a frame, batch {batch}", value, better="lower", unit="ms"))
+        return found
+
+    def _gain(self, name: str, threshold: float) -> Row:
+        """How much longer it follows than its solver alone, with the interval of paired draws."""
+        own, alone = (np.array(self.known[one]["times"][f"{threshold:g}"]) for one in (name, ALONE))
+        drawn = np.random.default_rng(0).integers(len(own), size=(RESAMPLES, len(own)))
+        gains = np.median(own[drawn], axis=1) - np.median(alone[drawn], axis=1)
+        ends = np.quantile(gains, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        told = f"time followed beyond its solver alone at {threshold:g}"
+        gain = float(np.median(own) - np.median(alone))
+        return row(name, told, gain, better="higher", unit="s", interval=ends.tolist())
 
     def _time(self, name: str, threshold: float) -> Row:
         times = np.array(self.known[name]["times"][f"{threshold:g}"])
@@ -231,7 +252,11 @@ class Prices:
         members = self._members()
         cost = np.array([np.median(self.known[str(one)]["seconds"][str(batch)]) for one in members])
         time = np.array([np.median(self.known[str(one)]["times"][f"{threshold:g}"]) for one in members])
-        return [members[i] for i in envelope(cost, 1 / time)]
+        kept: list[int] = []  # one that follows no longer than a cheaper one, by a part in a hundred, is not on it
+        for i in envelope(cost, 1 / time):
+            if not kept or time[i] > 1.01 * time[kept[-1]]:
+                kept.append(i)
+        return [members[i] for i in kept]
 
     def _frontier(self, threshold: float) -> list[Row]:
         found = []
@@ -252,8 +277,9 @@ class Prices:
             axis.plot([ms(n) for n in members], [time(n) for n in members], ".", color="0.75", label="classical")
             front = [str(one) for one in self._front(threshold)]
             axis.plot(
-                [ms(n) for n in front], [time(n) for n in front], "-", color="0.4", label="front of the classical ones"
-            )
+                [ms(n) for n in front], [time(n) for n in front], "-", color="0.4", drawstyle="steps-post",
+                label="front of the classical ones",
+            )  # fmt: skip
             for role, colour in colours.items():
                 names = [n for n in self.models if n.split(",")[0] == role]
                 if not names:

@@ -77,7 +77,8 @@ def _check(name: str, annotation: Any, value: Any) -> None:
     kinds = [_bare(part) for part in members]
     named = [_named(kind) for kind in kinds]
     if kinds and all(named) and not any(_is(kind, value) for kind in kinds):
-        wanted = " or ".join(dict.fromkeys(filter(None, named)))
+        *others, last = dict.fromkeys(filter(None, named))
+        wanted = f"{', '.join(others)} or {last}" if others else last
         raise ValueError(f"{name} should be {wanted}, got {_short(value)}")
     choices = [c for part in members if typing.get_origin(_bare(part)) is Literal for c in typing.get_args(_bare(part))]
     words = all(isinstance(choice, str) for choice in choices) and isinstance(value, str)
@@ -101,7 +102,7 @@ _CALLED: Mapping[Any, str] = {Callable: "a function", Sequence: "a sequence"}
 def _named(kind: Any) -> str | None:
     """What people call a type, where values are held against it."""
     if kind in _KEYS:
-        return "a random key, such as jax.random.key(0)"
+        return "a random key (jax.random.key(0))"
     return _PLAIN[kind] if kind in _PLAIN else _CALLED.get(typing.get_origin(kind))
 
 
@@ -115,7 +116,9 @@ def _is(kind: Any, value: Any) -> bool:
     if typing.get_origin(kind) is Callable:
         return callable(value)
     if typing.get_origin(kind) is Sequence:
-        return hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, str | Mapping)
+        if isinstance(value, str | bytes | Mapping) or getattr(value, "shape", (1,)) == ():
+            return False
+        return hasattr(value, "__len__") and hasattr(value, "__getitem__")
     if kind in (int, float) and hasattr(value, "dtype") and not getattr(value, "shape", ()):
         real = jax.dtypes.issubdtype(value.dtype, np.floating) and kind is float
         return real or jax.dtypes.issubdtype(value.dtype, np.integer)

@@ -133,8 +133,8 @@ def unroll(
         raise ValueError(f"a Stepper is a function from a state to the next one, got {type(stepper).__name__}")
     if not (isinstance(first_step, int) or jnp.issubdtype(getattr(first_step, "dtype", float), jnp.integer)):
         raise ValueError(f"first_step is a whole number of steps, got {first_step!r}")
-    if isinstance(start_time, str):
-        raise ValueError(f"start_time should be a number, got {start_time!r}")
+    if isinstance(start_time, str | list | tuple):
+        raise ValueError(f"start_time should be a number or an array, got {start_time!r}")
     initial = entering(lambda u: call(stepper, u, key=key), initial)
     start = getattr(stepper, "time", 0.0) if start_time is None else start_time
 

@@ -5,6 +5,8 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from pdejax.core import known, register
 from pdejax.equations._given import check_parameters, default_values, term_list
 from pdejax.equations._residual import SymbolicResidual, evolution_residuals, in_streams
@@ -47,7 +49,7 @@ class Equation:
         set_ = functools.partial(object.__setattr__, self)
         set_("terms", term_list(terms))
         set_("parameters", default_values(parameters))
-        set_("ndim", ndim)
+        set_("ndim", int(ndim) if isinstance(ndim, np.integer) else ndim)
         self._check()
         self._check_used()
 

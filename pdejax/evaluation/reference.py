@@ -113,16 +113,16 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
     )
 
 
-SMALLEST, LARGEST = 1e-15, 1e15  # whose squares single precision holds with those of their errors
+SMALLEST, LARGEST = 1e-12, 1e15  # whose squares single precision holds with those of errors of one in 1e5
 
 
 def _measurable(states: np.ndarray, where: str) -> np.ndarray:
-    """The states; errors are made of squares in their own precision, which vanish or overflow unseen."""
+    """The states; spreads and sizes are made of squares in their own precision, which vanish or overflow unseen."""
     size = float(np.abs(states).max(initial=0.0))
     if states.dtype != np.float64 and size and not SMALLEST < size < LARGEST:
         bounds = f"between {SMALLEST:g} and {LARGEST:g}"
-        raise ValueError(f"{where}: the largest number is {size:.3g}; errors in {states.dtype} are told of fields "
-                         f"{bounds}: give them in other units")  # fmt: skip
+        raise ValueError(f"{where}: the largest number is {size:.3g}; in {states.dtype} it should be {bounds}: "
+                         "give the fields in other units")  # fmt: skip
     return states
 
 

@@ -77,7 +77,7 @@ def kind_for(model: Any, data: Any) -> str:
 
 
 def check_made_for(model: Any, data: Any) -> None:
-    """Whether an operator's box, its ends, step and fields are those of the data; another grid is meant.
+    """Whether an operator's box, its ends, step and fields are those of the data; the number of points may differ.
 
     **Raises:** `ValueError` that names both.
     """

@@ -13,7 +13,7 @@ from pdejax.evaluation.metrics.horizon import THRESHOLDS
 from pdejax.evaluation.metrics.spectra import BANDS
 from pdejax.evaluation.metrics.table import GMEAN_STEPS
 from pdejax.evaluation.reference import Reference
-from pdejax.evaluation.rollouts.curves import OwnMetric, curves_of, measure_of, middle_slice
+from pdejax.evaluation.rollouts.curves import OwnMetric, curves_of, measure_of, middle_slice, spectra_of
 from pdejax.evaluation.rollouts.rollout import Rollout, rollout
 from pdejax.evaluation.rollouts.solves import solve_counts
 from pdejax.training import environment
@@ -180,7 +180,7 @@ def measured(
         if kind == "model":
             arrays |= _examples(result, curves, truth)
             if truth.periodic:
-                arrays["truth/spectrum"] = result.values["spectra"]["truth"].mean(1, dtype=np.float64)
+                arrays["truth/spectrum"] = spectra_of(result)["truth"].mean(1)
     document = {
         "dataset": dataset_section(data, split, len(truth.states)),
         "protocol": protocol_section(truth, rows[0][3], key),

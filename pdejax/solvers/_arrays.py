@@ -22,6 +22,11 @@ def traced(x: Any) -> bool:
     return isinstance(x, Tracer)
 
 
+def real_or_traced(value: Any, what: str) -> Any:
+    """Real numbers as they are; nothing is asked of what is traced, also within a list."""
+    return value if any(map(traced, jax.tree.leaves(value))) else as_real(value, what)
+
+
 def check_positive(name: str, value: Any) -> None:
     """**Raises:** `ValueError` for a number or array that is not positive and finite, unless it is traced."""
     if traced(value):

@@ -85,9 +85,10 @@ def drawn(post: Callable[[int], int] = abs, *, nesting: Sequence[int] | None = N
     [
         ({"post": 3}, "post should be a function, got 3"),
         ({"nesting": 4}, "nesting should be a sequence or none, got 4"),
+        ({"nesting": np.array(4)}, "nesting should be a sequence or none, got array(4)"),
         ({"nesting": "ab"}, "nesting should be a sequence or none, got 'ab'"),
-        ({"key": 5}, "key should be a random key, such as jax.random.key(0) or none, got 5"),
-        ({"key": jax.random.split(jax.random.key(0))}, "key should be a random key, such as jax.random.key(0) or none"),
+        ({"key": 5}, "key should be a random key (jax.random.key(0)) or none, got 5"),
+        ({"key": jax.random.split(jax.random.key(0))}, "key should be a random key (jax.random.key(0)) or none"),
     ],
 )
 def test_functions_sequences_and_random_keys(options, sentence):

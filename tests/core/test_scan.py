@@ -144,5 +144,6 @@ def test_steps_that_equinox_wraps_take_what_is_in_them():
 
 
 def test_what_is_no_time_is_told():
-    with pytest.raises(ValueError, match="start_time should be a number, got '1'"):
-        unroll(Growth(2.0), jnp.ones(3), 2, start_time="1")
+    for wrong in ("1", [0.0, 1.0]):
+        with pytest.raises(ValueError, match="start_time should be a number or an array, got"):
+            unroll(Growth(2.0), jnp.ones(3), 2, start_time=wrong)

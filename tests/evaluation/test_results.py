@@ -421,5 +421,6 @@ def test_what_is_no_folder_of_a_run_is_told(tmp_path):
 def test_fields_whose_squares_vanish_or_overflow_are_refused(size):
     split = np.full((2, 3, 8, 1), size, np.float32)
     waves = Arrays({"train": split, "test": split}, step=1.0)
-    with pytest.raises(ValueError, match=re.escape(f"the largest number is {size:.3g}; errors in float32 are told of")):
+    sentence = f"the largest number is {size:.3g}; in float32 it should be between"
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         evaluate(lambda u: u, waves)

@@ -18,7 +18,7 @@ from pdejax.evaluation.metrics.table import METRICS, metric_entry
 from pdejax.evaluation.price.measure import Network, price_section
 from pdejax.evaluation.price.upfront import spent_on
 from pdejax.evaluation.reference import Reference, select
-from pdejax.evaluation.rollouts.curves import curves_of, measure_of
+from pdejax.evaluation.rollouts.curves import curves_of, measure_of, spectra_of
 from pdejax.evaluation.rollouts.rollout import chunk_size, rollout
 from pdejax.evaluation.rollouts.solves import calls_per_step, solve_counts
 from pdejax.evaluation.systems import dataset_section, protocol_section, single_precision, system_section
@@ -114,7 +114,7 @@ def _roll(
         systems[name] = section | {"history": row.history, "calls": row.calls, "resolution": row.resolution}
         arrays |= {f"{name}/{k}": v for k, v in curves[name].items() if k != "times"}
         if truth.periodic and "truth/spectrum" not in arrays:
-            arrays["truth/spectrum"] = result.values["spectra"]["truth"].mean(1, dtype=np.float64)
+            arrays["truth/spectrum"] = spectra_of(result)["truth"].mean(1)
     return systems, arrays, curves
 
 

@@ -1,7 +1,6 @@
 """Rollouts that leave the range of the data."""
 
 import equinox as eqx
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -18,6 +17,7 @@ def diverged_from(
 
     **Arguments:** `moments` of the rollout; `initial`: mean square over space of the initial frame.
     """
+    moments = moments.whole()
     total = lambda squares: np.asarray(squares, np.float64).sum(-1)
     truth = np.concatenate([total(initial)[None], total(moments.truth)]).max(0)
     size = total(moments.prediction)
@@ -41,8 +41,8 @@ def without_divergence(
 
     **Returns:** the moments as numpy arrays, and which frames were replaced.
     """
-    diverged = diverged_from(moments, initial)
-    host = jax.tree.map(lambda x: np.asarray(x, np.float64), moments)
+    host = moments.whole()
+    diverged = diverged_from(host, initial)
     largest = np.concatenate([np.asarray(initial, np.float64)[None], host.truth]).max(0)
     limit = np.broadcast_to(FACTOR**2 * largest[None], host.error.shape)
     mask = diverged[..., None]

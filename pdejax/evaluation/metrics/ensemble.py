@@ -20,12 +20,12 @@ def _members(samples: AnyArray) -> tuple[AnyArray, int]:
     return real, len(real)
 
 
-def _with_truth(samples: AnyArray, truth: AnyArray) -> tuple[AnyArray, AnyArray, int]:
-    """Members and truth as real numbers, and how many members; one that broadcasts would be another one's truth."""
-    (real, count), true = _members(samples), as_real(truth, "a truth")
+def _with_truth(samples: AnyArray, truth: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Members and truth as real numbers; one that broadcasts would be another one's truth."""
+    real, true = as_real(samples, "an ensemble"), as_real(truth, "a truth")
     if real.shape[1:] != true.shape:
         raise ValueError(f"members have the shape of their truth, got {real.shape[1:]} and {true.shape}")
-    return real, true, count
+    return real, true
 
 
 def crps(samples: Shaped[AnyArray, " member *rest"], truth: Shaped[AnyArray, " *rest"]) -> Float[AnyArray, " *rest"]:
@@ -37,7 +37,8 @@ def crps(samples: Shaped[AnyArray, " member *rest"], truth: Shaped[AnyArray, " *
 
     **Raises:** `ValueError` for fewer than two members, or those of another shape than the truth.
     """
-    samples, truth, count = _with_truth(samples, truth)
+    samples, count = _members(samples)
+    samples, truth = _with_truth(samples, truth)
     xp = namespace(samples)
     # sum over all pairs of |x_i - x_j| from the sorted members, in M log M instead of M^2
     weights = (2 * np.arange(count) - count + 1).astype(samples.dtype).reshape(-1, *[1] * (samples.ndim - 1))
@@ -56,10 +57,14 @@ def rank_histogram(
     **Arguments:** `samples`, `truth`; `key`: of the draws.
 
     **Returns:** M + 1 counts.
+
+    **Raises:** `ValueError` for numbers that are not finite, unless they are traced.
     """
-    samples, truth, count = _with_truth(samples, truth)
-    if not isinstance(samples, Tracer) and not np.all(np.isfinite(samples)):
-        raise ValueError("ranks are of finite numbers: an ensemble has some that are not; leave its trajectories out")
+    samples, count = _members(samples)
+    samples, truth = _with_truth(samples, truth)
+    for one, what in ((samples, "an ensemble"), (truth, "a truth")):
+        if not isinstance(one, Tracer) and not np.all(np.isfinite(one)):
+            raise ValueError(f"ranks are of finite numbers, {what} has some that are not: leave its trajectories out")
     below, equal = (jnp.asarray(c.sum(0), jnp.int32) for c in (samples < truth[None], samples == truth[None]))
     drawn = jax.random.uniform(key, truth.shape) * (equal + 1).astype(jnp.result_type(float))
     ranks = below + jnp.minimum(jnp.floor(drawn).astype(jnp.int32), equal)
@@ -92,7 +97,7 @@ def mean_error(
     truth: Shaped[AnyArray, "time trajectory *space channel"],
 ) -> Float[AnyArray, "time trajectory"]:
     """Root mean square over space and channels of the ensemble mean minus the truth."""
-    samples, truth, _ = _with_truth(samples, truth)
+    samples, truth = _with_truth(samples, truth)
     return _rms(samples.mean(0) - truth)
 
 
@@ -111,7 +116,7 @@ def mean_error_spectrum(
     ndim: int,
 ) -> Float[Array, "time trajectory shell"]:
     """Energy of the ensemble mean minus the truth by shell; `spread_spectrum` equals it where calibrated."""
-    samples, truth, _ = _with_truth(samples, truth)
+    samples, truth = _with_truth(samples, truth)
     return energy_spectrum(samples.mean(0) - truth, ndim)
 
 

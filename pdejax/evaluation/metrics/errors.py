@@ -27,7 +27,7 @@ def _weighted(u: AnyArray, weights: AnyArray | None) -> AnyArray:
 
 
 class ErrorMoments(eqx.Module):
-    """What every pointwise metric is made of, per step, trajectory and channel.
+    """What every pointwise metric is made of, per step, trajectory and channel, in units of `scale` squared.
 
     **Arguments:**
 
@@ -36,6 +36,7 @@ class ErrorMoments(eqx.Module):
     - `prediction`: mean square over space of the prediction.
     - `variance`: variance over space of the truth (sample variance, `n - 1`, as in The Well).
     - `correlation`: Pearson correlation over space and channels, see `correlation`.
+    - `scale`: about the largest number of each true frame, a power of two, so that no square vanishes or overflows.
     """
 
     error: Float[AnyArray, "time trajectory channel"]
@@ -43,10 +44,24 @@ class ErrorMoments(eqx.Module):
     prediction: Float[AnyArray, "time trajectory channel"]
     variance: Float[AnyArray, "time trajectory channel"]
     correlation: Float[AnyArray, "time trajectory"]
+    scale: Float[AnyArray, "time trajectory"]
+
+    def whole(self) -> "ErrorMoments":
+        """The same in the units of the data, as arrays of NumPy in double precision, which hold such squares."""
+        host = jax.tree.map(lambda x: np.asarray(x, np.float64), self)
+        square = host.scale[..., None] ** 2
+        return ErrorMoments(
+            error=host.error * square,
+            truth=host.truth * square,
+            prediction=host.prediction * square,
+            variance=host.variance * square,
+            correlation=host.correlation,
+            scale=np.ones_like(host.scale),
+        )
 
     def mse(self) -> Float[AnyArray, "time trajectory"]:
         """Mean square error over space and channels."""
-        return self.error.mean(-1)
+        return self.error.mean(-1) * self.scale**2
 
     def nrmse(self) -> Float[AnyArray, "time trajectory"]:
         """Norm of the error over space and channels, divided by the norm of the truth; see `nrmse`."""
@@ -54,7 +69,8 @@ class ErrorMoments(eqx.Module):
 
     def vrmse(self) -> Float[AnyArray, "time trajectory"]:
         """Error scaled by the truth's spatial standard deviation, mean over channels; see `vrmse`."""
-        return ((self.error / (self.variance + VARIANCE_FLOOR)) ** 0.5).mean(-1)
+        square = self.scale[..., None] ** 2
+        return ((self.error * square / (self.variance * square + VARIANCE_FLOOR)) ** 0.5).mean(-1)
 
 
 def namespace(x: AnyArray) -> Any:
@@ -75,17 +91,25 @@ def _pair(prediction: AnyState, truth: AnyState) -> tuple[AnyArray, AnyArray]:
     if pair[0].shape != pair[1].shape or pair[1].ndim < 3:
         raise ValueError(f"a prediction and its truth are both (time, trajectory, *space, channel), got shapes "
                          f"{tuple(pair[0].shape)} and {tuple(pair[1].shape)}")  # fmt: skip
+    if isinstance(pair[0], jax.Array) or isinstance(pair[1], jax.Array):  # a truth may wait on the host
+        return jnp.asarray(pair[0]), jnp.asarray(pair[1])
     return pair
 
 
-def _in_range(u: AnyArray, like: AnyArray) -> AnyArray:
-    """A field times the power of two that brings the largest number of `like` in each frame near one: exact, and
-    squares neither vanish nor overflow."""
-    xp, frame = namespace(like), tuple(range(2, like.ndim))
-    largest = xp.abs(like).max(frame, keepdims=True)
+def scales_of(u: AnyState) -> Float[AnyArray, "time trajectory"]:
+    """The power of two just above the largest number of each frame; one where that is zero or not finite.
+
+    **Arguments:** `u`: `(time, trajectory, *space, channel)`.
+    """
+    xp = namespace(u)
+    largest = xp.abs(u).max(tuple(range(2, u.ndim)))
     exponent = xp.frexp(xp.where(xp.isfinite(largest), largest, xp.ones_like(largest)))[1]
-    half = -exponent // 2  # in two steps, since 2 ** 127 is the largest power that single precision holds
-    return xp.ldexp(xp.ldexp(u, half), -exponent - half)
+    return xp.ldexp(xp.ones_like(largest), xp.clip(exponent, -126, 126))  # a normal number, and one over it too
+
+
+def over_scale(u: AnyArray, scale: Float[AnyArray, "time trajectory"]) -> AnyArray:
+    """A field over the scale of each frame: exact for normal numbers, and squares neither vanish nor overflow."""
+    return u / scale.reshape(*scale.shape, *[1] * (u.ndim - 2))
 
 
 def moments(
@@ -101,6 +125,9 @@ def moments(
     **Raises:** `ValueError` for different shapes, or values that are not real.
     """
     prediction, truth = _pair(prediction, truth)
+    scale = scales_of(truth)
+    agreement = correlation(prediction, truth, weights)
+    prediction, truth = over_scale(prediction, scale), over_scale(truth, scale)
     space = _over_space(truth)
     points = np.prod([truth.shape[a] for a in space]).item()
     mean = lambda u: _weighted(u, weights).mean(space)
@@ -110,7 +137,8 @@ def moments(
         truth=mean(truth**2),
         prediction=mean(prediction**2),
         variance=_weighted(centred**2, weights).sum(space) / max(points - 1, 1),
-        correlation=correlation(prediction, truth, weights),
+        correlation=agreement,
+        scale=scale,
     )
 
 
@@ -125,8 +153,7 @@ def nrmse(prediction: AnyState, truth: AnyState) -> Float[AnyArray, "time trajec
     Both norms run over space and all channels together. With one channel this is APEBench's nRMSE; with several,
     APEBench sums the ratios of the channels instead, which gives larger numbers.
     """
-    prediction, truth = _pair(prediction, truth)
-    return moments(_in_range(prediction, truth), _in_range(truth, truth)).nrmse()
+    return moments(prediction, truth).nrmse()
 
 
 def vrmse(prediction: AnyState, truth: AnyState) -> Float[AnyArray, "time trajectory"]:
@@ -152,7 +179,7 @@ def correlation(
     """
     prediction, truth = _pair(prediction, truth)
     space = _over_space(truth)
-    fields = (_in_range(u, u) for u in (prediction, truth))
+    fields = (over_scale(u, scales_of(u)) for u in (prediction, truth))
     a, b = (u - _weighted(u, weights).mean(space, keepdims=True) for u in fields)
     total = lambda u: _weighted(u, weights).sum((*space, truth.ndim - 1))
     xp = namespace(truth)

@@ -41,7 +41,7 @@ def first_crossing(
     """
     times, curves = np.asarray(times, np.float64), np.asarray(curves)
     if not len(times) or len(curves) != len(times):
-        raise ValueError(f"curves have one number for each time, and there is one, got {len(curves)} and {len(times)}")
+        raise ValueError(f"curves have a number for each time, of one at least, got {len(curves)} and {len(times)}")
     below = ~(curves >= threshold)
     censored = ~below.any(0)
     first = np.where(censored, len(times) - 1, below.argmax(0))

@@ -100,8 +100,8 @@ def quickest(call: Call, clocks: Clocks, repeats: int = 3) -> float:
 
 
 def _count(call: Call, clocks: Clocks) -> int:
-    """How many calls a repeat has, by the wall clock if there is one: it has the finest steps, and no call works less
-    than it lasts. The first call, which may be slower, does not tell."""
+    """How many calls a repeat has, by the wall clock if there is one: it has the finest steps, and the threads of
+    a call that computes work at least as long as it lasts. The first call, which may be slower, does not tell."""
     call()
     before = clocks.read()
     call()

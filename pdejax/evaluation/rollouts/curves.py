@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.evaluation.metrics.divergence import first_diverged, without_divergence
-from pdejax.evaluation.metrics.errors import moments
+from pdejax.evaluation.metrics.errors import moments, over_scale
 from pdejax.evaluation.metrics.spectra import BANDS, FLOOR, band_error, energy_spectrum, spectrum_log_distance
 from pdejax.evaluation.reference import Reference
 from pdejax.evaluation.rollouts.rollout import Rollout
@@ -55,11 +55,18 @@ def measure_of(truth: Reference, own: Mapping[str, OwnMetric] | None = None) -> 
         out = {"moments": moments(newest, frames, truth.weights), "frames": middle_slice(newest[shown], ndim)}
         out["own"] = {name: metric(newest, frames) for name, metric in (own or {}).items()}
         if truth.periodic:
-            spectra = {"prediction": newest, "truth": frames, "error": newest - frames}
-            out["spectra"] = {name: energy_spectrum(u, ndim) for name, u in spectra.items()}
+            fields = {"prediction": newest, "truth": frames, "error": newest - frames}
+            scale = out["moments"].scale
+            out["spectra"] = {name: energy_spectrum(over_scale(u, scale), ndim) for name, u in fields.items()}
         return out
 
     return measure
+
+
+def spectra_of(result: Rollout) -> dict[str, np.ndarray]:
+    """Spectra of prediction, truth and error in the units of the data, in double precision, which holds them."""
+    squares = np.asarray(result.values["moments"].scale, np.float64)[..., None] ** 2
+    return {name: np.asarray(x, np.float64) * squares for name, x in result.values["spectra"].items()}
 
 
 def _mean_of_valid(spectra: np.ndarray, diverged: np.ndarray) -> np.ndarray:
@@ -71,8 +78,7 @@ def _mean_of_valid(spectra: np.ndarray, diverged: np.ndarray) -> np.ndarray:
 def _spectral_curves(spectra: Mapping[str, np.ndarray], nrmse: np.ndarray, diverged: np.ndarray) -> dict[str, Any]:
     """Band errors and spectrum distance; a diverged frame counts with the nRMSE's and the largest possible value."""
     truth, prediction, error = (
-        np.where(diverged[..., None], 0.0, spectra[name].astype(np.float64))
-        for name in ("truth", "prediction", "error")
+        np.where(diverged[..., None], 0.0, spectra[name]) for name in ("truth", "prediction", "error")
     )
     bands = {f"nrmse_{b}": np.where(diverged, nrmse, band_error(error, truth, b)) for b in BANDS}
     return {
@@ -96,5 +102,5 @@ def curves_of(result: Rollout, truth: Reference) -> dict[str, np.ndarray]:
         **result.values["own"],
     }
     if truth.periodic:
-        curves |= _spectral_curves(result.values["spectra"], curves["nrmse"], diverged)
+        curves |= _spectral_curves(spectra_of(result), curves["nrmse"], diverged)
     return {"times": truth.times, **{name: np.asarray(x) for name, x in curves.items()}}

@@ -18,13 +18,21 @@ from pdejax.core import (
     Share,
     State,
     Tendency,
-    as_real,
     as_state,
     checked,
     hashed_by_identity,
 )
 from pdejax.equations import Equation
-from pdejax.solvers._arrays import batch_axis, check_batch, check_positive, expand_rank, lift, traced, working
+from pdejax.solvers._arrays import (
+    batch_axis,
+    check_batch,
+    check_positive,
+    expand_rank,
+    lift,
+    real_or_traced,
+    traced,
+    working,
+)
 from pdejax.solvers.spectral.etdrk import ETDRK2, ETDRK4, etdrk
 from pdejax.solvers.spectral.form import SpectralForm, discretise
 from pdejax.solvers.spectral.wellposed import check_growth
@@ -55,7 +63,7 @@ class SpectralStepper(eqx.Module):
 
     def at(self, time: Any) -> "SpectralStepper":
         """The same Stepper set to a time, a scalar or `(batch,)`."""
-        return eqx.tree_at(lambda s: s.time, self, jnp.asarray(as_real(time, "time"), self.dt.dtype))
+        return eqx.tree_at(lambda s: s.time, self, jnp.asarray(real_or_traced(time, "time"), self.dt.dtype))
 
     def __call__(self, u: AnyState, *, key: Key | None = None, tendency: Tendency = None) -> State:
         """The state after one call, of the type that came in; integers are promoted, `key` is ignored.

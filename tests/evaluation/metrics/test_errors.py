@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -100,9 +101,33 @@ def test_relative_errors_do_not_depend_on_units(scale):
     truth = np.asarray(rng.normal(size=(2, 3, 16, 2)), np.float32)
     prediction = truth + np.asarray(0.1 * rng.normal(size=truth.shape), np.float32)
     scaled = np.float32(scale) * prediction, np.float32(scale) * truth
+    np.testing.assert_array_equal(
+        evaluation.nrmse(*map(jnp.asarray, scaled)), evaluation.nrmse(*map(jnp.asarray, (prediction, truth)))
+    )
     np.testing.assert_array_equal(nrmse(*scaled), nrmse(prediction, truth))
     np.testing.assert_array_equal(correlation(*scaled), correlation(prediction, truth))
     np.testing.assert_array_equal(correlation(scaled[0], truth), correlation(prediction, truth))
+
+
+def test_a_frame_that_has_decayed_is_measured_by_its_own_size():
+    """Each frame is ten orders smaller than the one before, and the prediction of each is wrong by as many parts."""
+    frames = np.cos(np.arange(8.0)).reshape(1, 1, 8, 1) * 10.0 ** (-10 * np.arange(4.0)).reshape(4, 1, 1, 1)
+    truth = frames.astype(np.float32)
+    relative = np.array([1e-1, 1e-2, 1e-3, 1e-1], np.float32)
+    found = jax.jit(moments)(truth * (1 + relative).reshape(4, 1, 1, 1), truth)
+    np.testing.assert_allclose(found.nrmse()[:, 0], relative, rtol=1e-3)
+    np.testing.assert_allclose(found.whole().truth[:, 0, 0], (frames**2).mean((1, 2, 3)), rtol=1e-6)
+
+
+def test_a_truth_on_the_host_meets_a_prediction_on_the_device():
+    rng = np.random.default_rng(0)
+    truth, prediction = (np.asarray(rng.normal(size=(2, 1, 8, 1)), np.float32) for _ in range(2))
+    for metric in (evaluation.mse, evaluation.nrmse, evaluation.vrmse, evaluation.correlation):
+        np.testing.assert_allclose(
+            jax.jit(lambda p, m=metric: m(p, truth))(prediction), metric(prediction, truth), rtol=1e-5
+        )
+    slope = jax.grad(lambda p: evaluation.mse(p, truth).sum())(jnp.asarray(prediction))
+    np.testing.assert_allclose(slope, (prediction - truth) / 4, rtol=1e-5)
 
 
 def test_host_arrays_stay_double_and_agree_with_numpy():

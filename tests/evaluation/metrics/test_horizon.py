@@ -54,5 +54,5 @@ def test_what_is_no_number_is_below():
 
 @pytest.mark.parametrize(("numbers", "times"), [(3, 4), (4, 3), (0, 0)])
 def test_curves_are_of_the_times(numbers, times):
-    with pytest.raises(ValueError, match=f"one number for each time, and there is one, got {numbers} and {times}"):
+    with pytest.raises(ValueError, match=f"a number for each time, of one at least, got {numbers} and {times}"):
         inspect.unwrap(first_crossing)(np.ones(numbers), TIMES[:times], 0.8)

@@ -230,6 +230,8 @@ def test_a_truth_that_broadcasts_is_another_ones(score):
 def test_members_that_are_no_numbers_have_no_rank(key):
     with pytest.raises(ValueError, match="ranks are of finite numbers"):
         rank_histogram(np.full((4, 5), np.nan), np.zeros(5), key=key)
+    with pytest.raises(ValueError, match="a truth has some that are not"):
+        rank_histogram(np.zeros((4, 5)), np.full(5, np.nan), key=key)
 
 
 def test_times_that_are_no_numbers_explain_nothing():
