@@ -233,7 +233,7 @@ class Prices:
             own = {"seeds": [seed], "better": "higher"}
             at = f"batch {batch}"
             found.append(
-                row(name, f"seconds of a frame over its solver's, {at}", 1 / share, better="lower", seeds=[seed])
+                row(name, f"price of a frame over its solver's, {at}", 1 / share, better="lower", seeds=[seed])
             )
             for threshold in THRESHOLDS:
                 quote = self.quote(name, threshold, batch)
@@ -243,8 +243,9 @@ class Prices:
                 free = quote["speed_up"] * amdahl(1 - share, float("inf"))
                 found.append(row(name, f"S of a network that costs nothing, at {threshold:g}, {at}", free, **own))
                 number = quote["breakeven"] if quote["breakeven"] is not None else quote["reason"]
+                ends = None if quote["breakeven_interval"] == [number] * 2 else quote["breakeven_interval"]
                 found.append(row(name, f"rollouts that repay it, at {threshold:g}, {at}", number, better="lower",
-                                 seeds=[seed], interval=quote["breakeven_interval"]))  # fmt: skip
+                                 seeds=[seed], interval=ends))  # fmt: skip
             found.append(row(name, f"share f of the solver in a frame, {at}", share, **own))
         return found
 

@@ -29,9 +29,14 @@ def cache_folder() -> Path:
 def _join() -> None:
     """Meets the other processes of the run, before anything else is asked of JAX."""
     number, mine = os.environ.get("JAX_NUM_PROCESSES"), os.environ.get("JAX_PROCESS_ID")
-    jax.distributed.initialize(
-        num_processes=None if number is None else int(number), process_id=None if mine is None else int(mine)
-    )
+    try:
+        jax.distributed.initialize(
+            num_processes=None if number is None else int(number), process_id=None if mine is None else int(mine)
+        )
+    except ValueError as error:  # where neither variables nor a cluster that JAX knows say who is there
+        raise SystemExit(
+            f"train.distributed=true: {error} Give JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID"
+        ) from error
 
 
 def start(devices: int | str = "auto", *, distributed: bool = False) -> None:

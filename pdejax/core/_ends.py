@@ -1,8 +1,11 @@
 """What holds at the ends of an axis: one object a side, or one for each field there."""
 
+import ast
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from pdejax._suggest import known
 from pdejax.core._build import build
@@ -20,6 +23,17 @@ class Periodic(End):
     """The axis goes on at its other side; its end point is not one of the grid."""
 
 
+def _text(kind: str, expression: Any) -> str:
+    number = hasattr(expression, "__float__") and not isinstance(expression, bool) and np.ndim(expression) == 0
+    if not (number or isinstance(expression, str)):
+        raise ValueError(f"the expression of a {kind} is a number or text, got {expression!r}")
+    try:
+        ast.parse(text := str(expression), mode="eval")
+    except SyntaxError:
+        raise ValueError(f"the expression of a {kind} is no arithmetic expression: {text!r}") from None
+    return text
+
+
 @register("end", "value")
 @dataclasses.dataclass(frozen=True)
 class Value(End):
@@ -31,7 +45,7 @@ class Value(End):
     expression: str | float = "0"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "expression", str(self.expression))
+        object.__setattr__(self, "expression", _text("Value", self.expression))
 
 
 @register("end", "slope")
@@ -45,7 +59,7 @@ class Slope(End):
     expression: str | float = "0"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "expression", str(self.expression))
+        object.__setattr__(self, "expression", _text("Slope", self.expression))
 
 
 @register("end", "outflow")

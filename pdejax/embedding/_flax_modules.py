@@ -65,6 +65,8 @@ class LinenOperator(linen.Module):
 
         **Raises:** `ValueError` for parameters that are not all of its own.
         """
+        if "params" not in variables:
+            raise ValueError(f"variables are those of init, with 'params', got {sorted(variables)}")
         return with_weights(self.held.operator, variables["params"])
 
     @linen.compact

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pdejax._read import entries, read_json
-from pdejax.core import build, known, only_plugins
+from pdejax.core import as_real, build, known, only_plugins
 from pdejax.data import open_data
 from pdejax.evaluation.result import KINDS, Result
 from pdejax.methods import OperatorInfo, PhysicsField, load_model
@@ -150,10 +150,15 @@ def _numbers(evaluators: Iterable[Evaluator], model: Any, taken: Iterable[str]) 
     """What evaluators say, each number once."""
     found: dict[str, Any] = {}
     for one in evaluators:
-        for name, number in one(model).items():
+        given = one(model)
+        if not isinstance(given, Mapping):
+            raise ValueError(f"evaluator {one!r} should give a mapping of names to numbers, got {given!r:.80}")
+        for name, number in given.items():
             if name in found or name in taken:
                 raise ValueError(f"there are two numbers {name!r}: rename that of evaluator {one!r}")
-            value = float(number)
+            if isinstance(number, str) or np.ndim(number):
+                raise ValueError(f"evaluator {one!r} should give one number for {name!r}, got {number!r:.80}")
+            value = float(as_real(number, repr(name)))
             reason = None if math.isfinite(value) else "not finite"
             plain = {"interval": None, "unit": "", "better": None, "censored": None, "reason": reason}
             found[name] = {"value": value if reason is None else None, **plain}

@@ -83,7 +83,7 @@ def _as_periodic_as(network: Any, card: DataCard) -> Any:
 
 def _shown(shape: tuple[int, ...], features: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct | None]:
     """Shapes of an input and of its condition."""
-    like = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)
+    like = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.result_type(float))
     return like(*shape), like(shape[0], features) if features else None
 
 

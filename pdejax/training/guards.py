@@ -31,6 +31,13 @@ def in_precision(settings: TrainSettings, model: Any) -> Iterator[Any]:
         yield jax.tree.map(lambda x: x.astype(real) if other(x) else x, model)
 
 
+def as_precise(batch: Any) -> Any:
+    """Numbers of a batch in the precision that everything around it has, see `in_precision`."""
+    real = jnp.result_type(float)
+    other = lambda x: eqx.is_array(x) and x.dtype != real and x.dtype in (np.float32, np.float64)
+    return jax.tree.map(lambda x: x.astype(real) if other(x) else x, batch)
+
+
 def check_finite(step: int, metrics: Mapping[str, np.ndarray], settings: TrainSettings, saved: int | None) -> None:
     bad = ~(np.isfinite(metrics["loss"]) & np.isfinite(metrics.get("grad_norm", 0.0)))
     if not bad.any():

@@ -21,6 +21,7 @@ from jaxtyping import Array, Int
 from pdejax.core import Key
 from pdejax.data import keeps_state
 from pdejax.methods import AbstractMethod, Coupled, Scheduled
+from pdejax.training.guards import as_precise
 from pdejax.training.optimisers.batch_objective import BatchObjective
 from pdejax.training.optimisers.objective import Optimiser
 from pdejax.training.sharding import EVERYWHERE, Layout
@@ -93,9 +94,9 @@ def make_update(
         assemble = lambda params: eqx.combine(params, frozen, static)
         if keeps_state(feed):
             held = renewed(state, assemble, key)
-            batch = divided(feed.fetch(arrays, item, held))
+            batch = as_precise(divided(feed.fetch(arrays, item, held)))
         else:
-            held, batch = (), divided(feed.fetch(arrays, item))
+            held, batch = (), as_precise(divided(feed.fetch(arrays, item)))
         keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(batch.row)
         objective = BatchObjective(_at(method, state.step, steps), assemble, batch, keys, accumulate, axis)
         params, optimiser_state, metrics = optimiser.step(objective, state.params, state.optimiser)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from pdejax.data import keeps_state
 from pdejax.methods import AbstractMethod
+from pdejax.training.guards import as_precise
 
 
 class ValidationLoss:
@@ -24,7 +25,7 @@ class ValidationLoss:
         @eqx.filter_jit
         def mean(model: Any, arrays: Any, item: Any) -> Mapping[str, Any]:
             further = (feed.refresh(feed.state(), model, jax.random.key(0)),) if keeps_state(feed) else ()
-            batch = feed.fetch(arrays, item, *further)
+            batch = as_precise(feed.fetch(arrays, item, *further))
             keys = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(0), row))(batch.row)
             losses, metrics = method.loss(model, batch, keys)
             mean_of = lambda x: jnp.sum(jnp.where(batch.mask > 0, x, 0)) / jnp.sum(batch.mask)

@@ -159,3 +159,14 @@ def test_compiled_programs_are_kept(monkeypatch, tmp_path):
     assert cache_folder().parent == tmp_path / ".cache" / "pdejax" / "xla"
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "own"))
     assert cache_folder() == tmp_path / "own"
+
+
+def test_processes_without_a_cluster_are_told_what_to_give(monkeypatch):
+    def nobody(**_):
+        raise ValueError("coordinator_address should be defined.")
+
+    from pdejax.cli import _runtime
+
+    monkeypatch.setattr("jax.distributed.initialize", nobody)
+    with pytest.raises(SystemExit, match=r"train\.distributed=true: .* Give JAX_COORDINATOR_ADDRESS"):
+        _runtime._join()

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pdejax.core import Grid, Value
+from pdejax.core import Grid, Slope, Value
+from pdejax.core._ends import _text
 
 
 def test_periodic_grid_excludes_its_end_point():
@@ -33,3 +34,10 @@ def test_impossible_grids_are_refused_with_what_was_got(arguments, words):
     with pytest.raises(ValueError, match=r"Grid|lengths") as caught:
         Grid(*arguments)
     assert all(word in str(caught.value) for word in words)
+
+
+def test_ends_have_expressions():
+    for wrong in ("sin(", True, None, [1]):
+        with pytest.raises(ValueError, match="the expression of a Value is"):
+            _text("Value", wrong)
+    assert _text("Value", np.float32(0.5)) == Value(0.5).expression == Slope("0.5").expression == "0.5"

@@ -1,5 +1,6 @@
 """The folder that an export is: whole or not there, what it refuses, who may read it, what its card tells."""
 
+import inspect
 import os
 import stat
 
@@ -103,3 +104,12 @@ def test_the_card_tells_units_and_the_range_of_the_training_states(tmp_path):
     other = pdejax.Arrays(np.zeros((4, 4, 8, 2)) + np.arange(4.0)[:, None, None, None], step=0.1, lengths=(1.0,))
     with pytest.raises(ValueError, match="the model was trained on data with the fingerprint"):
         pdejax.export(built(data=data), tmp_path / "new", formats=("model",), data=other)
+
+
+def test_units_are_text_and_data_a_data_set(tmp_path):
+    export = inspect.unwrap(pdejax.export)
+    with pytest.raises(ValueError, match=r"units\.u should be text, got 5"):
+        export(built(), tmp_path / "out", formats=("model",), units={"u": 5})
+    with pytest.raises(ValueError, match="data are a data set, such as what open_data gives, got str"):
+        export(built(), tmp_path / "out", formats=("model",), data="data/bt")
+    assert not (tmp_path / "out").exists()

@@ -238,3 +238,8 @@ def test_models_that_no_method_has_built_are_refused(operator):
         with_weights(operator, {**weights_of(operator), "network.gain": jnp.ones(())})
     with pytest.raises(ValueError, match=r"network.lifting.out.bias should have the shape \(4,\), got \(3,\)"):
         with_weights(operator, {**weights_of(operator), "network.lifting.out.bias": jnp.ones(3)})
+
+
+def test_variables_are_those_of_init(operator):
+    with pytest.raises(ValueError, match=r"variables are those of init, with 'params', got \['state'\]"):
+        as_linen(operator).operator({"state": {}})

@@ -424,3 +424,36 @@ def test_fields_whose_squares_vanish_or_overflow_are_refused(size):
     sentence = f"the largest number is {size:.3g}; in float32 it should be between"
     with pytest.raises(ValueError, match=re.escape(sentence)):
         evaluate(lambda u: u, waves)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence"),
+    [
+        ({"relative_l2": lambda u, v: jnp.zeros(u.shape[:2])}, "a metric cannot be called 'relative_l2'"),
+        ({"mse": lambda u, v: jnp.zeros(u.shape[:2])}, "a metric cannot be called 'mse'"),
+        ({"turned": lambda u, v: jnp.full(u.shape[:2], 1j)}, "'turned' should give real numbers, it gave complex64"),
+    ],
+)
+def test_metrics_of_ones_own_are_real_and_replace_no_other(data, metrics, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(scaled(data, 0.9), data, baselines=False, price=False, metrics=metrics)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ([1], r"should give a mapping of names to numbers, got \[1\]"),
+        ({"a": "b"}, "should give one number for 'a', got 'b'"),
+        ({"a": np.ones(2)}, "should give one number for 'a', got array"),
+        ({"a": 1j}, "'a' is real, got complex128"),
+    ],
+)
+def test_evaluators_give_numbers(data, given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(scaled(data, 0.9), data, baselines=False, price=False, evaluators=[lambda model: given])
+
+
+def test_no_less_than_no_long_rollout(data):
+    for name in ("long_steps", "members"):
+        with pytest.raises(ValueError, match=f"{name} should be greater than or equal to 0, got -1"):
+            compare({"a": scaled(data, 0.9)}, data, **{name: -1})

@@ -66,6 +66,11 @@ def export(
     **Raises:** `ValueError` for unknown names, a folder of something else, and a model that cannot be exported, with
     the reason; nothing is written then.
     """
+    for name, unit in (units or {}).items():
+        if not isinstance(unit, str):
+            raise ValueError(f"units.{name} should be text, got {unit!r}")
+    if data is not None and not hasattr(data, "fingerprint"):
+        raise ValueError(f"data are a data set, such as what open_data gives, got {type(data).__name__}")
     folder, chosen = as_path(folder), _formats(formats)
     stablehlo.check_platforms(platforms)
     check_free(folder)

@@ -203,6 +203,9 @@ def measure(
     than the split holds.
     """
     base = _check(predictors, dataset, reference, members)
+    for name, count in (("members", members), ("long_steps", long_steps)):
+        if count < 0:
+            raise ValueError(f"{name} should be greater than or equal to 0, got {count}")
     key = jax.random.key(0) if key is None else key
     tell = progress or (lambda text: None)
     spent = {name: spent_on(dataset, split, (runs or {}).get(name), trials) for name in predictors}

@@ -10,6 +10,7 @@ import numpy as np
 from pdejax.evaluation.metrics.divergence import first_diverged, without_divergence
 from pdejax.evaluation.metrics.errors import moments, over_scale
 from pdejax.evaluation.metrics.spectra import BANDS, FLOOR, band_error, energy_spectrum, spectrum_log_distance
+from pdejax.evaluation.metrics.table import METRICS
 from pdejax.evaluation.reference import Reference
 from pdejax.evaluation.rollouts.rollout import Rollout
 
@@ -18,6 +19,11 @@ def middle_slice(u: Any, ndim: int) -> Any:
     return u[..., u.shape[-2] // 2, :] if ndim == 3 else u
 
 
+# curves that the metrics are made of, beside the metrics themselves: nobody else's may have these names
+TAKEN = (
+    *METRICS, "times", "nrmse", "mse", "truth_ms", "vrmse", "correlation", "diverged_step", "spectrum",
+    "error_spectrum", "spectrum_log_distance", *(f"nrmse_{band}" for band in BANDS),
+)  # fmt: skip
 OwnMetric = Callable[[Any, Any], Any]
 """Of the prediction and the truth, `(time, trajectory, *space, channel)`, to numbers `(time, trajectory)`; traced."""
 
@@ -31,8 +37,11 @@ def check_own(own: Any, truth: Reference) -> Mapping[str, OwnMetric]:
         raise ValueError(f"metrics map names to functions of prediction and truth, got {type(own).__name__}")
     frames = jax.ShapeDtypeStruct(truth.frames.shape, truth.frames.dtype)
     for name, metric in (own or {}).items():
+        if name in TAKEN:
+            raise ValueError(f"a metric cannot be called {name!r}: another number has that name")
         try:
-            found = jnp.shape(jax.eval_shape(lambda u, v, metric=metric: jnp.asarray(metric(u, v)), frames, frames))
+            made = jax.eval_shape(lambda u, v, metric=metric: jnp.asarray(metric(u, v)), frames, frames)
+            found = made.shape
         except Exception as error:
             reason = (str(error).splitlines() or [""])[0]
             raise ValueError(f"metric {name!r} cannot be traced on prediction and truth, both {frames.shape}: "
@@ -40,6 +49,8 @@ def check_own(own: Any, truth: Reference) -> Mapping[str, OwnMetric]:
         if found != frames.shape[:2]:
             raise ValueError(f"metric {name!r} should give numbers (time, trajectory), here {frames.shape[:2]}, from "
                              f"prediction and truth {frames.shape}; it gave the shape {found}")  # fmt: skip
+        if jnp.issubdtype(made.dtype, jnp.complexfloating):
+            raise ValueError(f"metric {name!r} should give real numbers, it gave {made.dtype}")
     return own or {}
 
 

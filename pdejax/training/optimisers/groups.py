@@ -58,11 +58,14 @@ def chosen_leaves(mask: Any, only: Iterable[str] = (), frozen: Iterable[str] = (
     **Arguments:** `only`: groups outside of which nothing is, see `group_labels`; all are inside when empty;
     `frozen`: groups that are not.
 
-    **Raises:** `ValueError` for a name that no leaf has.
+    **Raises:** `ValueError` for a name that no leaf has, and where nothing is left.
     """
     only, frozen = tuple(only), tuple(frozen)
     if only:
         mask = jax.tree.map(lambda label, wanted: wanted and label != REST, group_labels(mask, only), mask)
     if frozen:
         mask = jax.tree.map(lambda label, wanted: wanted and label == REST, group_labels(mask, frozen), mask)
+    if (only or frozen) and not any(jax.tree.leaves(mask)):
+        words = [f"train.{name}={[*groups]}" for name, groups in (("only", only), ("frozen", frozen)) if groups]
+        raise ValueError(f"no parameter is left to be trained by {' and '.join(words)}")
     return mask

@@ -12,7 +12,7 @@ from jaxtyping import TypeCheckError
 
 from pdejax.training import data_mesh
 from pdejax.training.optimisers.gradient import GradientDescent, soap
-from pdejax.training.optimisers.groups import group_labels, grouped
+from pdejax.training.optimisers.groups import chosen_leaves, group_labels, grouped
 from pdejax.training.optimisers.least_squares import GaussNewton, LevenbergMarquardt
 from pdejax.training.optimisers.objective import Objective, Optimiser, SumOfSquares
 from pdejax.training.optimisers.quasi_newton import LBFGS, SSBroyden
@@ -341,6 +341,8 @@ def test_a_group_of_nothing_is_refused():
     assert group_labels(params, ["centres"]) == {"centres": "centres", "rest": "rest"}
     with pytest.raises(ValueError, match=r"unknown parameter group 'centre'\. Did you mean 'centres'"):
         grouped({"centre": 0.1}, lambda: optax.sgd(0.1)).init(params)
+    with pytest.raises(ValueError, match=r"no parameter is left to be trained by train.only=\['rest'\]"):
+        chosen_leaves({"centres": True, "rest": False}, only=["rest"])
 
 
 # all of them
