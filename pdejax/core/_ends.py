@@ -24,11 +24,12 @@ class Periodic(End):
 
 
 def _text(kind: str, expression: Any) -> str:
-    number = hasattr(expression, "__float__") and not isinstance(expression, bool) and np.ndim(expression) == 0
+    flag = isinstance(expression, bool | np.bool_)
+    number = hasattr(expression, "__float__") and not flag and np.ndim(expression) == 0
     if not (number or isinstance(expression, str)):
         raise ValueError(f"the expression of a {kind} is a number or text, got {expression!r}")
     try:
-        ast.parse(text := str(expression), mode="eval")
+        ast.parse(text := str(expression).strip(), mode="eval")
     except SyntaxError:
         raise ValueError(f"the expression of a {kind} is no arithmetic expression: {text!r}") from None
     return text

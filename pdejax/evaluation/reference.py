@@ -113,7 +113,7 @@ def select(data: Any, split: str, trajectories: int | None, steps: int | None, h
     )
 
 
-SMALLEST, LARGEST = 1e-12, 1e15  # whose squares single precision holds with those of errors of one in 1e5
+SMALLEST, LARGEST = 1e-15, 1e15  # whose squares single precision holds
 
 
 def _measurable(states: np.ndarray, where: str) -> np.ndarray:

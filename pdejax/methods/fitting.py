@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pdejax.core import Key, Of, build, call, factory_of, flax_library, frozen, is_structure, options_of, wants
 from pdejax.methods.cards import DataCard
@@ -81,9 +82,13 @@ def _as_periodic_as(network: Any, card: DataCard) -> Any:
     return given
 
 
-def _shown(shape: tuple[int, ...], features: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct | None]:
-    """Shapes of an input and of its condition."""
-    like = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+def _shown(
+    shape: tuple[int, ...], features: int, network: Any = None
+) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct | None]:
+    """An input and its condition, in the precision of a network that has weights already."""
+    kinds = {x.dtype for x in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))}
+    real = kinds.pop() if kinds in ({np.dtype(np.float32)}, {np.dtype(np.float64)}) else jnp.result_type(float)
+    like = lambda *shape: jax.ShapeDtypeStruct(shape, real)
     return like(*shape), like(shape[0], features) if features else None
 
 
@@ -93,7 +98,7 @@ def _name(network: Any) -> str:
 
 def _check_output(network: Any, given: tuple[int, ...], expected: tuple[int, ...], features: int) -> None:
     """Whether a network's output has the shape it should, found by tracing it alone."""
-    x, condition = _shown(given, features)
+    x, condition = _shown(given, features, network)
     apply = lambda net, x, c, k: call(net, x, condition=c, key=k)
     with _told(network, given):
         out = eqx.filter_eval_shape(apply, network, x, condition, jax.random.key(0))

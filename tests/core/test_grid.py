@@ -37,7 +37,10 @@ def test_impossible_grids_are_refused_with_what_was_got(arguments, words):
 
 
 def test_ends_have_expressions():
-    for wrong in ("sin(", True, None, [1]):
+    for end in (Value, Slope):
+        with pytest.raises(ValueError, match=f"the expression of a {end.__name__} is no arithmetic expression"):
+            end("sin(")
+    for wrong in (True, np.bool_(True), None, [1]):
         with pytest.raises(ValueError, match="the expression of a Value is"):
             _text("Value", wrong)
-    assert _text("Value", np.float32(0.5)) == Value(0.5).expression == Slope("0.5").expression == "0.5"
+    assert _text("Value", np.float32(0.5)) == Value(0.5).expression == Slope(" 0.5").expression == "0.5"

@@ -61,7 +61,7 @@ class ErrorMoments(eqx.Module):
 
     def mse(self) -> Float[AnyArray, "time trajectory"]:
         """Mean square error over space and channels."""
-        return self.error.mean(-1) * self.scale**2
+        return self.error.mean(-1) * self.scale * self.scale
 
     def nrmse(self) -> Float[AnyArray, "time trajectory"]:
         """Norm of the error over space and channels, divided by the norm of the truth; see `nrmse`."""
@@ -69,8 +69,8 @@ class ErrorMoments(eqx.Module):
 
     def vrmse(self) -> Float[AnyArray, "time trajectory"]:
         """Error scaled by the truth's spatial standard deviation, mean over channels; see `vrmse`."""
-        square = self.scale[..., None] ** 2
-        return ((self.error * square / (self.variance * square + VARIANCE_FLOOR)) ** 0.5).mean(-1)
+        scale = self.scale[..., None]
+        return ((self.error / (self.variance + VARIANCE_FLOOR / scale / scale)) ** 0.5).mean(-1)
 
 
 def namespace(x: AnyArray) -> Any:
@@ -97,14 +97,15 @@ def _pair(prediction: AnyState, truth: AnyState) -> tuple[AnyArray, AnyArray]:
 
 
 def scales_of(u: AnyState) -> Float[AnyArray, "time trajectory"]:
-    """The power of two just above the largest number of each frame; one where that is zero or not finite.
+    """The power of two just above the largest number of each frame; one where that is not finite.
 
     **Arguments:** `u`: `(time, trajectory, *space, channel)`.
     """
     xp = namespace(u)
     largest = xp.abs(u).max(tuple(range(2, u.ndim)))
-    exponent = xp.frexp(xp.where(xp.isfinite(largest), largest, xp.ones_like(largest)))[1]
-    return xp.ldexp(xp.ones_like(largest), xp.clip(exponent, -126, 126))  # a normal number, and one over it too
+    exponent = xp.frexp(xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest)))[1]
+    ends = xp.finfo(largest.dtype)  # a normal number, and one over it too
+    return xp.ldexp(xp.ones_like(largest), xp.clip(exponent, ends.minexp, ends.maxexp - 2))
 
 
 def over_scale(u: AnyArray, scale: Float[AnyArray, "time trajectory"]) -> AnyArray:
@@ -117,7 +118,7 @@ def moments(
     truth: AnyState,
     weights: Float[AnyArray, "*space"] | None = None,
 ) -> ErrorMoments:
-    """The moments of a predicted trajectory against the true one.
+    """The moments of a predicted trajectory against the true one, in units of a scale of each frame, see `whole`.
 
     **Arguments:** `prediction`, `truth`: `(time, trajectory, *space, channel)`, same shape and type, physical units;
     `weights`: of the points in means over space, of mean one, such as those of a quadrature; all alike when omitted.
@@ -125,7 +126,9 @@ def moments(
     **Raises:** `ValueError` for different shapes, or values that are not real.
     """
     prediction, truth = _pair(prediction, truth)
+    # the squares of both are to be held, also where a truth has decayed and a prediction has not
     scale = scales_of(truth)
+    scale = namespace(truth).clip(scales_of(prediction) * 2.0**-54, scale, scale * 2.0**60)
     agreement = correlation(prediction, truth, weights)
     prediction, truth = over_scale(prediction, scale), over_scale(truth, scale)
     space = _over_space(truth)

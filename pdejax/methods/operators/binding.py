@@ -97,7 +97,7 @@ def condition_of(operator: Any, batch: tuple[Any, ...]) -> Condition:
 
 def _of_every_sample(table: Array, n: Normalisation, batch: tuple[Any, ...]) -> Array:
     n = without_gradient(n)
-    table = (table - n.parameter_mean[None]) / n.parameter_std[None]
+    table = (table.astype(n.parameter_mean.dtype) - n.parameter_mean[None]) / n.parameter_std[None]
     sets, columns = table.shape
     table = table.reshape((1,) * (len(batch) - 1) + (sets, columns)) if batch else table
     return jnp.broadcast_to(table, (*batch, columns)).reshape(-1, columns) if batch else table

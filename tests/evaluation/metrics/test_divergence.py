@@ -48,6 +48,13 @@ def test_a_decaying_truth_is_measured_by_its_largest_frame():
     assert not diverged.any()  # 10,000 times the last frame, but as large as the first one
 
 
+def test_a_truth_that_has_decayed_by_any_amount_makes_nothing_diverge():
+    decay = np.asarray(0.1 ** (10.0 * np.arange(4)), np.float32).reshape(4, 1, 1, 1)
+    kept, diverged = bounded(ones(4, 1, 64, 1), ones(4, 1, 64, 1) * decay)
+    assert not diverged.any()
+    np.testing.assert_allclose(kept.nrmse()[1:, 0], [1e10, 1e20, 1e30], rtol=1e-5)
+
+
 def test_each_channel_is_limited_by_its_own_size():
     truth = ones(2, 1, 8, 2) * np.asarray([1.0, 100.0], np.float32).reshape(1, 1, 1, 2)
     kept, _ = bounded(truth * np.float32(np.nan), truth)
