@@ -124,12 +124,14 @@ def test_a_field_is_values_at_points(tmp_path):
             pdejax.export(model, tmp_path / "out", **option)
 
 
+@pytest.mark.long
 def test_a_continuous_operator_with_fixed_steps_takes_any_batch(tmp_path):
     model, u = built(NeuralODE(solver=Solver("Euler", fixed_steps=2))), state()
     out = pdejax.export(model, tmp_path / "out", steps=(), platforms=HERE)
     np.testing.assert_allclose(program(out, "step").call(u), calls(model, u), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.long
 def test_one_whose_steps_adapt_takes_the_batch_it_is_exported_for(tmp_path):
     model, u = built(NeuralODE(solver=Solver("Heun", max_steps=4))), state(2)
     with pytest.raises(ValueError, match=r"step depends on the number of samples \(b\).*batch=8"):

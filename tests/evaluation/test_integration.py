@@ -43,6 +43,7 @@ def evaluation(burgers):
     return evaluate(model, burgers, price=False)
 
 
+@pytest.mark.long
 def test_the_solver_is_ranked_by_its_resolution(evaluation):
     error = {name: evaluation.metric("one_step_nrmse", name)["value"] for name in evaluation.document["systems"]}
     assert error["solver"] < 2e-6
@@ -124,6 +125,7 @@ def test_rollouts_in_training_compile_no_data_in(burgers, monkeypatch):
     np.testing.assert_allclose(first["valid/one_step_nrmse"], persistence.metric("one_step_nrmse")["value"], rtol=1e-5)
 
 
+@pytest.mark.long
 def test_an_equation_that_depends_on_time_is_restarted_at_the_time_of_the_frame(tmp_path):
     dataset = stored(
         tmp_path,

@@ -162,6 +162,7 @@ def test_stages_follow_each_other(page, evaluated):
     assert found.axes[0].get_lines()[-1].get_ydata()[0] == 0.05
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("axes", "network", "panels"),
     [

@@ -77,6 +77,7 @@ def test_counts_are_those_of_the_solve(make):
     assert calls_per_step(counts) == own["evaluations"] / 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("spec", "policies", "known"),
     [

@@ -113,6 +113,7 @@ def test_shapes_and_types_are_those_of_the_argument(name, made, key):
 CLOSELY = {"rtol": 1e-4, "atol": 1e-5}
 
 
+@pytest.mark.long
 def test_it_is_a_stepper(made):
     model, card = made("line")
     model, u = bound(model, 2), fields(card, 2, 2)
@@ -400,6 +401,7 @@ def test_a_penalty_has_its_weight_at_the_moment(made, key):
     assert float(start["penalty"][0]) > 1e-5
 
 
+@pytest.mark.long
 def test_a_stochastic_equation_is_scored_by_its_paths(made, key):
     model, card = made("additive", solver=FIXED)
     model = eqx.tree_at(lambda m: m.noise.level, silent(model), jnp.array([0.5, -40.0]))

@@ -390,6 +390,7 @@ def stochastic(solver, noise, scope, y0, end, args, key, tolerance=1e-2):
     )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("solver", "noise", "scope"),
     [

@@ -189,6 +189,7 @@ def oracle(network):
         return jax.jit(jax.value_and_grad(mean, has_aux=True))(weights)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "adjoint", [diffrax.RecursiveCheckpointAdjoint(), pytest.param(diffrax.DirectAdjoint(), marks=pytest.mark.long)]
 )
@@ -306,6 +307,7 @@ def measured():
         yield measure
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "c", "y0", "end"), [("not_a_number", 1.0, [1.0, 2.0], 1.8), ("infinite", 20.0, [2.0, 8.0], 10.0)]
 )

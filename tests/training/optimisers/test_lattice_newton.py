@@ -98,6 +98,7 @@ HEAT = {"counts": [8, 14], "slabs": 4, "beyond": 2}
 # ---- solutions
 
 
+@pytest.mark.long
 def test_helmholtz(solve):
     field, metrics = solve(helmholtz(), {"counts": [24, 28], "beyond": 4}, {"cutoff": 1e-14}, 1)
     assert relative_error(field, helmholtz()) < 1e-8
@@ -120,6 +121,7 @@ def test_a_wave(solve):
     assert relative_error(field, problem) < 1e-6
 
 
+@pytest.mark.long
 def test_two_fields(solve):
     conditions = {"start": ("t=0", ["u = sin(pi*x)", "v = 0"]), "walls": ("boundary", ["u = 0", "v = 0"])}
     exact = {"u": "sin(pi*x)*cos(pi*t)", "v": "-pi*sin(pi*x)*sin(pi*t)"}
@@ -277,6 +279,7 @@ def test_gaussians_do_not_crowd_at_walls_for_nothing(solve):
 # ---- what is unusual, and what is refused
 
 
+@pytest.mark.long
 def test_a_start_that_is_stated_in_passing(solve):
     further = {"start": ("t=0", "2*u + u_x = 2*sin(pi*x) + pi*cos(pi*x)"), **WALLS}
     problem = problem_of("u_t = 0.1*u_xx", UNIT, further, exact="exp(-0.1*pi**2*t)*sin(pi*x)")
