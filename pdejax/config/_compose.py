@@ -30,7 +30,11 @@ class Composition:
     complete: bool = False
 
     def where(self, key: Key) -> str:
-        """The override, or file and line, that set `key`, or else the section around it."""
+        """The override, or file and line, that set `key` or something below it, or else the section around it."""
+        if not any(self._set(key)):
+            for override in reversed(self.overrides):
+                if not override.chooses and key and override.path[: len(key)] == key:
+                    return override.text
         for length in range(len(key), -1, -1):
             for place in self._places(key[:length]):
                 return place

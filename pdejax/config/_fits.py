@@ -36,8 +36,8 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         card = _card(config)
         if room and isinstance(card, DataCard):
             points, fields = math.prod(card.shape), len(card.field_names)
-            # sixteen fields in single precision: a network or a solver has more
-            check_memory(64.0 * points * fields, f"work on {points:.3g} points", "take fewer points, domain.shape")
+            # sixty-four fields in single precision: a network of usual width, or the coefficients of a solver
+            check_memory(256.0 * points * fields, f"work on {points:.3g} points", "take fewer points, domain.shape")
     with _told("method", config, composition):
         method = build("method", config.method.spec())
     _check_nature(config, method, composition)

@@ -53,6 +53,8 @@ OVERRIDES = {
     "got -1",
     "problem.solver={kind: etdrk, order: 3}": "unknown problem.solver.order 3. Known: 2, 4.",
     "problem.vary={nu: [0.1]}": "problem.vary.nu has too few entries, got [0.1]",
+    "parameters.nu=1e-2": "unknown key 'parameters'. Did you mean 'problem.parameters'?",
+    "method.noise.refinements=3": "unknown key 'method.noise'. Did you mean 'input_noise'?",
     "train.warmup=1e5": "train.warmup should be less than train.steps=4000, got 100000",
     "evaluation.steps=1000": "evaluation.steps should be at most 159, what the test split holds, got 1000",
     "method.conserve_mean=1": "method.conserve_mean should be a valid boolean, got 1",
@@ -76,7 +78,8 @@ OVERRIDES = {
 def test_override(word, mine):
     mine({})
     samplers = ", ".join(sorted(registered("sampler")))  # others may have been registered by now
-    assert said([word]) == f"{word}: {OVERRIDES[word].replace('SAMPLERS', samplers)}"
+    expected = OVERRIDES[word].replace("SAMPLERS", samplers)
+    assert said([word]) == f"{word}: {expected}"
 
 
 UNET = {
@@ -155,7 +158,7 @@ def test_methods_fit_problems(words):
 
 def test_steady_problems_have_no_time():
     text = said(["problem=darcy", "problem.time.step=1"])
-    assert text.startswith("configs/problem/darcy.yaml: unknown key 'problem.time'. Known: ")
+    assert text.startswith("problem.time.step=1: unknown key 'problem.time'. Known: ")
 
 
 def test_predicting_states_cannot_keep_the_mean():
