@@ -42,7 +42,19 @@ def bar(console: Any, *words: str) -> Any:
 
 @contextlib.contextmanager
 def progress_bar(title: str, console: Any = None) -> Iterator[Callable[[int, int], None]]:
-    """A bar in the terminal; yields the callable `(done, total)` that `generate` takes as `progress`."""
-    with bar(console, "{task.description}") as shown:
-        task = shown.add_task(title, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
+    """A bar in the terminal; yields the callable `(done, total)` that `generate` takes as `progress`.
+
+    It is there from the first call on: work that is refused leaves no empty bar above the sentence that says why.
+    """
+    shown = bar(console, "{task.description}")
+    task = shown.add_task(title, total=None)
+
+    def advance(done: int, total: int) -> None:
+        shown.start()
+        shown.update(task, completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        if shown.live.is_started:
+            shown.stop()

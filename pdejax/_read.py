@@ -121,18 +121,21 @@ def entries(found: Any, path: str | Path, /, **kinds: type | tuple[type, ...]) -
 
 
 def read_lines(path: str | Path) -> list[dict[str, Any]]:
-    """The mappings of a file of JSON lines, up to the first line that is none: a kill may have cut it short.
+    """The mappings of a file of JSON lines, without a last one that is none: a kill may have cut it short.
 
     **Returns:** nothing where there is no file.
 
-    **Raises:** `FileError` for what is no readable text.
+    **Raises:** `FileError` for what is no readable text, and for another line that is no mapping.
     """
     path, found = Path(path), []
-    for line in read_text(path, 2**32).splitlines() if path.exists() else ():
+    lines = read_text(path, 2**32).splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
         try:
             found.append(parse_json(line, path))
         except FileError:
-            break
+            if number < len(lines):
+                raise FileError(f"{path}:{number} is damaged: a line should hold a mapping in JSON, got {line[:40]!r}; "
+                                "take it out of the file to go on without it") from None  # fmt: skip
     return found
 
 

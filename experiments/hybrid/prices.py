@@ -253,11 +253,7 @@ class Prices:
         members = self._members()
         cost = np.array([np.median(self.known[str(one)]["seconds"][str(batch)]) for one in members])
         time = np.array([np.median(self.known[str(one)]["times"][f"{threshold:g}"]) for one in members])
-        kept: list[int] = []  # one that follows no longer than a cheaper one, by a part in a hundred, is not on it
-        for i in envelope(cost, 1 / time):
-            if not kept or time[i] > 1.01 * time[kept[-1]]:
-                kept.append(i)
-        return [members[i] for i in kept]
+        return [members[i] for i in envelope(cost, 1 / time, worth=0.01)]
 
     def _frontier(self, threshold: float) -> list[Row]:
         found = []

@@ -49,6 +49,11 @@ class Composition:
         rank = self.last(key)
         return -1 if self.complete and rank < len(self.files) else rank
 
+    def chosen(self, key: Key) -> bool:
+        """Whether a word or an experiment sets a key, and not the file of its group, whose values are for all."""
+        rank = self.rank(key)
+        return rank >= len(self.files) or (rank >= 0 and self.files[rank][1] != key[:1])
+
     def _places(self, key: Key) -> Iterator[str]:
         yield from (place for _, place in self._set(key))
 

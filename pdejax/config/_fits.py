@@ -5,7 +5,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -19,14 +19,24 @@ from pdejax.data import Recipe, open_data
 from pdejax.methods import DataCard, Measuring, ProblemCard
 from pdejax.training import OPTIONAL, TrainSettings, reads, unread
 
+
+@runtime_checkable
+class MadeForGrids(Protocol):
+    """A network that can say why a grid does not train all of it."""
+
+    def check_grid(self, space: Sequence[int]) -> None:
+        """**Raises:** `ValueError` with the option that does not go with `space`, the points per axis."""
+        ...
+
+
 OF_ALL = ("price", "trials")  # keys of an evaluation that every kind reads
 
 
 def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> None:
     """Makes the problem, the method and the model's shapes.
 
-    **Arguments:** `config`, `composition`; `room`: whether there must be memory for the work, as there need not be to
-    look at a run that was made elsewhere.
+    **Arguments:** `config`, `composition`; `room`: whether there must be memory for the work and the data reach all
+    weights, as need not be to look at a run that was made elsewhere.
 
     **Raises:** `ConfigError` with what does not fit and where it was said.
     """
@@ -47,6 +57,7 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         model = eqx.filter_eval_shape(make)
         if room:
             _check_memory(model)
+            _check_grid(model, card, composition)
     with _told("train", config, composition):
         parts = [settings_of(part) for part in config.train.parts()]
     _check_read(parts, composition)
@@ -57,6 +68,18 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         if name not in OF_ALL and value != Evaluation.model_fields[name].default:
             _refuse("has no effect: a problem that is stated by its conditions has one solution and no data set",
                     ("evaluation", name), composition)  # fmt: skip
+
+
+def _check_grid(model: Any, card: Any, composition: Composition) -> None:
+    """Whether the data reach what was chosen of a network; what its file says is for other grids too."""
+    network = getattr(model, "network", None)
+    if not isinstance(card, DataCard) or not isinstance(network, MadeForGrids):
+        return
+    try:
+        network.check_grid(card.shape)
+    except ValueError as error:
+        if composition.chosen(("network", str(error).partition(" ")[0])):
+            raise
 
 
 def _check_memory(model: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from pdejax._suggest import nearest, suggestion
+from pdejax._suggest import meant, nearest, suggestion
 from pdejax.config._compose import Composition, dotted, has
 from pdejax.config._yaml import Key
 
@@ -40,7 +40,8 @@ def _key(values: Any, location: tuple[str | int, ...], kind: str) -> Key:
 
 def _meant(section: Key, wrong: str, known: list[str], model: type[BaseModel]) -> str:
     """The nearest key of the section, or the place where a key of this name is."""
-    elsewhere = sorted({dotted(key) for key in all_keys(model) if key[-1] == wrong and key != (*section, wrong)})
+    names = {wrong, *meant(wrong)}
+    elsewhere = sorted({dotted(key) for key in all_keys(model) if key[-1] in names and key != (*section, wrong)})
     if not nearest(wrong, known) and elsewhere:
         return f" Did you mean {' or '.join(map(repr, elsewhere[:3]))}?"
     return suggestion(wrong, known)

@@ -25,17 +25,15 @@ class NonFiniteLoss(RuntimeError):
 @contextlib.contextmanager
 def in_precision(settings: TrainSettings, model: Any) -> Iterator[Any]:
     """The model in the precision of the settings, which is that of everything inside."""
-    real = np.dtype(settings.precision)
-    with jax.enable_x64(real == np.float64):
-        other = lambda x: eqx.is_array(x) and x.dtype != real and x.dtype in (np.float32, np.float64)
-        yield jax.tree.map(lambda x: x.astype(real) if other(x) else x, model)
+    with jax.enable_x64(settings.precision == "float64"):
+        yield as_precise(model)
 
 
-def as_precise(batch: Any) -> Any:
-    """Numbers of a batch in the precision that everything around it has, see `in_precision`."""
+def as_precise(tree: Any) -> Any:
+    """Real numbers of a model or a batch in the precision that everything around them has, see `in_precision`."""
     real = jnp.result_type(float)
     other = lambda x: eqx.is_array(x) and x.dtype != real and x.dtype in (np.float32, np.float64)
-    return jax.tree.map(lambda x: x.astype(real) if other(x) else x, batch)
+    return jax.tree.map(lambda x: x.astype(real) if other(x) else x, tree)
 
 
 def check_finite(step: int, metrics: Mapping[str, np.ndarray], settings: TrainSettings, saved: int | None) -> None:

@@ -18,8 +18,10 @@ from pdejax.data import Arrays
 from pdejax.equations import BoundaryValueProblem
 from pdejax.evaluation import Result, compare, evaluate, kind_for, moments, summarise
 from pdejax.evaluation.comparison.gains import plain_gain
+from pdejax.evaluation.metrics.table import METRICS
 from pdejax.evaluation.reference import select, weights_of
-from pdejax.evaluation.rollouts.curves import check_own
+from pdejax.evaluation.rollouts.curves import TAKEN, check_own, curves_of, measure_of
+from pdejax.evaluation.rollouts.rollout import rollout
 from pdejax.methods import OperatorInfo, PhysicsInformed, ProblemCard
 from pdejax.solvers import solve_truth
 
@@ -457,3 +459,15 @@ def test_no_less_than_no_long_rollout(data):
     for name in ("long_steps", "members"):
         with pytest.raises(ValueError, match=f"{name} should be greater than or equal to 0, got -1"):
             compare({"a": scaled(data, 0.9)}, data, **{name: -1})
+
+
+def test_a_metric_that_gives_no_number_is_blamed_for_it(data):
+    nothing = lambda u, v: jnp.full(u.shape[:2], jnp.nan)
+    found = evaluate(scaled(data, 0.9), data, baselines=False, price=False, metrics={"nothing": nothing})
+    assert found.metric("nothing")["reason"] == "not finite: the metric gave such a number"
+
+
+def test_no_metric_of_ones_own_has_the_name_of_a_curve(data):
+    truth = select(data, "test", 2, 2, 1)
+    found = rollout(scaled(data, 0.9), truth.initial(1), truth.times, truth=truth.frames, measure=measure_of(truth))
+    assert {*METRICS, *curves_of(found, truth)} == {*TAKEN}

@@ -265,3 +265,32 @@ def test_numbers_and_flags_of_numpy_are_those_of_python(fno):
 def test_a_ratio_that_is_not_zero_leaves_a_hidden_channel(fno):
     assert fno(1, width=4, channel_mlp_ratio=0.1).blocks[0].mlp.hidden.weight.shape == (4, 1)
     assert fno(1, width=4, channel_mlp_ratio=0).blocks[0].mlp is None
+
+
+@pytest.mark.parametrize(
+    ("options", "space", "sentence"),
+    [
+        ({"modes": 5}, (8,), None),  # 0 to the Nyquist frequency
+        ({"modes": 6}, (8,), "modes should be at most 5 on an axis of 8 points, .* got 6"),
+        ({"modes": [3, 6]}, (16, 8), "modes should be at most 5 on an axis of 8 points, .* got 6"),
+        ({"modes": 6, "periodic": False, "padding": 0.25}, (9,), None),  # 10 points with the room behind them
+        ({"modes": 6, "periodic": True}, (9,), "modes should be at most 5 on an axis of 9 points"),
+        ({"modes": 5, "scaling": [0.5, 2]}, (8,), "modes should be at most 3 on an axis of 8 points, .* got 5"),
+        ({"modes": 5, "scaling": [2, 0.5]}, (8,), None),
+    ],
+)
+def test_a_grid_that_would_leave_weights_untrained_is_told(options, space, sentence):
+    net = eqx.filter_eval_shape(lambda: initial(len(space), jax.random.key(0), **options))
+    if sentence is None:
+        return net.check_grid(space)
+    with pytest.raises(ValueError, match=sentence):
+        net.check_grid(space)
+
+
+@pytest.mark.parametrize("modes", [5, 6])
+def test_check_grid_says_which_weights_have_no_gradient(modes, fno, key):
+    net = fno(1, modes=modes, depth=1)
+    x = jax.random.normal(key, (2, 8, 2))
+    weight = eqx.filter_jit(eqx.filter_grad(lambda net: jnp.sum(net(x) ** 2)))(net).blocks[0].spectral.weight_re
+    used = np.asarray(jnp.abs(weight).sum((1, 2)) > 0)
+    np.testing.assert_array_equal(used, np.arange(modes) < 5)

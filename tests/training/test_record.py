@@ -2,6 +2,7 @@
 
 import pytest
 
+from pdejax._read import FileError, read_lines
 from pdejax.training.store.record import CLOCK, Stopwatch
 
 
@@ -31,3 +32,14 @@ def test_a_former_run_never_tells_cpu_seconds_of_a_part_as_those_of_the_whole(cl
     watch = Stopwatch([{"step": 5, "time": 7.0}])
     clock.update(time=103.0, cpu_time=15.0)
     assert watch.read() == {"time": 10.0}
+
+
+def test_only_the_last_line_may_be_cut_short(tmp_path):
+    path, line = tmp_path / "metrics.jsonl", '{"step": 1}\n'
+    path.write_text(2 * line + '{"ste')
+    assert read_lines(path) == 2 * [{"step": 1}]
+    path.write_text(line + '{"ste\n' + line)
+    with pytest.raises(
+        FileError, match=r"metrics.jsonl:2 is damaged: a line should hold a mapping in JSON, got '{\"ste'"
+    ):
+        read_lines(path)

@@ -48,7 +48,8 @@ class Arrays(Trajectories):
     - `step`: time between two frames; 1 when omitted, or 0, which is steady, where there is one frame.
     - `lengths`: of the axes of space, 1 each when omitted; `periodic`: whether the axes are, one for all or each.
     - `domain`: where the states live, in place of `lengths` and `periodic`.
-    - `fields`: names of the channels; `u`, or `u0`, `u1`, ... when omitted.
+    - `fields`: names of the channels; `u`, or `u0`, `u1`, ... when omitted, as they may be unless there are more than
+        points on an axis.
     - `inputs`: fields given beside the states, name to `(trajectory, *space)`; if `states` are a mapping, of splits to
         such mappings. `parameters`: what varies from trajectory to trajectory, name to `(trajectory,)`, likewise.
     - `splits`: shares of the trajectories, taken in their order, such as `{"train": 0.8, "valid": 0.1, "test": 0.1}`;
@@ -96,6 +97,8 @@ class Arrays(Trajectories):
         self.name, self._kept = name, statistics_file
         self.step = _step(where, step, {p.states.shape[1] for p in parts.values()})
         self.domain = _domain(where, space, domain, lengths, periodic)
+        if fields is None and channels > min(space):
+            _suspect(where, space, channels)
         named = ("u",) if channels == 1 else tuple(f"u{i}" for i in range(channels))
         self.field_names = named if fields is None or not len(fields) else tuple(fields)
         if isinstance(fields, str):
@@ -103,6 +106,7 @@ class Arrays(Trajectories):
         if len(self.field_names) != channels:
             raise ValueError(f"{where}: fields={fields!r} should name {channels} channel(s)")
         self.input_names, self.parameter_names = tuple(part.inputs), tuple(sorted(part.parameters))
+        _check_ends(where, self.domain, self.field_names)
         _check_names(where, (*self.field_names, *self.input_names, *self.parameter_names))
         self.split_names = tuple(parts)
         self._splits = {s: ArraySplit(self, s, p) for s, p in parts.items()}
@@ -163,6 +167,23 @@ def _step(where: str, step: Any, frames: set[int]) -> float:
     return float(step)
 
 
+def _suspect(where: str, space: tuple[int, ...], channels: int) -> None:
+    """**Raises:** `ValueError`: more channels than points, and without names, are points behind the channels."""
+    points = " x ".join(map(str, space))
+    raise ValueError(f"{where}: states are (trajectory, time, *space, channel), which gives {points} point(s) of space "
+                     f"with {channels} fields: if the channels stand before space, take numpy.moveaxis(states, 2, -1), "
+                     "or else name them, fields=[...]")  # fmt: skip
+
+
+def _check_ends(where: str, domain: Any, fields: Sequence[str]) -> None:
+    """Whether ends that tell fields apart are of these fields."""
+    for side in (side for axis in getattr(domain, "ends", ()) for side in axis if isinstance(side, tuple)):
+        named = [field for field, _ in side]
+        if {*named} != {*fields}:
+            raise ValueError(f"{where}: an end of the domain names the fields {', '.join(named)}, the states have "
+                             f"{', '.join(fields)}")  # fmt: skip
+
+
 class _Part(NamedTuple):
     states: np.ndarray
     inputs: dict[str, np.ndarray]
@@ -190,7 +211,9 @@ def _real(what: str, values: Any, shape: tuple[int, ...] | None = None) -> np.nd
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{what} is no array: {str(error).partition('. ')[0]}") from None
+        rows = isinstance(values, list | tuple) and "inhomogeneous" in str(error)
+        why = "its parts have different lengths" if rows else str(error).partition(". ")[0]
+        raise ValueError(f"{what} is no array: {why}") from None
     if np.issubdtype(array.dtype, np.complexfloating):
         raise ValueError(f"{what} is complex: give its real and imaginary part as two fields")
     if array.dtype.kind == "m" or not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):

@@ -27,6 +27,7 @@ class Metric:
     - `statistic`: from means of those over trajectories (leading axis: resamples) to the number, given the times.
     - `censored`: how many curves only bound the number, or none if that cannot happen.
     - `timed`: whether it needs a solution that evolves in time.
+    - `ours`: whether it is one of `METRICS`, or was brought from outside.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Metric:
     statistic: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda means, times: means
     censored: Callable[[Curves], int] | None = None
     timed: bool = False
+    ours: bool = True
 
 
 def _gmean(means: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -135,9 +137,8 @@ def finite_or_none(value: Any) -> float | None:
 
 def own_metric(name: str) -> Metric:
     """A metric that was brought from outside, the mean over all steps of the curve of its name."""
-    return _lower(
-        name.replace("_", " "), "", "a metric of your own, averaged over all steps", lambda c: c[name].mean(0)
-    )
+    meaning = "a metric of your own, averaged over all steps"
+    return dataclasses.replace(_lower(name.replace("_", " "), "", meaning, lambda c: c[name].mean(0)), ours=False)
 
 
 def metric_of(name: str) -> Metric:
@@ -166,7 +167,8 @@ def metric_entry(metric: Metric, curves: Curves) -> dict[str, Any]:
         return entry | {"reason": "spectra are computed on periodic grids only"}
     value = metric.statistic(samples.mean(0, keepdims=True), curves["times"])[0]
     if not math.isfinite(value):
-        return entry | {"reason": "not finite: the truth is zero or the numbers exceed float32"}
+        blame = "the truth is zero or the numbers exceed float32" if metric.ours else "the metric gave such a number"
+        return entry | {"reason": f"not finite: {blame}"}
     entry["value"] = float(value)
     entry["censored"] = metric.censored(curves) if metric.censored else None
     if len(samples) > 1:

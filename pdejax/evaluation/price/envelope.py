@@ -12,11 +12,17 @@ needed; below that of the most accurate one, which costs less than needed."""
 SMALLEST = 1e-300  # an error or cost of zero has no logarithm
 
 
-def envelope(cost: Float[np.ndarray, " solver"], error: Float[np.ndarray, " solver"]) -> list[int]:
-    """Numbers, by rising cost, of the solvers that no other one beats in both; of equal ones the first."""
+def envelope(
+    cost: Float[np.ndarray, " solver"], error: Float[np.ndarray, " solver"], *, worth: float = 0.0
+) -> list[int]:
+    """Numbers, by rising cost, of the solvers that no other one beats in both; of equal ones the first.
+
+    **Arguments:** `cost`, `error`: of each solver; `worth`: part by which the error of a dearer one must be smaller, so
+    that differences of rounding are none.
+    """
     front: list[int] = []
     for i in np.lexsort((error, cost)).tolist():
-        if not front or error[i] < error[front[-1]]:
+        if not front or error[i] < (1 - worth) * error[front[-1]]:
             front.append(i)
     return front
 

@@ -61,6 +61,8 @@ class Supervised(AbstractMethod):
             raise ValueError("conserve_mean needs predict=increment: the mean of a predicted state is free")
         if self.base is not None and self.predict != "increment":
             raise ValueError("base needs predict=increment: a predicted state is not added to anything")
+        if self.cut_gradient and self.unroll == 1:
+            raise ValueError("cut_gradient=true has no effect with unroll=1: there is no gradient between steps")
         self._check_role()
         if self.conserve_mean and self._role.states:
             raise ValueError("conserve_mean needs a network that gives a change, with role.form=sequential it gives "

@@ -16,6 +16,11 @@ def _widths(shape: Sequence[int], fraction: float, periodic: Sequence[bool]) -> 
     return [0 if wraps else room(n) for n, wraps in zip(shape, periodic, strict=True)]
 
 
+def padded_shape(shape: Sequence[int], fraction: float, periodic: Sequence[bool]) -> tuple[int, ...]:
+    """Points per axis after `pad_bounded`."""
+    return tuple(n + more for n, more in zip(shape, _widths(shape, fraction, periodic), strict=True))
+
+
 def pad_bounded(
     x: Float[Array, "batch *space channel"], fraction: float, periodic: Sequence[bool]
 ) -> Float[Array, "batch *padded channel"]:

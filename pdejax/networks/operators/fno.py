@@ -15,12 +15,12 @@ from pdejax.networks.layers.coordinates import located, position_features, posit
 from pdejax.networks.layers.film import FiLM
 from pdejax.networks.layers.linear import Linear
 from pdejax.networks.layers.norm import GroupNorm, Norm, make_norm
-from pdejax.networks.layers.padding import crop_bounded, pad_bounded
+from pdejax.networks.layers.padding import crop_bounded, pad_bounded, padded_shape
 from pdejax.networks.layers.resolution import Factors, as_scaling, grids
 from pdejax.networks.layers.skip import Identity, Skip, SoftGating, make_skip
 from pdejax.networks.spectral.conv import SpectralConv
 from pdejax.networks.spectral.kernel import Kernel
-from pdejax.networks.spectral.modes import as_modes
+from pdejax.networks.spectral.modes import as_modes, usable
 
 
 class FNOBlock(eqx.Module):
@@ -143,7 +143,8 @@ class FNO(eqx.Module):
 
         - `in_channels`, `out_channels`: channels of the fields.
         - `ndim`: number of space axes.
-        - `modes`: frequencies 0, 1, .., modes-1 kept per axis (and their negatives); one number or one per axis.
+        - `modes`: frequencies 0, 1, .., modes-1 kept per axis (and their negatives); one number or one per axis. A grid
+            of n points holds n // 2 + 1: on a coarser one the weights of the others rest, see `check_grid`.
         - `width`: channels of the blocks.
         - `depth`: number of blocks.
         - `activation`: the name of a registered one, or a function.
@@ -228,6 +229,22 @@ class FNO(eqx.Module):
         for block, grid in zip(self.blocks, self._grids(y.shape[1:-1], shape), strict=True):
             y = block(y, embedding, shape=grid)
         return self.projection(crop_bounded(y, space, self.periodic))
+
+    def check_grid(self, space: Sequence[int]) -> None:
+        """Whether a grid to train on reaches all weights.
+
+        **Arguments:** `space`: points per axis of the input.
+
+        **Raises:** `ValueError` for modes that no grid in the network holds.
+        """
+        padded = padded_shape(space, self.padding, self.periodic)
+        grids = [padded, *self._grids(padded, None)]
+        for block, before, after in zip(self.blocks, grids, grids[1:], strict=False):
+            kept, most = block.spectral.modes, usable(block.spectral.modes, before, after)
+            for points, wanted, there in zip(space, kept, most, strict=True):
+                if wanted > there:
+                    raise ValueError(f"modes should be at most {there} on an axis of {points} points, which has no "
+                                     f"higher ones: their weights would never be trained, got {wanted}")  # fmt: skip
 
     def _grids(self, space: Sequence[int], shape: Sequence[int] | None) -> Sequence[Sequence[int]]:
         """The grid after each block."""

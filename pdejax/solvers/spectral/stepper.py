@@ -118,7 +118,7 @@ def spectral_stepper(
 
     - `dt`: one solver step, a number or array `(batch,)`.
     - `order`: of the exponential integrator in time, 2 or 4.
-    - `substeps`: solver steps per call.
+    - `substeps`: solver steps of a call, which covers the time `substeps * dt`.
     - `parameters`: numbers or arrays `(batch,)`.
     - `scaling`: factors on the lengths of the grid and on `dt`, numbers or arrays `(batch,)`.
     - `dealias`: fraction of modes that products see and make (2/3 is exact for quadratic ones); `None` for all.

@@ -16,10 +16,11 @@ def place_of(path: Any) -> str:
     return f".{jax.tree_util.keystr(path, simple=True, separator='.')}."
 
 
-def group_labels(params: Any, names: Iterable[str]) -> Any:
+def group_labels(params: Any, names: Iterable[str], key: str = "train.rates") -> Any:
     """The group of every leaf: the first name that is a part of its path, `rest` if none is.
 
-    **Arguments:** `names`: such as `centres`, or `head.weight` for more than one part of a path.
+    **Arguments:** `names`: such as `centres`, or `head.weight` for more than one part of a path; `key`: the setting
+    that names them, for a message.
 
     **Raises:** `ValueError` for a name that no leaf has.
     """
@@ -27,9 +28,8 @@ def group_labels(params: Any, names: Iterable[str]) -> Any:
     places = [place_of(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     for name in names:
         if not any(f".{name}." in place for place in places):
-            raise ValueError(
-                known("parameter group", name, sorted({part for p in places for part in p.strip(".").split(".")}))
-            )
+            parts = {part for place in places for part in place.strip(".").split(".")}
+            raise ValueError(f"{key}: {known('parameter group', name, parts)}")
     label = lambda path, _: next((name for name in names if f".{name}." in place_of(path)), REST)
     return jax.tree_util.tree_map_with_path(label, params)
 
@@ -61,10 +61,12 @@ def chosen_leaves(mask: Any, only: Iterable[str] = (), frozen: Iterable[str] = (
     **Raises:** `ValueError` for a name that no leaf has, and where nothing is left.
     """
     only, frozen = tuple(only), tuple(frozen)
-    if only:
-        mask = jax.tree.map(lambda label, wanted: wanted and label != REST, group_labels(mask, only), mask)
-    if frozen:
-        mask = jax.tree.map(lambda label, wanted: wanted and label == REST, group_labels(mask, frozen), mask)
+    for key, groups, others in (("train.only", only, False), ("train.frozen", frozen, True)):
+        if groups:
+            taken = jax.tree.map(
+                lambda label, others=others: (label == REST) == others, group_labels(mask, groups, key)
+            )
+            mask = jax.tree.map(lambda one, other: one and other, taken, mask)
     if (only or frozen) and not any(jax.tree.leaves(mask)):
         words = [f"train.{name}={[*groups]}" for name, groups in (("only", only), ("frozen", frozen)) if groups]
         raise ValueError(f"no parameter is left to be trained by {' and '.join(words)}")

@@ -23,7 +23,15 @@ def constant(learning_rate: Rate) -> Schedule:
 
 @register("schedule", "cosine")
 def cosine(learning_rate: Rate, steps: Updates, final_learning_rate: Rate = 0.0) -> Schedule:
-    """Half a cosine from the rate to the final one."""
+    """Half a cosine from the rate down to the final one.
+
+    **Raises:** `ValueError` for a final rate above the first one.
+    """
+    if final_learning_rate > learning_rate:
+        raise ValueError(
+            f"train.final_learning_rate should be at most train.learning_rate={learning_rate:g} with schedule=cosine, "
+            f"got {final_learning_rate:g}"
+        )
     return optax.cosine_decay_schedule(learning_rate, steps, final_learning_rate / learning_rate)
 
 

@@ -151,7 +151,7 @@ SLIPS = {
     "step nan": ((BASE,), {"step": float("nan")}, "step should be a number above 0"),
     "step 0": ((BASE,), {"step": 0}, "step=0 is steady, one frame a trajectory, got 3 frames"),
     "masked": ((np.ma.masked_less(BASE, 0),), {}, "states has .* masked numbers: fill them"),
-    "ragged": (([[1], [1, 2]],), {}, "states is no array: setting an array element"),
+    "ragged": (([[1], [1, 2]],), {}, "states is no array: its parts have different lengths"),
 }  # fmt: skip
 
 
@@ -177,3 +177,27 @@ def test_slips_of_names_sizes_and_splits_are_told():
     with pytest.raises(ValueError, match="there is no split 'train' to learn from, found test, training"):
         ArrayFeed(Arrays({"test": BASE, "training": BASE}, step=0.1), batch_size=2)
     assert ArrayFeed(Arrays({"test": BASE}, step=0.1), batch_size=2).source.split_names == ("test",)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 1, 64), (2, 3, 2, 64), (2, 3, 3, 16, 16)])
+def test_channels_before_space_are_asked_about(shape):
+    states = np.ones(shape)
+    space, fields = " x ".join(map(str, shape[2:-1])), shape[-1]
+    with pytest.raises(ValueError, match=rf"gives {space} point\(s\) of space with {fields} fields: .*moveaxis"):
+        Arrays(states)
+    assert Arrays(np.moveaxis(states, 2, -1)).domain.shape == shape[3:]
+    assert Arrays(states, fields=[f"a{i}" for i in range(fields)]).domain.shape == shape[2:-1]
+
+
+def test_ends_are_of_the_fields_of_the_states():
+    states = np.ones((2, 3, 8, 2))
+    ends = lambda *fields: [[dict.fromkeys(fields, "value"), "wall"]]
+    assert Arrays(states, fields=["p", "q"], domain=Grid((8,), (1.0,), ends("p", "q"))).field_names == ("p", "q")
+    for named in (("p",), ("p", "v"), ("p", "q", "v")):
+        with pytest.raises(ValueError, match=f"an end of the domain names the fields {', '.join(named)}, .* p, q"):
+            Arrays(states, fields=["p", "q"], domain=Grid((8,), (1.0,), ends(*named)))
+
+
+def test_rows_of_different_lengths_are_no_array():
+    with pytest.raises(ValueError, match="Arrays: states is no array: its parts have different lengths"):
+        Arrays([[[[1.0], [2.0]]], [[[1.0]]]])

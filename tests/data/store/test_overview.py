@@ -169,3 +169,10 @@ def test_files_of_others_are_not_called_ours(tmp_path):
             overview(path)
     with pytest.raises(ValueError, match=r"theirs.hdf5 is not in The Well's layout: it has no 'dimensions'"):
         examples(path)
+
+
+def test_work_that_is_refused_shows_no_bar():
+    out = io.StringIO()
+    with pytest.raises(ValueError, match="no"), progress_bar("generating", Console(file=out, force_terminal=True)):
+        raise ValueError("no")
+    assert out.getvalue() == ""

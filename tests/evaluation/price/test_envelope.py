@@ -25,6 +25,12 @@ def test_of_equal_ones_the_first_is_on_the_envelope():
     assert envelope(np.array([3.0]), np.array([1.0])) == [0]
 
 
+def test_an_error_that_is_smaller_by_rounding_is_worth_no_cost():
+    cost, error = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 0.995, 0.985, 0.5])
+    assert envelope(cost, error) == [0, 1, 2, 3]
+    assert envelope(cost, error, worth=0.01) == [0, 2, 3]
+
+
 def test_between_solvers_costs_follow_a_power_law_exactly():
     """Solvers of order two: error c^-2 for a cost c."""
     cost = np.array([8.0, 1.0, 4.0, 2.0])

@@ -8,7 +8,7 @@ import pytest
 
 from pdejax.core import build, trajectory
 from pdejax.data import Batch
-from pdejax.methods import DataCard, load_model, save_model
+from pdejax.methods import DataCard, Supervised, load_model, save_model
 from tests.methods._drawn import drawn, normal
 
 NETWORK = {"kind": "fno", "modes": 4, "width": 8, "depth": 1}
@@ -150,3 +150,8 @@ def test_weights_that_do_not_fit_are_named(small_card, key, tmp_path):
         load_model(tmp_path / "m")
     with pytest.raises(FileNotFoundError, match=r"holds no model.json"):
         load_model(tmp_path)
+
+
+def test_gradients_are_cut_between_steps_only():
+    with pytest.raises(ValueError, match="cut_gradient=true has no effect with unroll=1"):
+        Supervised(cut_gradient=True)

@@ -56,3 +56,16 @@ def test_named_optimisers_are_those_of_optax():
             found = [step(t)(grads, params) for t in (ours, theirs)]
         for a, b in zip(found[0].values(), found[1].values(), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_cosine_goes_down():
+    with pytest.raises(ValueError, match=r"final_learning_rate should be at most train.learning_rate=0.01 .* got 0.1"):
+        fit(Regression(), line(), PointFeed(), steps=3, learning_rate=0.01, final_learning_rate=0.1)
+
+
+@pytest.mark.parametrize("setting", [{"only": ("weigth",)}, {"frozen": ("weigth",)}, {"rates": {"weigth": 2.0}}])
+def test_an_unknown_group_is_told_with_the_setting_that_names_it(setting):
+    with pytest.raises(
+        ValueError, match=rf"train.{next(iter(setting))}: unknown parameter group 'weigth'. Did you mean 'weight'"
+    ):
+        fit(Regression(), line(), PointFeed(), steps=3, **setting)
