@@ -50,6 +50,11 @@ CONTEXT: Mapping[str, tuple[str, ...]] = {
 }
 """Arguments of a group's factories that are no options: whoever builds the object gives those the signature has."""
 
+_OTHERS = {
+    "network": ("field", "a network of coordinates, for problems that are stated by their conditions"),
+    "field": ("network", "a network of whole fields, for problems that give data"),
+}
+
 ENTRY_POINTS = "pdejax.plugins"
 
 _FACTORIES: dict[str, dict[str, Factory]] = {group: {} for group in HOMES}
@@ -165,6 +170,9 @@ def _found(group: str, kind: str) -> Factory:
         entry.load()
         if kind in table:
             return table[kind]
+    other, what = _OTHERS.get(group, ("", ""))
+    if other and kind in registered(other):
+        raise ValueError(f"no {group} {kind!r}. It is {what}; here are possible: {', '.join(sorted(table))}")
     raise ValueError(known(group, kind, table))
 
 

@@ -63,3 +63,18 @@ def test_a_name_of_the_users_is_not_blamed_for_what_a_sentence_quotes():
         resolve(["problem=pig_helmholtz", word])
     assert "problem.name" not in str(caught.value)
     assert "'equation'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["experiment=ks_demo", "network=mlp"], "'mlp'. It is a network of coordinates, for problems that are stated"),
+        (
+            ["experiment=pig_burgers", "network=fno"],
+            "'fno'. It is a network of whole fields, for problems that give data",
+        ),
+    ],
+)
+def test_a_network_of_the_other_nature_is_told_what_it_is_for(words, what):
+    with pytest.raises(ConfigError, match=f"unknown network.kind {what}.*; here are possible: "):
+        resolve(words)
