@@ -84,6 +84,16 @@ class Imaginary(eqx.Module):
     value: Any
 
 
+def as_complex(x: Any) -> Any:
+    """A real array, or number, as a complex one; a complex one as it is."""
+    return x if jnp.iscomplexobj(x) else compose(x, 0 * x)
+
+
+def plain(symbol: Any) -> Any:
+    """A symbol as a real or complex array."""
+    return compose(0 * symbol.value, symbol.value) if isinstance(symbol, Imaginary) else symbol
+
+
 def scale(symbol: Any, spectrum: Any) -> Array:
     """A real, imaginary or complex symbol times a complex spectrum."""
     if isinstance(symbol, Imaginary):

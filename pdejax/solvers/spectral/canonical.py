@@ -55,10 +55,9 @@ class Product:
 
 @dataclasses.dataclass(frozen=True)
 class Canonical:
-    """A right-hand side as linear symbol, linear couplings between fields, and derivatives of products."""
+    """A right-hand side as linear terms and derivatives of products."""
 
     linear: tuple[LinearTerm, ...]
-    couplings: tuple[LinearTerm, ...]
     products: tuple[Product, ...]
 
     @property
@@ -71,20 +70,18 @@ class Canonical:
 def canonical(equation: Equation) -> Canonical:
     """The right-hand sides of an equation sorted for a pseudo-spectral method, with equal products grouped.
 
-    Constant-coefficient terms in the equation's own field become the linear symbol. `u^n u_x` becomes
+    Terms of constant coefficients, in whichever field, become the linear part. `u^n u_x` becomes
     `d_x u^(n+1) / (n+1)`, and vorticity advection takes the form of Basdevant (1983), "Technical improvements for
     direct numerical simulation of homogeneous three-dimensional turbulence": four real transforms in all.
     """
     fields = equation.fields
     linear: list[LinearTerm] = []
-    couplings: list[LinearTerm] = []
     uses: dict[sympy.Expr, list[Use]] = {}
-    for row, (field, form) in enumerate(zip(fields, equation.forms, strict=True)):
+    for row, form in enumerate(equation.forms):
         terms: Terms = {}
         for alpha, part, coefficient in _monomials(form):
             if isinstance(part, Jet):
-                term = LinearTerm(row, part.shifted(alpha), coefficient)
-                (linear if part.field == field else couplings).append(term)
+                linear.append(LinearTerm(row, part.shifted(alpha), coefficient))
             else:
                 _add(terms, alpha, part, coefficient)
         for name in fields:
@@ -92,7 +89,7 @@ def canonical(equation: Equation) -> Canonical:
         for alpha, expression, coefficient in _groups(_conservative(terms)):
             uses.setdefault(expression, []).append(Use(row, alpha, coefficient))
     products = tuple(Product(expression, tuple(u)) for expression, u in uses.items())
-    return Canonical(tuple(linear), tuple(couplings), products)
+    return Canonical(tuple(linear), products)
 
 
 def _add(terms: Terms, alpha: Alpha, part: sympy.Expr, coefficient: sympy.Expr) -> None:

@@ -12,6 +12,7 @@ from pdejax.core import Grid, Scaling, angular_wavenumbers
 from pdejax.equations import AXES, Alpha, Jet, evaluate
 from pdejax.solvers._arrays import Imaginary, batch_axis, compose, expand_rank, scale, traced, working
 from pdejax.solvers.spectral.canonical import LinearTerm, Product
+from pdejax.solvers.spectral.linear import Entry, Linear
 
 Monomial = tuple[Any, Alpha, bool]  # coefficient, derivative, whether of the stream function
 
@@ -93,9 +94,13 @@ class Discretisation:
         """A constant of the equation: a number or `(batch, 1, ...)`."""
         return evaluate(expression, {s: self.values[s.name] for s in expression.free_symbols})  # type: ignore
 
-    def linear(self, terms: Iterable[LinearTerm]) -> Any:
-        """Symbol of linear terms."""
-        return self.symbol((self.coefficient(t.coefficient), t.jet.alpha, t.jet.potential) for t in terms)
+    def linear(self, terms: Iterable[LinearTerm], fields: Sequence[str]) -> Linear:
+        """The linear part: what every equation has of its own field, zero if it has nothing, and of others."""
+        found: dict[Entry, list[Monomial]] = {(row, row): [] for row in range(len(fields))}
+        for t in terms:
+            monomial = (self.coefficient(t.coefficient), t.jet.alpha, t.jet.potential)
+            found.setdefault((t.row, fields.index(t.jet.field)), []).append(monomial)
+        return Linear.of({entry: self.symbol(monomials) for entry, monomials in found.items()})
 
     def input(self, jet: Jet) -> Any:
         """What a spectrum is multiplied by to give a jet; `None` for nothing."""

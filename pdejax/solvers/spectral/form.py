@@ -1,4 +1,4 @@
-"""A right-hand side on a periodic grid: linear symbol and nonlinear function in Fourier space."""
+"""A right-hand side on a periodic grid: linear part and nonlinear function in Fourier space."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,32 +7,29 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import sympy
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import TIME, Equation, Jet, evaluate
 from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, scale, working
 from pdejax.solvers.spectral.canonical import Product, canonical
 from pdejax.solvers.spectral.discretise import Discretisation
-
-Spectra = tuple[Complex[Array, "..."], ...]
+from pdejax.solvers.spectral.linear import Linear, Spectra
 
 
 class SpectralForm(eqx.Module):
     """The right-hand side of an equation for the half spectra of its fields, one array `(*batch, *modes)` a field.
 
-    d/dt spectrum = linear * spectrum + nonlinear(spectra, t), with wavenumber factors, masks and forcing ready for use.
-    `linear` holds one symbol per field, in NumPy float64 unless a parameter is traced, so that integrators can derive
-    accurate coefficients from it. Made by `discretise`.
+    d/dt spectra = linear(spectra) + nonlinear(spectra, t), with wavenumber factors, masks and forcing ready for use.
+    The symbols of `linear` are in NumPy float64 unless a parameter is traced, so that integrators can derive accurate
+    coefficients from them. Made by `discretise`.
     """
 
-    linear: tuple[Any, ...]
+    linear: Linear
     forcing: tuple[Any, ...]
-    couplings: tuple[Any, ...]
     inputs: tuple[Any, ...]
     outputs: tuple[tuple[Any, ...], ...]
     values: dict[str, Any]
-    coupled: tuple[tuple[int, int], ...] = eqx.field(static=True)
     products: tuple[Product, ...] = eqx.field(static=True)
     jets: tuple[Jet, ...] = eqx.field(static=True)
     fields: tuple[str, ...] = eqx.field(static=True)
@@ -65,8 +62,6 @@ class SpectralForm(eqx.Module):
             jnp.zeros_like(s) if f is None else jnp.broadcast_to(f, shape)
             for f, s in zip(form.forcing, spectra, strict=True)
         ]
-        for (row, source), symbol in zip(form.coupled, form.couplings, strict=True):
-            out[row] += scale(symbol, spectra[source])
         values = form._values(spectra, time)
         for product, symbols in zip(form.products, form.outputs, strict=True):
             field = working(evaluate(product.expression, values))
@@ -94,7 +89,7 @@ def discretise(
     scaling: Scaling | None = None,
     dealias: float | None = None,
 ) -> SpectralForm:
-    """Linear symbol and nonlinear function of an equation on a periodic grid, in Fourier space.
+    """Linear part and nonlinear function of an equation on a periodic grid, in Fourier space.
 
     **Arguments:** `equation`; `grid`; `parameters`: numbers or arrays `(batch,)`, defaults for those that are missing;
     `scaling`: its `length` is a factor on the lengths of the grid; `dealias`: keep only modes below this fraction of
@@ -117,20 +112,17 @@ def discretise(
     wanted = {s.name for p in moving for s in p.constants}
     arrays = (
         tuple(build.forcing(static, row) for row in rows),
-        tuple(build.linear([t]) for t in form.couplings),
         tuple(build.input(jet) for jet in form.jets),
         tuple(tuple(build.output(p, row) for row in p.rows) for p in moving),
         {name: value for name, value in build.values.items() if name in wanted},
     )
-    forcing, couplings, inputs, outputs, values = jax.tree.map(working, arrays)
+    forcing, inputs, outputs, values = jax.tree.map(working, arrays)
     return SpectralForm(
-        linear=tuple(build.linear(t for t in form.linear if t.row == row) for row in rows),
+        linear=build.linear(form.linear, fields),
         forcing=forcing,
-        couplings=couplings,
         inputs=inputs,
         outputs=outputs,
         values=values,
-        coupled=tuple((t.row, fields.index(t.jet.field)) for t in form.couplings),
         products=moving,
         jets=form.jets,
         fields=fields,

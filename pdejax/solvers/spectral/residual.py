@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import AnyState, Grid, Scaling, as_state
 from pdejax.equations import Equation
-from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, scale, working
+from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, working
 from pdejax.solvers.spectral.form import discretise
 
 
@@ -34,7 +34,7 @@ def rhs(
     form = discretise(equation, grid, parameters, scaling=scaling, dealias=dealias)
     spectra, linear = form.to_spectral(u), lift(jax.tree.map(working, form.linear), u.ndim - 1)
     rates = form.nonlinear(spectra, time)
-    rates = tuple(scale(symbol, s) + r for symbol, s, r in zip(linear, spectra, rates, strict=True))
+    rates = tuple(s + r for s, r in zip(linear(spectra), rates, strict=True))
     return form.to_physical(rates).astype(u.dtype)
 
 

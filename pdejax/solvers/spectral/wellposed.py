@@ -7,9 +7,10 @@ import numpy as np
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import Equation, jets
-from pdejax.solvers._arrays import Imaginary, traced
+from pdejax.solvers._arrays import traced
 from pdejax.solvers.spectral.canonical import Canonical, canonical
 from pdejax.solvers.spectral.discretise import Discretisation
+from pdejax.solvers.spectral.linear import as_matrix
 
 SMALL = 2.0**-14  # of the box: its modes are so high that the leading order rules
 POINTS = 8  # per axis of that box, for modes in all directions
@@ -52,24 +53,14 @@ def check_growth(
 
 def _led_by_products(form: Canonical) -> bool:
     """Whether a product has as many derivatives as the linear part."""
-    linear = max((sum(term.jet.alpha) for term in (*form.linear, *form.couplings)), default=0)
+    linear = max((sum(term.jet.alpha) for term in form.linear), default=0)
     inside = lambda product: max((sum(one.alpha) for one in jets(product.expression)), default=0)
     return any(inside(p) + max(sum(use.alpha) for use in p.uses) >= linear for p in form.products if not p.static)
 
 
 def _rates(equation: Equation, grid: Grid, parameters: Mapping[str, Any], scaling: Scaling) -> tuple[Any, Any]:
     """Growth rates and sizes of the linear part's eigenvalues, `(batch?, *modes, field)`."""
-    form, fields = canonical(equation), equation.fields
     build = Discretisation(grid, parameters, scaling, None)
-    plain = lambda symbol: 1j * np.asarray(symbol.value) if isinstance(symbol, Imaginary) else np.asarray(symbol)
-    parts = {
-        (row, source): plain(build.linear([t for t in terms if (t.row, fields.index(t.jet.field)) == (row, source)]))
-        for terms in (form.linear, form.couplings)
-        for row, source in {(t.row, fields.index(t.jet.field)) for t in terms}
-    }
-    shape = np.broadcast_shapes(*(part.shape for part in parts.values())) if parts else (1,) * grid.ndim
-    matrix = np.zeros((*shape, len(fields), len(fields)), complex)
-    for (row, source), part in parts.items():
-        matrix[..., row, source] = part
-    values = np.linalg.eigvals(matrix)
+    linear = build.linear(canonical(equation).linear, equation.fields)
+    values = np.linalg.eigvals(as_matrix(linear, tuple(range(len(equation.fields)))))
     return np.real(values), np.abs(values)
