@@ -22,7 +22,8 @@ def as_path(given: Any) -> Path:
     **Raises:** `ValueError` for anything else, and for a text that no path can be.
     """
     if not isinstance(given, str | os.PathLike):
-        raise ValueError(f"a path is a text, got {type(given).__name__} {str(given)[:80]}")
+        shown = f" {given!r}" if isinstance(given, int | float | bool | None) else ""
+        raise ValueError(f"a path is a text, got {type(given).__name__}{shown}")
     if "\0" in str(given) or not str(given):
         raise ValueError("a path is a text of at least one character, none of them the character zero")
     return Path(given)
@@ -171,3 +172,11 @@ def read_plain_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(found or {}, dict):
         raise FileError(f"{path} should hold a mapping, found {type(found).__name__}")
     return found or {}
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether the package itself raised an error, on purpose and with a sentence for its user."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("pdejax.")

@@ -22,8 +22,7 @@ from pdejax.data.store.memory import Arrays
 from pdejax.equations import Equation
 from pdejax.evaluation.reference import select
 from pdejax.evaluation.rollouts.curves import check_own
-from pdejax.evaluation.run import check_made_for
-from pdejax.methods import OperatorInfo
+from pdejax.methods import OperatorInfo, check_made_for
 from pdejax.training import Plan, Run, TrainSettings
 from pdejax.training.guards import check_finite
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._read import printable
+from pdejax._record import unfinished
 from pdejax._write import check_folder
 from pdejax.cli._data import data_of, run_config
 from pdejax.config import RunConfig
@@ -33,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     result.save(folder)
     print(printable(result))
     print(f"report: {result.write_page(folder)}")
+    if (why := unfinished(folder)) is not None:
+        print(f"{folder} was {why}: this is what it can do so far")
     return 0
 
 

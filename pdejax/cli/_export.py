@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._read import printable
+from pdejax._record import unfinished
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,6 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
     for path in sorted(folder.iterdir()):
         print(f"  {path.name}  {path.stat().st_size:,} bytes")
     print(printable(f"{folder}: exported; {folder / 'README.md'} tells what it is and how to load it"))
+    if (Path(arguments.run) / "config.yaml").exists() and (why := unfinished(Path(arguments.run))) is not None:
+        print(f"{arguments.run} was {why}: this is what it can do so far")
     return 0
 
 

@@ -1,11 +1,13 @@
 """What `pdejax inspect` prints of a run, of a model, of a solution and of data."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from pdejax._read import printable, read_json
-from pdejax.cli._list import last_metrics, run_state
+from pdejax._record import last_metrics
+from pdejax.cli._list import run_state
 from pdejax.config import read_run
 
 
@@ -73,7 +75,10 @@ def print_data(path: Path) -> None:
     from pdejax.data import overview
 
     first, *others = overview(path)
-    Console(soft_wrap=True).print(Group(Text(printable(first.title), style="bold underline"), *map(_shown, others)))
+    # a file, or a program that reads on, gets every digit
+    width = None if sys.stdout.isatty() else 10_000
+    title = Text(printable(first.title), style="bold underline")
+    Console(soft_wrap=True, width=width).print(Group(title, *map(_shown, others)))
 
 
 def _shown(section: Any) -> Any:

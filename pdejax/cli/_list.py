@@ -3,9 +3,9 @@
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from pdejax._read import entries, printable, read_json, read_lines
+from pdejax._read import printable, read_json
+from pdejax._record import last_metrics, updates_of
 from pdejax.config import GROUPS, description, options, read_yaml_file, search_folders
 
 
@@ -55,29 +55,21 @@ def _sizes(root: Path) -> str:
     return ", ".join(f"{name} {size(splits[name])}" for name in dict.fromkeys([*usual, *splits]))
 
 
-def last_metrics(run_folder: Path) -> dict[str, Any]:
-    """The newest number of every metric a run wrote, and its step."""
-    newest: dict[str, Any] = {}
-    for line in read_lines(run_folder / "metrics.jsonl"):
-        newest |= line
-    return newest
-
-
 def run_state(run_folder: Path, steps: int | None) -> str:
     """How far a run is, in words.
 
     **Arguments:** `run_folder`; `steps`: of the configuration, where the training of this folder, which may be the
     last of several stages, has not noted its own.
     """
-    newest, noted = last_metrics(run_folder), run_folder / "training.json"
-    if noted.exists():
-        steps = entries(read_json(noted), noted, steps=int)["steps"]
-    done = newest.get("step", 0)
+    newest = last_metrics(run_folder)
+    done, noted = updates_of(run_folder, newest)
+    steps = noted or steps
     parts = [f"update {done}" + (f" of {steps}" if steps else "")]
     if isinstance(loss := newest.get("valid/loss"), int | float):
         parts.append(f"valid/loss {loss:.3g}")
-    if (run_folder / "evaluation.json").exists():
-        parts.append("evaluated")
+    if (path := run_folder / "evaluation.json").exists():
+        then = read_json(path).get("updates")
+        parts.append("evaluated" + (f" at update {then}" if isinstance(then, int) and then != done else ""))
     return ", ".join(parts)
 
 

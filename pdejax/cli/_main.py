@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import pdejax
 from pdejax._interrupt import Interrupted
-from pdejax._read import printable
+from pdejax._read import is_ours, printable
 
 OK, FAILED, MISTAKE = 0, 1, 2
 INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers take it for "run me again"
@@ -159,14 +159,6 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of comma lists")
         parser.add_argument("--print-config", action="store_true", help="print the whole configuration and stop")
     return parser
-
-
-def is_ours(error: BaseException) -> bool:
-    """Whether the package itself raised an error, on purpose and with a sentence for its user."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("pdejax.")
 
 
 def _run(name: str, arguments: argparse.Namespace) -> int:

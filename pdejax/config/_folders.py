@@ -18,10 +18,14 @@ def packaged_folder() -> Path:
 def search_folders(config_dir: str | Path | None = None) -> tuple[Path, ...]:
     """The folders that hold configurations, first found wins: `config_dir`, `./configs`, the package's own.
 
-    **Raises:** `FileNotFoundError` if `config_dir` is given and is no folder.
+    **Raises:** `FileNotFoundError` if `config_dir` is given and is no folder, or has none of a group.
     """
     if config_dir is not None and not Path(config_dir).is_dir():
         raise FileNotFoundError(f"--config-dir {config_dir}: there is no such folder")
+    if config_dir is not None and not any((Path(config_dir) / group).is_dir() for group in GROUPS):
+        meant = f"; did you mean {Path(config_dir).parent}?" if Path(config_dir).resolve().name in GROUPS else ""
+        raise FileNotFoundError(f"--config-dir {config_dir} has no folder of a group, such as problem/: nothing in it "
+                                f"would be found{meant}")  # fmt: skip
     local = Path("configs")
     mine = [] if config_dir is None else [Path(config_dir)]
     if any((local / group).is_dir() for group in GROUPS):

@@ -100,5 +100,10 @@ def explain(error: ValidationError, composition: Composition, model: type[BaseMo
         for key, sentence in _sentences(one, _key(composition.values, one["loc"], one["type"]), model):
             # where a section has no kind, whoever set another word of it left the kind out
             beside = [(*key[:-1], name) for name in one["input"]] if one["type"] == "no_kind" else []
-            lines.append(f"{composition.where(max([key, *beside], key=composition.rank))}: {sentence}")
+            place = composition.where(max([key, *beside], key=composition.rank))
+            if one["type"] == "unknown_kind" and len(key) == 2 and composition.last(key) < len(composition.files):
+                # of a file that a word has chosen, the word
+                chosen = (o.text for o in reversed(composition.overrides) if o.chooses and o.key == key[0])
+                place = next(chosen, place)
+            lines.append(f"{place}: {sentence}")
     return "\n".join(lines)

@@ -172,7 +172,7 @@ def _found(group: str, kind: str) -> Factory:
             return table[kind]
     other, what = _OTHERS.get(group, ("", ""))
     if other and kind in registered(other):
-        raise ValueError(f"no {group} {kind!r}. It is {what}; here are possible: {', '.join(sorted(table))}")
+        raise ValueError(f"no {group} {kind!r}. It is {what}. Known: {', '.join(sorted(table))}.")
     raise ValueError(known(group, kind, table))
 
 

@@ -202,16 +202,22 @@ class BoundaryValueProblem:
         """The solution as a function of points `(point, axis)`, where it is known as one; NumPy or JAX arrays."""
         if not isinstance(self.truth, Exact):
             return None
-        given = self.truth.fields
-        for field in self.fields:
-            if field not in given:
-                raise ValueError(f"truth.fields lacks {field!r}, got {sorted(given)}")
-        expressions = [self._statement.side(f"{f} = {given[f]}", given[f], self.axes) for f in self.fields]
-        for field, expression in zip(self.fields, expressions, strict=True):
-            if found := jets(expression):
-                raise ValueError(f"truth.fields.{field} depends on {found[0]}, expected an expression in "
-                                 f"{', '.join(self.axes)} and parameters")  # fmt: skip
-        return functools.partial(_values, SymbolicResidual(tuple(expressions), self.fields, self.axes), self.parameters)
+        expressions = tuple(map(self.exact_expression, self.fields))
+        return functools.partial(_values, SymbolicResidual(expressions, self.fields, self.axes), self.parameters)
+
+    def exact_expression(self, field: str) -> sympy.Expr:
+        """The solution of a field in coordinates and parameters, where it is known as a formula.
+
+        **Raises:** `ValueError` where it is not, or the formula holds a field.
+        """
+        given = getattr(self.truth, "fields", {})
+        if field not in given:
+            raise ValueError(f"truth.fields lacks {field!r}, got {sorted(given)}")
+        expression = self._statement.side(f"{field} = {given[field]}", given[field], self.axes)
+        if found := jets(expression):
+            raise ValueError(f"truth.fields.{field} depends on {found[0]}, expected an expression in "
+                             f"{', '.join(self.axes)} and parameters")  # fmt: skip
+        return expression
 
     def start(self, field: str) -> sympy.Expr | None:
         """The expression of a field's initial value, where a condition states it as `FIELD = ...`."""

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from pdejax._read import entries, read_json
+from pdejax._record import updates_of
 from pdejax.core import as_real, build, known, only_plugins
 from pdejax.data import open_data
 from pdejax.evaluation.result import KINDS, Result
-from pdejax.methods import OperatorInfo, PhysicsField, load_model
+from pdejax.methods import PhysicsField, check_made_for, load_model
 from pdejax.solvers import Truth, solve_truth
-
-ROUNDING = 1e-5  # relative, of lengths that were written and read
 
 Evaluator = Callable[[Any], Mapping[str, float]]
 """Of a model to numbers by name, as during training."""
@@ -57,7 +56,10 @@ def evaluate(
     made: list[Evaluator] = [build("evaluator", one, data=data) for one in evaluators]
     document, arrays = measure(model, data, **options)
     taken = [*document.get("systems", {}).get("model", {}).get("metrics", ())]
-    return Result(kind, {**document, "evaluators": _numbers(made, model, taken)}, arrays)
+    further: dict[str, Any] = {"evaluators": _numbers(made, model, taken)}
+    if options.get("run") is not None:
+        further["updates"] = updates_of(Path(options["run"]))[0]
+    return Result(kind, {**document, **further}, arrays)
 
 
 def kind_for(model: Any, data: Any) -> str:
@@ -74,33 +76,6 @@ def kind_for(model: Any, data: Any) -> str:
                          f"{type(data).__name__}")  # fmt: skip
     check_made_for(model, data)
     return "rollout" if data.step else "steady"
-
-
-def check_made_for(model: Any, data: Any) -> None:
-    """Whether an operator's box, its ends, step and fields are those of the data; the number of points may differ.
-
-    **Raises:** `ValueError` that names both.
-    """
-    info = getattr(model, "info", None)
-    if not isinstance(info, OperatorInfo):
-        return
-    made, found = info.lengths, tuple(getattr(data.domain, "lengths", ()))
-    if made and found and (len(made) != len(found) or not np.allclose(made, found, rtol=ROUNDING, atol=0.0)):
-        raise ValueError(f"the operator was made for a domain of the lengths {list(made)}, the data have {list(found)}")
-    made, found = info.periodic, tuple(getattr(data.domain, "periodic_axes", ()))
-    if made and found and made != found:
-        raise ValueError(f"the operator was made for {_ends(made)}, the data have {_ends(found)}")
-    if info.step and data.step and abs(data.step / info.step - max(1, round(data.step / info.step))) > ROUNDING:
-        raise ValueError(f"the operator was made for the step {info.step:g}, the data have {data.step:g}, which is no "
-                         "multiple of it")  # fmt: skip
-    for kind, made, found in (("fields", info.fields, data.field_names), ("inputs", info.inputs, data.input_names)):
-        if made and tuple(made) != tuple(found):
-            raise ValueError(f"the operator was made for the {kind} {list(made)}, the data have {list(found)}")
-
-
-def _ends(periodic: Sequence[bool]) -> str:
-    named = ["periodic" if one else "bounded" for one in periodic]
-    return f"{named[0]} ends" if len({*named}) == 1 else f"ends along its axes that are {', '.join(named)}"
 
 
 def checked_options(what: str, options: Mapping[str, Any], taker: Callable[..., Any] | Iterable[str]) -> None:

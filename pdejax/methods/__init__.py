@@ -51,6 +51,7 @@ from pdejax.methods.operators.continuous import ContinuousOperator as Continuous
 from pdejax.methods.operators.coordinate import PhysicsField as PhysicsField
 from pdejax.methods.operators.coordinate import count_parameters as count_parameters
 from pdejax.methods.operators.info import OperatorInfo as OperatorInfo
+from pdejax.methods.operators.info import check_made_for as check_made_for
 from pdejax.methods.operators.meshes import sharded as sharded
 from pdejax.methods.operators.normalisation import Normalisation as Normalisation
 from pdejax.methods.operators.roles import AbstractRole as AbstractRole

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pdejax._read import is_ours
 from pdejax.core import Key, Of, build, call, factory_of, flax_library, frozen, is_structure, options_of, wants
 from pdejax.methods.cards import DataCard
 from pdejax.networks import from_nnx, initialised
@@ -113,10 +114,17 @@ def _told(network: Any, given: tuple[int, ...]) -> Iterator[None]:
     """Whatever a network of somebody raises becomes a sentence with its name."""
     try:
         yield
-    except ValueError:
-        raise
     except Exception as error:
+        if isinstance(error, ValueError) and is_ours(error):
+            raise
         if isinstance(network, type):
             raise ValueError(f"a network is an object, got the class {network.__name__}: make one of it") from error
-        said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-        raise ValueError(f"network {_name(network)} fails on an input {given}: {said}") from error
+        text = "".join(map(str, error.args)) if error.args else str(error)  # Equinox gives a text in parts
+        said = f"{type(error).__name__}: {text.strip().partition(chr(10))[0]}"
+        alone = "; a network of one sample goes into pdejax.per_sample(network)" if _of_equinox(network) else ""
+        raise ValueError(f"network {_name(network)} fails on an input {given}: {said}{alone}") from error
+
+
+def _of_equinox(network: Any) -> bool:
+    """Whether it is one of Equinox's layers, which take channels first and no batch."""
+    return type(network).__module__.startswith("equinox.nn")

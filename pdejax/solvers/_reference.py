@@ -9,6 +9,7 @@ import numpy as np
 
 from pdejax.core import kind_of, known, registered
 from pdejax.equations import BoundaryValueProblem, Exact
+from pdejax.solvers._exact import check_exact
 from pdejax.solvers._truth import Answer, Axes, Progress, Task
 from pdejax.solvers.chebyshev.nodes import Fourier
 
@@ -93,6 +94,8 @@ def _parameters(problem: BoundaryValueProblem) -> Mapping[str, float]:
 
 def _exact(task: Task) -> Answer:
     assert task.problem.exact is not None
+    if {*task.problem.unknown} <= {*task.problem.truth.parameters}:  # else there is nothing to put in
+        check_exact(task.problem, task.parameters)
     points = np.stack(np.meshgrid(*task.axes, indexing="ij"), axis=-1)
     found = np.asarray(task.problem.exact(points.reshape(-1, points.shape[-1])), np.float64)
     floors: dict[str, float] = dict.fromkeys((*task.problem.fields, "all"), 0.0)

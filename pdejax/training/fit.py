@@ -14,8 +14,8 @@ import numpy as np
 from pdejax._interrupt import Interrupted, signals
 from pdejax._write import writing
 from pdejax.core import Seed, check_arguments, known
-from pdejax.data import Feed, windowed
-from pdejax.methods import AbstractMethod, why_unsaved
+from pdejax.data import Feed, Trajectories, windowed
+from pdejax.methods import AbstractMethod, check_made_for, why_unsaved
 from pdejax.training.callbacks import Callback
 from pdejax.training.guards import check_finite, check_length, in_precision
 from pdejax.training.optimisers.choose import build_optimiser, check_read
@@ -96,6 +96,8 @@ def fit(
         evaluators = [ValidationLoss(method, windowed(valid, method.window), batches=VALID_BATCHES), *evaluators]
     with in_precision(chosen, None):
         model = built(method, model, feed, key=jax.random.fold_in(jax.random.key(seed), WEIGHTS))
+        if isinstance(source := getattr(valid, "source", None), Trajectories):
+            _check_valid(model, source)
         if initial is not None and not begun(folder):
             model, missed = warm_start(model, initial, method.trainable(model))
             for line in missed if show else ():
@@ -110,6 +112,14 @@ def fit(
         if folder is not None and not evaluators and jax.process_index() == 0:
             save(folder, model, {"step": steps, "seed": seed})
         return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, model)
+
+
+def _check_valid(model: Any, source: Trajectories) -> None:
+    """Whether what is held out is of the kind that the model learns from; its grid may be another one."""
+    try:
+        check_made_for(model, source, same_step=True)
+    except ValueError as error:
+        raise ValueError(f"valid does not go with the data of the feed: {error}") from None
 
 
 def _evaluate(model: Any, evaluators: Sequence[Evaluator]) -> dict[str, float]:

@@ -120,3 +120,10 @@ def test_doctor_fails_on_a_broken_compiler(here, capsys, monkeypatch):
     assert "computes WRONG numbers here (norms, float64): install jaxlib 0.10.1" in shown
     monkeypatch.setattr(pdejax.core, "compiler_self_check", lambda: {"norms, float64": float("nan")})
     assert main(["doctor"]) == 1
+
+
+def test_what_is_piped_keeps_its_digits(small, capsys):
+    assert main(["generate", *small]) == 0
+    capsys.readouterr()
+    assert main(["inspect", "data/burgers"]) == 0
+    assert "…" not in capsys.readouterr().out

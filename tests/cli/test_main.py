@@ -1,7 +1,6 @@
 """What the shell sees: help without JAX, one sentence for a mistake, and the exit code."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -145,8 +144,9 @@ def test_print_config_of_a_sweep(capsys):
     assert first.name != second.name
 
 
-def test_options_may_stand_anywhere(capsys):
-    assert main(["train", "--print-config", "seed=5", "--config-dir", os.curdir, "train=smoke"]) == 0
+def test_options_may_stand_anywhere(capsys, tmp_path):
+    (tmp_path / "problem").mkdir()
+    assert main(["train", "--print-config", "seed=5", "--config-dir", str(tmp_path), "train=smoke"]) == 0
     config = RunConfig.from_yaml(capsys.readouterr().out)
     assert (config.seed, config.train.steps) == (5, 20)
 

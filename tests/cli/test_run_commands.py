@@ -76,3 +76,21 @@ def test_train_leaves_a_run_that_can_be_loaded_and_continued(here, small, capsys
     assert (here / "runs/mine/model/weights.safetensors").read_bytes() == weights
     assert main(["list"]) == 0
     assert re.search(r"  mine  update 10 of 10, valid/loss [\d.]+\n", capsys.readouterr().out)
+
+
+def test_a_training_that_was_not_finished_is_told_wherever_it_is_used(untrained, undrawn, capsys):
+    (untrained / "metrics.jsonl").write_text('{"step": 0, "valid/loss": 2.0}\n{"step": 300, "valid/loss": 1.0}\n')
+    (untrained / "training.json").write_text('{"steps": 3000}\n')
+    sentence = f"{untrained} was trained for 300 of 3000 updates: this is what it can do so far"
+    words = ["evaluation.steps=2", "evaluation.baselines=false", "evaluation.price=false"]
+    assert main(["evaluate", str(untrained), *words]) == 0
+    assert sentence in capsys.readouterr().out
+    assert "It was trained for 300 of 3000 updates." in (untrained / "report.html").read_text()
+    assert main(["export", str(untrained), "--formats", "model"]) == 0
+    assert sentence in capsys.readouterr().out
+    assert json.loads((untrained / "export" / "card.json").read_text())["training"]["updates"] == "300 of 3000"
+    (untrained / "metrics.jsonl").write_text('{"step": 3000, "valid/loss": 0.5}\n')
+    assert main(["list"]) == 0
+    assert "update 3000 of 3000, valid/loss 0.5, evaluated at update 300\n" in capsys.readouterr().out
+    assert main(["export", str(untrained), "--formats", "model"]) == 0
+    assert "so far" not in capsys.readouterr().out

@@ -76,5 +76,5 @@ def test_a_name_of_the_users_is_not_blamed_for_what_a_sentence_quotes():
     ],
 )
 def test_a_network_of_the_other_nature_is_told_what_it_is_for(words, what):
-    with pytest.raises(ConfigError, match=f"unknown network.kind {what}.*; here are possible: "):
+    with pytest.raises(ConfigError, match=f"{words[1]}: unknown network.kind {what}.*. Known: "):
         resolve(words)

@@ -123,6 +123,7 @@ ODE = {
     "Known: final_weight, kind, order, weight.",
     "method.regularisation=null": "unknown key 'method.regularisation'. Did you mean 'regularization'?",
     "method.latent={kind: field, channels: 2, encoder: {kind: siren}}": "unknown method.latent.encoder.kind 'siren'. "
+    "It is a network of coordinates, for problems that are stated by their conditions. "
     "Known: convnext_unet, dilated_resnet, fno, lsm, perceptron, unet.",
     "method.latent={kind: field, channels: 2, encoder: {kind: fno, modes: [3, 3]}}": "method.latent.encoder.modes "
     "should have one entry for each of 1 axes, got [3, 3]",

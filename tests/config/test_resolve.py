@@ -211,3 +211,12 @@ def test_one_number_of_modes_per_axis_survives_the_file():
     config = resolve(["problem=navier_stokes", "network.modes=[12,8]"])
     assert RunConfig.from_yaml(config.to_yaml()) == config
     assert config.network.spec()["modes"] == [12, 8]
+
+
+def test_a_folder_of_configurations_has_groups(tmp_path):
+    (tmp_path / "mine" / "problem").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"mine/problem has no folder of a group, .*; did you mean .*/mine\?"):
+        search_folders(tmp_path / "mine" / "problem")
+    with pytest.raises(FileNotFoundError, match="has no folder of a group, such as problem/: nothing in it would be"):
+        search_folders(tmp_path)
+    assert search_folders(tmp_path / "mine")[0] == tmp_path / "mine"

@@ -207,3 +207,10 @@ def test_a_registered_kind_is_built_and_saved_by_its_name(key, tmp_path, monkeyp
     model = build("method", "supervised").build({"kind": "scaled", "size": 0.5}, CARD, key=key)
     save_model(tmp_path, model)
     assert eqx.tree_equal(load_model(tmp_path), model)
+
+
+def test_a_layer_of_equinox_is_told_how_it_is_taken(key):
+    layer = eqx.nn.Conv1d(1, 1, 3, padding=1, key=key)
+    sentence = r"network Conv1d fails on an input \(2, 32, 1\): ValueError: Input to `Conv` .* pdejax.per_sample"
+    with pytest.raises(ValueError, match=sentence):
+        Supervised().build(layer, DataCard.from_arrays(np.zeros((2, 3, 32, 1)) + np.arange(32.0)[:, None]), key=key)

@@ -10,6 +10,8 @@ import optax
 import pytest
 
 from pdejax.core import build
+from pdejax.data import ArrayFeed
+from pdejax.methods import Supervised
 from pdejax.training import EarlyStopping, TrainSettings, fit, train, warm_start
 from tests.training.toy import PointFeed, Regression, line
 
@@ -172,3 +174,22 @@ def test_a_callback_sees_the_training_and_all_lines(tmp_path):
     trained = train(METHOD, line(), PointFeed(), CONSTANT, callbacks=[look], show=False)
     assert [(step, count) for step, count, _ in seen] == [(2, 1), (4, 2)]
     assert seen[-1][2] == pytest.approx(float(np.sum(trained.bias)))
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ({"lengths": (7.0,)}, r"lengths \[1.0\], the data have \[7.0\]"),
+        ({"fields": ("pressure",)}, r"fields \['u'\], the data have \['pressure'\]"),
+        ({"step": 50.0}, "the step 0.05, the data have 50"),
+        ({"periodic": False}, "periodic ends, the data have bounded ends"),
+    ],
+)
+def test_what_is_held_out_is_of_the_kind_that_is_learned(about, sentence):
+    usual = {"step": 0.05, "lengths": (1.0,)}
+    waves = lambda points, **about: ArrayFeed(np.ones((8, 3, points, 1)), 8, **usual | about)
+    network = {"kind": "fno", "width": 4, "modes": 3, "depth": 1}
+    run = lambda valid: fit(Supervised(), network, waves(8), steps=1, valid=valid, show=False)
+    with pytest.raises(ValueError, match=f"valid does not go with the data of the feed: .* made for .*{sentence}"):
+        run(waves(8, **about))
+    run(waves(12))  # another resolution is no other kind

@@ -130,7 +130,8 @@ class Arrays(Trajectories):
     def split(self, name: str) -> ArraySplit:
         """One of the splits, see `Trajectories`."""
         if name not in self._splits:
-            raise ValueError(known("split", name, self._splits))
+            mend = "" if name == TRAIN or [*self._splits] != [TRAIN] else " Arrays(splits={'train': 0.8, 'test': 0.2})"
+            raise ValueError(known("split", name, self._splits) + (mend and f"{mend} would divide them."))
         return self._splits[name]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pdejax._read import read_plain_yaml
+from pdejax._record import updates_of
 from pdejax.core import known
 from pdejax.data import Trajectories
 from pdejax.embedding.artefacts.programs import Program
@@ -135,8 +136,10 @@ def _training(described: Mapping[str, Any], run: Path | None) -> dict[str, Any]:
         return facts
     config = read_plain_yaml(run / "config.yaml")
     problem = config.get("problem")
+    done, steps = updates_of(run)
+    updates = done if steps in (None, done) else f"{done} of {steps}"
     return {**facts, "run": run.name, "problem": problem.get("name") if isinstance(problem, dict) else problem,
-            "data": config.get("data"), "seed": config.get("seed")}  # fmt: skip
+            "data": config.get("data"), "seed": config.get("seed"), "updates": updates}  # fmt: skip
 
 
 def _accuracy(run: Path | None) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._read import read_lines, read_text
+from pdejax._record import unfinished
 from pdejax.evaluation.page.html import escape, facts, number, table
 from pdejax.evaluation.page.section import Picture, Section
 from pdejax.plot import Stage, training_figure
@@ -31,6 +32,8 @@ def training_section(folder: Path, panels: Mapping[str, Sequence[str]] = PANELS,
     """Metrics over the updates, and further pictures."""
     stages = stages_of(folder)
     note = " Stages may weigh the terms differently." if len(stages) > 1 else ""
+    if (why := unfinished(folder)) is not None:
+        note += f" It was {why}."
     return Section.of("Training", Picture("training", training_figure(stages, panels), f"Optimisation.{note}"), *more)
 
 

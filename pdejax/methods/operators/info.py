@@ -2,9 +2,14 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pdejax.methods.cards import DataCard
+
+ROUNDING = 1e-5  # relative, of lengths that were written and read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,3 +57,34 @@ class OperatorInfo:
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def check_made_for(model: Any, data: Any, *, same_step: bool = False) -> None:
+    """Whether an operator's box, its ends, step and fields are those of the data; the number of points may differ.
+
+    **Arguments:** `model`; `data`; `same_step`: whether a multiple of the step is not allowed.
+
+    **Raises:** `ValueError` that names both.
+    """
+    info = getattr(model, "info", None)
+    if not isinstance(info, OperatorInfo):
+        return
+    made, found = info.lengths, tuple(getattr(data.domain, "lengths", ()))
+    if made and found and (len(made) != len(found) or not np.allclose(made, found, rtol=ROUNDING, atol=0.0)):
+        raise ValueError(f"the operator was made for a domain of the lengths {list(made)}, the data have {list(found)}")
+    made, found = info.periodic, tuple(getattr(data.domain, "periodic_axes", ()))
+    if made and found and made != found:
+        raise ValueError(f"the operator was made for {_ends(made)}, the data have {_ends(found)}")
+    if same_step and abs(data.step - info.step) > ROUNDING * info.step:
+        raise ValueError(f"the operator was made for the step {info.step:g}, the data have {data.step:g}")
+    if info.step and data.step and abs(data.step / info.step - max(1, round(data.step / info.step))) > ROUNDING:
+        raise ValueError(f"the operator was made for the step {info.step:g}, the data have {data.step:g}, which is no "
+                         "multiple of it")  # fmt: skip
+    for kind, made, found in (("fields", info.fields, data.field_names), ("inputs", info.inputs, data.input_names)):
+        if made and tuple(made) != tuple(found):
+            raise ValueError(f"the operator was made for the {kind} {list(made)}, the data have {list(found)}")
+
+
+def _ends(periodic: Sequence[bool]) -> str:
+    named = ["periodic" if one else "bounded" for one in periodic]
+    return f"{named[0]} ends" if len({*named}) == 1 else f"ends along its axes that are {', '.join(named)}"

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax._read import as_path
 from pdejax.core import TensorGrid, build
 from pdejax.data import GridPoints, PointFeed, QuasiRandomPoints, UniformPoints, read_observations
 from pdejax.equations import BoundaryValueProblem
@@ -271,6 +272,8 @@ def test_damaged_archives_are_named(tmp_path):
 
 
 def test_no_path_is_refused():
+    with pytest.raises(ValueError, match=r"a path is a text, got list$"):
+        as_path([1, 2])
     with pytest.raises(ValueError, match="a path is a text of at least one character"):
         feed("uniform", spec={**SPEC, "observations": {"path": ""}})
 

@@ -201,3 +201,8 @@ def test_ends_are_of_the_fields_of_the_states():
 def test_rows_of_different_lengths_are_no_array():
     with pytest.raises(ValueError, match="Arrays: states is no array: its parts have different lengths"):
         Arrays([[[[1.0], [2.0]]], [[[1.0]]]])
+
+
+def test_a_split_that_was_not_made_is_told_how():
+    with pytest.raises(ValueError, match=r"unknown split 'test'. Known: train. Arrays\(splits=.* would divide them"):
+        Arrays(STATES).split("test")

@@ -247,8 +247,8 @@ def test_the_floor_of_a_steady_flow_is_above_its_error():
 def test_defaults_of_the_grid_leave_out_the_periodic_end():
     one = problem(
         {"t": [0, 1], "x": [0, 2], "y": [0, 1]},
-        ["u_t = lap(u)"],
-        {"start": {"at": "t=0", "terms": "u = 0"}} | boundary("u = 0"),
+        ["u_t = lap(u) + pi**2*sin(pi*x)*y"],
+        {"start": {"at": "t=0", "terms": "u = sin(pi*x)*y"}} | boundary("u = sin(pi*x)*y"),
         periodic=["x"],
         truth={"kind": "exact", "fields": {"u": "sin(pi*x)*y"}},
     )
@@ -306,3 +306,20 @@ def test_what_has_no_truth_is_said():
     )
     with pytest.raises(ValueError, match="velocities and pressure"):
         solve_truth(flow)
+
+
+def cooling(formula, wall="u = 0"):
+    return problem(
+        {"t": [0, 1], "x": [0, 1]}, ["u_t = u_xx"], {"start": {"at": "t=0", "terms": "u = sin(pi*x)"}} | boundary(wall),
+        truth={"kind": "exact", "fields": {"u": formula}},
+    )  # fmt: skip
+
+
+def test_a_formula_that_does_not_solve_the_problem_is_told():
+    assert solve_truth(cooling("exp(-pi**2*t)*sin(pi*x)")).floor == 0
+    with pytest.raises(ValueError, match=r"truth.fields does not satisfy the equation: at t=0.\d+, x=.* differ by"):
+        solve_truth(cooling("exp(-2*pi**2*t)*sin(pi*x)"))
+    with pytest.raises(ValueError, match=r"truth.fields does not satisfy conditions.start: at t=0, x=.* differ by"):
+        solve_truth(cooling("2*exp(-pi**2*t)*sin(pi*x)"))
+    with pytest.raises(ValueError, match=r"truth.fields does not satisfy conditions.\w+: at .* differ by 1"):
+        solve_truth(cooling("exp(-pi**2*t)*sin(pi*x)", wall="u = 1"))
