@@ -125,9 +125,11 @@ class Dataset(Trajectories):
         return read_seconds(self.root)
 
     def _shards(self, split: str) -> Iterator[ShardFile]:
+        names = (*self.field_names, *self.input_names, *self.parameter_names)
         for entry in self.manifest["shards"]:
             if entry["split"] == split:
-                yield ShardFile(self.root / entry["path"], entry["first"], entry["trajectories"], entry["sha256"])
+                size = entry["first"], entry["trajectories"]
+                yield ShardFile(self.root / entry["path"], *size, entry["sha256"], names)
 
     @functools.cached_property
     def _splits(self) -> dict[str, StoredSplit]:

@@ -31,6 +31,9 @@ def check_manifest(manifest: Mapping[str, Any], path: Path) -> Mapping[str, Any]
             raise FileError(f"{path}: the file {entry['path']} should begin with trajectory "
                             f"{ends.get(entry['split'], 0)}, it says {entry['first']}")  # fmt: skip
         ends[entry["split"]] = entry["first"] + entry["trajectories"]
+    for name in ends:
+        if name not in sizes:
+            raise FileError(f"{path}: there are files of the split {name!r}, which the recipe does not have")
     for name, size in sizes.items():
         if ends.get(name) != entries(size, path, trajectories=int, frames=int)["trajectories"]:
             raise FileError(f"{path}: split {name!r} should have {size['trajectories']} trajectories, its files hold "

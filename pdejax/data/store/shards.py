@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from pdejax._read import FileError
 from pdejax.core import sha256
-from pdejax.data.store.manifest import changed
+from pdejax.data.store.manifest import MANIFEST, changed
 from pdejax.data.store.trajectories import Split, Trajectories, Window
 from pdejax.data.store.well import open_shard
 
@@ -22,12 +23,15 @@ MOST_OPEN = 64  # files kept open for windows: a large data set has more than a 
 
 @dataclasses.dataclass(frozen=True)
 class ShardFile:
-    """One file of a split, holding the trajectories `first` to `first + trajectories`; `sha256` of its bytes."""
+    """One file of a split, holding the trajectories `first` to `first + trajectories`; `sha256` of its bytes; `names` of
+    the fields, inputs and parameters in it.
+    """
 
     path: Path
     first: int
     trajectories: int
     sha256: str
+    names: tuple[str, ...] = ()
 
     def open(self) -> Any:
         """The file for reading; at its first use in a process, and after a change, its checksum is compared.
@@ -42,6 +46,10 @@ class ShardFile:
                 file.close()
                 raise changed(self.path)
             _KNOWN.add(mark)
+        for name in self.names:
+            if name not in file["t0_fields"] and name not in file["scalars"]:
+                file.close()
+                raise FileError(f"{self.path} has no {name!r}, which {MANIFEST} names: one of them was changed")
         return file
 
 

@@ -50,6 +50,7 @@ def test_statistics_that_were_edited_are_not_read(root):
         (lambda m: m["shards"][0].pop("sha256"), "lacks the entry 'sha256'"),
         (lambda m: m.update(shards={}), "the entry 'shards' is of the type dict"),
         (lambda m: m.update(fields=None), "the entry 'fields' is of the type NoneType"),
+        (lambda m: m["recipe"]["splits"].pop("valid"), "files of the split 'valid', which the recipe does not have"),
         (lambda m: m["recipe"].pop("splits"), "lacks the entry 'splits'"),
         (lambda m: m["recipe"]["family"].update(domain=True), "the entry 'domain' is of the type bool"),
     ],
@@ -60,6 +61,13 @@ def test_a_manifest_that_does_not_agree_is_refused(change, sentence, root):
     (root / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match=rf"manifest.json.*({sentence})"):
         Dataset.open(root)
+
+
+def test_names_that_the_files_do_not_have_are_told(root):
+    manifest = json.loads((root / "manifest.json").read_text())
+    (root / "manifest.json").write_text(json.dumps({**manifest, "fields": ["x"]}))
+    with pytest.raises(ValueError, match=r"hdf5 has no 'x', which manifest.json names: one of them was changed"):
+        open_data(root).split("train").window(0, 0, 2)
 
 
 def test_what_cannot_be_opened_is_told_apart(root, tmp_path):
