@@ -32,6 +32,7 @@ def _generate(config: RunConfig) -> None:
     from pdejax.cli._runtime import start
     from pdejax.config._assemble import recipe_of
     from pdejax.data import Dataset, generate, progress_bar
+    from pdejax.solvers import Resolving
 
     start()
     recipe, root = recipe_of(config), config.data_folder
@@ -45,8 +46,15 @@ def _generate(config: RunConfig) -> None:
             shard_size=recipe.shard_size,
             batch_size=recipe.batch_size,
             tolerance=recipe.tolerance,
+            space_tolerance=recipe.space_tolerance,
             progress=progress,
         )
-    rejects = Dataset.open(root).manifest["rejects"]
+    manifest = Dataset.open(root).manifest
+    rejects = manifest["rejects"]
     drawn = f", {len(rejects)} drawn anew (see `pdejax inspect {root}`)" if rejects else ""
     print(f"{root}: complete{drawn}")
+    worst = max((split["max"] for split in manifest.get("space", {}).values()), default=0.0)
+    if isinstance(recipe.simulator, Resolving) and recipe.space_tolerance and worst > recipe.space_tolerance / 3:
+        allowed = f"{recipe.space_tolerance:g} are allowed"
+        told = f"twice the points change a frame by up to {worst:.2g}, {allowed}; for less, "
+        print(told + recipe.simulator.finer_grid(recipe.family))

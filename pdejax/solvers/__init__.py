@@ -8,6 +8,7 @@ from pdejax.solvers._reference import Truth as Truth
 from pdejax.solvers._reference import solve_truth as solve_truth
 from pdejax.solvers._reference import truth_axes as truth_axes
 from pdejax.solvers._simulator import Frames as Frames
+from pdejax.solvers._simulator import Resolving as Resolving
 from pdejax.solvers._simulator import Simulator as Simulator
 from pdejax.solvers._truth import Attempt as Attempt
 from pdejax.solvers._truth import Progress as Progress

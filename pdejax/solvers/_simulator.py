@@ -25,6 +25,32 @@ class Frames(eqx.Module):
 
 
 @runtime_checkable
+class Resolving(Protocol):
+    """A `Simulator` that compares with a finer grid; its `Frames.record` has a `tail`, `(batch, time)`: the share of a
+    field's size that lies in the highest modes.
+
+    - `grid_checks`: what the numbers of `doubled` are.
+    """
+
+    @property
+    def grid_checks(self) -> str: ...
+
+    def finer_grid(self, family: Family) -> str:
+        """What to change where they are too large."""
+        ...
+
+    def doubled(
+        self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any
+    ) -> Float[Array, ""]:
+        """How far one frame of a trajectory is from that with twice the points per axis, from the same state.
+
+        **Arguments:** `family`; `fields`: what was drawn, `(*space)` by name; `parameters`: what varies, numbers by
+        name; `frame`: number of the stored frame where it begins, which may be traced.
+        """
+        ...
+
+
+@runtime_checkable
 class Simulator(Protocol):
     """Solves many members of a family together; a frozen object that can be hashed and compared.
 

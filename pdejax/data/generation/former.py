@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.data.generation.recipe import Recipe
+from pdejax.data.generation.recipe import SPACE_TOLERANCE, Recipe
 
 FORMER = "pdejax-dataset-2"
 _ENDS = {"periodic": "periodic", "dirichlet": "value", "neumann": "slope"}
 
 
 def current(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A recipe as JSON in the present form, whichever it is in."""
+    """A recipe as JSON in the present form, whichever it is in; what it did not say yet has its default."""
     if "problem" not in recipe:
-        return recipe
+        compared = {"space_tolerance": SPACE_TOLERANCE} if recipe.get("simulator", {}).get("kind") == "etdrk" else {}
+        return {**compared, **recipe}
     return Recipe.of({**_section(recipe["problem"]), **{k: v for k, v in recipe.items() if k != "problem"}}).plain
 
 

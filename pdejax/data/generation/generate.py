@@ -21,7 +21,7 @@ from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, check_manif
 from pdejax.data.store.statistics import field_statistics, input_statistics, parameter_statistics, to_yaml_dict
 from pdejax.data.store.well import Contents, open_shard, write_shard
 from pdejax.equations import Family
-from pdejax.solvers import as_simulator
+from pdejax.solvers import Resolving, as_simulator
 
 Progress = Callable[[int, int], None]
 
@@ -38,12 +38,25 @@ def _provenance(recipe: Recipe, shard: Shard, solution: Solution) -> dict[str, A
         "precision": "solved in float64, stored in float32",
         "seed": recipe.seed,
         "tolerance": recipe.tolerance,
+        **_space(recipe, solution),
         "versions": versions(),
         "split": shard.split,
         "first": shard.first,
         "rejects": list(solution.rejects),
         "self_difference": solution.self_difference,
         "attempts": solution.attempts,
+    }
+
+
+def _space(recipe: Recipe, solution: Solution) -> dict[str, Any]:
+    """What is known of the grid's error."""
+    if not isinstance(recipe.simulator, Resolving):
+        return {"space_check": "the grid is not compared with a finer one"}
+    return {
+        "space_check": recipe.simulator.grid_checks,
+        "space_tolerance": recipe.space_tolerance,
+        "space_error": solution.space_error,
+        "tail": solution.tail,
     }
 
 
@@ -121,7 +134,8 @@ def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
             if (root / shard.path).exists():
                 continue
             account.begin()
-            settings = {"split": shard.split, "seed": recipe.seed, "batch_size": size, "tolerance": recipe.tolerance}
+            settings = {"split": shard.split, "seed": recipe.seed, "batch_size": size, "tolerance": recipe.tolerance,
+                        "space_tolerance": recipe.space_tolerance}  # fmt: skip
             parts = []
             for indices in _batches(shard, size):
                 go_on()
@@ -169,6 +183,7 @@ def generate(
     shard_size: int = 64,
     batch_size: int = 16,
     tolerance: float | None = None,
+    space_tolerance: float | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Solves many members of a family and writes the trajectories as a data set.
@@ -188,7 +203,10 @@ def generate(
     - `batch_size`: trajectories solved together.
     - `tolerance`: largest accepted value of what the simulator checks: of what evolves in time 1e-4, relative, over
         one frame, where it is compared with half the step; 1e-8 of a steady residual. A trajectory above it, or one
-        that is not finite, is drawn anew and noted in the manifest.
+        that is not finite, is drawn anew, with its parameters, and noted in the manifest.
+    - `space_tolerance`: largest accepted relative difference, over one frame, to a solution with twice the points per
+        axis, where the simulator compares: 1e-2 when omitted. It is measured of some trajectories (for at most a
+        quarter of the time) and of all whose spectra do not end low enough to do without; what is worse is drawn anew.
     - `progress`: called with the number of finished trajectories and of all of them (see `progress_bar`).
 
     **Returns:** `root` as a path.
@@ -197,7 +215,8 @@ def generate(
     another process or is damaged, if the simulator cannot take the family, or if it is too coarse.
     """
     root = Path(root)
-    recipe = Recipe(family, as_simulator(simulator), dict(splits), seed, shard_size, batch_size, tolerance)
+    sizes = (seed, shard_size, batch_size, tolerance, space_tolerance)
+    recipe = Recipe(family, as_simulator(simulator), dict(splits), *sizes)
     if not all((root / shard.path).exists() for shard in recipe.shards()):
         _check_room(root, recipe)
     with exclusive(root):

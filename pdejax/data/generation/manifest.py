@@ -1,6 +1,7 @@
 """The manifest: what a complete data set consists of, with the checksum of every file."""
 
 import importlib.metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def make_manifest(root: Path, recipe: Recipe) -> dict[str, Any]:
     family = recipe.family
     shards, rejects, used = [], [], []
     differences: dict[str, list[float]] = {}
+    space: dict[str, list[tuple[float, float]]] = {}
     for shard in recipe.shards():
         with open_shard(root / shard.path) as file:
             provenance = read_provenance(file)
@@ -36,6 +38,8 @@ def make_manifest(root: Path, recipe: Recipe) -> dict[str, Any]:
         rejects += provenance["rejects"]
         used += [provenance["versions"]] if provenance["versions"] not in used else []
         differences.setdefault(shard.split, []).extend(provenance["self_difference"].tolist())
+        if "tail" in provenance:  # none where no grid is judged, and in files of former versions
+            space.setdefault(shard.split, []).extend(zip(provenance["tail"], provenance["space_error"], strict=True))
     check = {s: {"median": float(np.median(v)), "max": float(np.max(v))} for s, v in differences.items()}
     return {
         "format": FORMAT,
@@ -48,6 +52,15 @@ def make_manifest(root: Path, recipe: Recipe) -> dict[str, Any]:
         "statistics": sha256(root / STATISTICS),
         "check": recipe.simulator.checks,
         "self_difference": check,
+        "space": {split: _space(pairs) for split, pairs in space.items()},
         "rejects": rejects,
         "versions": used,
     }
+
+
+def _space(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Of how many trajectories the grid was compared, the largest difference, and the largest tail of all."""
+    tails, errors = np.array(pairs).T
+    measured = errors[np.isfinite(errors)]
+    return {"compared": len(measured), "of": len(errors), "max": float(measured.max(initial=0.0)),
+            "tail": float(tails.max())}  # fmt: skip

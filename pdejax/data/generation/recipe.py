@@ -10,10 +10,11 @@ from typing import Any
 from pdejax.core import Count, check_options, describe
 from pdejax.data.generation.problem import read_problem
 from pdejax.equations import Family
-from pdejax.solvers import Simulator
+from pdejax.solvers import Resolving, Simulator
 
-SIZES = ("splits", "seed", "shard_size", "batch_size", "tolerance")
+SIZES = ("splits", "seed", "shard_size", "batch_size", "tolerance", "space_tolerance")
 TOLERANCES = {False: 1e-4, True: 1e-8}  # of what evolves in time, and of what is steady
+SPACE_TOLERANCE = 1e-2
 _MISSING = object()
 
 
@@ -59,8 +60,10 @@ class Recipe:
     shard_size: int = 64
     batch_size: int = 16
     tolerance: float | None = None
+    space_tolerance: float | None = None
 
     def __post_init__(self) -> None:
+        self._check_space()
         if self.tolerance is None:
             object.__setattr__(self, "tolerance", TOLERANCES[self.family.steady])
         if not self.splits:
@@ -71,6 +74,15 @@ class Recipe:
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         self.simulator.validate(self.family)
+
+    def _check_space(self) -> None:
+        resolving, given = isinstance(self.simulator, Resolving), self.space_tolerance
+        if given is None and resolving:
+            object.__setattr__(self, "space_tolerance", SPACE_TOLERANCE)
+        elif given is not None and not resolving:
+            raise ValueError(f"space_tolerance has no effect, got {given}: this solver compares with no finer grid")
+        elif given is not None and not given > 0:
+            raise ValueError(f"space_tolerance must be positive, got {given}")
 
     @staticmethod
     def of(section: Mapping[str, Any]) -> "Recipe":
@@ -93,6 +105,7 @@ class Recipe:
         """
         splits = {name: dataclasses.asdict(size) for name, size in self.splits.items()}
         sizes = {name: getattr(self, name) for name in SIZES if name != "splits"}
+        sizes = {name: size for name, size in sizes.items() if size is not None}
         plain = {"family": describe(self.family), "simulator": describe(self.simulator), "splits": splits, **sizes}
         return json.loads(json.dumps(plain))
 

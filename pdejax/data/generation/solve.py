@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pdejax.data.generation.resolution import GridCheck
 from pdejax.equations import Family
-from pdejax.solvers import Simulator
+from pdejax.solvers import Resolving, Simulator
 
 ATTEMPTS = 8
 
 Draw = Callable[[int, int], tuple[Mapping[str, Any], Mapping[str, Any]]]
-Solve = Callable[[Any, Any], tuple[Any, Any, Any]]
+Solve = Callable[[Any, Any], tuple[Any, Any, Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Solution:
     - `inputs`: fields given beside the initial state, `(trajectory, *space, input)`, float32.
     - `parameters`: what varies, name to `(trajectory,)`, float64.
     - `self_difference`: what the tolerance bounds, in the measure `simulator.checks`, `(trajectory,)`.
+    - `tail`: largest share of a field's size in the highest modes, `(trajectory,)`; none where no grid is judged.
+    - `space_error`: what the tolerance of the grid bounds, not a number where it was not measured, `(trajectory,)`.
     - `attempts`: number of draws rejected before the accepted one, `(trajectory,)`.
     - `rejects`: one entry for each rejected draw.
     """
@@ -35,6 +38,8 @@ class Solution:
     inputs: np.ndarray
     parameters: Mapping[str, np.ndarray]
     self_difference: np.ndarray
+    tail: np.ndarray
+    space_error: np.ndarray
     attempts: np.ndarray
     rejects: tuple[Mapping[str, Any], ...]
 
@@ -54,15 +59,17 @@ def compiled_draw(family: Family, simulator: Simulator) -> Draw:
 
 @functools.lru_cache(maxsize=16)
 def compiled_solver(family: Family, simulator: Simulator, frames: int) -> Solve:
-    """The function from drawn fields and parameters of a batch to stored frames, stored inputs and the number per
-    sample that the tolerance bounds; compiled, if the simulator is not outside code."""
+    """The function from drawn fields and parameters of a batch to stored frames, stored inputs, the number per sample
+    that the tolerance bounds and the tails of the frames, if it tells them; compiled, if the simulator is not outside
+    code."""
     times = np.zeros(frames) if family.times is None else family.times.frames(frames)
 
-    def solve(fields: Any, parameters: Any) -> tuple[Any, Any, Any]:
+    def solve(fields: Any, parameters: Any) -> tuple[Any, Any, Any, Any]:
         found = simulator(family, fields, parameters, times)
         module = np if simulator.outside else jnp
         store = lambda x: module.asarray(x).astype(np.float32)
-        return store(found.states), store(found.inputs), simulator.check(family, found, parameters)
+        tails = found.record.get("tail", module.zeros((len(found.states), 0)))
+        return store(found.states), store(found.inputs), simulator.check(family, found, parameters), tails
 
     return solve if simulator.outside else jax.jit(solve)
 
@@ -71,17 +78,29 @@ class _Batch:
     """A padded batch whose rejected rows are drawn again; rows keep their place, padding repeats the last one."""
 
     def __init__(
-        self, family: Family, simulator: Simulator, indices: Sequence[int], split: str, seed: int, tolerance: float
+        self,
+        family: Family,
+        simulator: Simulator,
+        indices: Sequence[int],
+        split: str,
+        seed: int,
+        tolerance: float,
+        grid: GridCheck | None,
     ) -> None:
-        self.simulator, self.draw = simulator, compiled_draw(family, simulator)
-        self.indices, self.split, self.seed, self.tolerance = indices, split, seed, tolerance
+        self.family, self.simulator, self.draw = family, simulator, compiled_draw(family, simulator)
+        self.indices, self.split, self.seed, self.tolerance, self.grid = indices, split, seed, tolerance, grid
         self.attempts = np.zeros(len(indices), np.int32)
+        self.tail = np.zeros(len(indices) if grid else 0)
+        self.space_error = np.full(self.tail.shape, np.nan)
         self.draws = [self._draw(row) for row in range(len(indices))]
         self.rejects: list[dict[str, Any]] = []
 
     def _draw(self, row: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        seed = split_seed(self.seed, self.split, int(self.attempts[row]))
-        fields, parameters = self.draw(seed, self.indices[row])
+        """Fields of this attempt with the parameters of the first: what is rejected does not thin out their range."""
+        at = lambda attempt: self.draw(split_seed(self.seed, self.split, attempt), self.indices[row])
+        fields, parameters = at(int(self.attempts[row]))
+        if self.attempts[row] and parameters:
+            parameters = at(0)[1]
         fields = {name: np.asarray(values, np.float64) for name, values in fields.items()}
         return fields, {name: float(value) for name, value in parameters.items()}
 
@@ -90,23 +109,41 @@ class _Batch:
         fields = {name: np.stack([u[name] for u, _ in rows]) for name in rows[0][0]}
         return fields, {name: np.array([p[name] for _, p in rows]) for name in sorted(rows[0][1])}
 
-    def rejected(self, row: int, states: np.ndarray, difference: float) -> bool:
+    def rejected(self, row: int, states: np.ndarray, difference: float, tails: np.ndarray) -> bool:
         """Judges one trajectory; a bad one is logged and its row drawn again."""
         finite = bool(np.all(np.isfinite(states)) and np.isfinite(difference))
-        if finite and difference <= self.tolerance:
+        value, tolerance, remedy = difference, self.tolerance, self.simulator.remedy
+        if not finite:
+            reason = "not finite"
+        elif difference > self.tolerance:
+            reason = f"{self.simulator.checks} above tolerance"
+        elif (space_error := self._unresolved(row, tails)) is not None:
+            assert isinstance(self.simulator, Resolving)
+            assert self.grid is not None
+            value, tolerance = space_error, self.grid.tolerance
+            reason, remedy = f"{self.simulator.grid_checks} above tolerance", self.simulator.finer_grid(self.family)
+        else:
             return False
-        reason = f"{self.simulator.checks} above tolerance" if finite else "not finite"
-        value = float(difference) if np.isfinite(difference) else None
+        shown = value if np.isfinite(value) else None
         where = {"split": self.split, "index": int(self.indices[row]), "attempt": int(self.attempts[row])}
-        self.rejects.append({**where, "reason": reason, "self_difference": value})
+        self.rejects.append({**where, "reason": reason, "self_difference": shown})
         self.attempts[row] += 1
         if self.attempts[row] == ATTEMPTS:
             raise ValueError(
                 f"trajectory {self.indices[row]} of split {self.split!r} was rejected {ATTEMPTS} times, at last for "
-                f"{reason} ({value}, tolerance {self.tolerance}): {self.simulator.remedy}"
+                f"{reason} ({'none' if shown is None else f'{shown:.3g}'}, tolerance {tolerance:g}): {remedy}"
             )
         self.draws[row] = self._draw(row)
         return True
+
+    def _unresolved(self, row: int, tails: np.ndarray) -> float | None:
+        """The error of the grid where it is too large; notes what was found."""
+        if self.grid is None:
+            return None
+        fields, parameters = self.draws[row]
+        error = self.grid.error(fields, parameters, tails, self.indices[row])
+        self.tail[row], self.space_error[row] = tails.max(), error
+        return error if self.grid.fails(self.tail[row], error) else None
 
 
 def solve_batch(
@@ -119,6 +156,7 @@ def solve_batch(
     seed: int,
     batch_size: int,
     tolerance: float,
+    space_tolerance: float | None = None,
 ) -> Solution:
     """Solves the trajectories with the numbers `indices` of a split, redrawing those that fail.
 
@@ -128,16 +166,26 @@ def solve_batch(
     """
     count, solve = len(indices), compiled_solver(family, simulator, frames)
     with jax.enable_x64(True):
-        batch = _Batch(family, simulator, indices, split, seed, tolerance)
-        states, inputs, differences = map(np.array, solve(*batch.arrays(batch_size)))
-        pending = [row for row in range(count) if batch.rejected(row, states[row], differences[row])]
+        judged = isinstance(simulator, Resolving) and space_tolerance is not None
+        grid = GridCheck(family, simulator, frames, space_tolerance) if judged else None  # type: ignore[arg-type]
+        batch = _Batch(family, simulator, indices, split, seed, tolerance, grid)
+        states, inputs, differences, tails = map(np.array, solve(*batch.arrays(batch_size)))
+        bad = lambda row: batch.rejected(row, states[row], float(differences[row]), tails[row])
+        pending = [row for row in range(count) if bad(row)]
         while pending:
             again = [np.asarray(x) for x in solve(*batch.arrays(batch_size))]
-            states[pending], inputs[pending], differences[pending] = (x[pending] for x in again)
-            pending = [row for row in pending if batch.rejected(row, states[row], differences[row])]
+            states[pending], inputs[pending], differences[pending], tails[pending] = (x[pending] for x in again)
+            pending = [row for row in pending if bad(row)]
         parameters = batch.arrays(count)[1]
     return Solution(
-        states[:count], inputs[:count], parameters, differences[:count], batch.attempts, tuple(batch.rejects)
+        states=states[:count],
+        inputs=inputs[:count],
+        parameters=parameters,
+        self_difference=differences[:count],
+        tail=batch.tail,
+        space_error=batch.space_error,
+        attempts=batch.attempts,
+        rejects=tuple(batch.rejects),
     )
 
 
@@ -145,10 +193,12 @@ def concatenate(parts: Sequence[Solution]) -> Solution:
     """Several batches as one."""
     join = lambda name: np.concatenate([getattr(p, name) for p in parts])
     return Solution(
-        join("states"),
-        join("inputs"),
-        {k: np.concatenate([p.parameters[k] for p in parts]) for k in parts[0].parameters},
-        join("self_difference"),
-        join("attempts"),
-        tuple(r for p in parts for r in p.rejects),
+        states=join("states"),
+        inputs=join("inputs"),
+        parameters={k: np.concatenate([p.parameters[k] for p in parts]) for k in parts[0].parameters},
+        self_difference=join("self_difference"),
+        tail=join("tail"),
+        space_error=join("space_error"),
+        attempts=join("attempts"),
+        rejects=tuple(r for p in parts for r in p.rejects),
     )

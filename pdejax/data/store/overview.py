@@ -116,7 +116,7 @@ def _pairs(title: str, pairs: Mapping[str, Any]) -> Section:
 
 def _provenance(file: Any) -> Section | None:
     found = read_provenance(file)
-    hidden = ("recipe", "rejects", "self_difference", "attempts", "split", "first")
+    hidden = ("recipe", "rejects", "self_difference", "attempts", "split", "first", "tail", "space_error")
     if "self_difference" in found:
         found["largest self-difference"] = float(np.max(found["self_difference"]))
     return _pairs("Provenance", {k: v for k, v in found.items() if k not in hidden}) if found else None
@@ -159,8 +159,17 @@ def _state(root: Path) -> list[Section]:
     return [
         Section(line, bad=bool(bad)),
         _pairs(manifest["check"].capitalize(), checks),
+        *_space(manifest.get("space", {})),
         _rejects(manifest["rejects"]),
     ]
+
+
+def _space(found: Mapping[str, Any]) -> list[Section]:
+    """How far the grid was from one with twice the points; nothing where none was compared."""
+    columns = ("split", "compared", "largest difference", "largest share of the highest modes")
+    rows = [(split, f"{one['compared']} of {one['of']}", _number(one["max"]), _number(one["tail"]))
+            for split, one in found.items()]  # fmt: skip
+    return [Section("Difference to twice the points per axis, over one frame", columns, tuple(rows))] if rows else []
 
 
 def _root_of(path: Path) -> Path | None:

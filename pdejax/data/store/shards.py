@@ -23,8 +23,8 @@ MOST_OPEN = 64  # files kept open for windows: a large data set has more than a 
 
 @dataclasses.dataclass(frozen=True)
 class ShardFile:
-    """One file of a split, holding the trajectories `first` to `first + trajectories`; `sha256` of its bytes; `names` of
-    the fields, inputs and parameters in it.
+    """One file of a split, holding the trajectories `first` to `first + trajectories`; `sha256` of its bytes; `names`
+    of the fields, inputs and parameters in it.
     """
 
     path: Path

@@ -15,10 +15,12 @@ from pdejax.equations import Equation, Family
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.spectral.residual import grid_residual
+from pdejax.solvers.spectral.resolution import energies, tails
 from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
 from pdejax.solvers.spectral.variants import etdrk_variants, finer_etdrk
-from pdejax.solvers.spectral.wellposed import check_growth
+from pdejax.solvers.spectral.wellposed import check_ends, check_growth
 
+DEALIAS = 2 / 3  # of the modes, which take part in products
 FEWEST = 4  # points per axis of a coarser grid
 MOST_CORNERS = 256  # of ranges of parameters, at which growth is looked at: all of eight parameters
 
@@ -28,7 +30,8 @@ MOST_CORNERS = 256  # of ranges of parameters, at which growth is looked at: all
 class ETDRK:
     """Pseudo-spectral in space, exponential Runge-Kutta in time; see `spectral_stepper`.
 
-    Two thirds of the modes take part in products. Each trajectory is compared with half the solver step.
+    Two thirds of the modes take part in products. Each trajectory is compared with half the solver step, and some, or
+    those whose spectra end high, with twice the points per axis.
 
     **Arguments:** `order`: in time, 2 or 4; `substeps`: solver steps per frame; `shape`: points per axis to solve on,
     those of the family's domain when omitted.
@@ -41,6 +44,7 @@ class ETDRK:
     outside = False
     checks = "difference to half the solver step"
     remedy = "raise solver.substeps or solver.shape of the problem"
+    grid_checks = "difference to twice the points per axis, over one frame"
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -71,6 +75,7 @@ class ETDRK:
         own, scaling = Scaling.split(dict(zip(family.vary, corners.T, strict=True)))
         try:
             check_growth(_of(family)[0], grid, own, Scaling(scaling.length))
+            check_ends(_of(family)[0], grid, own, Scaling(scaling.length))
         except ValueError as error:
             raise ValueError(f"problem {family.name!r}: {error}") from None
 
@@ -99,6 +104,7 @@ class ETDRK:
             substeps=self.substeps,
             parameters=own,
             scaling=scaling,
+            dealias=DEALIAS,
         )
 
     def __call__(
@@ -116,10 +122,10 @@ class ETDRK:
         start = burn_in * jnp.asarray(stepper.step_size)
         if burn_in:
             initial = trajectory(stepper, initial, 1, inner_steps=burn_in)[0]
-        store = lambda u: grid.transfer(u, family.domain).astype(jnp.float32)
-        states = trajectory(stepper, initial, len(times) - 1, include_initial=True, post=store, start_time=start)
+        store = lambda u: (grid.transfer(u, family.domain).astype(jnp.float32), energies(u, grid, DEALIAS))
+        states, found = trajectory(stepper, initial, len(times) - 1, include_initial=True, post=store, start_time=start)
         states = jnp.moveaxis(states, 0, 1)
-        return Frames(states, states[:, 0, ..., :0])
+        return Frames(states, states[:, 0, ..., :0], {"tail": tails(found)})
 
     def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
         """Largest relative difference, over one frame, to the same with half the solver step.
@@ -138,9 +144,35 @@ class ETDRK:
     def _difference(self, family: Family, variants: list[SpectralStepper], state: Any, time: Any) -> Array:
         start = family.domain.transfer(state, self.domain(family))
         coarse, fine = (s.at(time)(start) if isinstance(s, TimedStepper) else s(start) for s in variants)
-        space = tuple(range(1, start.ndim - 1))
-        norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=space))
-        return jnp.max(norm(coarse - fine) / jnp.maximum(norm(fine), jnp.finfo(fine.dtype).tiny), axis=-1)
+        return self._relative(coarse, fine)
+
+    def _relative(self, u: Any, truth: Any) -> Array:
+        """Relative difference of the field where it is largest."""
+        norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=tuple(range(1, u.ndim - 1))))
+        return jnp.max(norm(u - truth) / jnp.maximum(norm(truth), jnp.finfo(truth.dtype).tiny), axis=-1)
+
+    def doubled(
+        self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any
+    ) -> Float[Array, ""]:
+        """Relative difference over one frame to twice the points per axis, both with half the step; see `Resolving`."""
+        assert family.times is not None
+        grid, own = self.domain(family), dataclasses.replace(self, substeps=2 * self.substeps)
+        fine = dataclasses.replace(own, shape=tuple(2 * n for n in grid.shape))
+        stepper = self.stepper(family, parameters)
+        time = lambda i: jnp.asarray(i, float) * stepper.step_size
+        step = lambda one, u, i: one.at(time(i))(u)
+        number = family.times.burn_in + frame
+        start = jnp.stack([fields[name] for name in family.fields], axis=-1)
+        state = jax.lax.fori_loop(0, number, lambda i, u: step(stepper, u, i), start)
+        coarse = step(own.stepper(family, parameters), state, number)
+        above = grid.transfer(state, fine.domain(family))
+        above = step(fine.stepper(family, parameters), above, number)
+        return self._relative(coarse[None], fine.domain(family).transfer(above, grid)[None])[0]
+
+    def finer_grid(self, family: Family) -> str:
+        """Twice the points."""
+        shape = list(self.domain(family).shape)
+        return f"raise solver.shape of the problem from {shape} to {[2 * n for n in shape]}, or ask for smoother states"
 
     def variants(self, family: Family) -> list[Variant]:
         """Shares of its points and steps, of both orders."""
@@ -168,7 +200,7 @@ class ETDRK:
         assert family.times is not None
         own, scaling = Scaling.split(parameters)
         equation, grid = _of(family)
-        dealias = 2 / 3 if self.domain(family) == grid else None
+        dealias = DEALIAS if self.domain(family) == grid else None
         time = jnp.asarray((family.times.burn_in + start) * (family.step * scaling.step), frames.dtype)
         return grid_residual(
             equation, frames, family.step, grid, own, start_time=time, scaling=scaling, dealias=dealias

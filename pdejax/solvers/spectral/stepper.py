@@ -35,7 +35,7 @@ from pdejax.solvers._arrays import (
 )
 from pdejax.solvers.spectral.etdrk import ETDRK2, ETDRK4, etdrk
 from pdejax.solvers.spectral.form import SpectralForm, discretise
-from pdejax.solvers.spectral.wellposed import check_growth
+from pdejax.solvers.spectral.wellposed import check_ends, check_growth
 
 
 @hashed_by_identity
@@ -133,6 +133,7 @@ def spectral_stepper(
         raise ValueError(f"spectral_stepper takes an Equation and a Grid, in this order, got {found}")
     form = discretise(equation, grid, parameters, scaling=scaling, dealias=dealias)
     check_growth(equation, grid, parameters, scaling)
+    check_ends(equation, grid, parameters, scaling)
     dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)
     step = dt if traced(dt) else np.asarray(dt, np.float64)
     column = batch_axis(step, grid.ndim)

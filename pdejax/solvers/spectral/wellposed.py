@@ -1,12 +1,14 @@
-"""Whether an equation can be solved forwards in time: how its linear part acts on ever higher modes."""
+"""Whether an equation can be solved forwards in time on a periodic box: how its linear part acts on ever higher modes,
+and whether its coefficients are periodic."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import sympy
 
 from pdejax.core import Grid, Scaling
-from pdejax.equations import Equation, jets
+from pdejax.equations import AXES, SYMBOLS, TIME, Equation, evaluate, jets
 from pdejax.solvers._arrays import traced
 from pdejax.solvers.spectral.canonical import Canonical, canonical
 from pdejax.solvers.spectral.discretise import Discretisation
@@ -64,3 +66,34 @@ def _rates(equation: Equation, grid: Grid, parameters: Mapping[str, Any], scalin
     linear = build.linear(canonical(equation).linear, equation.fields)
     values = np.linalg.eigvals(as_matrix(linear, tuple(range(len(equation.fields)))))
     return np.real(values), np.abs(values)
+
+
+def check_ends(
+    equation: Equation, grid: Grid, parameters: Mapping[str, Any] | None = None, scaling: Scaling | None = None
+) -> None:
+    """Refuses coefficients and forcing that jump where a periodic axis begins again, such as `-x*u_x` on [0, 1).
+
+    **Arguments:** as of `check_growth`; of several values of a parameter the first is looked at, of what is traced
+    nothing.
+
+    **Raises:** `ValueError` that names the term, the axis and both values.
+    """
+    given, length = equation.resolve(parameters), Scaling().length if scaling is None else scaling.length
+    if any(map(traced, (*given.values(), length))):
+        return
+    first, random = lambda x: float(np.ravel(x)[0]), np.random.default_rng(0)
+    known: dict[Any, Any] = {sympy.Symbol(name, real=True): first(value) for name, value in given.items()}
+    known |= {one: 1 + random.uniform() for product in canonical(equation).products for one in jets(product.expression)}
+    known |= {TIME: random.uniform()}
+    box = [(first(length) * o, first(length) * (o + size)) for o, size in zip(grid.origin, grid.lengths, strict=True)]
+    known |= {SYMBOLS[x]: random.uniform(*ends) for x, ends in zip(AXES, box, strict=False)}
+    for product in canonical(equation).products:
+        for x, ends in zip(AXES, box, strict=False):
+            along = np.linspace(*ends, POINTS + 1)
+            values = np.asarray(evaluate(product.expression, {**known, SYMBOLS[x]: along})) + 0 * along
+            if abs(values[0] - values[-1]) > ROUNDING * np.abs(values).max():
+                raise ValueError(
+                    f"{product.expression} in {'; '.join(equation.terms)} jumps where the periodic axis {x} begins "
+                    f"again, from {values[-1]:.3g} at {x}={ends[1]:g} to {values[0]:.3g} at {ends[0]:g}: take what is "
+                    f"periodic in {x}"
+                )

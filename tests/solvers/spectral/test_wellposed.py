@@ -54,7 +54,8 @@ def test_growth_that_ends_is_not(name):
 def test_every_catalogued_equation_is_well_posed():
     for name, equation in EQUATIONS.items():
         if isinstance(equation, Equation):
-            grid = Grid((8,) * equation.ndim, (1.0,) * equation.ndim)
+            size = 2 * np.pi if name == "kolmogorov_flow" else 1.0  # what a forcing is periodic in
+            grid = Grid((8,) * equation.ndim, (size,) * equation.ndim)
             assert spectral_stepper(equation, grid, 1e-3).grid == grid, name
 
 
@@ -115,3 +116,27 @@ def test_counts_that_are_none():
     assert _points(np.int64(4)) == 4
     with pytest.raises(ValueError, match="origin of a Grid should be finite"):
         Grid((4,), (1.0,), origin=(float("nan"),))
+
+
+@pytest.mark.parametrize(
+    ("terms", "parameters", "place"),
+    [
+        ("u_t = -x*u_x", {}, "x begins again, from .* at x=1 to 0 at 0"),
+        ("u_t = u_xx + sin(k*x)", {"k": 3.0}, "x begins again, from 0.141 at x=1 to 0 at 0"),
+        ("u_t = dx((1 + x)*u_x)", {}, "x begins again"),
+    ],
+)
+def test_coefficients_that_jump_where_the_axis_begins_again_are_refused(terms, parameters, place):
+    equation, grid = Equation(terms, parameters), Grid((16,), (1.0,))
+    with pytest.raises(ValueError, match=f"jumps where the periodic axis {place}.*: take what is periodic in x"):
+        spectral_stepper(equation, grid, 0.1)
+
+
+def test_coefficients_that_are_periodic_or_only_have_a_kink_are_taken():
+    grid = Grid((16,), (1.0,))
+    for terms in ("u_t = -(1 + cos(2*pi*x)/2)*u_x", "u_t = u_xx + abs(x - 1/2)", "u_t = u_xx + t*sin(4*pi*x)"):
+        spectral_stepper(Equation(terms), grid, 0.1)
+    longer = Equation("u_t = u_xx + sin(pi*x)")
+    spectral_stepper(longer, grid, 0.1, scaling=Scaling(length=2.0))
+    with pytest.raises(ValueError, match="jumps"):
+        spectral_stepper(Equation("u_t = u_xx + cos(pi*x)"), grid, 0.1)
