@@ -20,7 +20,7 @@ from experiments.robustness.kills import COMMANDS, KILLS, killed
 HERE = Path(__file__).parent
 QUESTION = "Does any input or any kill give a wrong result without a word, a hang, a traceback or lost work?"
 INPUTS = {"small": 2400, "smoke": 300}
-FIRST = {"small": 400_000, "smoke": 0}  # others than those that the tests and their authors have seen
+FIRST = {"small": 500_000, "smoke": 0}  # others than those that the tests and their authors have seen
 FOUND = HERE / "found.jsonl"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pdejax._read import printable
+from pdejax._read import entries, printable, read_json
 from pdejax._record import unfinished
 from pdejax._write import check_folder
 from pdejax.cli._data import data_of, run_config
@@ -34,9 +34,21 @@ def run(arguments: argparse.Namespace) -> int:
     result.save(folder)
     print(printable(result))
     print(f"report: {result.write_page(folder)}")
+    for line in _others(folder, data, arguments.words):
+        print(line)
     if (why := unfinished(folder)) is not None:
         print(f"{folder} was {why}: this is what it can do so far")
     return 0
+
+
+def _others(folder: Path, data: Any, words: Sequence[str]) -> Iterator[str]:
+    """A line where the data are not those of the training, and nobody asked for others."""
+    record, found = folder / "data.json", getattr(data, "fingerprint", None)
+    if found is None or not record.exists() or any(word.startswith(("problem", "data=")) for word in words):
+        return
+    known = entries(read_json(record), record, root=str, fingerprint=str)
+    if known["fingerprint"] != found:
+        yield f"{known['root']} holds other data than {folder} was trained on: they were changed or made anew since"
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for config in configs:
         (_truth if config.stated else _generate)(config)
+        if not config.stated and any(word.startswith("seed=") for word in arguments.words):
+            print(f"seed={config.seed} is the training's: these data are drawn by problem.seed={config.problem.seed}")
     return 0
 
 

@@ -81,8 +81,9 @@ def read_override(text: str, folders: Sequence[Path]) -> Override:
     name = text.split("=", 1)[0].strip("+~")
     if not name or "@" in name or not ("=" in text or text.startswith("~")):
         raise _not_an_override(text, folders)
+    plain = re.fullmatch(r"name=([\w.+-]+=[\w.+=-]*)", text)  # of a run of a sweep, which Hydra wants to have quoted
     try:
-        read = OverridesParser.create().parse_override(text)
+        read = OverridesParser.create().parse_override(f"name='{plain[1]}'" if plain else text)
         choices = tuple(read.sweep_string_iterator()) if read.is_sweep_override() else ()
     except HydraException as error:
         reason = str(error).splitlines()[0].split(" See ")[0]

@@ -84,7 +84,16 @@ class BoundaryValueProblem:
         on = lambda c: c.on(self.axes, self.box, self.periodic, self.read(c.terms))
         set_("conditions", tuple(on(c) for c in read_conditions(self.conditions)))
         check_conditions(self.conditions)
+        self._check_start()
         check_parity(self.parity, self.axes, self.box, self.residual, self.conditions)
+
+    def _check_start(self) -> None:
+        """Whether anything is said at an end of the time; without it zero is a solution of most equations."""
+        free = self.timed and not self.periodic[0] and self.observations is None
+        if free and self.conditions and not any("t" in face for one in self.conditions for face in one.faces):
+            low = self.box[0][0]
+            raise ValueError(f"conditions say nothing at an end of t, so that there are many solutions: one at "
+                             f"'t={low:g}' is missing")  # fmt: skip
 
     def _flags(self) -> tuple[bool, ...]:
         if all(isinstance(one, bool) for one in self.periodic) and len(self.periodic) == len(self.axes):

@@ -52,6 +52,9 @@ def fitted_network(
 
     **Raises:** `ValueError` if its output has another shape, or if it takes no condition where there is one.
     """
+    if card.field_names and not any(card.statistics.get("std", [1.0])):
+        raise ValueError(f"{', '.join(card.field_names)}: every number of the training data is the same, so that there "
+                         "is nothing to learn")  # fmt: skip
     shape = card.shape if shape is None else shape
     out = len(card.field_names) if out_channels is None else out_channels
     features = len(card.parameter_names) + extra_features

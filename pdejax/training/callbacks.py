@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -45,11 +46,23 @@ class EarlyStopping:
         """See `Callback`."""
         name, sign = self.monitor.removeprefix("-"), -1.0 if self.monitor.startswith("-") else 1.0
         values = [line[name] for line in lines if name in line]
-        if not values and training.step >= max(training.settings.log_every, training.settings.evaluate_every):
-            measured = dict.fromkeys(key for line in lines for key in line if key not in ("step", *CLOCK))
-            raise ValueError(known("monitor of early_stopping:", name, measured))
+        if not values:
+            self._check(name, training, lines)
         best, since = math.inf, 0
         for value in values:
             signed = math.inf if value is None else sign * value
             best, since = (signed, 0) if signed < best - self.least else (best, since + 1)
         return f"{name} got no better {since} times, its best was {sign * best:.4g}" if since >= self.patience else None
+
+    def _check(self, name: str, training: Any, lines: Lines) -> None:
+        """A metric of its kind was measured, and not this one; at the end of a training nothing is thrown away for it.
+
+        **Raises:** `ValueError` with the nearest name.
+        """
+        measured = dict.fromkeys(key for line in lines for key in line if key not in ("step", *CLOCK))
+        alike = [key for key in measured if key.startswith("valid/") == name.startswith("valid/")]
+        settings, sentence = training.settings, known("monitor of early_stopping:", name, measured)
+        if training.step >= settings.steps:
+            warnings.warn(sentence, stacklevel=2)
+        elif alike or training.step >= max(settings.log_every, settings.evaluate_every):
+            raise ValueError(sentence)

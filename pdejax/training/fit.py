@@ -79,9 +79,16 @@ def fit(
         shown = method if isinstance(method, str | type) else type(method).__name__
         raise ValueError(f"fit takes a method as an object, such as pdejax.Supervised(), got {shown!r}")
     check_arguments(fit, {"seed": seed, "callbacks": callbacks})
+    for name, one in (("feed", feed), ("valid", valid)):
+        _check_feed(name, one)
     for one in callbacks:
         if not callable(one):
             raise ValueError(f"callbacks are functions of the training and its lines, see Callback, got {one!r}")
+        monitor = getattr(one, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith(("valid/", "-valid/")) and valid is None and not evaluators:
+            raise ValueError(
+                f"callback {type(one).__name__} waits for {monitor!r}, which nothing measures: give valid="
+            )
     names = [field.name for field in dataclasses.fields(TrainSettings)]
     for name in settings:
         if name not in names:
@@ -112,6 +119,13 @@ def fit(
         if folder is not None and not evaluators and jax.process_index() == 0:
             save(folder, model, {"step": steps, "seed": seed})
         return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, model)
+
+
+def _check_feed(name: str, given: Any) -> None:
+    if given is None or all(hasattr(given, part) for part in ("batch_size", "init", "next", "fetch")):
+        return
+    mend = "pdejax.ArrayFeed(data)" if isinstance(given, Trajectories) else "a Feed, such as pdejax.ArrayFeed(states)"
+    raise ValueError(f"{name} is what gives batches, got {type(given).__name__}: take {mend}")
 
 
 def _check_valid(model: Any, source: Trajectories) -> None:

@@ -89,12 +89,17 @@ class Run:
         if path.exists() and begun(self.folder):
             wanted, found = _determining(self.words), _determining(self.earlier(path))
             if key := first_difference({"run": found}, {"run": wanted}):
-                key = key.removeprefix("run.")
-                raise ValueError(
-                    f"{self.folder} is a run with another {key}: continue it with the words it was started with, "
-                    "or choose another name=..."
-                )
+                told = self._told(key.removeprefix("run."), path)
+                raise ValueError(f"{self.folder} is a run with another {told}: continue it with the words it was "
+                                 "started with, or choose another name=...")  # fmt: skip
         write_text(path, self.text)
+
+    def _told(self, key: str, path: Path) -> str:
+        """A key that differs, or the one of which it is a share."""
+        here, there = (words["train"].get("steps") for words in (self.words, self.earlier(path)))
+        if key != "train.warmup" or here == there:
+            return key
+        return f"train.steps, {there} and not {here}, of which its train.warmup is a share"
 
     def _provenance(self) -> None:
         """Notes which data and which environment a run began with; refuses to continue on other data."""

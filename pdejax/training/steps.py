@@ -109,6 +109,9 @@ def start(
     arrays, static = eqx.partition(model, eqx.is_array)
     trained = chosen_leaves(method.trainable(model), settings.only, settings.frozen)
     params, frozen = eqx.partition(arrays, trained)
+    if not jax.tree.leaves(params):
+        network = getattr(model, "network", None) or getattr(model, "field", model)
+        raise ValueError(f"{type(network).__name__} has no parameters: there is nothing to train")
     optimiser = optimiser_for(settings, method, model)
     update = like.update if like is not None else make_update(
         method, feed, static, optimiser, layout,

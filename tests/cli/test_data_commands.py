@@ -127,3 +127,8 @@ def test_what_is_piped_keeps_its_digits(small, capsys):
     capsys.readouterr()
     assert main(["inspect", "data/burgers"]) == 0
     assert "…" not in capsys.readouterr().out
+
+
+def test_the_seed_of_a_training_is_not_taken_for_that_of_the_data(small, capsys):
+    assert main(["generate", *small, "seed=5"]) == 0
+    assert "seed=5 is the training's: these data are drawn by problem.seed=0\n" in capsys.readouterr().out

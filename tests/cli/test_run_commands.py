@@ -4,6 +4,7 @@ import json
 import re
 
 import jax.numpy as jnp
+import numpy as np
 
 from pdejax.cli import main
 from pdejax.config import read_run, resolve
@@ -94,3 +95,35 @@ def test_a_training_that_was_not_finished_is_told_wherever_it_is_used(untrained,
     assert "update 3000 of 3000, valid/loss 0.5, evaluated at update 300\n" in capsys.readouterr().out
     assert main(["export", str(untrained), "--formats", "model"]) == 0
     assert "so far" not in capsys.readouterr().out
+
+
+def test_a_lattice_is_for_problems_stated_by_conditions(small, capsys):
+    assert main(["generate", *small]) == 0
+    assert main(["train", *small, "train=lattice"]) == 2
+    sentence = "lattice_newton is for problems that are stated by their conditions, and this one gives data: take"
+    assert sentence in capsys.readouterr().err
+
+
+def test_more_steps_are_blamed_for_the_share_that_warms_up(small, capsys):
+    words = [*small, "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.devices=1"]
+    words.append("name=a")
+    assert main(["generate", *words]) == 0
+    assert main(["train", *words, "train.warmup=0.05"]) == 0
+    capsys.readouterr()
+    assert main(["train", *words, "train.warmup=0.05", "train.steps=40"]) == 2
+    assert "another train.steps, 20 and not 40, of which its train.warmup is a share" in capsys.readouterr().err
+
+
+def test_data_that_were_changed_since_are_told(small, capsys, tmp_path):
+    states = np.random.default_rng(0).normal(size=(20, 6, 32, 1)).astype(np.float32)
+    words = ["data=w.npz", "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.devices=1"]
+    judged = ["evaluate", "runs/w", "evaluation.steps=2", "evaluation.price=false", "evaluation.baselines=false"]
+    np.savez("w.npz", states=states)
+    assert main(["train", *words, "name=w"]) == 0
+    assert main(judged) == 0
+    assert "other data" not in capsys.readouterr().out
+    np.savez("w.npz", states=states[::-1])
+    assert main(judged) == 0
+    assert "w.npz holds other data than runs/w was trained on: they were changed" in capsys.readouterr().out
+    assert main([*judged, "data=w.npz"]) == 0
+    assert "other data" not in capsys.readouterr().out

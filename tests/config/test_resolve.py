@@ -220,3 +220,7 @@ def test_a_folder_of_configurations_has_groups(tmp_path):
     with pytest.raises(FileNotFoundError, match="has no folder of a group, such as problem/: nothing in it would be"):
         search_folders(tmp_path)
     assert search_folders(tmp_path / "mine")[0] == tmp_path / "mine"
+
+
+def test_a_run_of_a_sweep_is_named_as_it_is_called():
+    assert resolve(["experiment=ks_demo", "name=sw-seed=0", "seed=0"]).name == "sw-seed=0"

@@ -11,7 +11,7 @@ WORDS = (
     "problem=burgers",
     "problem.domain={shape: [32], lengths: [1.0]}",
     "problem.parameters={nu: 2e-3}",
-    "problem.solver={kind: etdrk, substeps: 20, shape: [128]}",
+    "problem.solver={kind: etdrk, substeps: 40, shape: [512]}",
     "problem.splits={train: {trajectories: 8, frames: 21}, valid: {trajectories: 2, frames: 11}, "
     "test: {trajectories: 4, frames: 11}}",
     "network.width=8",

@@ -10,7 +10,7 @@ import pytest
 import sympy
 
 from pdejax.core import build, describe
-from pdejax.equations import EQUATIONS, BoundaryValueProblem
+from pdejax.equations import EQUATIONS, BoundaryValueProblem, Equation
 from pdejax.equations._residual import FunctionResidual
 
 HEAT = {
@@ -249,3 +249,13 @@ def test_a_function_is_a_function():
     object.__setattr__(made, "function", "jet.u_xx")  # where types are not checked
     with pytest.raises(ValueError, match=r"function should be a function of the jets of the fields, got 'jet\.u_xx'"):
         made.__post_init__()
+
+
+def test_time_begins_with_something():
+    walls = {"walls": {"at": "boundary", "terms": ["u = 0"]}}
+    box = {"t": [0, 1], "x": [0, 1]}
+    stated = lambda **more: BoundaryValueProblem(Equation("u_t = u_xx"), box, walls | more)
+    with pytest.raises(ValueError, match=r"conditions say nothing at an end of t, .*: one at 't=0' is missing"):
+        stated()
+    stated(start={"at": "t=0", "terms": "u = sin(pi*x)"})
+    stated(end={"at": "t=1", "terms": "u = sin(pi*x)"})  # back from the end

@@ -1,5 +1,6 @@
 """`fit` as a function: objects instead of names, in memory or in a folder, begun warm, prolonged, ended early."""
 
+import inspect
 import json
 
 import equinox as eqx
@@ -10,8 +11,8 @@ import optax
 import pytest
 
 from pdejax.core import build
-from pdejax.data import ArrayFeed
-from pdejax.methods import Supervised
+from pdejax.data import ArrayFeed, Arrays
+from pdejax.methods import DataCard, Supervised
 from pdejax.training import EarlyStopping, TrainSettings, fit, train, warm_start
 from tests.training.toy import PointFeed, Regression, line
 
@@ -71,7 +72,7 @@ def test_a_line_search_of_optax_sees_the_loss():
         ({"optimiser": {"kind": "adamw", "b3": 0.9}}, "unknown option of optimiser 'adamw': 'b3'"),
         ({"optimiser": 3}, "an optimiser is a name, a mapping with a 'kind', an optax.GradientTransformation"),
         ({"optimiser": "gauss_newton"}, "'gauss_newton' needs a loss that is a sum of squares, which Regression"),
-        ({"optimiser": "lattice_newton"}, "take network=gaussian_lattice"),
+        ({"optimiser": "lattice_newton"}, "is for problems that are stated by their conditions"),
         ({"ema": 1.0}, "ema should be less than 1, got 1.0"),
         ({"learning_rate": 0.0}, "learning_rate should be greater than 0"),
     ],
@@ -187,9 +188,53 @@ def test_a_callback_sees_the_training_and_all_lines(tmp_path):
 )
 def test_what_is_held_out_is_of_the_kind_that_is_learned(about, sentence):
     usual = {"step": 0.05, "lengths": (1.0,)}
-    waves = lambda points, **about: ArrayFeed(np.ones((8, 3, points, 1)), 8, **usual | about)
+    states = lambda points: np.arange(24.0 * points).reshape(8, 3, points, 1)
+    waves = lambda points, **about: ArrayFeed(states(points), 8, **usual | about)
     network = {"kind": "fno", "width": 4, "modes": 3, "depth": 1}
     run = lambda valid: fit(Supervised(), network, waves(8), steps=1, valid=valid, show=False)
     with pytest.raises(ValueError, match=f"valid does not go with the data of the feed: .* made for .*{sentence}"):
         run(waves(8, **about))
     run(waves(12))  # another resolution is no other kind
+
+
+NETWORK = {"kind": "fno", "width": 4, "modes": 3, "depth": 1}
+
+
+def test_data_are_no_feed():
+    """As users have it, without the type checks of these tests."""
+    data = Arrays(np.arange(48.0).reshape(2, 3, 8, 1))
+    for network in (NETWORK, Supervised().build(NETWORK, DataCard.of(data), key=jax.random.key(0))):
+        with pytest.raises(ValueError, match=r"feed is what gives batches, got Arrays: take pdejax.ArrayFeed\(data\)"):
+            inspect.unwrap(fit)(Supervised(), network, data, steps=1)
+    with pytest.raises(ValueError, match="valid is what gives batches, got ndarray: take a Feed, such as"):
+        inspect.unwrap(fit)(Regression(), line(), PointFeed(), steps=1, valid=np.ones(3))
+
+
+def test_what_does_not_vary_cannot_be_learned():
+    with pytest.raises(ValueError, match="u: every number of the training data is the same, so that there is nothing"):
+        fit(Supervised(), NETWORK, ArrayFeed(np.ones((8, 3, 8, 1)), 8), steps=1)
+    half = np.stack([np.ones((8, 3, 8)), np.arange(192.0).reshape(8, 3, 8)], -1)
+    fit(Supervised(), NETWORK, ArrayFeed(half, 8), steps=1, show=False)  # a mask beside what varies
+
+
+class Shift(eqx.Module):
+    def __call__(self, x):
+        return jnp.roll(x, 3, 1)
+
+
+def test_a_network_without_parameters_is_told():
+    with pytest.raises(ValueError, match="Shift has no parameters: there is nothing to train"):
+        fit(Supervised(), Shift(), ArrayFeed(np.arange(192.0).reshape(8, 3, 8, 1), 8), steps=1, show=False)
+
+
+def test_early_stopping_waits_for_something_that_is_measured():
+    run = lambda monitor, **settings: fit(
+        Regression(), line(), PointFeed(), show=False, callbacks=[EarlyStopping(monitor)], **settings
+    )
+    with pytest.raises(ValueError, match="EarlyStopping waits for 'valid/loss', which nothing measures: give valid"):
+        run("valid/loss", steps=4)
+    often = {"updates_per_dispatch": 2, "log_every": 2, "evaluate_every": 1000}
+    with pytest.raises(ValueError, match=r"unknown monitor of early_stopping: 'los'. Did you mean 'loss'"):
+        run("los", steps=8, **often)
+    with pytest.warns(UserWarning, match="unknown monitor of early_stopping: 'los'"):
+        run("los", steps=2, **often)

@@ -262,11 +262,11 @@ def test_defaults_of_the_grid_leave_out_the_periodic_end():
 
 
 def test_what_collocation_cannot_take_is_said():
-    line = {"t": [0, 1], "x": [0, 1]}
+    line, twice = {"t": [0, 1], "x": [0, 1]}, {"start": {"at": "t=0", "terms": "2*u = 0"}}
     refused = [
         (problem(line, ["u_tt = u_xx"], START | boundary("u = 0")), "first"),
         (problem(line, ["u_t**2 = u_xx"], START | boundary("u = 0")), "linear in u_t"),
-        (problem(line, ["u_t = u_xx"], boundary("u = 0")), "needs a condition at 't=0'"),
+        (problem(line, ["u_t = u_xx"], boundary("u = 0") | twice), "needs a condition at 't=0'"),
         (problem(line, ["u_t = u_xx"], START | boundary("u**2 = 0*u")), "linear in the fields|do not determine"),
         (problem(line, ["u_t = u_xx"], START | {"pin": {"at": "x=0.5", "terms": "u = 0"}}), "whole face"),
         (problem({"x": [0, 1]}, ["u_xx = 1"], {"one": {"at": "x=0", "terms": "u = 0"}}), "not determined"),

@@ -188,6 +188,9 @@ class LatticeNewton:
 def check_lattice(settings: LatticeNewton, model: Any) -> None:
     """**Raises:** `ValueError` for a model that is no plain lattice, or settings that do not fit it."""
     if not isinstance(getattr(model, "field", None), GaussianLattice):
+        if not hasattr(model, "problem"):
+            raise ValueError("optimiser lattice_newton is for problems that are stated by their conditions, and this "
+                             "one gives data: take another train=")  # fmt: skip
         raise ValueError("optimiser lattice_newton finds the weights of a lattice: take network=gaussian_lattice")
     if model.field.edges.dtype != np.float64:
         raise ValueError("optimiser lattice_newton squares condition numbers: set train.precision=float64")
