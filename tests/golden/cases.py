@@ -17,7 +17,7 @@ def _splits(train: int, frames: int) -> str:
 
 
 def _time(points: str, *more: str, frames: int = 9, train: int = 4) -> Words:
-    return (f"problem.domain.shape={points}", _splits(train, frames), *more)
+    return (f"problem.domain.shape={points}", _splits(train, frames), "problem.space_tolerance=1e9", *more)
 
 
 def _steady(points: str, *more: str) -> Words:
@@ -43,10 +43,10 @@ DATA: Mapping[str, Words] = {
     "navier_stokes": _PLANE,
     "navier_stokes_forced": _PLANE,
     "navier_stokes_fno": (*_PLANE, "problem.initial.cutoff=8", "problem.solver.shape=[32,32]"),
-    "kolmogorov_flow": (*_PLANE, "problem.time.burn_in=1"),
+    "kolmogorov_flow": (*_PLANE, "problem.time.burn_in=1", "problem.solver.shape=[16,16]"),
     "kolmogorov_paper": (*_PLANE, "problem.time.burn_in=1", "problem.solver.shape=[32,32]"),
     "kolmogorov_small": (*_PLANE, "problem.time.burn_in=1", "problem.solver.shape=[32,32]"),
-    "gray_scott": (*_PLANE, "problem.time.burn_in=1"),
+    "gray_scott": (*_PLANE, "problem.time.burn_in=1", "problem.solver.shape=[16,16]"),
     "darcy": _steady("[9,9]", "problem.input.cutoff=16", "problem.solver.shape=[17,17]"),
     "darcy_small": _steady("[8,8]", "problem.input.cutoff=16", "problem.solver.shape=[22,22]"),
     "poisson": _steady("[9,9]"),
