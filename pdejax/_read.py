@@ -129,7 +129,7 @@ def read_lines(path: str | Path) -> list[dict[str, Any]]:
     **Raises:** `FileError` for what is no readable text, and for another line that is no mapping.
     """
     path, found = Path(path), []
-    lines = read_text(path, 2**32).splitlines() if path.exists() else []
+    lines = [line for line in read_text(path, 2**32).splitlines() if line.strip()] if path.exists() else []
     for number, line in enumerate(lines, 1):
         try:
             found.append(parse_json(line, path))

@@ -15,13 +15,15 @@ SIZES = {"train": 3, "valid": 2, "test": 2}
 
 def prepared(folder: Path) -> tuple[Path, Path]:
     """Makes both below a folder; the data set's and the run's."""
-    words = ["problem=burgers", "problem.domain.shape=[16]", "problem.parameters.nu=0.05", "network.width=4",
-             "network.modes=4", "network.depth=1", "name=whole", f"data_dir={folder / 'data'}",
+    words = ["problem=burgers", "problem.domain.shape=[16]", "problem.parameters.nu=0.05", "problem.space_tolerance=1",
+             "network.width=4", "network.modes=4", "network.depth=1", "name=whole", f"data_dir={folder / 'data'}",
              f"runs_dir={folder / 'runs'}",
              *(f"problem.splits.{name}={{trajectories: {n}, frames: 4}}" for name, n in SIZES.items())]  # fmt: skip
     config = resolve(words)
     recipe = Recipe.of(config.problem.spec())
-    root = generate(recipe.family, recipe.simulator, config.data_folder, recipe.splits, shard_size=2)
+    root = generate(
+        recipe.family, recipe.simulator, config.data_folder, recipe.splits, shard_size=2, space_tolerance=1.0
+    )
     data, run = open_data(root), config.run_folder
     run.mkdir(parents=True)
     (run / "config.yaml").write_text(config.to_yaml())

@@ -55,7 +55,7 @@ def _generate(config: RunConfig) -> None:
     rejects = manifest["rejects"]
     drawn = f", {len(rejects)} drawn anew (see `pdejax inspect {root}`)" if rejects else ""
     print(f"{root}: complete{drawn}")
-    worst = max((split["max"] for split in manifest.get("space", {}).values()), default=0.0)
+    worst = max((split["max"] or 0.0 for split in manifest.get("space", {}).values()), default=0.0)
     if isinstance(recipe.simulator, Resolving) and recipe.space_tolerance and worst > recipe.space_tolerance / 3:
         allowed = f"{recipe.space_tolerance:g} are allowed"
         told = f"twice the points change a frame by up to {worst:.2g}, {allowed}; for less, "

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._suggest import suggestion
-from pdejax.config._folders import options, shorter
+from pdejax.config._folders import GROUPS, options, shorter
 from pdejax.config._overrides import ConfigError
 from pdejax.config._yaml import read_yaml_file
 
@@ -30,12 +30,18 @@ def check_defaults(name: str, folders: Sequence[Path], above: tuple[str, ...] = 
     if path is None:
         return
     values, lines = read_yaml_file(path, shorter(path))
+    for group in GROUPS if name.startswith("experiment/") else ():
+        if group in values and not isinstance(values[group], Mapping):
+            raise ConfigError(f"{shorter(path)}:{lines[(group,)]}: {group} is a section with keys below it, got "
+                              f"{values[group]!r}; a file is chosen by an entry of defaults, `- override /{group}: "
+                              f"{values[group]}`")  # fmt: skip
     given = values.get("defaults")
     if given is not None and not isinstance(given, list):
         raise ConfigError(f"{shorter(path)}:{lines[('defaults',)]}: defaults should be a list of names, such as "
                           f"[{given if isinstance(given, str) else 'NAME'}, _self_], got {given!r}")  # fmt: skip
     for i, entry in enumerate(given or ()):
         place = f"{shorter(path)}:{lines['defaults', i]}"
+        _check_override(place, name, entry)
         for group, one in _named(place, name.rpartition("/")[0], entry):
             if one not in options(group, folders):
                 raise ConfigError(f"{place}: unknown {group} {one!r}.{suggestion(one, options(group, folders))}")
@@ -44,6 +50,14 @@ def check_defaults(name: str, folders: Sequence[Path], above: tuple[str, ...] = 
                 circle = " and ".join(dict.fromkeys([*above, name, below]))
                 raise ConfigError(f"{place}: the defaults of {circle} lead back to {below}: leave one out")
             check_defaults(below, folders, (*above, name))
+
+
+def _check_override(place: str, name: str, entry: Any) -> None:
+    """Whether an experiment replaces a choice as Hydra wants it to be written."""
+    for key, one in entry.items() if name.startswith("experiment/") and isinstance(entry, Mapping) else ():
+        words = str(key).split()
+        if words and (group := words[-1].strip("/")) in GROUPS and words != ["override", f"/{group}"]:
+            raise ConfigError(f"{place}: {key}: {one} should be `override /{group}: {one}` in an experiment")
 
 
 def _named(place: str, home: str, entry: Any) -> Iterator[tuple[str, str]]:

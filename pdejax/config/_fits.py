@@ -57,7 +57,8 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         model = eqx.filter_eval_shape(make)
         if room:
             _check_memory(model)
-            _check_grid(model, card, composition)
+            if config.initial is None:  # weights that come from a finer grid rest on this one
+                _check_grid(model, card, config, composition)
     with _told("train", config, composition):
         parts = [settings_of(part) for part in config.train.parts()]
     _check_read(parts, composition)
@@ -70,7 +71,7 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
                     ("evaluation", name), composition)  # fmt: skip
 
 
-def _check_grid(model: Any, card: Any, composition: Composition) -> None:
+def _check_grid(model: Any, card: Any, config: RunConfig, composition: Composition) -> None:
     """Whether the data reach what was chosen of a network; what its file says is for other grids too."""
     network = getattr(model, "network", None)
     if not isinstance(card, DataCard) or not isinstance(network, MadeForGrids):
@@ -78,7 +79,8 @@ def _check_grid(model: Any, card: Any, composition: Composition) -> None:
     try:
         network.check_grid(card.shape)
     except ValueError as error:
-        if composition.chosen(("network", str(error).partition(" ")[0])):
+        option = str(error).partition(" ")[0]
+        if option not in config.network.spec() or composition.chosen(("network", option)):
             raise
 
 

@@ -1,11 +1,14 @@
 """Steppers made of other Steppers that cover the same time."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from pdejax.core._types import Key, hashed_by_identity
 
@@ -25,6 +28,23 @@ def _bound(stepper: Any, parameters: Mapping[str, Any]) -> Any:
     return stepper.bind(parameters) if hasattr(stepper, "bind") else stepper
 
 
+def _check_alike(steppers: Sequence[tuple[str, Any]], wanted: float | None = None) -> None:
+    """Whether all that know how much time a call covers say the same.
+
+    **Raises:** `ValueError` that names two.
+    """
+    known = [("step_size", wanted)] if wanted is not None else []
+    for name, stepper in steppers:
+        size = getattr(stepper, "step_size", None)
+        if size is None or isinstance(size, Tracer | jax.ShapeDtypeStruct) or not np.any(size):
+            continue
+        if known and not np.allclose(size, known[0][1], rtol=1e-5):
+            other, there = known[0]
+            raise ValueError(f"the Stepper {name!r} covers {float(np.ravel(size)[0]):g} in a call, {other} is "
+                             f"{float(np.ravel(there)[0]):g}: they should be the same")  # fmt: skip
+        known.append((f"that of {name!r}", size))
+
+
 @hashed_by_identity
 class Alternating(eqx.Module):
     """A Stepper that takes every n-th step with another one, a costly refinement for example: a `TimedStepper`.
@@ -40,8 +60,11 @@ class Alternating(eqx.Module):
     time: Any = 0.0
 
     def __check_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"every is at least 1, got {self.every}")
+        if not isinstance(self.every, int) or self.every < 1:
+            raise ValueError(f"every is a whole number of at least 1, got {self.every}")
+        if not 0 < self.step_size < math.inf:
+            raise ValueError(f"step_size should be positive and finite, got {self.step_size}")
+        _check_alike([("usual", self.usual), ("seldom", self.seldom)], self.step_size)
 
     @property
     def calls(self) -> float:
@@ -81,6 +104,7 @@ class Average(eqx.Module):
     def __check_init__(self) -> None:
         if not self.steppers:
             raise ValueError("an average needs at least one Stepper")
+        _check_alike([(f"number {i}", one) for i, one in enumerate(self.steppers)])
 
     @property
     def calls(self) -> float:

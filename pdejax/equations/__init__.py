@@ -31,6 +31,7 @@ from pdejax.equations.language.jets import jet as jet
 from pdejax.equations.language.jets import jets as jets
 from pdejax.equations.language.jets import unit as unit
 from pdejax.equations.language.jets import varying as varying
+from pdejax.equations.sampling.expression import Expression as Expression
 from pdejax.equations.sampling.gaussian_blobs import GaussianBlobs as GaussianBlobs
 from pdejax.equations.sampling.gaussian_random_field import GaussianRandomField as GaussianRandomField
 from pdejax.equations.sampling.matern import Matern as Matern

@@ -54,12 +54,10 @@ def evaluate(
     measure = KINDS[kind].function("measure")
     checked_options(f"{kind} evaluation", options, measure)
     made: list[Evaluator] = [build("evaluator", one, data=data) for one in evaluators]
+    told = {} if options.get("run") is None else {"updates": updates_of(Path(options["run"]))[0]}
     document, arrays = measure(model, data, **options)
     taken = [*document.get("systems", {}).get("model", {}).get("metrics", ())]
-    further: dict[str, Any] = {"evaluators": _numbers(made, model, taken)}
-    if options.get("run") is not None:
-        further["updates"] = updates_of(Path(options["run"]))[0]
-    return Result(kind, {**document, **further}, arrays)
+    return Result(kind, {**document, "evaluators": _numbers(made, model, taken), **told}, arrays)
 
 
 def kind_for(model: Any, data: Any) -> str:

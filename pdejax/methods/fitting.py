@@ -122,7 +122,8 @@ def _told(network: Any, given: tuple[int, ...]) -> Iterator[None]:
             raise
         if isinstance(network, type):
             raise ValueError(f"a network is an object, got the class {network.__name__}: make one of it") from error
-        text = "".join(map(str, error.args)) if error.args else str(error)  # Equinox gives a text in parts
+        parts = len(error.args) > 1 and all(isinstance(part, str) for part in error.args)  # as Equinox gives a text
+        text = "".join(error.args) if parts else str(error)
         said = f"{type(error).__name__}: {text.strip().partition(chr(10))[0]}"
         alone = "; a network of one sample goes into pdejax.per_sample(network)" if _of_equinox(network) else ""
         raise ValueError(f"network {_name(network)} fails on an input {given}: {said}{alone}") from error
@@ -131,3 +132,17 @@ def _told(network: Any, given: tuple[int, ...]) -> Iterator[None]:
 def _of_equinox(network: Any) -> bool:
     """Whether it is one of Equinox's layers, which take channels first and no batch."""
     return type(network).__module__.startswith("equinox.nn")
+
+
+@contextlib.contextmanager
+def grid_told(network: Any, made_for: tuple[int, ...], given: tuple[int, ...]) -> Iterator[None]:
+    """What a network of somebody raises on another grid than that of its data becomes a sentence."""
+    try:
+        yield
+    except Exception as error:
+        if tuple(given) == tuple(made_for) or is_ours(error):
+            raise
+        points = lambda shape: " x ".join(map(str, shape))
+        said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        raise ValueError(f"network {_name(network)} was made for data on {points(made_for)} points and fails on "
+                         f"{points(given)}: {said}") from error  # fmt: skip

@@ -39,13 +39,21 @@ class Resolving(Protocol):
         """What to change where they are too large."""
         ...
 
-    def doubled(
+    def state_at(
         self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any
-    ) -> Float[Array, ""]:
-        """How far one frame of a trajectory is from that with twice the points per axis, from the same state.
+    ) -> Float[Array, "*space channel"]:
+        """The state of a trajectory in its stored frame number `frame`, which may be traced, on the simulator's grid.
 
-        **Arguments:** `family`; `fields`: what was drawn, `(*space)` by name; `parameters`: what varies, numbers by
-        name; `frame`: number of the stored frame where it begins, which may be traced.
+        **Arguments:** `fields`: what was drawn, `(*space)` by name; `parameters`: what varies, numbers by name.
+        """
+        ...
+
+    def doubled(
+        self, family: Family, state: Float[Array, "*space channel"], parameters: Mapping[str, Any], frame: Any
+    ) -> Float[Array, ""]:
+        """How far the next frame is from that with twice the points per axis, from the same state.
+
+        **Arguments:** `state`: in the stored frame number `frame`, on the simulator's grid; `parameters`.
         """
         ...
 

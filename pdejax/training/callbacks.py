@@ -60,7 +60,7 @@ class EarlyStopping:
         **Raises:** `ValueError` with the nearest name.
         """
         measured = dict.fromkeys(key for line in lines for key in line if key not in ("step", *CLOCK))
-        alike = [key for key in measured if key.startswith("valid/") == name.startswith("valid/")]
+        alike = name.startswith("valid/") and any(key.startswith("valid/") for key in measured)
         settings, sentence = training.settings, known("monitor of early_stopping:", name, measured)
         if training.step >= settings.steps:
             warnings.warn(sentence, stacklevel=2)

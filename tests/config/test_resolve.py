@@ -7,7 +7,17 @@ import numpy as np
 import pydantic
 import pytest
 
-from pdejax.config import GROUPS, RunConfig, options, packaged_folder, read_run, resolve, search_folders, sweep
+from pdejax.config import (
+    GROUPS,
+    ConfigError,
+    RunConfig,
+    options,
+    packaged_folder,
+    read_run,
+    resolve,
+    search_folders,
+    sweep,
+)
 from pdejax.config._assemble import valid_rollout
 
 
@@ -224,3 +234,25 @@ def test_a_folder_of_configurations_has_groups(tmp_path):
 
 def test_a_run_of_a_sweep_is_named_as_it_is_called():
     assert resolve(["experiment=ks_demo", "name=sw-seed=0", "seed=0"]).name == "sw-seed=0"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "problem: burgers\n",
+            r"mine.yaml:1: problem is a section with keys below it, got 'burgers'; a file is chosen by",
+        ),
+        ("seed: 1\nnetwork: unet\n", r"mine.yaml:2: network is a section .*, `- override /network: unet`"),
+        (
+            "defaults:\n  - /problem: burgers\n",
+            r"mine.yaml:2: /problem: burgers should be `override /problem: burgers`",
+        ),
+        ("defaults:\n  - override problem: burgers\n", r"mine.yaml:2: .* should be `override /problem: burgers`"),
+    ],
+)
+def test_an_experiment_says_how_a_file_is_chosen(text, sentence, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        resolve(["experiment=mine"], tmp_path)

@@ -62,3 +62,30 @@ def test_impossible_compositions_are_refused():
         Alternating(times(1.0), times(1.0), 0, 1.0)
     with pytest.raises(ValueError, match="at least one"):
         Average(())
+
+
+class Timed(eqx.Module):
+    step_size: float = eqx.field(static=True)
+
+    def __call__(self, u, *, key=None):
+        return u
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"step_size": 0.0}, r"step_size should be positive and finite, got 0.0"),
+        ({"step_size": -0.1}, "step_size should be positive"),
+        ({"every": 0}, "every is a whole number of at least 1, got 0"),
+        ({"step_size": 0.2}, r"the Stepper 'usual' covers 0.1 in a call, step_size is 0.2: they should be the same"),
+        ({"seldom": Timed(0.2)}, r"the Stepper 'seldom' covers 0.2 in a call, step_size is 0.1"),
+    ],
+)
+def test_steppers_that_are_composed_cover_the_same_time(options, sentence):
+    usual = {"usual": Timed(0.1), "seldom": lambda u, key=None: u, "every": 2, "step_size": 0.1}
+    Alternating(**usual)
+    with pytest.raises(ValueError, match=sentence):
+        Alternating(**usual | options)
+    Average((Timed(0.1), lambda u, key=None: u, Timed(0.1)))
+    with pytest.raises(ValueError, match=r"'number 1' covers 0.2 in a call, that of 'number 0' is 0.1"):
+        Average((Timed(0.1), Timed(0.2)))

@@ -214,3 +214,22 @@ def test_a_layer_of_equinox_is_told_how_it_is_taken(key):
     sentence = r"network Conv1d fails on an input \(2, 32, 1\): ValueError: Input to `Conv` .* pdejax.per_sample"
     with pytest.raises(ValueError, match=sentence):
         Supervised().build(layer, DataCard.from_arrays(np.zeros((2, 3, 32, 1)) + np.arange(32.0)[:, None]), key=key)
+
+
+class Flat(eqx.Module):
+    """A network of 32 points and no others."""
+
+    mlp: eqx.nn.MLP
+
+    def __call__(self, x):
+        return jax.vmap(lambda v: self.mlp(v[:, 0])[:, None])(x)
+
+
+def test_another_grid_than_a_network_takes_is_told(key):
+    card = DataCard.from_arrays(np.zeros((2, 3, 32, 1)) + np.arange(32.0)[:, None])
+    operator = Supervised().build(Flat(eqx.nn.MLP(32, 32, 4, 1, key=key)), card, key=key)
+    assert operator(jnp.ones((2, 32, 1))).shape == (2, 32, 1)
+    with pytest.raises(
+        ValueError, match="network Flat was made for data on 32 points and fails on 64: TypeError: dot_"
+    ):
+        operator(jnp.ones((2, 64, 1)))

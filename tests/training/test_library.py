@@ -228,13 +228,14 @@ def test_a_network_without_parameters_is_told():
 
 
 def test_early_stopping_waits_for_something_that_is_measured():
-    run = lambda monitor, **settings: fit(
-        Regression(), line(), PointFeed(), show=False, callbacks=[EarlyStopping(monitor)], **settings
+    run = lambda watched, **settings: fit(
+        Regression(), line(), PointFeed(), show=False, callbacks=[EarlyStopping(watched)], **settings
     )
     with pytest.raises(ValueError, match="EarlyStopping waits for 'valid/loss', which nothing measures: give valid"):
         run("valid/loss", steps=4)
-    often = {"updates_per_dispatch": 2, "log_every": 2, "evaluate_every": 1000}
+    often = {"updates_per_dispatch": 2, "log_every": 2}
     with pytest.raises(ValueError, match=r"unknown monitor of early_stopping: 'los'. Did you mean 'loss'"):
-        run("los", steps=8, **often)
+        run("los", steps=8, evaluate_every=4, **often)
+    run("error", steps=8, evaluate_every=6, evaluators=[lambda model: {"error": 1.0}], monitor="error", **often)
     with pytest.warns(UserWarning, match="unknown monitor of early_stopping: 'los'"):
         run("los", steps=2, **often)

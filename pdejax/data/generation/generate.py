@@ -108,7 +108,10 @@ def _check_room(root: Path, recipe: Recipe) -> None:
     together = min(recipe.batch_size, max(size.trajectories for size in recipe.splits.values()))
     # frames twice, since axes change places, and about a dozen arrays of a solver in double precision
     solved = 12 * 8.0 * channels * math.prod(simulator.domain(family).shape)
-    check_memory(together * (2 * stored(longest) + solved), f"{together} trajectories of {longest} frames at a time",
+    # twice the points of one, where the grid is compared
+    doubled = 2.0 ** (len(family.domain.shape)) * solved if isinstance(simulator, Resolving) else 0.0
+    needed = together * 2 * stored(longest) + max(together * solved, doubled)
+    check_memory(needed, f"{together} trajectories of {longest} frames at a time",
                  "take a smaller batch_size, fewer frames or points (domain.shape, solver.shape)")  # fmt: skip
     whole = sum(size.trajectories * stored(size.frames) for size in recipe.splits.values())
     present = sum(path.stat().st_size for path in root.glob("data/*/*") if path.is_file())

@@ -13,6 +13,7 @@ from pdejax.data.generation.former import current
 from pdejax.data.generation.recipe import Recipe, difference
 from pdejax.data.store.manifest import FORMAT, STATISTICS
 from pdejax.data.store.well import open_shard, read_provenance
+from pdejax.solvers import Resolving
 
 
 def versions() -> dict[str, str]:
@@ -38,8 +39,10 @@ def make_manifest(root: Path, recipe: Recipe) -> dict[str, Any]:
         rejects += provenance["rejects"]
         used += [provenance["versions"]] if provenance["versions"] not in used else []
         differences.setdefault(shard.split, []).extend(provenance["self_difference"].tolist())
-        if "tail" in provenance:  # none where no grid is judged, and in files of former versions
-            space.setdefault(shard.split, []).extend(zip(provenance["tail"], provenance["space_error"], strict=True))
+        if isinstance(recipe.simulator, Resolving):
+            unknown = np.full(shard.trajectories, np.nan)  # in files of former versions
+            found = (provenance.get(name, unknown) for name in ("tail", "space_error"))
+            space.setdefault(shard.split, []).extend(zip(*found, strict=True))
     check = {s: {"median": float(np.median(v)), "max": float(np.max(v))} for s, v in differences.items()}
     return {
         "format": FORMAT,
@@ -59,8 +62,8 @@ def make_manifest(root: Path, recipe: Recipe) -> dict[str, Any]:
 
 
 def _space(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Of how many trajectories the grid was compared, the largest difference, and the largest tail of all."""
-    tails, errors = np.array(pairs).T
-    measured = errors[np.isfinite(errors)]
-    return {"compared": len(measured), "of": len(errors), "max": float(measured.max(initial=0.0)),
-            "tail": float(tails.max())}  # fmt: skip
+    """Of how many trajectories the grid was compared, or judged at all, and the largest difference and tail."""
+    tails, errors = np.array(pairs, float).T
+    largest = lambda x: float(np.nanmax(x)) if np.isfinite(x).any() else None
+    judged, compared = int(np.isfinite(tails).sum()), int(np.isfinite(errors).sum())
+    return {"of": len(errors), "judged": judged, "compared": compared, "max": largest(errors), "tail": largest(tails)}

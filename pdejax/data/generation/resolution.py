@@ -21,13 +21,16 @@ SHARE = (
 ROUGH = 0.1  # of a field's size in the highest modes: then what frames leave out adds up
 ADDED = 10.0  # times the tolerance that may add up over frames
 
-Doubled = Callable[[Mapping[str, Any], Mapping[str, Any], Any], Any]
+Doubled = Callable[[Any, Mapping[str, Any], Any], Any]
+StateAt = Callable[[Mapping[str, Any], Mapping[str, Any], Any], Any]
 
 
 @functools.lru_cache(maxsize=16)
-def compiled_doubled(family: Family, simulator: Any) -> Doubled:
-    """`simulator.doubled` of one trajectory, compiled."""
-    return jax.jit(lambda fields, parameters, frame: simulator.doubled(family, fields, parameters, frame))
+def compiled_doubled(family: Family, simulator: Any) -> tuple[Doubled, StateAt]:
+    """`doubled` and `state_at` of a simulator, of one trajectory, compiled."""
+    doubled = lambda state, parameters, frame: simulator.doubled(family, state, parameters, frame)
+    state_at = lambda fields, parameters, frame: simulator.state_at(family, fields, parameters, frame)
+    return jax.jit(doubled), jax.jit(state_at)
 
 
 class GridCheck:
@@ -37,24 +40,29 @@ class GridCheck:
     """
 
     def __init__(self, family: Family, simulator: Resolving, frames: int, tolerance: float) -> None:
-        self._doubled = compiled_doubled(family, simulator)
+        self._doubled, self._state_at = compiled_doubled(family, simulator)
         self.frames, self.tolerance = frames, tolerance
+        self.stored = simulator.domain(family) == family.domain  # type: ignore[attr-defined]
         burn_in = family.times.burn_in if family.times else 0
-        # solved again up to the frame in question, a frame there, and one of twice the points and steps
+        # a frame of twice the points and steps, one of twice the steps; and up to there where the grid is finer
         solved, compared = burn_in + frames, 2 + 2 ** (len(family.domain.shape) + 1)
-        self.every = math.ceil((solved + compared) / (SHARE * solved))
+        self.every = math.ceil((compared + solved * (not self.stored)) / (SHARE * solved))
 
-    def error(self, fields: Any, parameters: Any, tails: np.ndarray, index: int) -> float:
+    def error(self, fields: Any, parameters: Any, states: np.ndarray, tails: np.ndarray, index: int) -> float:
         """The difference in the frame whose spectrum ends highest; not a number where it is not measured.
 
         Measured where the number `index` is a multiple of `every`, and where the spectrum tells too little: measured
         differences are at most about 2 tail^1.5 (tails from 5e-5 to 9e-2, of eight equations), and half of the
-        tolerance is left.
+        tolerance is left. From the stored state, or where that is coarser from one that is found once more.
         """
         certain = 4 * tails.max() ** 1.5 <= self.tolerance
         if certain and index % self.every:
             return math.nan
-        found = float(self._doubled(fields, parameters, np.asarray(tails.argmax())))
+        frame = tails.argmax()
+        state = (
+            states[frame].astype(np.float64) if self.stored else self._state_at(fields, parameters, np.asarray(frame))
+        )
+        found = float(self._doubled(state, parameters, np.asarray(frame)))
         return found if math.isfinite(found) else math.inf
 
     def fails(self, tail: float, error: float) -> bool:

@@ -117,7 +117,7 @@ class _Batch:
             reason = "not finite"
         elif difference > self.tolerance:
             reason = f"{self.simulator.checks} above tolerance"
-        elif (space_error := self._unresolved(row, tails)) is not None:
+        elif (space_error := self._unresolved(row, states, tails)) is not None:
             assert isinstance(self.simulator, Resolving)
             assert self.grid is not None
             value, tolerance = space_error, self.grid.tolerance
@@ -126,22 +126,25 @@ class _Batch:
             return False
         shown = value if np.isfinite(value) else None
         where = {"split": self.split, "index": int(self.indices[row]), "attempt": int(self.attempts[row])}
-        self.rejects.append({**where, "reason": reason, "self_difference": shown})
+        parameters = self.draws[row][1]
+        self.rejects.append({**where, "reason": reason, "self_difference": shown, "parameters": parameters})
         self.attempts[row] += 1
         if self.attempts[row] == ATTEMPTS:
+            having = ", ".join(f"{name}={number:.4g}" for name, number in parameters.items())
             raise ValueError(
-                f"trajectory {self.indices[row]} of split {self.split!r} was rejected {ATTEMPTS} times, at last for "
-                f"{reason} ({'none' if shown is None else f'{shown:.3g}'}, tolerance {tolerance:g}): {remedy}"
+                f"trajectory {self.indices[row]} of split {self.split!r}{having and f' with {having}'} was rejected "
+                f"{ATTEMPTS} times, at last for {reason} ({'none' if shown is None else f'{shown:.3g}'}, tolerance "
+                f"{tolerance:g}): {remedy}"
             )
         self.draws[row] = self._draw(row)
         return True
 
-    def _unresolved(self, row: int, tails: np.ndarray) -> float | None:
+    def _unresolved(self, row: int, states: np.ndarray, tails: np.ndarray) -> float | None:
         """The error of the grid where it is too large; notes what was found."""
         if self.grid is None:
             return None
         fields, parameters = self.draws[row]
-        error = self.grid.error(fields, parameters, tails, self.indices[row])
+        error = self.grid.error(fields, parameters, states, tails, self.indices[row])
         self.tail[row], self.space_error[row] = tails.max(), error
         return error if self.grid.fails(self.tail[row], error) else None
 

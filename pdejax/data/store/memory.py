@@ -97,7 +97,7 @@ class Arrays(Trajectories):
         self.name, self._kept = name, statistics_file
         self.step = _step(where, step, {p.states.shape[1] for p in parts.values()})
         self.domain = _domain(where, space, domain, lengths, periodic)
-        if fields is None and channels > min(space):
+        if fields is None and channels > min((n for n in space if n > 1), default=1):
             _suspect(where, space, channels)
         named = ("u",) if channels == 1 else tuple(f"u{i}" for i in range(channels))
         self.field_names = named if fields is None or not len(fields) else tuple(fields)

@@ -167,7 +167,8 @@ def _state(root: Path) -> list[Section]:
 def _space(found: Mapping[str, Any]) -> list[Section]:
     """How far the grid was from one with twice the points; nothing where none was compared."""
     columns = ("split", "compared", "largest difference", "largest share of the highest modes")
-    rows = [(split, f"{one['compared']} of {one['of']}", _number(one["max"]), _number(one["tail"]))
+    shown = lambda value: "" if value is None else _number(value)
+    rows = [(split, f"{one['compared']} of {one['of']}", shown(one["max"]), shown(one["tail"]))
             for split, one in found.items()]  # fmt: skip
     return [Section("Difference to twice the points per axis, over one frame", columns, tuple(rows))] if rows else []
 

@@ -22,6 +22,7 @@ from pdejax.core import (
     per_channel,
     predict_by_stepping,
 )
+from pdejax.methods.fitting import grid_told
 from pdejax.methods.operators.bases import Mean
 from pdejax.methods.operators.binding import Condition, at_least, bound, condition_of, entered, flat, without_gradient
 from pdejax.methods.operators.hosts import check_host
@@ -214,7 +215,8 @@ class Operator(eqx.Module):
 
         **Raises:** `ValueError` if the channels do not fit or physical parameters are not bound.
         """
-        return on_any_mesh(self._step, entered(u, self.info), key)
+        with grid_told(self.network, self.info.shape, u.shape[-1 - self.info.ndim : -1]):
+            return on_any_mesh(self._step, entered(u, self.info), key)
 
     def _step(self, u: State, key: Key | None) -> State:
         state, batch = flat(u, self.info, at_least(u, self.normalisation.mean.dtype))

@@ -241,7 +241,7 @@ class FNO(eqx.Module):
         grids = [padded, *self._grids(padded, None)]
         for block, before, after in zip(self.blocks, grids, grids[1:], strict=False):
             kept, most = block.spectral.modes, usable(block.spectral.modes, before, after)
-            for points, wanted, there in zip(space, kept, most, strict=True):
+            for points, wanted, there in zip(map(min, before, after), kept, most, strict=True):
                 if wanted > there:
                     raise ValueError(f"modes should be at most {there} on an axis of {points} points, which has no "
                                      f"higher ones: their weights would never be trained, got {wanted}")  # fmt: skip

@@ -111,7 +111,8 @@ def _of_block(linear: Linear, block: tuple[int, ...], dt: Any, order: int) -> di
     matrix = as_matrix(linear, block)
     step = dt[..., None, None] if np.ndim(dt) else dt
     z = matrix * (as_complex(step) if jnp.iscomplexobj(matrix) else step)
-    functions = phi_blocks(z) if order == 2 else (*phi_blocks(z), *phi_blocks(z / 2)[:2])
+    whole, half = phi_blocks(z)
+    functions = whole if order == 2 else (*whole, *half[:2])
     entry = lambda x, pair: x[..., block.index(pair[0]), block.index(pair[1])]
     of = lambda pair: [entry(function, pair) for function in functions]
     return {pair: _weights(of(pair), dt, order) for pair in reached(block, linear.entries)}

@@ -151,23 +151,27 @@ class ETDRK:
         norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=tuple(range(1, u.ndim - 1))))
         return jnp.max(norm(u - truth) / jnp.maximum(norm(truth), jnp.finfo(truth.dtype).tiny), axis=-1)
 
-    def doubled(
+    def state_at(
         self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any
+    ) -> Float[Array, "*space channel"]:
+        """By solving once more; see `Resolving`."""
+        assert family.times is not None
+        stepper = self.stepper(family, parameters)
+        start = jnp.stack([fields[name] for name in family.fields], axis=-1)
+        step = lambda i, u: stepper.at(jnp.asarray(i, float) * stepper.step_size)(u)
+        return jax.lax.fori_loop(0, family.times.burn_in + frame, step, start)
+
+    def doubled(
+        self, family: Family, state: Float[Array, "*space channel"], parameters: Mapping[str, Any], frame: Any
     ) -> Float[Array, ""]:
         """Relative difference over one frame to twice the points per axis, both with half the step; see `Resolving`."""
         assert family.times is not None
         grid, own = self.domain(family), dataclasses.replace(self, substeps=2 * self.substeps)
         fine = dataclasses.replace(own, shape=tuple(2 * n for n in grid.shape))
-        stepper = self.stepper(family, parameters)
-        time = lambda i: jnp.asarray(i, float) * stepper.step_size
-        step = lambda one, u, i: one.at(time(i))(u)
-        number = family.times.burn_in + frame
-        start = jnp.stack([fields[name] for name in family.fields], axis=-1)
-        state = jax.lax.fori_loop(0, number, lambda i, u: step(stepper, u, i), start)
-        coarse = step(own.stepper(family, parameters), state, number)
-        above = grid.transfer(state, fine.domain(family))
-        above = step(fine.stepper(family, parameters), above, number)
-        return self._relative(coarse[None], fine.domain(family).transfer(above, grid)[None])[0]
+        one, other = (simulator.stepper(family, parameters) for simulator in (own, fine))
+        time = jnp.asarray(family.times.burn_in + frame, float) * one.step_size
+        above = other.at(time)(grid.transfer(state, fine.domain(family)))
+        return self._relative(one.at(time)(state)[None], fine.domain(family).transfer(above, grid)[None])[0]
 
     def finer_grid(self, family: Family) -> str:
         """Twice the points."""

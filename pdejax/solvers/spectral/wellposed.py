@@ -17,6 +17,7 @@ from pdejax.solvers.spectral.linear import as_matrix
 SMALL = 2.0**-14  # of the box: its modes are so high that the leading order rules
 POINTS = 8  # per axis of that box, for modes in all directions
 ROUNDING = 1e-6  # of an eigenvalue
+JUMP = 1e-2  # of what has coefficients, where it is largest on the grid: humps that are far from the end have tails
 
 
 def check_growth(
@@ -73,27 +74,42 @@ def check_ends(
 ) -> None:
     """Refuses coefficients and forcing that jump where a periodic axis begins again, such as `-x*u_x` on [0, 1).
 
-    **Arguments:** as of `check_growth`; of several values of a parameter the first is looked at, of what is traced
-    nothing.
+    **Arguments:** as of `check_growth`; of what is traced nothing is looked at.
 
-    **Raises:** `ValueError` that names the term, the axis and both values.
+    **Raises:** `ValueError` that names the field's equation, the axis and both values.
     """
     given, length = equation.resolve(parameters), Scaling().length if scaling is None else scaling.length
     if any(map(traced, (*given.values(), length))):
         return
-    first, random = lambda x: float(np.ravel(x)[0]), np.random.default_rng(0)
-    known: dict[Any, Any] = {sympy.Symbol(name, real=True): first(value) for name, value in given.items()}
-    known |= {one: 1 + random.uniform() for product in canonical(equation).products for one in jets(product.expression)}
+    random, column = np.random.default_rng(0), lambda x: np.ravel(np.asarray(x, float))[:, None]
+    known: dict[Any, Any] = {sympy.Symbol(name, real=True): column(value) for name, value in given.items()}
+    form = canonical(equation)
+    known |= {one: 1 + random.uniform() for product in form.products for one in jets(product.expression)}
     known |= {TIME: random.uniform()}
-    box = [(first(length) * o, first(length) * (o + size)) for o, size in zip(grid.origin, grid.lengths, strict=True)]
-    known |= {SYMBOLS[x]: random.uniform(*ends) for x, ends in zip(AXES, box, strict=False)}
-    for product in canonical(equation).products:
-        for x, ends in zip(AXES, box, strict=False):
-            along = np.linspace(*ends, POINTS + 1)
-            values = np.asarray(evaluate(product.expression, {**known, SYMBOLS[x]: along})) + 0 * along
-            if abs(values[0] - values[-1]) > ROUNDING * np.abs(values).max():
+    box = [(column(length) * o, column(length) * (o + n)) for o, n in zip(grid.origin, grid.lengths, strict=True)]
+    known |= {SYMBOLS[x]: low + (high - low) * random.uniform() for x, (low, high) in zip(AXES, box, strict=False)}
+    for (row, _), terms in _grouped(form).items():
+        for x, (low, high), points in zip(AXES, box, grid.shape, strict=False):
+            along = low + (high - low) * np.linspace(0.0, 1.0, points + 1)
+            at = {**known, SYMBOLS[x]: along}
+            found = [np.broadcast_arrays(np.asarray(evaluate(c * term, at), float), along)[0] for c, term in terms]
+            shape = np.broadcast_shapes(*(one.shape for one in found))
+            values = np.sum([np.broadcast_to(one, shape) for one in found], axis=0)
+            jump = np.abs(values[:, -1] - values[:, 0])
+            if np.any(bad := jump > JUMP * np.abs(values).max(-1)):
+                worst, field = int(np.argmax(bad)), equation.fields[row]
+                along = np.broadcast_to(along, shape)
                 raise ValueError(
-                    f"{product.expression} in {'; '.join(equation.terms)} jumps where the periodic axis {x} begins "
-                    f"again, from {values[-1]:.3g} at {x}={ends[1]:g} to {values[0]:.3g} at {ends[0]:g}: take what is "
-                    f"periodic in {x}"
+                    f"the equation of {field} in {'; '.join(equation.terms)} jumps where the periodic axis {x} begins "
+                    f"again: of the same state {values[worst, -1]:.3g} at {x}={along[worst, -1]:g}, "
+                    f"{values[worst, 0]:.3g} at {along[worst, 0]:g}; take what is periodic in {x}"
                 )
+
+
+def _grouped(form: Canonical) -> dict[tuple[int, Any], list[tuple[Any, Any]]]:
+    """Coefficients and expressions by the equation they are in and the derivative that is taken of their sum."""
+    found: dict[tuple[int, Any], list[tuple[Any, Any]]] = {}
+    for product in form.products:
+        for use in product.uses:
+            found.setdefault((use.row, use.alpha), []).append((use.coefficient, product.expression))
+    return found

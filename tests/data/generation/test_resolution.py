@@ -105,7 +105,8 @@ def test_the_difference_is_that_of_two_solutions_by_hand():
         above = fine.stepper(family)(resample(state, (128,)))
         truth = np.asarray(resample(above, (64,)))
         difference = np.asarray(coarse.stepper(family)(state)) - truth
-        found = simulator.doubled(family, {"u": start[:, 0]}, {}, 7)
+        np.testing.assert_allclose(simulator.state_at(family, {"u": start[:, 0]}, {}, 7), state, rtol=0, atol=1e-12)
+        found = simulator.doubled(family, state, {}, 7)
     assert float(found) == pytest.approx(np.linalg.norm(difference) / np.linalg.norm(truth), rel=1e-6)
 
 
@@ -134,8 +135,9 @@ def test_as_many_are_compared_as_there_is_time_for():
     family, simulator = case(64)
     for frames in (5, 50, 500):
         every = GridCheck(family, simulator, frames, 1e-2).every
-        assert (frames + 2 + 4) / every <= SHARE * frames
-        assert (frames + 2 + 4) / (every - 1) > SHARE * frames
+        assert (2 + 4) / every <= SHARE * frames
+        again = GridCheck(family, dataclasses.replace(simulator, shape=(128,)), frames, 1e-2).every
+        assert (frames + 2 + 4) / again <= SHARE * frames < (frames + 2 + 4) / (again - 1)
 
 
 def test_what_is_rejected_keeps_its_parameters(tmp_path):

@@ -92,7 +92,7 @@ def test_a_truth_that_cannot_be_read_says_why(tmp_path):
 
 def test_a_truth_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="needs a condition"):
-        stored_truth(heat(conditions={"ends": SPEC["conditions"]["ends"]}), tmp_path)
+        stored_truth(heat(conditions={**SPEC["conditions"], "start": {"at": "t=0", "terms": "2*u = 0"}}), tmp_path)
     assert not [p for p in tmp_path.iterdir() if p.name != ".lock"]
 
 

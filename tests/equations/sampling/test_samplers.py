@@ -6,6 +6,7 @@ import scipy.fft
 
 from pdejax.core import Grid, Value, build, registered, resample
 from pdejax.equations import (
+    Expression,
     GaussianBlobs,
     GaussianRandomField,
     Matern,
@@ -19,6 +20,7 @@ SMALL = {
     "matern": {"cutoff": 8},
     "gaussian_blobs": {"widths": [0.1, 0.2]},
     "neumann_random_field": {"cutoff": 8},
+    "expression": {"value": "a*cos(2*pi*x/3)", "vary": {"a": [1.0, 2.0]}},
 }
 
 
@@ -142,3 +144,37 @@ def test_wrong_specifications_are_refused():
         build("sampler", {"kind": "sum_of_sines", "counts": 3})
     with pytest.raises(ValueError, match="3 channels"):
         build("sampler", {"kind": "gaussian_blobs"}, channels=3)
+
+
+def test_a_stated_field_has_the_values_of_its_text(key, x64):
+    grid = Grid((8, 4), (1.0, 2.0))
+    x, y = np.moveaxis(grid.coordinates(), -1, 0)
+    found = one(Expression("sin(2*pi*x)*y + 1/3"), grid, key)
+    np.testing.assert_allclose(found[..., 0], np.sin(2 * np.pi * x) * y + 1 / 3, rtol=1e-14)
+    assert one(Expression(0, channels=2), grid, key).shape == (8, 4, 2)
+
+
+def test_the_numbers_of_a_stated_field_are_drawn(key):
+    values = many(Expression("a + 100*b", vary={"a": (1.0, 2.0), "b": (-1.0, -1.0)}), Grid((2,), (1.0,)), key, 400)[
+        :, 0
+    ]
+    drawn = values + 100
+    assert 1 <= drawn.min() < 1.05
+    assert 1.95 < drawn.max() <= 2.0001
+    assert abs(drawn.mean() - 1.5) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"value": "a*x"}, "unknown name 'a'"),
+        ({"value": "t*x"}, "t occurs in 'value = t[*]x', but the domain has no axis t"),
+        ({"value": "x", "vary": {"b": (0.0, 1.0)}}, "vary.b has no effect: 'b' does not occur in value='x'"),
+        ({"value": "b*x", "vary": {"b": (1.0, 0.0)}}, r"vary.b should be \[low, high\], got \[1, 0\]"),
+        ({"value": "stated_x"}, "depends on a field"),
+        ({"value": "x +"}, "value = x [+]"),
+    ],
+)
+def test_a_text_that_cannot_be_drawn_is_told(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Expression(**options)

@@ -323,3 +323,25 @@ def test_a_formula_that_does_not_solve_the_problem_is_told():
         solve_truth(cooling("2*exp(-pi**2*t)*sin(pi*x)"))
     with pytest.raises(ValueError, match=r"truth.fields does not satisfy conditions.\w+: at .* differ by 1"):
         solve_truth(cooling("exp(-pi**2*t)*sin(pi*x)", wall="u = 1"))
+
+
+@pytest.mark.parametrize(
+    ("domain", "terms", "formula"),
+    [
+        ({"x": [-1, 1]}, ["u_xx = -abs(x)"], "(1 - abs(x)**3)/6"),
+        ({"t": [0, 1], "x": [-1, 1]}, ["u_tt = u_xx"], "(abs(x - t) + abs(x + t))/2"),
+        ({"x": [-1, 1]}, ["u_x**2 = 1 + 0*u_xx"], "abs(x)"),
+    ],
+)
+def test_formulas_with_kinks_are_taken_where_they_hold_beside_them(domain, terms, formula):
+    start = {"start": {"at": "t=0", "terms": f"u = {formula.replace('t', '0')}"}} if "t" in domain else {}
+    truth = {"kind": "exact", "fields": {"u": formula}}
+    assert solve_truth(problem(domain, terms, start | boundary(f"u = {formula}"), truth=truth)).floor == 0
+
+
+def test_what_is_nearly_zero_far_away_is_a_truth_of_zero_ends():
+    kernel = "exp(-x**2/(4*t))/sqrt(4*pi*t)"
+    box, ends = {"t": [0.1, 0.2], "x": [-2, 2]}, {"walls": {"at": "boundary", "terms": "u = 0"}}
+    start = {"start": {"at": "t=0.1", "terms": f"u = {kernel.replace('t)', '0.1)')}"}}
+    truth = {"kind": "exact", "fields": {"u": kernel}}
+    assert solve_truth(problem(box, ["u_t = u_xx"], start | ends, truth=truth)).floor == 0

@@ -51,7 +51,9 @@ def exactly(a):
 def test_functions_of_matrices_to_fifty_digits(name, norm):
     a = np.array(MATRICES[name])
     a = a * (norm / np.abs(a).sum(-1).max())
-    for got, expected in zip(phi_blocks(a[None]), exactly(a), strict=True):
+    pairs = [*zip(phi_blocks(a[None])[0], exactly(a), strict=True)]
+    pairs += zip(phi_blocks(2 * a[None])[1], exactly(a), strict=True)
+    for got, expected in pairs:
         size = max(np.abs(expected).max(), 1e-16)  # what has decayed below rounding is measured in that
         np.testing.assert_allclose(got[0], expected, rtol=0, atol=max(2e-13, 1e-15 * norm) * size)
 
@@ -59,7 +61,7 @@ def test_functions_of_matrices_to_fifty_digits(name, norm):
 def test_a_stiff_wave_is_as_exact_as_its_energy():
     """In the norm of the energy, which balancing works in: of k = 1e4 the plain norm is 1e8."""
     k = 1e4
-    found = phi_blocks(np.array([[[0.0, 1.0], [-(k**2), 0.0]]]) * 0.01)[0][0]
+    found = phi_blocks(np.array([[[0.0, 1.0], [-(k**2), 0.0]]]) * 0.01)[0][0][0]
     turn = 0.01 * k
     expected = np.array([[np.cos(turn), np.sin(turn) / k], [-k * np.sin(turn), np.cos(turn)]])
     scale = np.array([[1, 1 / k], [k, 1]])
@@ -68,8 +70,31 @@ def test_a_stiff_wave_is_as_exact_as_its_energy():
 
 def test_traced_matrices_have_the_same_functions(x64):
     a = np.array([MATRICES["wave"], MATRICES["critical damping"], 30 * np.array(MATRICES["Schroedinger"])], float)
-    for got, expected in zip(jax.jit(phi_blocks)(jnp.asarray(a)), phi_blocks(a), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-13)
+    stiff = np.array([[-6.7e10, 0.1], [0.1, -1.0]])  # as of fourth derivatives
+    a = np.concatenate([a, stiff[None]])
+    for got, expected in zip(
+        jax.tree.leaves(jax.jit(phi_blocks)(jnp.asarray(a))), jax.tree.leaves(phi_blocks(a)), strict=True
+    ):
+        np.testing.assert_allclose(got[:3], expected[:3], rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(got[3], expected[3], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_coupled_parameters_are_traced_in_single_precision(order):
+    grid, u = Grid((16,), (BOX,)), smooth(Grid((16,), (BOX,))).astype(jnp.float32)
+    one = lambda c, dt: spectral_stepper(WAVE, grid, dt, order=order, parameters={"c": c})(u)
+    expected = one(1.5, 0.4)
+    np.testing.assert_allclose(jax.jit(one)(1.5, 0.4), expected, rtol=0, atol=1e-5)
+    many = jax.jit(jax.vmap(one, (0, None)))(jnp.array([1.0, 1.5], jnp.float32), 0.4)
+    np.testing.assert_allclose(many[1], expected, rtol=0, atol=1e-5)
+    loss = lambda c: jnp.sum(one(c, 0.4) ** 2)
+    slope = (loss(1.52) - loss(1.48)) / 0.04
+    assert float(jax.jit(jax.grad(loss))(1.5)) == pytest.approx(float(slope), rel=1e-2)
+
+
+def test_what_is_not_finite_is_told():
+    with pytest.raises(ValueError, match="the linear part has coefficients that are not finite"):
+        phi_blocks(np.array([[[np.nan, 0.0], [1.0, 0.0]]]))
 
 
 def test_which_fields_share_a_matrix():

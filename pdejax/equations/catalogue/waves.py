@@ -1,0 +1,26 @@
+"""Waves as systems of real fields."""
+
+from pdejax.core import Count, Real, register
+from pdejax.equations._equation import Equation
+
+
+@register("equation", "wave")
+def wave(c: Real = 1.0, ndim: Count = 1) -> Equation:
+    """Waves of a constant speed; `v` is the rate of `u`."""
+    return Equation(["u_t = v", "v_t = c**2*lap(u)"], {"c": c}, ndim=ndim)
+
+
+@register("equation", "schroedinger")
+def schroedinger(k: Real = 1.0) -> Equation:
+    """The cubic equation i psi_t = -psi_xx/2 - k |psi|^2 psi for psi = u + i v, focusing for a positive k."""
+    return Equation(["u_t = -v_xx/2 - k*(u**2 + v**2)*v", "v_t = u_xx/2 + k*(u**2 + v**2)*u"], {"k": k})
+
+
+@register("equation", "ginzburg_landau")
+def ginzburg_landau(b: Real = 1.0, c: Real = -1.5) -> Equation:
+    """Aranson and Kramer (2002), "The world of the complex Ginzburg-Landau equation", equation 1, for A = u + i v."""
+    terms = [
+        "u_t = u + u_xx - b*v_xx - (u**2 + v**2)*(u - c*v)",
+        "v_t = v + v_xx + b*u_xx - (u**2 + v**2)*(v + c*u)",
+    ]
+    return Equation(terms, {"b": b, "c": c})

@@ -1,0 +1,65 @@
+"""Fields that are stated, with numbers that are drawn."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import sympy
+from jaxtyping import Array, Float
+
+from pdejax.core import Count, Grid, Key, Real, check_options, known, register
+from pdejax.equations._residual import SYMBOLS
+from pdejax.equations._statement import Statement
+from pdejax.equations.language.evaluate import evaluate
+from pdejax.equations.language.jets import AXES, jets
+from pdejax.equations.sampling.series import uniform
+
+_FIELD = "stated"
+
+
+@register("sampler", "expression")
+@dataclasses.dataclass(frozen=True)
+class Expression:
+    """A field as a text in coordinates, such as `"a*exp(-((x - 0.5)/0.1)**2)"`, whose numbers are drawn; `0` for rest.
+
+    **Arguments:** `value`: a number or a text in the axes' letters, the words of equations and the names in `vary`;
+    `vary`: names to ranges `(low, high)` of uniform distributions; `channels`: fields that are all alike.
+    """
+
+    value: str | Real = 0.0
+    vary: Mapping[str, tuple[Real, Real]] = dataclasses.field(default_factory=dict, hash=False)
+    channels: Count = 1
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        for name, (low, high) in self.vary.items():
+            if low > high:
+                raise ValueError(f"vary.{name} should be [low, high], got [{low:g}, {high:g}]")
+        words = {str(one) for one in self._expression(len(AXES)).free_symbols}
+        for name in self.vary:
+            if name not in words:
+                raise ValueError(f"vary.{name} has no effect: {name!r} does not occur in value={self.value!r}")
+
+    def _expression(self, ndim: int) -> sympy.Expr:
+        """The text, read.
+
+        **Raises:** `ValueError` for a word that means nothing here.
+        """
+        stated = Statement((), (_FIELD,), dict.fromkeys(self.vary, 1.0))
+        found = stated.side(f"value = {self.value}", str(self.value), tuple(AXES[:ndim]))
+        if jets(found):
+            raise ValueError(f"value={self.value!r} depends on a field: {known('word', _FIELD, (*AXES, *self.vary))}")
+        return found
+
+    def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
+        keys = jax.random.split(key, max(len(self.vary), 1))
+        values: dict[Any, Any] = {
+            sympy.Symbol(name, real=True): uniform(one, (), *self.vary[name])
+            for name, one in zip(sorted(self.vary), keys, strict=False)
+        }
+        place = jnp.asarray(grid.coordinates(), jnp.result_type(float))
+        values |= {SYMBOLS[axis]: place[..., i] for i, axis in enumerate(AXES[: grid.ndim])}
+        field = jnp.broadcast_to(jnp.asarray(evaluate(self._expression(grid.ndim), values)), grid.shape)
+        return jnp.repeat(field.astype(place.dtype)[..., None], self.channels, -1)
