@@ -17,6 +17,7 @@ from pdejax.solvers.spectral.linear import as_matrix
 SMALL = 2.0**-14  # of the box: its modes are so high that the leading order rules
 POINTS = 8  # per axis of that box, for modes in all directions
 ROUNDING = 1e-6  # of an eigenvalue
+SEEN = 1024  # points of an axis on which coefficients are looked at, before it is known whether more find room
 JUMP = 1e-2  # of what has coefficients, where it is largest on the grid: humps that are far from the end have tails
 
 
@@ -90,7 +91,7 @@ def check_ends(
     known |= {SYMBOLS[x]: low + (high - low) * random.uniform() for x, (low, high) in zip(AXES, box, strict=False)}
     for (row, _), terms in _grouped(form).items():
         for x, (low, high), points in zip(AXES, box, grid.shape, strict=False):
-            along = low + (high - low) * np.linspace(0.0, 1.0, points + 1)
+            along = low + (high - low) * np.linspace(0.0, 1.0, min(points, SEEN) + 1)
             at = {**known, SYMBOLS[x]: along}
             found = [np.broadcast_arrays(np.asarray(evaluate(c * term, at), float), along)[0] for c, term in terms]
             shape = np.broadcast_shapes(*(one.shape for one in found))
