@@ -1,8 +1,10 @@
 """A problem stated by its conditions: the types of its `problem` section."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from pdejax._suggest import suggestion
 from pdejax.config._types import Count, Name, Place, Positive, Real, Section, Text, fault
@@ -90,7 +92,16 @@ class Chebyshev(Known):
     integrator: Literal["implicit", "explicit"] = "implicit"
 
 
-Truth = Annotated[Exact | Spectral | Chebyshev, Field(discriminator="kind")]
+TRUTHS = ("exact", "spectral", "chebyshev")
+
+
+def _of_a_kind(value: Any) -> Any:
+    if isinstance(value, Mapping) and "kind" not in value:
+        raise PydanticCustomError("no_kind", "refused", {"known": list(TRUTHS)})
+    return value
+
+
+Truth = Annotated[Exact | Spectral | Chebyshev, Field(discriminator="kind"), BeforeValidator(_of_a_kind)]
 
 
 class Observations(Section):

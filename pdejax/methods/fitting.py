@@ -50,11 +50,9 @@ def fitted_network(
     - `shape`: of what it sees, the grid of the data when omitted; empty for vectors.
     - `key`: random key of the weights.
 
-    **Raises:** `ValueError` if its output has another shape, or if it takes no condition where there is one.
+    **Raises:** `ValueError` if its output has another shape, if it takes no condition where there is one, and for data
+    that are the same everywhere.
     """
-    if card.field_names and not any(card.statistics.get("std", [1.0])):
-        raise ValueError(f"{', '.join(card.field_names)}: every number of the training data is the same, so that there "
-                         "is nothing to learn")  # fmt: skip
     shape = card.shape if shape is None else shape
     out = len(card.field_names) if out_channels is None else out_channels
     features = len(card.parameter_names) + extra_features
@@ -73,6 +71,9 @@ def fitted_network(
             f"network {_name(made)} takes no condition, so that it would not see {', '.join(what)}: give its call an "
             f"argument `condition`, of {features} numbers for each sample, or leave that out of the data or the method"
         )
+    if card.field_names and not any(card.statistics.get("std", [1.0])):
+        raise ValueError(f"{', '.join(card.field_names)}: every number of the training data is the same, so that there "
+                         "is nothing to learn")  # fmt: skip
     _check_output(made, (2, *shape, in_channels), (2, *shape, out), features)
     return made
 

@@ -17,7 +17,7 @@ from pdejax.core import Seed, check_arguments, known
 from pdejax.data import Feed, Trajectories, windowed
 from pdejax.methods import AbstractMethod, check_made_for, why_unsaved
 from pdejax.training.callbacks import Callback
-from pdejax.training.guards import check_finite, check_length, in_precision
+from pdejax.training.guards import check_finite, check_length, check_same, in_precision
 from pdejax.training.optimisers.choose import build_optimiser, check_read
 from pdejax.training.progress import TrainingProgress
 from pdejax.training.settings import TrainSettings
@@ -114,6 +114,8 @@ def fit(
         export = lambda best, step: None if folder is None else save(folder, best, {"step": step, "seed": seed})
         further = {"evaluators": evaluators, "callbacks": callbacks, "sinks": sinks, "layout": layout, "show": show}
         with alone(folder):
+            if folder is not None and jax.process_index() == 0:
+                check_same(folder, method, chosen, seed, feed)
             model = train(method, model, feed, chosen, folder, seed=seed, on_best=export, **further)
         model = build_optimiser(chosen).finish(model)
         if folder is not None and not evaluators and jax.process_index() == 0:

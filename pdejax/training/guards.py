@@ -1,6 +1,7 @@
 """What the loop watches for: numbers that are not finite, and a run that is to be longer than it was begun."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax._read import entries, read_json
-from pdejax.core import write_text
+from pdejax.core import describe, write_text
+from pdejax.data import first_difference
 from pdejax.methods import AbstractMethod, Scheduled
 from pdejax.training.optimisers.choose import ends
 from pdejax.training.settings import TrainSettings
@@ -68,3 +70,38 @@ def check_length(folder: Path, method: AbstractMethod, settings: TrainSettings, 
             raise ValueError(f"{folder} was begun with train.steps={begun} and cannot go on to {steps}: {why}. Begin "
                              "a new run from its model instead (initial=, from=)")  # fmt: skip
     write_text(path, json.dumps({"steps": steps}) + "\n")
+
+
+# of the settings, those that change no more than what is told, or rounding; of `steps` `check_length` knows
+FREE = ("steps", "devices", "updates_per_dispatch", "log_every", "evaluate_every", "checkpoint_every", "monitor")
+
+
+def check_same(folder: Path, method: AbstractMethod, settings: TrainSettings, seed: int, feed: Any) -> None:
+    """Notes what a training begins with; refuses to go on with what would have made other weights.
+
+    **Raises:** `ValueError` that names the first thing that differs.
+    """
+    path, kept = folder / "fit.json", {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+    source = getattr(feed, "source", None)
+    wanted = {
+        "seed": seed,
+        "method": _described(method),
+        "data": None if source is None else source.fingerprint,
+        "batch_size": feed.batch_size,
+        **{name: _described(value) for name, value in kept.items() if name not in FREE},
+    }
+    wanted = json.loads(json.dumps(wanted))
+    if path.exists():
+        key = first_difference(read_json(path), wanted)
+        if key is not None:
+            raise ValueError(f"{folder} holds a training that was begun with another {key}: go on with what it was "
+                             "begun with, or choose another folder")  # fmt: skip
+    write_text(path, json.dumps(wanted) + "\n")
+
+
+def _described(value: Any) -> Any:
+    """As JSON; of what has no words its type."""
+    try:
+        return json.loads(json.dumps(describe(value)))
+    except (ValueError, TypeError):
+        return type(value).__name__

@@ -78,3 +78,8 @@ def test_a_name_of_the_users_is_not_blamed_for_what_a_sentence_quotes():
 def test_a_network_of_the_other_nature_is_told_what_it_is_for(words, what):
     with pytest.raises(ConfigError, match=f"{words[1]}: unknown network.kind {what}.*. Known: "):
         resolve(words)
+
+
+def test_a_truth_without_its_kind_is_told_the_kinds():
+    with pytest.raises(ConfigError, match=r"problem.truth.kind is missing: exact, spectral, chebyshev are possible"):
+        resolve(["experiment=pig_burgers", "~problem.truth", "+problem.truth={points: 8}"])

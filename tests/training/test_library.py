@@ -239,3 +239,22 @@ def test_early_stopping_waits_for_something_that_is_measured():
     run("error", steps=8, evaluate_every=6, evaluators=[lambda model: {"error": 1.0}], monitor="error", **often)
     with pytest.warns(UserWarning, match="unknown monitor of early_stopping: 'los'"):
         run("los", steps=2, **often)
+
+
+def test_a_folder_goes_on_with_what_it_was_begun_with(tmp_path):
+    waves = lambda seed=0: ArrayFeed(np.random.default_rng(seed).normal(size=(8, 4, 8, 1)), 8)
+    run = lambda feed=None, method=None, **settings: fit(
+        method or Supervised(), NETWORK, feed or waves(), show=False, folder=tmp_path, **{"steps": 2} | settings
+    )
+    first = run()
+    assert eqx.tree_equal(run(log_every=50), first)
+    for changes, key in (
+        ({"seed": 3}, "seed"),
+        ({"feed": waves(1)}, "data"),
+        ({"method": Supervised(unroll=2)}, r"method.unroll"),
+        ({"learning_rate": 0.1}, "learning_rate"),
+        ({"optimiser": optax.sgd(0.1)}, "optimiser"),
+    ):
+        with pytest.raises(ValueError, match=f"holds a training that was begun with another {key}: go on with what"):
+            run(**changes)
+    assert eqx.tree_equal(run(), first)
