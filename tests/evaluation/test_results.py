@@ -65,7 +65,10 @@ def field(scale):
             "name": "heat",
             "equation": {"terms": ["u_t = nu*u_xx"], "parameters": {"nu": 0.05}},
             "domain": {"t": [0, 1], "x": [-1, 1]},
-            "conditions": {"walls": {"at": "boundary", "terms": "u = 0"}},
+            "conditions": {
+                "start": {"at": "t=0", "terms": "u = sin(pi*x)"},
+                "walls": {"at": "boundary", "terms": "u = 0"},
+            },
             "truth": {"kind": "exact", "fields": {"u": "exp(-0.05*pi**2*t)*sin(pi*x)"}, "shape": [9, 17]},
         }
     )
