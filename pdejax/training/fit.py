@@ -114,7 +114,7 @@ def fit(
         export = lambda best, step: None if folder is None else save(folder, best, {"step": step, "seed": seed})
         further = {"evaluators": evaluators, "callbacks": callbacks, "sinks": sinks, "layout": layout, "show": show}
         with alone(folder):
-            if folder is not None and jax.process_index() == 0:
+            if folder is not None:  # every process asks, so that none waits for one that was refused
                 check_same(folder, method, chosen, seed, feed)
             model = train(method, model, feed, chosen, folder, seed=seed, on_best=export, **further)
         model = build_optimiser(chosen).finish(model)

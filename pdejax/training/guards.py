@@ -96,7 +96,8 @@ def check_same(folder: Path, method: AbstractMethod, settings: TrainSettings, se
         if key is not None:
             raise ValueError(f"{folder} holds a training that was begun with another {key}: go on with what it was "
                              "begun with, or choose another folder")  # fmt: skip
-    write_text(path, json.dumps(wanted) + "\n")
+    if jax.process_index() == 0:
+        write_text(path, json.dumps(wanted) + "\n")
 
 
 def _described(value: Any) -> Any:

@@ -122,13 +122,13 @@ def test_doctor_fails_on_a_broken_compiler(here, capsys, monkeypatch):
     assert main(["doctor"]) == 1
 
 
-def test_what_is_piped_keeps_its_digits(small, capsys):
+def test_what_is_piped_keeps_its_digits(here, small, capsys):
     assert main(["generate", *small]) == 0
     capsys.readouterr()
     assert main(["inspect", "data/burgers"]) == 0
     assert "…" not in capsys.readouterr().out
 
 
-def test_the_seed_of_a_training_is_not_taken_for_that_of_the_data(small, capsys):
+def test_the_seed_of_a_training_is_not_taken_for_that_of_the_data(here, small, capsys):
     assert main(["generate", *small, "seed=5"]) == 0
     assert "seed=5 is the training's: these data are drawn by problem.seed=0\n" in capsys.readouterr().out

@@ -97,14 +97,14 @@ def test_a_training_that_was_not_finished_is_told_wherever_it_is_used(untrained,
     assert "so far" not in capsys.readouterr().out
 
 
-def test_a_lattice_is_for_problems_stated_by_conditions(small, capsys):
+def test_a_lattice_is_for_problems_stated_by_conditions(here, small, capsys):
     assert main(["generate", *small]) == 0
     assert main(["train", *small, "train=lattice"]) == 2
     sentence = "lattice_newton is for problems that are stated by their conditions, and this one gives data: take"
     assert sentence in capsys.readouterr().err
 
 
-def test_more_steps_are_blamed_for_the_share_that_warms_up(small, capsys):
+def test_more_steps_are_blamed_for_the_share_that_warms_up(here, small, capsys):
     words = [*small, "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.devices=1"]
     words.append("name=a")
     assert main(["generate", *words]) == 0
@@ -114,7 +114,7 @@ def test_more_steps_are_blamed_for_the_share_that_warms_up(small, capsys):
     assert "another train.steps, 20 and not 40, of which its train.warmup is a share" in capsys.readouterr().err
 
 
-def test_data_that_were_changed_since_are_told(small, capsys, tmp_path):
+def test_data_that_were_changed_since_are_told(here, small, capsys):
     states = np.random.default_rng(0).normal(size=(20, 6, 32, 1)).astype(np.float32)
     words = ["data=w.npz", "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.devices=1"]
     judged = ["evaluate", "runs/w", "evaluation.steps=2", "evaluation.price=false", "evaluation.baselines=false"]

@@ -15,9 +15,7 @@ import numpy as np
 from pdejax.equations import Family
 from pdejax.solvers import Resolving
 
-SHARE = (
-    1 / 24
-)  # of the work of solving, for comparing; one trajectory alone takes up to five times its share of a batch
+SHARE = 1 / 24  # of the work of solving, for comparing: one alone takes up to five times its share of a batch
 ROUGH = 0.1  # of a field's size in the highest modes: then what frames leave out adds up
 ADDED = 10.0  # times the tolerance that may add up over frames
 
@@ -59,10 +57,9 @@ class GridCheck:
         if certain and index % self.every:
             return math.nan
         frame = tails.argmax()
-        state = (
-            states[frame].astype(np.float64) if self.stored else self._state_at(fields, parameters, np.asarray(frame))
-        )
-        found = float(self._doubled(state, parameters, np.asarray(frame)))
+        at = np.asarray(frame)
+        state = states[frame].astype(np.float64) if self.stored else self._state_at(fields, parameters, at)
+        found = float(self._doubled(state, parameters, at))
         return found if math.isfinite(found) else math.inf
 
     def fails(self, tail: float, error: float) -> bool:
