@@ -5,7 +5,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,18 +16,8 @@ from pdejax.config._run import Evaluation, RunConfig
 from pdejax.config._train import settings_of
 from pdejax.core import build, check_memory
 from pdejax.data import Recipe, open_data
-from pdejax.methods import DataCard, Measuring, ProblemCard
+from pdejax.methods import DataCard, MadeForGrids, Measuring, ProblemCard
 from pdejax.training import OPTIONAL, TrainSettings, reads, unread
-
-
-@runtime_checkable
-class MadeForGrids(Protocol):
-    """A network that can say why a grid does not train all of it."""
-
-    def check_grid(self, space: Sequence[int]) -> None:
-        """**Raises:** `ValueError` with the option that does not go with `space`, the points per axis."""
-        ...
-
 
 OF_ALL = ("price", "trials")  # keys of an evaluation that every kind reads
 

@@ -38,11 +38,19 @@ def _key(values: Any, location: tuple[str | int, ...], kind: str) -> Key:
     return key
 
 
-def _meant(section: Key, wrong: str, known: list[str], model: type[BaseModel]) -> str:
+def _present(values: Any, above: Key = ()) -> Iterator[Key]:
+    """Every key of a composition."""
+    for name, value in values.items() if isinstance(values, Mapping) else ():
+        yield (*above, name)
+        yield from _present(value, (*above, name))
+
+
+def _meant(section: Key, wrong: str, known: list[str], model: type[BaseModel], values: Any) -> str:
     """The nearest key of the section, or the place where a key of this name is."""
-    names = {wrong, *meant(wrong)}
-    elsewhere = sorted({dotted(key) for key in all_keys(model) if key[-1] in names and key != (*section, wrong)})
-    if not nearest(wrong, known) and elsewhere:
+    names, here = {wrong, *meant(wrong)}, (*section, wrong)
+    there = {*all_keys(model), *(key for key in _present(values) if key[: len(here)] != here)}
+    elsewhere = sorted({dotted(key) for key in there if key[-1] in names and key != here})
+    if elsewhere and (not nearest(wrong, known) or any(key.split(".")[-1] == wrong for key in elsewhere)):
         return f" Did you mean {' or '.join(map(repr, elsewhere[:3]))}?"
     return suggestion(wrong, known)
 
@@ -52,14 +60,14 @@ def _words(error: Mapping[str, Any], name: str) -> list[str]:
     return [word or number for word, number in re.findall(r"'([^']+)'|(-?\d+)", str(error["ctx"].get(name, "")))]
 
 
-def _sentences(error: Any, key: Key, model: type[BaseModel]) -> Iterator[tuple[Key, str]]:
+def _sentences(error: Any, key: Key, model: type[BaseModel], values: Any) -> Iterator[tuple[Key, str]]:
     kind, context, got = error["type"], error.get("ctx", {}), error["input"]
     name = dotted(key)
     if kind == "unknown_keys":
         for wrong in context["keys"]:
             yield (
                 (*key, wrong),
-                f"unknown key '{dotted((*key, wrong))}'.{_meant(key, str(wrong), context['known'], model)}",
+                f"unknown key '{dotted((*key, wrong))}'.{_meant(key, str(wrong), context['known'], model, values)}",
             )
     elif kind == "fault":
         about = (*key, *context["key"])
@@ -97,7 +105,8 @@ def explain(error: ValidationError, composition: Composition, model: type[BaseMo
     """
     lines = []
     for one in error.errors():
-        for key, sentence in _sentences(one, _key(composition.values, one["loc"], one["type"]), model):
+        where = _key(composition.values, one["loc"], one["type"])
+        for key, sentence in _sentences(one, where, model, composition.values):
             # where a section has no kind, whoever set another word of it left the kind out
             beside = [(*key[:-1], name) for name in one["input"]] if one["type"] == "no_kind" else []
             place = composition.where(max([key, *beside], key=composition.rank))

@@ -84,16 +84,30 @@ class BoundaryValueProblem:
         on = lambda c: c.on(self.axes, self.box, self.periodic, self.read(c.terms))
         set_("conditions", tuple(on(c) for c in read_conditions(self.conditions)))
         check_conditions(self.conditions)
-        self._check_start()
         check_parity(self.parity, self.axes, self.box, self.residual, self.conditions)
+        self._check_determined()
 
-    def _check_start(self) -> None:
-        """Whether anything is said at an end of the time; without it zero is a solution of most equations."""
-        free = self.timed and not self.periodic[0] and self.observations is None
-        if free and self.conditions and not any("t" in face for one in self.conditions for face in one.faces):
-            low = self.box[0][0]
-            raise ValueError(f"conditions say nothing at an end of t, so that there are many solutions: one at "
-                             f"'t={low:g}' is missing")  # fmt: skip
+    def _check_determined(self) -> None:
+        """Whether as much is said along an axis as the highest derivative there takes; nobody else notices if not."""
+        residual = self.residual
+        if not self.conditions or self.observations is not None or not isinstance(residual, SymbolicResidual):
+            return
+        for i, (axis, flag) in enumerate(zip(self.axes, self._periodic_axes, strict=True)):
+            order = max(residual.highest(field, i) for field in self.fields)
+            said = sum(one.residual.equations for one in self.conditions for face in one.faces if axis in face)
+            if flag or said >= order:
+                continue
+            if axis == "t" and not said:
+                raise ValueError(f"conditions say nothing at an end of t, so that there are many solutions: one at "
+                                 f"'t={self.box[0][0]:g}' is missing")  # fmt: skip
+            ends = " and ".join(f"'{axis}={end:g}'" for end in self.box[i])
+            raise ValueError(f"conditions say too little along {axis}, so that there are many solutions: derivatives "
+                             f"of order {order} take {order} at the ends {ends}, got {said}")  # fmt: skip
+
+    @property
+    def _periodic_axes(self) -> tuple[bool, ...]:
+        """Whether each axis is periodic."""
+        return tuple(self.periodic)
 
     def _flags(self) -> tuple[bool, ...]:
         if all(isinstance(one, bool) for one in self.periodic) and len(self.periodic) == len(self.axes):

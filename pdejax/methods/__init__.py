@@ -3,6 +3,7 @@
 from pdejax.methods.capabilities import Composite as Composite
 from pdejax.methods.capabilities import Coupled as Coupled
 from pdejax.methods.capabilities import LeastSquares as LeastSquares
+from pdejax.methods.capabilities import MadeForGrids as MadeForGrids
 from pdejax.methods.capabilities import Phased as Phased
 from pdejax.methods.capabilities import RowGroup as RowGroup
 from pdejax.methods.capabilities import Scheduled as Scheduled

@@ -1,6 +1,6 @@
-"""What a method may be able to do beside its loss: small protocols that the loop and the optimisers ask for."""
+"""What a method or a network may be able to do beside: small protocols that the loop and the optimisers ask for."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float
@@ -92,4 +92,13 @@ class Scheduled(Protocol):
         **Arguments:** `progress`: the share of the updates that are done, from 0 to 1 and traced, so that nothing is
         compiled again.
         """
+        ...
+
+
+@runtime_checkable
+class MadeForGrids(Protocol):
+    """A network that can say why a grid does not train all of it."""
+
+    def check_grid(self, space: Sequence[int]) -> None:
+        """**Raises:** `ValueError` with the option that does not go with `space`, the points per axis."""
         ...

@@ -16,7 +16,7 @@ from pdejax._read import entries, read_json
 from pdejax.core import describe, write_text
 from pdejax.data import first_difference
 from pdejax.methods import AbstractMethod, Scheduled
-from pdejax.training.optimisers.choose import ends
+from pdejax.training.optimisers.choose import ends, reads
 from pdejax.training.settings import TrainSettings
 
 
@@ -45,10 +45,12 @@ def check_finite(step: int, metrics: Mapping[str, np.ndarray], settings: TrainSe
     update = step - len(bad) + 1 + int(np.argmax(bad))
     name = "loss" if not np.isfinite(metrics["loss"][np.argmax(bad)]) else "gradient"
     kept = f"the last good checkpoint is step {saved}" if saved else "no checkpoint had been written yet"
-    raise NonFiniteLoss(
-        f"the {name} is not finite at update {update}; {kept}. Try a smaller train.learning_rate "
-        f"(now {settings.learning_rate:g}), a longer train.warmup or train.clip"
-    )
+    read = reads(settings.optimiser, settings.schedule)
+    words = [f"a smaller train.learning_rate (now {settings.learning_rate:g})" if "learning_rate" in read else "",
+             "a longer train.warmup" if "warmup" in read else "", "train.clip" if "clip" in read else ""]  # fmt: skip
+    *first, last = [*filter(None, words)] or ["smaller steps of the optimiser that was given as an object"]
+    mend = " or ".join([*filter(None, [", ".join(first)]), last])
+    raise NonFiniteLoss(f"the {name} is not finite at update {update}; {kept}. Try {mend}")
 
 
 def check_length(folder: Path, method: AbstractMethod, settings: TrainSettings, last: bool) -> None:

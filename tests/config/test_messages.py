@@ -54,6 +54,8 @@ OVERRIDES = {
     "problem.solver={kind: etdrk, order: 3}": "unknown problem.solver.order 3. Known: 2, 4.",
     "problem.vary={nu: [0.1]}": "problem.vary.nu has too few entries, got [0.1]",
     "parameters.nu=1e-2": "unknown key 'parameters'. Did you mean 'problem.parameters'?",
+    "equation=burgers": "unknown key 'equation'. Did you mean 'problem.equation'?",
+    "initial.amplitude=2": "unknown key 'initial'. Did you mean 'problem.initial'?",
     "method.noise.refinements=3": "unknown key 'method.noise'. Did you mean 'input_noise'?",
     "train.warmup=1e5": "train.warmup should be less than train.steps=4000, got 100000",
     "evaluation.steps=1000": "evaluation.steps should be at most 159, what the test split holds, got 1000",

@@ -49,7 +49,8 @@ def test_faces_are_the_ends_of_axes_or_what_is_held_fixed():
     start, walls = heat.conditions
     assert (start.faces, start.weight) == (({"t": 0.0},), 1.0)
     assert (walls.faces, walls.weight) == (({"x": -1.0}, {"x": 1.0}), 3.0)
-    corners = changed(POISSON, conditions={"c": {"at": ["x=0, y=2", "y = 0.5"], "terms": "u_x = 0"}})
+    corner = {"c": {"at": ["x=0, y=2", "y = 0.5"], "terms": "u_x = 0"}}
+    corners = changed(POISSON, conditions=corner | POISSON["conditions"])
     assert corners.conditions[0].faces == ({"x": 0.0, "y": 2.0}, {"y": 0.5})
     assert len(changed(POISSON).conditions[0].faces) == 4
     half = changed(POISSON, periodic=["x"])
@@ -63,8 +64,9 @@ def test_an_equation_of_evolution_is_recognised():
     named = changed(HEAT, equation="burgers", unknown={"nu": 0.5})
     assert (named.fields, named.parameters, named.unknown) == (("u",), {"nu": 0.5}, {"nu": 0.5})
     assert named.residual == EQUATIONS["burgers"].residual
+    twice = {**HEAT["conditions"], "rate": {"at": "t=0", "terms": "u_t = 0"}}
     for terms in (["u_tt = u_xx"], ["u_t = u_tx"], ["u_t - u_xx = 0"]):
-        assert changed(HEAT, equation={"terms": terms}).evolution is None
+        assert changed(HEAT, equation={"terms": terms}, conditions=twice).evolution is None
     two = changed(HEAT, equation={"terms": ["v_t = u_xx", "u_t = v"]})
     assert two.fields == ("v", "u")
 
@@ -101,7 +103,7 @@ def test_the_start_is_what_a_condition_says_of_the_field():
     x = sympy.Symbol("x", real=True)
     assert changed(HEAT).start("u") == sympy.sin(sympy.pi * x)
     for term, at in (("u_t = 0", "t=0"), ("2*u = x", "t=0"), ("u = x", "t=1"), ("u = u_x", "t=0")):
-        assert changed(HEAT, conditions={"start": {"at": at, "terms": term}}).start("u") is None
+        assert changed(HEAT, conditions=HEAT["conditions"] | {"start": {"at": at, "terms": term}}).start("u") is None
     assert changed(POISSON).start("u") is None
 
 
@@ -187,7 +189,13 @@ SYMMETRIC = {
         "",
         {"x": "even", "y": "odd"},
     ),
-    "in time": mirrored({"terms": "u_tt = u_xx"}, {"t": [-1, 1], "x": [0, 1]}, "u = 0", {"t": "odd"}, value="u_x = 0"),
+    "in time": mirrored(
+        {"terms": "u_tt = u_xx"},
+        {"t": [-1, 1], "x": [0, 1]},
+        ["u = 0", "u_t = cos(pi*x)"],
+        {"t": "odd"},
+        value="u_x = 0",
+    ),
 }
 LOPSIDED = {
     "burgers even": (mirrored("burgers", {"t": [0, 1], "x": [-1, 1]}, "u = 0", {"x": "even"}), "the equation changes"),
@@ -259,3 +267,22 @@ def test_time_begins_with_something():
         stated()
     stated(start={"at": "t=0", "terms": "u = sin(pi*x)"})
     stated(end={"at": "t=1", "terms": "u = sin(pi*x)"})  # back from the end
+
+
+@pytest.mark.parametrize(
+    ("equation", "box", "given", "words"),
+    [
+        ("u_xx + u = x", {"x": [0, 1]}, {"left": ("x=0", "u = 1")}, "along x, .* order 2 take 2 at .*'x=1', got 1"),
+        ("u_xx + u_yy = 1", {"x": [0, 1], "y": [0, 1]}, {"a": (["x=0", "x=1"], "u = 0")}, "along y, .* got 0"),
+        ("u_tt = u_xx", {"t": [0, 1], "x": [0, 1]}, {"a": ("boundary", "u = 0"), "b": ("t=0", "u = 0")}, "along t, "),
+    ],
+)
+def test_a_problem_without_enough_conditions_has_many_solutions(equation, box, given, words):
+    conditions = {name: {"at": at, "terms": terms} for name, (at, terms) in given.items()}
+    with pytest.raises(ValueError, match=f"conditions say too little {words}"):
+        BoundaryValueProblem(name="few", equation={"terms": equation}, domain=box, conditions=conditions)
+
+
+def test_two_conditions_at_one_end_are_enough():
+    start = {"start": {"at": "x=0", "terms": ["u = 0", "u_x = 1"]}}
+    assert BoundaryValueProblem(name="two", equation={"terms": "u_xx + u = 0"}, domain={"x": [0, 1]}, conditions=start)

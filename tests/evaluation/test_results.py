@@ -279,6 +279,7 @@ def test_evaluators_of_ones_own(data, tmp_path):
 def test_a_metric_of_ones_own_has_an_interval_and_stands_beside_every_system(data, tmp_path):
     largest = lambda prediction, truth: jnp.abs(prediction - truth).max(tuple(range(2, truth.ndim)))
     found = evaluate(scaled(data, 0.9), data, baselines=["persistence"], price=False, metrics={"largest": largest})
+    assert "largest" in str(found).splitlines()[5], "a metric of one's own is shown below the main ones"
     states = data.split("test").states
     expected = np.abs(states[:, 1:] - states[:, :1]).max((2, 3)).mean(1)  # of persistence, mean over time
     entry = found.metric("largest", "persistence")

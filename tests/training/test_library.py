@@ -13,7 +13,7 @@ import pytest
 from pdejax.core import build
 from pdejax.data import ArrayFeed, Arrays
 from pdejax.methods import DataCard, Supervised
-from pdejax.training import EarlyStopping, TrainSettings, fit, train, warm_start
+from pdejax.training import EarlyStopping, NonFiniteLoss, TrainSettings, fit, train, warm_start
 from tests.training.toy import PointFeed, Regression, line
 
 METHOD = Regression()
@@ -258,3 +258,19 @@ def test_a_folder_goes_on_with_what_it_was_begun_with(tmp_path):
         with pytest.raises(ValueError, match=f"holds a training that was begun with another {key}: go on with what"):
             run(**changes)
     assert eqx.tree_equal(run(), first)
+
+
+def test_the_loss_that_is_not_finite_is_told_with_what_the_optimiser_has():
+    words = {"seed": 0, "show": False, "updates_per_dispatch": 2}
+    with pytest.raises(NonFiniteLoss, match=r"Try smaller steps of the optimiser that was given as an object$"):
+        fit(METHOD, line(), PointFeed(), steps=6, optimiser=optax.sgd(1e30), **words)
+    with pytest.raises(NonFiniteLoss, match=r"smaller train\.learning_rate \(now 1e\+30\), .*warmup or train\.clip$"):
+        fit(METHOD, line(), PointFeed(), steps=6, learning_rate=1e30, optimiser="adamw", **words)
+
+
+def test_modes_that_the_grid_does_not_hold_are_refused():
+    feed = ArrayFeed(Arrays({"train": np.random.default_rng(0).normal(size=(8, 4, 16, 1))}, step=0.1, lengths=(1.0,)), batch_size=8)
+    network = {"kind": "fno", "modes": 20, "width": 4, "depth": 1}
+    for one in (network, build("network", network, in_channels=1, out_channels=1, ndim=1, key=jax.random.key(0))):
+        with pytest.raises(ValueError, match="modes should be at most 9 on an axis of 16 points"):
+            fit(Supervised(), one, feed, steps=2, seed=0, show=False)

@@ -1,5 +1,6 @@
 """A rollout's result for the command line."""
 
+from pdejax.evaluation.metrics.table import METRICS
 from pdejax.evaluation.price.words import price_lines
 from pdejax.evaluation.result import Result
 from pdejax.evaluation.rollouts.solves import solve_rows
@@ -11,6 +12,7 @@ SHOWN = ("correlation_time_0.8", "relative_l2", "one_step_nrmse", "nrmse_gmean",
 def text(result: Result) -> str:
     """The main metrics of the model and of all systems, what a solve takes where there are solves, and the price."""
     solves = solve_rows(result.document["systems"]["model"]["cost"].get("solves", []))
-    lines = systems_lines(result.document, SHOWN, "s/step")
+    own = [name for name in result.document["systems"]["model"]["metrics"] if name not in METRICS]
+    lines = systems_lines(result.document, (*SHOWN, *own), "s/step")
     price = price_lines(result.document.get("price"))
     return "\n".join([*lines, *([""] if solves else []), *aligned(solves), *price])

@@ -40,7 +40,7 @@ from pdejax.methods.operators.continuous import ContinuousOperator
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, nrmse
+from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, check_loss, nrmse
 from pdejax.solvers import Integrator, check_solver, goes_back
 
 
@@ -84,6 +84,7 @@ class NeuralODE(AbstractMethod):
 
     def __check_init__(self) -> None:
         check_options(self)
+        check_loss(self.error)
         if self.latent is not None and (self.terms or self.conserve_mean):
             what = "terms" if self.terms else "conserve_mean"
             raise ValueError(f"{what} speaks of the field, which a latent equation does not advance: leave one out")

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import as_state, known
+from pdejax.core import as_real, as_state, known
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 
@@ -74,9 +75,19 @@ def parameter_table(parameters: Mapping[str, Any], names: Sequence[str]) -> Floa
         raise ValueError(f"this operator was trained with varying {', '.join(missing)}: give it to bind()")
     if not names:
         return None
-    columns = [jnp.atleast_1d(jnp.asarray(parameters[n], jnp.float32)) for n in names]
+    columns = [jnp.atleast_1d(jnp.asarray(_number(n, parameters[n]), jnp.float32)) for n in names]
     size = max(c.size for c in columns)
     return jnp.stack([jnp.broadcast_to(c, (size,)) for c in columns], axis=-1)
+
+
+def _number(name: str, value: Any) -> Any:
+    """**Raises:** `ValueError` for what is no finite number and no array of them, unless it is traced."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+        return value
+    numbers = as_real(value, f"parameter {name!r}")
+    if not np.all(np.isfinite(np.asarray(numbers))):
+        raise ValueError(f"parameter {name!r} should be a finite number, got {value}")
+    return numbers
 
 
 def condition_of(operator: Any, batch: tuple[Any, ...]) -> Condition:

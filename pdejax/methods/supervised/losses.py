@@ -2,6 +2,7 @@
 
 import abc
 import math
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -48,6 +49,13 @@ class AbstractLoss(eqx.Module):
 
     def check(self, card: DataCard) -> None:
         """**Raises:** `ValueError` for data on which it is not defined."""
+
+
+def check_loss(given: Any) -> None:
+    """**Raises:** `ValueError` for what is no loss, such as a plain function."""
+    if not isinstance(given, AbstractLoss):
+        raise ValueError("error is an object such as pdejax.methods.RelativeL2(), your own of a subclass of "
+                         f"pdejax.methods.AbstractLoss, got {given!r:.80}")  # fmt: skip
 
 
 def _mean(x: Float[Array, "batch ..."]) -> Float[Array, " batch"]:

@@ -14,7 +14,7 @@ from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 from pdejax.methods.operators.steady import SteadyOperator
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, RelativeL2, nrmse
+from pdejax.methods.supervised.losses import AbstractLoss, RelativeL2, check_loss, nrmse
 
 
 @register("method", "steady")
@@ -25,6 +25,9 @@ class Steady(AbstractMethod):
     """
 
     error: Annotated[AbstractLoss, Of("loss")] = RelativeL2()
+
+    def __check_init__(self) -> None:
+        check_loss(self.error)
 
     @property
     def window(self) -> int:

@@ -21,7 +21,7 @@ from pdejax.methods.operators.residual import RESIDUAL, residual_size, with_sour
 from pdejax.methods.operators.roles import AbstractRole, Correct, Replace, Tendency
 from pdejax.methods.operators.stepping import Operator
 from pdejax.methods.origin import origin_of
-from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, nrmse
+from pdejax.methods.supervised.losses import AbstractLoss, MeanSquared, check_loss, nrmse
 
 
 @register("method", "supervised")
@@ -39,7 +39,7 @@ class Supervised(AbstractMethod):
     - `through_base`: whether gradients flow through the base, if there is one; without them it is unrolled all the same
         (List et al. 2024, arXiv:2402.12971).
     - `history`: frames the network sees.
-    - `error`: distance of fields.
+    - `error`: distance of fields, such as `RelativeL2()` or one of your own, a subclass of `AbstractLoss`.
     - `input_noise`: standard deviation of noise added to the input, in units of the increment.
     - `conserve_mean`: keep each field's spatial mean exactly, or as the base does (increment only).
     """
@@ -63,6 +63,7 @@ class Supervised(AbstractMethod):
             raise ValueError("base needs predict=increment: a predicted state is not added to anything")
         if self.cut_gradient and self.unroll == 1:
             raise ValueError("cut_gradient=true has no effect with unroll=1: there is no gradient between steps")
+        check_loss(self.error)
         self._check_role()
         if self.conserve_mean and self._role.states:
             raise ValueError("conserve_mean needs a network that gives a change, with role.form=sequential it gives "

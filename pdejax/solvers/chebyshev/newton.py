@@ -101,7 +101,7 @@ def least_squares(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     size = np.abs(np.diag(factors))
     if not size.min() > SINGULAR * size.max():
         raise ValueError("the solution is not determined: the equations leave a field free up to a constant or more; "
-                         "pin it at a point, for example at 'x=0, y=0'")  # fmt: skip
+                         "a condition is missing, or one that pins the field at a point, such as 'x=0'")  # fmt: skip
     for i, j in enumerate(swaps):
         right[[i, j]] = right[[j, i]]
     lower, first, rest = factors[:n], right[:n], right[n:]

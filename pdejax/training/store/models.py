@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax.core import Key
-from pdejax.methods import DataCard, load_model, save_model
+from pdejax.methods import DataCard, MadeForGrids, load_model, save_model
 
 MODEL = "model"  # folder below that of a run
 
@@ -13,7 +13,8 @@ MODEL = "model"  # folder below that of a run
 def built(method: Any, model: Any, feed: Any, *, key: Key) -> Any:
     """The model that a method builds around a network for the data of a feed; a model that it has built as it is.
 
-    **Raises:** `ValueError` for the description of a network and a feed that does not tell of its data.
+    **Raises:** `ValueError` for the description of a network and a feed that does not tell of its data, and for one
+    of which the data would not train all.
     """
     described = isinstance(model, Mapping | str)
     source = getattr(feed, "source", None)
@@ -22,8 +23,11 @@ def built(method: Any, model: Any, feed: Any, *, key: Key) -> Any:
     if source is None:
         raise ValueError(f"a network is built for the data of a feed, and {type(feed).__name__} has no source that "
                          "tells of them: give the model that method.build(network, card, key=...) makes")  # fmt: skip
-    network = {"kind": model} if isinstance(model, str) else model
-    return method.build(network, DataCard.of(source, method), key=key)
+    network, card = {"kind": model} if isinstance(model, str) else model, DataCard.of(source, method)
+    made = method.build(network, card, key=key)
+    if isinstance(inner := getattr(made, "network", None), MadeForGrids):
+        inner.check_grid(card.shape)
+    return made
 
 
 def save(folder: Path, model: Any, metadata: Mapping[str, Any]) -> None:

@@ -87,6 +87,9 @@ def test_messages_say_what_is_missing(make_operator):
         operator(jnp.ones((16, 2)))
     with pytest.raises(ValueError, match=r"unknown parameter 'mu'. Did you mean|unknown parameter 'mu'. Known: nu"):
         operator.bind({"mu": 1.0})
+    for bad, words in (("0.1", "holds real numbers"), (np.nan, "should be a finite number"), (1j, "is real, got")):
+        with pytest.raises(ValueError, match=f"parameter 'nu' {words}"):
+            operator.bind({"nu": bad})
     with pytest.raises(ValueError, match="varying nu: give it to bind"):
         operator.bind({})
     with pytest.raises(ValueError, match=r"a state \(\*batch, x, 2\) of u, v, got shape \(16, 3\)"):

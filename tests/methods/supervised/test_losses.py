@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pdejax.core import build
-from pdejax.methods.supervised.losses import nrmse
+from pdejax.methods.supervised.losses import RelativeL2, check_loss, nrmse
 
 
 def _wave(m, n=32, length=2 * np.pi):
@@ -70,3 +70,10 @@ def test_training_metrics_of_a_state_that_is_zero_are_numbers():
 def test_unknown_loss_names_the_nearest():
     with pytest.raises(ValueError, match=r"unknown loss 'mze'. Did you mean 'mse'"):
         build("loss", {"kind": "mze"})
+
+
+@pytest.mark.parametrize("error", [lambda error, truth, lengths: error, "l2", None, 0.5])
+def test_what_is_no_loss_is_told(error):
+    with pytest.raises(ValueError, match=r"error is an object such as pdejax\.methods\.RelativeL2\(\), your own of a"):
+        check_loss(error)
+    check_loss(RelativeL2())
