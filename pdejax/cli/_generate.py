@@ -57,6 +57,5 @@ def _generate(config: RunConfig) -> None:
     print(f"{root}: complete{drawn}")
     worst = max((split["max"] or 0.0 for split in manifest.get("space", {}).values()), default=0.0)
     if isinstance(recipe.simulator, Resolving) and recipe.space_tolerance and worst > recipe.space_tolerance / 3:
-        allowed = f"{recipe.space_tolerance:g} are allowed"
-        told = f"twice the points change a frame by up to {worst:.2g}, {allowed}; for less, "
+        told = f"{recipe.simulator.grid_checks}: up to {worst:.2g}, {recipe.space_tolerance:g} are allowed; for less, "
         print(told + recipe.simulator.finer_grid(recipe.family))

@@ -30,15 +30,18 @@ def _number(name: str, value: Any) -> float:
 @register("domain", "grid")
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A uniform grid on a box; periodic axes exclude their end point.
+    """A uniform grid on a box, of points, or of cells that are known by their middles and hold averages.
+
+    Points include the ends of an axis, of a periodic one the low end only; the middles of cells lie half a cell inside.
 
     **Arguments:**
 
-    - `shape`: points per axis, one to three axes.
+    - `shape`: points or cells per axis, one to three axes.
     - `lengths`: extent of each axis, in the units of the problem.
     - `ends`: what holds at the sides: an `End` (or its name) for all of them, or one per axis, or a pair
         `(low, high)` per axis; each may also be a mapping from fields to ends. Kept as pairs.
-    - `origin`: coordinate of the first point; zero when omitted.
+    - `origin`: coordinates of the low corner of the box; zero when omitted.
+    - `cells`: whether it is one of cells, as finite volumes need it.
 
     **Raises:** `ValueError` if the arguments disagree in length or a size is not positive.
     """
@@ -47,6 +50,7 @@ class Grid:
     lengths: tuple[Positive, ...]
     ends: Any = "periodic"
     origin: tuple[float, ...] = ()
+    cells: bool = False
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -68,6 +72,8 @@ class Grid:
                              f"lengths {self.lengths}")  # fmt: skip
         if not all(map(math.isfinite, self.origin)):
             raise ValueError(f"origin of a Grid should be finite, got {self.origin}")
+        if not isinstance(self.cells, bool):
+            raise ValueError(f"cells of a Grid should be true or false, got {self.cells!r}")
         set_(self, "ends", sides(self.ends, self.ndim))
 
     @property
@@ -102,23 +108,27 @@ class Grid:
     @property
     def spacing(self) -> tuple[float, ...]:
         """Distance of neighbouring points per axis."""
-        intervals = (n if p else max(n - 1, 1) for n, p in zip(self.shape, self.periodic_axes, strict=True))
+        whole = (periodic or self.cells for periodic in self.periodic_axes)
+        intervals = (n if w else max(n - 1, 1) for n, w in zip(self.shape, whole, strict=True))
         return tuple(length / count for length, count in zip(self.lengths, intervals, strict=True))
 
     def axes(self) -> tuple[np.ndarray, ...]:
         """Coordinates of the points along each axis, float64, one array per axis."""
-        return tuple(o + h * np.arange(n) for o, h, n in zip(self.origin, self.spacing, self.shape, strict=True))
+        first = 0.5 if self.cells else 0.0
+        place = lambda o, h, n: o + h * (np.arange(n) + first)
+        return tuple(place(*one) for one in zip(self.origin, self.spacing, self.shape, strict=True))
 
     def coordinates(self) -> np.ndarray:
         """Coordinates of all points, float64, shape `(*shape, ndim)`."""
         return np.stack(np.meshgrid(*self.axes(), indexing="ij"), axis=-1)
 
     def measure(self) -> np.ndarray:
-        """Weights of the trapezoidal rule, float64, of size one along periodic axes, where all are equal."""
+        """Weights of the trapezoidal rule, or sizes of cells, float64; of size one along axes where all are equal."""
         out = np.ones((1,) * self.ndim)
         for axis, (n, h, periodic) in enumerate(zip(self.shape, self.spacing, self.periodic_axes, strict=True)):
-            weights = np.full(1 if periodic else n, h)
-            if not periodic and n > 1:
+            equal = periodic or self.cells
+            weights = np.full(1 if equal else n, h)
+            if not equal and n > 1:
                 weights[[0, -1]] /= 2
             out = out * weights.reshape((-1,) + (1,) * (self.ndim - 1 - axis))
         return out
@@ -128,15 +138,15 @@ class Grid:
         return dataclasses.replace(self, shape=tuple(shape))
 
     def same_box(self, other: Any) -> bool:
-        """Whether another grid has the same extent and the same periodic axes."""
-        alike = lambda grid: (grid.lengths, grid.origin, grid.periodic_axes)
+        """Whether another grid has the same extent and periodic axes, and is of points or cells as this one is."""
+        alike = lambda grid: (grid.lengths, grid.origin, grid.periodic_axes, grid.cells)
         return isinstance(other, Grid) and alike(self) == alike(other)
 
     def transfer(self, u: Any, to: Any) -> Any:
         """A field on another grid of the box, or at scattered points in it.
 
-        Trigonometric along periodic axes of grids; along bounded ones every so manieth point where those are the
-        other grid's, else linear. Linear at scattered points.
+        Trigonometric along periodic axes of grids of points; along bounded ones every so manieth point where those are
+        the other grid's, else linear. Of cells means, exact in size, of constants in each. Linear at scattered points.
 
         **Arguments:** `u`: `(*batch, *shape, channel)`; `to`: the other domain.
 

@@ -23,6 +23,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "condition": ("pdejax.equations",),
     "truth": ("pdejax.equations", "pdejax.solvers"),
     "simulator": ("pdejax.solvers",),
+    "reconstruction": ("pdejax.solvers",),
+    "riemann": ("pdejax.solvers",),
     "reader": ("pdejax.data.store",),
     "points": ("pdejax.data.points",),
     "activation": ("pdejax.networks.layers",),

@@ -20,6 +20,10 @@ def transfer(u: Any, grid: Grid, to: Any) -> Any:
         return _at_points(u, grid, to.coordinates())
     if not grid.same_box(to):
         raise ValueError(f"a field on {grid} can be taken to grids of the same box and to points in it, not to {to}")
+    if grid.cells:
+        for axis, (old, new) in enumerate(zip(grid.shape, to.shape, strict=True)):
+            u = _averages(u, u.ndim - 1 - grid.ndim + axis, old, new)
+        return u
     if grid.periodic:
         return resample(u, to.shape)
     for axis, (old, new, periodic) in enumerate(zip(grid.shape, to.shape, grid.periodic_axes, strict=True)):
@@ -40,6 +44,16 @@ def _along(u: Any, axis: int, old: int, new: int) -> Any:
     return (1 - share) * u[index(low)] + share * u[index(low + 1)]
 
 
+def _averages(u: Any, axis: int, old: int, new: int) -> Any:
+    """Averages over other cells of what is constant in each of the old ones: what is conserved stays as it is."""
+    if old % new == 0:
+        return jnp.mean(u.reshape((*u.shape[:axis], new, old // new, *u.shape[axis + 1 :])), axis=axis + 1)
+    if new % old == 0:
+        return jnp.repeat(u, new // old, axis=axis)
+    sums = jnp.pad(jnp.cumsum(u, axis=axis), [(int(i == axis), 0) for i in range(u.ndim)])  # at the edges of cells
+    return jnp.diff(_along(sums, axis, old + 1, new + 1), axis=axis) * (new / old)
+
+
 def _cell(place: np.ndarray, count: int, periodic: bool) -> tuple[np.ndarray, np.ndarray]:
     """Number of the point below a place, given in intervals, and how far it is from there to the next one."""
     low = np.floor(place).astype(int)
@@ -49,7 +63,7 @@ def _cell(place: np.ndarray, count: int, periodic: bool) -> tuple[np.ndarray, np
 
 def _at_points(u: Any, grid: Grid, points: np.ndarray) -> Any:
     """Multilinear interpolation, `(*batch, point, channel)`."""
-    places = (points - np.asarray(grid.origin)) / np.asarray(grid.spacing)
+    places = (points - [x[0] for x in grid.axes()]) / np.asarray(grid.spacing)
     cells = [_cell(places[:, i], n, p) for i, (n, p) in enumerate(zip(grid.shape, grid.periodic_axes, strict=True))]
     total: Any = 0.0
     lift = lambda weight: weight.reshape((1,) * (u.ndim - 1 - grid.ndim) + (-1, 1))

@@ -19,8 +19,14 @@ from pdejax.equations._residual import SymbolicResidual as SymbolicResidual
 from pdejax.equations._residual import linearised as linearised
 from pdejax.equations._statement import Statement as Statement
 from pdejax.equations._steady_equation import SteadyEquation as SteadyEquation
+from pdejax.equations._variables import check_admissible as check_admissible
+from pdejax.equations._variables import expression_of as expression_of
+from pdejax.equations._variables import fields_in_primitive as fields_in_primitive
+from pdejax.equations._variables import shortest as shortest
+from pdejax.equations._variables import variable as variable
 from pdejax.equations.language.evaluate import evaluate as evaluate
 from pdejax.equations.language.jets import AXES as AXES
+from pdejax.equations.language.jets import COORDINATES as COORDINATES
 from pdejax.equations.language.jets import TIME as TIME
 from pdejax.equations.language.jets import ZERO as ZERO
 from pdejax.equations.language.jets import Alpha as Alpha

@@ -8,6 +8,7 @@ from pdejax.equations._equation import Equation
 from pdejax.equations._given import term_list
 from pdejax.equations._steady_equation import SteadyEquation
 
+ENTRIES = ("terms", "parameters", "ndim", "definitions", "primitive", "positive")  # of one in its own words
 FORMS = ("evolution", "steady", "stated")  # kinds of equations in their own words
 
 
@@ -61,8 +62,8 @@ def _with_kind(given: Mapping[str, Any]) -> dict[str, Any]:
     """Terms `FIELD_t = ...` are an evolution, others are steady."""
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
-        if name not in ("terms", "parameters", "ndim"):
-            raise ValueError(known("entry of section 'equation':", name, ("terms", "parameters", "ndim")))
+        if name not in ENTRIES:
+            raise ValueError(known("entry of section 'equation':", name, ENTRIES))
     if not given.get("terms"):
         raise ValueError("an equation in its own words needs the entry 'terms', for example ['u_t = nu*u_xx']")
     terms = list(term_list(given["terms"]))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -30,6 +31,10 @@ class Equation:
     - `terms`: one string or one per field, for example `"u_t = -u*u_x + nu*u_xx"`.
     - `parameters`: names and default values of the physical parameters.
     - `ndim`: number of space axes, one to three.
+    - `definitions`: named expressions that terms and other definitions may use, such as a pressure.
+    - `primitive`: names of fields and definitions, as many as fields, which determine the fields: in them states may be
+        drawn, and finite volumes reconstruct.
+    - `positive`: names of fields and definitions that are above zero in every state.
 
     Wherever an argument is called `parameters`, it maps names to numbers or arrays `(batch,)`, and missing names take
     their defaults.
@@ -40,16 +45,28 @@ class Equation:
     terms: tuple[str, ...]
     parameters: Mapping[str, float] = dataclasses.field(default_factory=dict, hash=False)
     ndim: int = 1
+    definitions: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+    primitive: tuple[str, ...] = ()
+    positive: tuple[str, ...] = ()
 
     inputs: ClassVar[tuple[str, ...]] = ()  # fields given beside the initial state
 
     def __init__(
-        self, terms: str | Sequence[str], parameters: Mapping[str, float] | None = None, ndim: int = 1
+        self,
+        terms: str | Sequence[str],
+        parameters: Mapping[str, float] | None = None,
+        ndim: int = 1,
+        definitions: Mapping[str, str] | None = None,
+        primitive: Sequence[str] = (),
+        positive: Sequence[str] = (),
     ) -> None:
         set_ = functools.partial(object.__setattr__, self)
         set_("terms", term_list(terms))
         set_("parameters", default_values(parameters))
         set_("ndim", int(ndim) if isinstance(ndim, np.integer) else ndim)
+        set_("definitions", {str(name): str(text) for name, text in (definitions or {}).items()})
+        set_("primitive", (primitive,) if isinstance(primitive, str) else tuple(primitive))
+        set_("positive", (positive,) if isinstance(positive, str) else tuple(positive))
         self._check()
         self._check_used()
 
@@ -64,13 +81,32 @@ class Equation:
         for name in self.parameters:
             if not name.isidentifier() or name in RESERVED or name in self.fields:
                 raise ValueError(f"parameter name {name!r} is reserved, a field, or not a word; choose another")
+        for name in self.definitions:
+            if not name.isidentifier() or name in (*RESERVED, *self.fields, *self.parameters):
+                raise ValueError(f"definition {name!r} is reserved, a field, a parameter or not a word; choose another")
+        self._check_variables()
+
+    def _check_variables(self) -> None:
+        """What `primitive` and `positive` name."""
+        for what, names in (("primitive", self.primitive), ("positive", self.positive)):
+            for name in names:
+                if name not in (*self.fields, *self.definitions):
+                    raise ValueError(known(f"field or definition of {what}:", name, [*self.fields, *self.definitions]))
+        if self.primitive and len(set(self.primitive)) != self.channels:
+            raise ValueError(f"primitive should name {self.channels} different variables, as many as there are fields, "
+                             f"got {list(self.primitive)}")  # fmt: skip
 
     def _check_used(self) -> None:
         """Reads the terms, so that mistakes are reported where they are made."""
-        used = {str(s) for form in self.forms for e in form.parts.values() for s in e.free_symbols}
+        named = [self.defined[name] for name in (*self.primitive, *self.positive) if name in self.definitions]
+        used = {str(s) for form in (*self.forms, *named) for e in form.parts.values() for s in e.free_symbols}
         for name in self.parameters:
             if name not in used:
                 raise ValueError(f"parameter {name!r} occurs in no term, so that it has no effect: {self.terms}")
+        texts = " ".join([*self.terms, *self.definitions.values(), *self.primitive, *self.positive])
+        for name in self.definitions:
+            if name not in _words(texts):
+                raise ValueError(f"definition {name!r} occurs in no term, so that it has no effect: {self.terms}")
 
     @functools.cached_property
     def fields(self) -> tuple[str, ...]:
@@ -85,8 +121,22 @@ class Equation:
     @functools.cached_property
     def forms(self) -> tuple[Form, ...]:
         """The right-hand sides, read."""
-        parser = Parser(self.fields, self.parameters, self.ndim)
+        parser = Parser(self.fields, self.parameters, self.ndim, definitions=self.defined)
         return tuple(parser(term, split_sides(term)[1]) for term in self.terms)
+
+    @functools.cached_property
+    def defined(self) -> Mapping[str, Form]:
+        """The definitions, read."""
+        found: dict[str, Form] = {}
+        waiting = dict(self.definitions)
+        while waiting:
+            ready = [name for name, text in waiting.items() if not {*_words(text)} & {*waiting}]
+            if not ready:
+                raise ValueError(f"definitions go in a circle: {', '.join(waiting)}")
+            for name in ready:
+                read = Parser(self.fields, self.parameters, self.ndim, definitions=found)
+                found[name] = read(f"{name} = {self.definitions[name]}", waiting.pop(name))
+        return found
 
     @functools.cached_property
     def autonomous(self) -> bool:
@@ -108,7 +158,7 @@ class Equation:
     def with_parameters(self, parameters: Mapping[str, float]) -> "Equation":
         """The same equation with other default values; unknown names are refused."""
         self._refuse_unknown(parameters)
-        return Equation(self.terms, {**self.parameters, **parameters}, self.ndim)
+        return dataclasses.replace(self, parameters={**self.parameters, **parameters})
 
     def resolve(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         """All parameters, defaults filled in.
@@ -137,3 +187,7 @@ class Equation:
     def latex(self) -> str:
         """The equations as LaTeX, one line each."""
         return latex(self.fields, self.forms, self.streams)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[A-Za-z_]\w*", text)

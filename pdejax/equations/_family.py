@@ -14,6 +14,8 @@ from jaxtyping import Array, Float
 from pdejax.core import Domain, Grid, Of, Positive, Scaling, Whole, build, check_options, known, register
 from pdejax.equations._equation import Equation
 from pdejax.equations._steady_equation import SteadyEquation
+from pdejax.equations._variables import fields_in_primitive, values_at, variable
+from pdejax.equations.language.evaluate import evaluate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Family:
     - `equation`: an `Equation` in time or a `SteadyEquation`.
     - `domain`: where solutions are stored.
     - `draws`: what is drawn: names of initial fields and of inputs to their `Sampler` (or what `describe` makes of
-        one); several names with commas
-        between them, as in `"u, v"`, share one sampler of so many channels.
+        one); several names with commas between them, as in `"u, v"`, share one sampler of so many channels. The
+        primitive variables of an equation may be drawn in place of its fields.
     - `vary`: range `(low, high)` of a uniform distribution per parameter that differs between solutions; the further
         names `length`, a factor on the lengths of the domain (what is drawn is stretched with it), and `step`, a
         factor on the time between frames, are those of a `Scaling`.
@@ -111,7 +113,14 @@ class Family:
 
     @property
     def _drawn(self) -> tuple[str, ...]:
-        return (*(() if self.steady else self.fields), *self.inputs)
+        return (*(() if self.steady else self._initial), *self.inputs)
+
+    @property
+    def _initial(self) -> tuple[str, ...]:
+        """Names of what the initial state is drawn in: the primitive variables if one beside the fields is named."""
+        primitive = getattr(self.equation, "primitive", ())
+        named = {name for names in self.draws for name in split_names(names)}
+        return primitive if named & ({*primitive} - {*self.fields}) else self.fields
 
     @property
     def steady(self) -> bool:
@@ -169,7 +178,18 @@ class Family:
             # by its place among the names, so that the order in which samplers are given does not matter
             values = sampler(jax.random.fold_in(key, self._drawn.index(own[0])), domain or self.domain)
             fields |= {name: values[..., i] for i, name in enumerate(own)}
-        return fields, _draw_parameters(key, self.vary)
+        parameters = _draw_parameters(key, self.vary)
+        if not self.steady and self._initial != self.fields:
+            fields |= self._fields_of(fields, parameters, domain or self.domain)
+            fields = {name: fields[name] for name in (*self.fields, *self.inputs)}
+        return fields, parameters
+
+    def _fields_of(self, drawn: Mapping[str, Any], parameters: Mapping[str, Any], domain: Domain) -> dict[str, Any]:
+        """The fields of primitive variables."""
+        assert isinstance(self.equation, Equation)
+        values = values_at(self.equation, parameters, domain) | {variable(n): drawn[n] for n in self._initial}
+        found = [evaluate(e, values) for e in fields_in_primitive(self.equation)]
+        return {name: jnp.broadcast_to(f, domain.shape) for name, f in zip(self.fields, found, strict=True)}
 
 
 def split_names(names: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pdejax.solvers._function import as_simulator as as_simulator
 from pdejax.solvers._reference import Truth as Truth
 from pdejax.solvers._reference import solve_truth as solve_truth
 from pdejax.solvers._reference import truth_axes as truth_axes
+from pdejax.solvers._simulator import Doubling as Doubling
 from pdejax.solvers._simulator import Frames as Frames
 from pdejax.solvers._simulator import Resolving as Resolving
 from pdejax.solvers._simulator import Simulator as Simulator
@@ -53,3 +54,8 @@ from pdejax.solvers.spectral.simulator import ETDRK as ETDRK
 from pdejax.solvers.spectral.stepper import SpectralStepper as SpectralStepper
 from pdejax.solvers.spectral.stepper import spectral_stepper as spectral_stepper
 from pdejax.solvers.spectral.truth import SpectralTruth as SpectralTruth
+from pdejax.solvers.volumes.reconstruct import Reconstruction as Reconstruction
+from pdejax.solvers.volumes.riemann import RiemannSolver as RiemannSolver
+from pdejax.solvers.volumes.simulator import FiniteVolume as FiniteVolume
+from pdejax.solvers.volumes.stepper import VolumeStepper as VolumeStepper
+from pdejax.solvers.volumes.stepper import volume_stepper as volume_stepper

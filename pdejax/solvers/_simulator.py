@@ -16,7 +16,8 @@ class Frames(eqx.Module):
 
     - `states`: `(batch, time, *space, channel)`.
     - `inputs`: fields that were given beside the initial state, `(batch, *space, input)`.
-    - `record`: what `check` wants to know of the run beside them, arrays `(batch, ...)` by name.
+    - `record`: what `check` wants to know of the run beside them, arrays `(batch, ...)` by name; of a `Resolving`
+        simulator `space_error`, or `tail` of a `Doubling` one.
     """
 
     states: Any
@@ -26,10 +27,9 @@ class Frames(eqx.Module):
 
 @runtime_checkable
 class Resolving(Protocol):
-    """A `Simulator` that compares with a finer grid; its `Frames.record` has a `tail`, `(batch, time)`: the share of a
-    field's size that lies in the highest modes.
+    """A `Simulator` that knows how far it is from another grid: its `Frames.record` has a `space_error`, `(batch,)`.
 
-    - `grid_checks`: what the numbers of `doubled` are.
+    - `grid_checks`: what these numbers are.
     """
 
     @property
@@ -38,6 +38,15 @@ class Resolving(Protocol):
     def finer_grid(self, family: Family) -> str:
         """What to change where they are too large."""
         ...
+
+
+@runtime_checkable
+class Doubling(Resolving, Protocol):
+    """A `Resolving` simulator that compares some trajectories alone: its record has in place of errors a `tail`,
+    `(batch, time)`: the share of a field's size that lies in the highest modes.
+
+    `doubled` gives the errors.
+    """
 
     def state_at(
         self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any

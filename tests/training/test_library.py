@@ -269,7 +269,9 @@ def test_the_loss_that_is_not_finite_is_told_with_what_the_optimiser_has():
 
 
 def test_modes_that_the_grid_does_not_hold_are_refused():
-    feed = ArrayFeed(Arrays({"train": np.random.default_rng(0).normal(size=(8, 4, 16, 1))}, step=0.1, lengths=(1.0,)), batch_size=8)
+    feed = ArrayFeed(
+        Arrays({"train": np.random.default_rng(0).normal(size=(8, 4, 16, 1))}, step=0.1, lengths=(1.0,)), batch_size=8
+    )
     network = {"kind": "fno", "modes": 20, "width": 4, "depth": 1}
     for one in (network, build("network", network, in_channels=1, out_channels=1, ndim=1, key=jax.random.key(0))):
         with pytest.raises(ValueError, match="modes should be at most 9 on an axis of 16 points"):

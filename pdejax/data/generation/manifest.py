@@ -65,5 +65,6 @@ def _space(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
     """Of how many trajectories the grid was compared, or judged at all, and the largest difference and tail."""
     tails, errors = np.array(pairs, float).T
     largest = lambda x: float(np.nanmax(x)) if np.isfinite(x).any() else None
-    judged, compared = int(np.isfinite(tails).sum()), int(np.isfinite(errors).sum())
+    compared = np.isfinite(errors)
+    judged, compared = int((compared | np.isfinite(tails)).sum()), int(compared.sum())
     return {"of": len(errors), "judged": judged, "compared": compared, "max": largest(errors), "tail": largest(tails)}

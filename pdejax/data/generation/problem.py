@@ -50,7 +50,7 @@ def _known(where: str, given: Mapping[str, Any], options: tuple[str, ...]) -> No
 
 def _domain(given: Mapping[str, Any], ends: str) -> Domain:
     if "kind" not in given:
-        _known("domain", given, ("shape", "lengths", "ends", "origin"))
+        _known("domain", given, ("shape", "lengths", "ends", "origin", "cells"))
         given = {"kind": "grid", "ends": ends, **given}
     return build("domain", given)
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from pdejax.equations import Family
-from pdejax.solvers import Resolving
+from pdejax.solvers import Doubling
 
 SHARE = 1 / 24  # of the work of solving, for comparing: one alone takes up to five times its share of a batch
 ROUGH = 0.1  # of a field's size in the highest modes: then what frames leave out adds up
@@ -34,10 +34,10 @@ def compiled_doubled(family: Family, simulator: Any) -> tuple[Doubled, StateAt]:
 class GridCheck:
     """Judges trajectories of one length.
 
-    **Arguments:** `family`; `simulator`: a `Resolving` one; `frames`: of a trajectory; `tolerance`: of the difference.
+    **Arguments:** `family`; `simulator`: a `Doubling` one; `frames`: of a trajectory; `tolerance`: of the difference.
     """
 
-    def __init__(self, family: Family, simulator: Resolving, frames: int, tolerance: float) -> None:
+    def __init__(self, family: Family, simulator: Doubling, frames: int, tolerance: float) -> None:
         self._doubled, self._state_at = compiled_doubled(family, simulator)
         self.frames, self.tolerance = frames, tolerance
         self.stored = simulator.domain(family) == family.domain  # type: ignore[attr-defined]

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.data.generation.resolution import GridCheck
-from pdejax.equations import Family
-from pdejax.solvers import Resolving, Simulator
+from pdejax.equations import Family, check_admissible
+from pdejax.solvers import Doubling, Resolving, Simulator
 
 ATTEMPTS = 8
 
 Draw = Callable[[int, int], tuple[Mapping[str, Any], Mapping[str, Any]]]
-Solve = Callable[[Any, Any], tuple[Any, Any, Any, Any]]
+Solve = Callable[[Any, Any], tuple[Any, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,16 +60,18 @@ def compiled_draw(family: Family, simulator: Simulator) -> Draw:
 @functools.lru_cache(maxsize=16)
 def compiled_solver(family: Family, simulator: Simulator, frames: int) -> Solve:
     """The function from drawn fields and parameters of a batch to stored frames, stored inputs, the number per sample
-    that the tolerance bounds and the tails of the frames, if it tells them; compiled, if the simulator is not outside
-    code."""
+    that the tolerance bounds, the tails of the frames and the errors of the grid, if it tells them; compiled, if the
+    simulator is not outside code."""
     times = np.zeros(frames) if family.times is None else family.times.frames(frames)
 
-    def solve(fields: Any, parameters: Any) -> tuple[Any, Any, Any, Any]:
+    def solve(fields: Any, parameters: Any) -> tuple[Any, ...]:
         found = simulator(family, fields, parameters, times)
         module = np if simulator.outside else jnp
         store = lambda x: module.asarray(x).astype(np.float32)
-        tails = found.record.get("tail", module.zeros((len(found.states), 0)))
-        return store(found.states), store(found.inputs), simulator.check(family, found, parameters), tails
+        count = len(found.states)
+        tails = found.record.get("tail", module.zeros((count, 0)))
+        errors = found.record.get("space_error", module.full((count,), module.nan))
+        return store(found.states), store(found.inputs), simulator.check(family, found, parameters), tails, errors
 
     return solve if simulator.outside else jax.jit(solve)
 
@@ -85,13 +87,15 @@ class _Batch:
         split: str,
         seed: int,
         tolerance: float,
+        space_tolerance: float | None,
         grid: GridCheck | None,
     ) -> None:
         self.family, self.simulator, self.draw = family, simulator, compiled_draw(family, simulator)
         self.indices, self.split, self.seed, self.tolerance, self.grid = indices, split, seed, tolerance, grid
+        self.space_tolerance = space_tolerance
         self.attempts = np.zeros(len(indices), np.int32)
-        self.tail = np.zeros(len(indices) if grid else 0)
-        self.space_error = np.full(self.tail.shape, np.nan)
+        self.tail = np.full(0 if space_tolerance is None else len(indices), np.nan)
+        self.space_error = self.tail.copy()
         self.draws = [self._draw(row) for row in range(len(indices))]
         self.rejects: list[dict[str, Any]] = []
 
@@ -102,6 +106,10 @@ class _Batch:
         if self.attempts[row] and parameters:
             parameters = at(0)[1]
         fields = {name: np.asarray(values, np.float64) for name, values in fields.items()}
+        try:
+            check_admissible(self.family.equation, fields, parameters, self.simulator.domain(self.family))
+        except ValueError as error:
+            raise ValueError(f"trajectory {self.indices[row]} of split {self.split!r}: {error}") from None
         return fields, {name: float(value) for name, value in parameters.items()}
 
     def arrays(self, size: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -109,7 +117,7 @@ class _Batch:
         fields = {name: np.stack([u[name] for u, _ in rows]) for name in rows[0][0]}
         return fields, {name: np.array([p[name] for _, p in rows]) for name in sorted(rows[0][1])}
 
-    def rejected(self, row: int, states: np.ndarray, difference: float, tails: np.ndarray) -> bool:
+    def rejected(self, row: int, states: np.ndarray, difference: float, tails: np.ndarray, error: float) -> bool:
         """Judges one trajectory; a bad one is logged and its row drawn again."""
         finite = bool(np.all(np.isfinite(states)) and np.isfinite(difference))
         value, tolerance, remedy = difference, self.tolerance, self.simulator.remedy
@@ -117,14 +125,15 @@ class _Batch:
             reason = "not finite"
         elif difference > self.tolerance:
             reason = f"{self.simulator.checks} above tolerance"
-        elif (space_error := self._unresolved(row, states, tails)) is not None:
+        elif (space_error := self._unresolved(row, states, tails, error)) is not None:
             assert isinstance(self.simulator, Resolving)
-            assert self.grid is not None
-            value, tolerance = space_error, self.grid.tolerance
+            assert self.space_tolerance is not None
+            value, tolerance = space_error, self.space_tolerance
             reason, remedy = f"{self.simulator.grid_checks} above tolerance", self.simulator.finer_grid(self.family)
         else:
             return False
         shown = value if np.isfinite(value) else None
+        measured = "" if not finite else f" ({'none' if shown is None else f'{shown:.3g}'}, tolerance {tolerance:g})"
         where = {"split": self.split, "index": int(self.indices[row]), "attempt": int(self.attempts[row])}
         parameters = self.draws[row][1]
         self.rejects.append({**where, "reason": reason, "self_difference": shown, "parameters": parameters})
@@ -133,16 +142,18 @@ class _Batch:
             having = ", ".join(f"{name}={number:.4g}" for name, number in parameters.items())
             raise ValueError(
                 f"trajectory {self.indices[row]} of split {self.split!r}{having and f' with {having}'} was rejected "
-                f"{ATTEMPTS} times, at last for {reason} ({'none' if shown is None else f'{shown:.3g}'}, tolerance "
-                f"{tolerance:g}): {remedy}"
+                f"{ATTEMPTS} times, at last for {reason}{measured}: {remedy}"
             )
         self.draws[row] = self._draw(row)
         return True
 
-    def _unresolved(self, row: int, states: np.ndarray, tails: np.ndarray) -> float | None:
+    def _unresolved(self, row: int, states: np.ndarray, tails: np.ndarray, error: float) -> float | None:
         """The error of the grid where it is too large; notes what was found."""
-        if self.grid is None:
+        if self.space_tolerance is None:
             return None
+        if self.grid is None:
+            self.space_error[row] = error
+            return None if error <= self.space_tolerance else error
         fields, parameters = self.draws[row]
         error = self.grid.error(fields, parameters, states, tails, self.indices[row])
         self.tail[row], self.space_error[row] = tails.max(), error
@@ -169,15 +180,17 @@ def solve_batch(
     """
     count, solve = len(indices), compiled_solver(family, simulator, frames)
     with jax.enable_x64(True):
-        judged = isinstance(simulator, Resolving) and space_tolerance is not None
-        grid = GridCheck(family, simulator, frames, space_tolerance) if judged else None  # type: ignore[arg-type]
-        batch = _Batch(family, simulator, indices, split, seed, tolerance, grid)
-        states, inputs, differences, tails = map(np.array, solve(*batch.arrays(batch_size)))
-        bad = lambda row: batch.rejected(row, states[row], float(differences[row]), tails[row])
+        allowed = space_tolerance if isinstance(simulator, Resolving) else None
+        apart = allowed is not None and isinstance(simulator, Doubling)
+        grid = GridCheck(family, simulator, frames, allowed) if apart else None  # type: ignore[arg-type]
+        batch = _Batch(family, simulator, indices, split, seed, tolerance, allowed, grid)
+        states, inputs, differences, tails, errors = map(np.array, solve(*batch.arrays(batch_size)))
+        bad = lambda row: batch.rejected(row, states[row], float(differences[row]), tails[row], float(errors[row]))
         pending = [row for row in range(count) if bad(row)]
         while pending:
             again = [np.asarray(x) for x in solve(*batch.arrays(batch_size))]
-            states[pending], inputs[pending], differences[pending], tails[pending] = (x[pending] for x in again)
+            for kept, found in zip((states, inputs, differences, tails, errors), again, strict=True):
+                kept[pending] = found[pending]
             pending = [row for row in pending if bad(row)]
         parameters = batch.arrays(count)[1]
     return Solution(

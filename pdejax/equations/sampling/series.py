@@ -32,4 +32,24 @@ def coloured(key: Key, grid: Grid, amplitude: np.ndarray, cutoff: int, channels:
     shape = (2 * cutoff + 1,) * grid.ndim
     spectrum = transform(normal(key, (*shape, channels)), grid.ndim) * math.sqrt(math.prod(shape))
     factor = jnp.asarray(amplitude[..., None], jnp.result_type(float))
-    return resample(inverse(spectrum * factor.astype(spectrum.dtype), shape), grid.shape)
+    return on_grid(inverse(spectrum * factor.astype(spectrum.dtype), shape), grid)
+
+
+def on_grid(field: Array, grid: Grid) -> Array:
+    """A band-limited field, known on an odd number of periodic points per axis, at the points of a grid or averaged
+    over its cells.
+
+    **Arguments:** `field`: `(*points, channel)`; `grid`.
+    """
+    if not grid.cells:
+        return resample(field, grid.shape)
+    shape, factor = field.shape[:-1], np.ones((1,) * grid.ndim)
+    for axis, (n, cells) in enumerate(zip(shape, grid.shape, strict=True)):
+        frequency = np.fft.rfftfreq if axis == grid.ndim - 1 else np.fft.fftfreq
+        share = np.rint(frequency(n, 1 / n)) / cells
+        # the mean of a wave over a cell, whose middle is half a cell from the point of its number
+        factor = factor * (np.sinc(share) * np.exp(1j * np.pi * share)).reshape(
+            [-1 if i == axis else 1 for i in range(grid.ndim)]
+        )
+    spectrum = transform(field, grid.ndim)
+    return resample(inverse(spectrum * jnp.asarray(factor[..., None], spectrum.dtype), shape), grid.shape)

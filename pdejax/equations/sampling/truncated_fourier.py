@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core import Count, Grid, Key, Real, check_options, register, resample
-from pdejax.equations.sampling.series import normal
+from pdejax.equations.sampling.series import normal, on_grid
 
 
 @register("sampler", "truncated_fourier")
@@ -36,4 +36,4 @@ class TruncatedFourier:
         if self.max_one:
             fine = resample(coarse, (8 * self.cutoff + 8,) * grid.ndim)
             coarse = coarse / jnp.abs(fine).max(axes, keepdims=True)
-        return self.mean + self.amplitude * resample(coarse, grid.shape)
+        return self.mean + self.amplitude * on_grid(coarse, grid)

@@ -154,7 +154,7 @@ class ETDRK:
     def state_at(
         self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any
     ) -> Float[Array, "*space channel"]:
-        """By solving once more; see `Resolving`."""
+        """By solving once more; see `Doubling`."""
         assert family.times is not None
         stepper = self.stepper(family, parameters)
         start = jnp.stack([fields[name] for name in family.fields], axis=-1)
@@ -164,7 +164,7 @@ class ETDRK:
     def doubled(
         self, family: Family, state: Float[Array, "*space channel"], parameters: Mapping[str, Any], frame: Any
     ) -> Float[Array, ""]:
-        """Relative difference over one frame to twice the points per axis, both with half the step; see `Resolving`."""
+        """Relative difference over one frame to twice the points per axis, both with half the step; see `Doubling`."""
         assert family.times is not None
         grid, own = self.domain(family), dataclasses.replace(self, substeps=2 * self.substeps)
         fine = dataclasses.replace(own, shape=tuple(2 * n for n in grid.shape))

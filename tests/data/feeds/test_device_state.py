@@ -24,6 +24,7 @@ from pdejax.equations import BoundaryValueProblem
 SPEC = {
     "equation": {"terms": ["u_t = u_xx"]},
     "domain": {"t": (0.0, 1.0), "x": (0.0, 2.0)},
+    "periodic": ["x"],
     "conditions": {"start": {"at": "t=0", "terms": "u = 0"}},
 }
 

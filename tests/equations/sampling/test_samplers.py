@@ -178,3 +178,13 @@ def test_the_numbers_of_a_stated_field_are_drawn(key):
 def test_a_text_that_cannot_be_drawn_is_told(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         Expression(**options)
+
+
+@pytest.mark.parametrize("sampler", [TruncatedFourier(cutoff=3), GaussianRandomField(cutoff=3)])
+def test_on_cells_fields_are_averages(sampler, key, x64):
+    coarse, fine = (Grid((n, n + 4), (1.0, 2.0), cells=True) for n in (8, 40))
+    fine = fine.with_shape((8 * 5, 12 * 5))
+    np.testing.assert_allclose(fine.transfer(sampler(key, fine), coarse), sampler(key, coarse), atol=1e-13)
+    points = Grid((64, 64), (1.0, 2.0))  # the same field as on points, seen elsewhere
+    many = Grid((64 * 8, 64 * 8), (1.0, 2.0), cells=True)
+    np.testing.assert_allclose(sampler(key, many)[::8, ::8], sampler(key, points), atol=0.05)

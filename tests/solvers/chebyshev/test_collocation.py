@@ -269,7 +269,10 @@ def test_what_collocation_cannot_take_is_said():
         (problem(line, ["u_t**2 = u_xx"], START | boundary("u = 0")), "linear in u_t"),
         (problem(line, ["u_t = u_xx"], boundary("u = 0") | twice), "needs a condition at 't=0'"),
         (problem(line, ["u_t = u_xx"], START | boundary("u**2 = 0*u")), "linear in the fields|do not determine"),
-        (problem(line, ["u_t = u_xx"], START | boundary("u = 0") | {"pin": {"at": "x=0.5", "terms": "u = 0"}}), "whole face"),
+        (
+            problem(line, ["u_t = u_xx"], START | boundary("u = 0") | {"pin": {"at": "x=0.5", "terms": "u = 0"}}),
+            "whole face",
+        ),
         (problem({"x": [0, 1]}, ["u_xx = 0"], boundary("u_x = 0")), "not determined: .* a condition is missing"),
     ]
     for one, message in refused:

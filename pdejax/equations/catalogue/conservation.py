@@ -1,0 +1,36 @@
+"""Conservation laws, with shocks, for finite volumes."""
+
+from pdejax.core import Count, Real, register
+from pdejax.equations._equation import Equation
+
+
+@register("equation", "inviscid_burgers")
+def inviscid_burgers() -> Equation:
+    """Burgers' equation without viscosity, in one dimension."""
+    return Equation("u_t = -dx(u**2)/2")
+
+
+@register("equation", "shallow_water")
+def shallow_water(g: Real = 9.81, ndim: Count = 1) -> Equation:
+    """Depth `h` over an even bed and the momentum of a column, `m` along x and `n` along y; velocities `u`, `v`."""
+    if ndim == 1:
+        return Equation(["h_t = -dx(m)", "m_t = -dx(m*u + g*h**2/2)"], {"g": g}, 1, {"u": "m/h"}, ("h", "u"), ("h",))
+    terms = ["h_t = -dx(m) - dy(n)", "m_t = -dx(m*u + g*h**2/2) - dy(m*v)", "n_t = -dx(n*u) - dy(n*v + g*h**2/2)"]
+    return Equation(terms, {"g": g}, ndim, {"u": "m/h", "v": "n/h"}, ("h", "u", "v"), ("h",))
+
+
+@register("equation", "euler")
+def euler(gamma: Real = 1.4, ndim: Count = 1) -> Equation:
+    """A gas without viscosity: density `rho`, momentum `m`, `n`, `o` along x, y, z, energy `E` per volume; velocities
+    `u`, `v`, `w` and pressure `p`."""
+    momenta, speeds, axes = "mno"[:ndim], "uvw"[:ndim], "xyz"[:ndim]
+    div = lambda flux: "".join(f" - d{axis}({flux(i)})" for i, axis in enumerate(axes)).removeprefix(" ")
+    terms = [f"rho_t = {div(lambda i: momenta[i])}"]
+    for j, momentum in enumerate(momenta):
+        flux = lambda i, q=momentum, j=j: f"{q}*{speeds[i]}" + (" + p" if i == j else "")
+        terms.append(f"{momentum}_t = {div(flux)}")
+    terms.append(f"E_t = {div(lambda i: f'(E + p)*{speeds[i]}')}")
+    square = " + ".join(f"{m}**2" for m in momenta)
+    definitions = {s: f"{m}/rho" for s, m in zip(speeds, momenta, strict=True)}
+    definitions["p"] = f"(gamma - 1)*(E - ({square})/(2*rho))"
+    return Equation(terms, {"gamma": gamma}, ndim, definitions, ("rho", *speeds, "p"), ("rho", "p"))

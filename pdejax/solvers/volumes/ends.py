@@ -1,0 +1,106 @@
+"""Cells beyond the ends of a grid, so that its faces have a state at both sides."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import sympy
+
+from pdejax.core import Grid, Outflow, Periodic, Slope, Value, Wall
+from pdejax.equations import AXES, COORDINATES, TIME, Equation, evaluate
+from pdejax.equations.language.parse import Parser
+from pdejax.solvers.volumes.mirror import mirror
+
+
+@dataclasses.dataclass(frozen=True)
+class Ends:
+    """What holds at both sides of an axis.
+
+    - `sides`: for the low and the high side one entry a field: an end, or the sign that a wall gives it; and the
+        expression of a value or a slope.
+    """
+
+    axis: int
+    sides: tuple[tuple[tuple[Any, sympy.Expr], ...], ...]
+    periodic: bool
+
+    def padded(self, q: Any, ghosts: int, spacing: Any, values: Mapping[Any, Any]) -> Any:
+        """Averages with so many more cells at both ends.
+
+        **Arguments:** `q`: `(field, batch, *space)`; `spacing`: of the axis; `values`: of parameters, places and time.
+        """
+        place = 2 + self.axis
+        take = lambda part: q[(slice(None),) * place + (part,)]
+        if self.periodic:
+            return jnp.concatenate([take(slice(-ghosts, None)), q, take(slice(None, ghosts))], axis=place)
+        parts = []
+        for side, inner, edge in ((0, slice(None, ghosts), slice(None, 1)), (1, slice(-ghosts, None), slice(-1, None))):
+            mirrored, last = jnp.flip(take(inner), axis=place), take(edge)
+            fields = range(q.shape[0])
+            beyond = [self._beyond(side, i, mirrored[i], last[i], place - 1, spacing, values) for i in fields]
+            parts.append(jnp.stack(beyond))
+        return jnp.concatenate([parts[0], q, parts[1]], axis=place)
+
+    def _beyond(self, side: int, field: int, mirrored: Any, edge: Any, place: int, spacing: Any, values: Any) -> Any:
+        """The ghosts of one field; `mirrored`: the inner cells as they stand behind a mirror, `edge`: the last one."""
+        end, expression = self.sides[side][field]
+        if isinstance(end, Outflow):
+            return jnp.broadcast_to(edge, mirrored.shape)
+        if isinstance(end, int):
+            return end * mirrored
+        there = evaluate(expression, values)
+        if isinstance(end, Value):
+            return 2 * there - mirrored
+        count = mirrored.shape[place]
+        steps = jnp.arange(count, dtype=mirrored.dtype)
+        steps = steps[::-1] if side == 0 else steps
+        shape = [-1 if i == place else 1 for i in range(mirrored.ndim)]
+        return mirrored + (2 * steps + 1).reshape(shape) * spacing * there
+
+
+def read_ends(equation: Equation, grid: Grid) -> tuple[Ends, ...]:
+    """The ends of every axis of a grid.
+
+    **Raises:** `ValueError` for an end that is none of these, a text with a word that means nothing there, a wall
+    without a mirror symmetry.
+    """
+    return tuple(_read(equation, grid, axis) for axis in range(grid.ndim))
+
+
+def _read(equation: Equation, grid: Grid, axis: int) -> Ends:
+    if grid.periodic_axes[axis]:
+        return Ends(axis, (), True)
+    sides = []
+    for side in range(2):
+        entries = []
+        for i, field in enumerate(equation.fields):
+            end = grid.end(axis, side, field)
+            text = sympy.S.Zero
+            if isinstance(end, Value | Slope):
+                text = _expression(equation, axis, side, field, end)
+            elif isinstance(end, Wall):
+                end = mirror(equation, axis)[i]
+            elif not isinstance(end, Outflow):
+                raise ValueError(f"finite volumes know the ends {', '.join(_KNOWN)}, got {end}")
+            entries.append((end, text))
+        sides.append(tuple(entries))
+    return Ends(axis, tuple(sides), False)
+
+
+_KNOWN = [kind.__name__.lower() for kind in (Periodic, Value, Slope, Outflow, Wall)]
+
+
+def _expression(equation: Equation, axis: int, side: int, field: str, end: Any) -> sympy.Expr:
+    """The text of a value or slope, in the coordinates across, time and parameters."""
+    where = f"{type(end).__name__.lower()} of {field!r} at the {('low', 'high')[side]} side of {AXES[axis]}"
+    try:
+        found = Parser((), equation.parameters, equation.ndim)(where, str(end.expression)).flat()
+    except ValueError as error:
+        raise ValueError(f"{where}: {str(error).partition(': ')[2]}") from None
+    if found.has(COORDINATES[axis]):
+        raise ValueError(f"{where}: {AXES[axis]} is the same all along that side, write its number")
+    for symbol in found.free_symbols:
+        assert isinstance(symbol, sympy.Symbol)
+        assert symbol == TIME or symbol in COORDINATES or symbol.name in equation.parameters
+    return found

@@ -1,0 +1,226 @@
+"""The right-hand side of a conservation law for averages over cells."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy
+from jaxtyping import Array, Float
+
+from pdejax.core import Grid, Scaling
+from pdejax.equations import COORDINATES, TIME, Equation, evaluate, jet, jets, unit
+from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, working
+from pdejax.solvers.volumes.ends import Ends, read_ends
+from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
+from pdejax.solvers.volumes.reconstruct import Reconstruction
+from pdejax.solvers.volumes.riemann import RiemannSolver, faces
+from pdejax.solvers.volumes.waves import waves
+
+Values = dict[sympy.Symbol, Any]
+
+
+class VolumeForm(eqx.Module):
+    """The rate of change of averages over cells, one array `(field, batch, *space)`; made by `volume_form`.
+
+    - `parameters`: numbers or arrays `(batch, 1, ...)` by name; `length`: a factor on the lengths of the grid.
+    """
+
+    parameters: dict[str, Any]
+    length: Any
+    equation: Equation = eqx.field(static=True)
+    grid: Grid = eqx.field(static=True)
+    reconstruction: Reconstruction = eqx.field(static=True)
+    riemann: RiemannSolver = eqx.field(static=True)
+    ends: tuple[Ends, ...] = eqx.field(static=True)
+
+    @property
+    def law(self) -> ConservationLaw:
+        """The equation sorted."""
+        return conservation_law(self.equation)
+
+    @property
+    def variables(self) -> Variables:
+        """Which are reconstructed."""
+        return self.law.primitive if self.reconstruction.primitive else self.law.conserved
+
+    def to_fields(self, u: Float[Array, "*batch_and_space channel"]) -> Array:
+        """A state as `(field, batch, *space)` in the working precision.
+
+        **Raises:** `ValueError` if the state does not have the grid's shape or the equation's channels.
+        """
+        expected = (*self.grid.shape, self.equation.channels)
+        if u.shape[-len(expected) :] != expected:
+            raise ValueError(f"expected a state (*batch, {', '.join(map(str, expected))}), got shape {u.shape}")
+        return jnp.moveaxis(working(u).reshape((-1, *expected)), -1, 0)
+
+    def to_state(self, q: Array, like: Any) -> Array:
+        """The state of `(field, batch, *space)`, shaped and typed as `like`."""
+        return jnp.moveaxis(q, 0, -1).reshape(like.shape).astype(like.dtype)
+
+    def rate(self, q: Array, time: Any) -> Array:
+        """The rate of change at a time that is a number or `(batch,)`."""
+        time = batch_axis(jnp.asarray(time), self.grid.ndim)
+        total: Any = 0.0
+        for axis in range(self.grid.ndim):
+            flux = self._flux(q, axis, time)
+            if any(e != 0 for e in self.law.viscous[axis]):
+                flux = flux - self._viscous(q, axis, time)
+            total = total - _difference(flux, axis) / self._spacing(axis)
+        if any(e != 0 for e in self.law.sources):
+            values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
+            total = total + _stacked([evaluate(e, values) for e in self.law.sources], q.shape[1:], q.dtype)
+        return total
+
+    def fastest(self, q: Array, time: Any) -> Array:
+        """The rate at which waves and diffusion cross cells, the largest of each trajectory, `(batch,)`."""
+        time, law = batch_axis(jnp.asarray(time), self.grid.ndim), self.law
+        values = self._values(time) | dict(zip(law.conserved.symbols, q, strict=True))
+        own, _ = waves(self.equation)
+        total: Any = 0.0
+        for axis in range(self.grid.ndim):
+            total = total + own[axis].largest(values) / self._spacing(axis)
+            total = total + 2 * self._diffusivity(axis, values) / self._spacing(axis) ** 2
+        total = jnp.broadcast_to(total, q.shape[1:])
+        return jnp.max(total, axis=tuple(range(1, total.ndim)))
+
+    def positive(self, q: Array) -> Array:
+        """Whether all is that should be, of each trajectory, `(batch,)`."""
+        conserved = self.law.conserved
+        values = self._values(0.0) | dict(zip(conserved.symbols, q, strict=True))
+        good = jnp.all(jnp.isfinite(q), axis=0)
+        for e in conserved.positive:
+            good = good & (evaluate(e, values) > 0)
+        return jnp.all(good, axis=tuple(range(1, good.ndim)))
+
+    def _spacing(self, axis: int) -> Any:
+        return self.grid.spacing[axis] * self.length
+
+    def _values(self, time: Any, at_faces: int | None = None, beyond: Mapping[int, int] | None = None) -> Values:
+        """Parameters, time, and places of the middles of cells; of faces along an axis, with ghosts along others."""
+        values: Values = {sympy.Symbol(name, real=True): value for name, value in self.parameters.items()}
+        values[TIME] = time
+        for axis, (n, h, origin) in enumerate(zip(self.grid.shape, self.grid.spacing, self.grid.origin, strict=True)):
+            ghosts = (beyond or {}).get(axis, 0)
+            x = origin + h * (np.arange(n + 1) if axis == at_faces else np.arange(-ghosts, n + ghosts) + 0.5)
+            shape = [-1 if i == axis else 1 for i in range(self.grid.ndim)]
+            values[COORDINATES[axis]] = jnp.asarray(x.reshape((1, *shape)), jnp.result_type(float)) * self.length
+        return values
+
+    def _flux(self, q: Array, axis: int, time: Any) -> Array:
+        """Through all faces across an axis, `(field, batch, *space)` with one more along it."""
+        variables, ghosts = self.variables, self.reconstruction.ghosts
+        padded = self.ends[axis].padded(q, ghosts, self._spacing(axis), self._values(time))
+        known = self._values(time, beyond={axis: ghosts}) | dict(zip(self.law.conserved.symbols, padded, strict=True))
+        w = padded if variables.plain else jnp.stack([evaluate(e, known) for e in variables.of_fields])
+        take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[2 + axis] + end, axis=2 + axis)
+        below, above = self.reconstruction(w, 2 + axis)
+        middle = take(w, ghosts - 1, 1 - ghosts)
+        below, above = self._within(middle, below, above, self._values(time, beyond={axis: 1}))
+        own, other = waves(self.equation)
+        speeds, values = (own if variables.plain else other)[axis], self._values(time, at_faces=axis)
+        met = faces(variables, speeds, axis, values, take(above, 0, -1), take(below, 1, 0))
+        flux = self.riemann(self.equation, met)
+        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
+        return _stacked(flux, (q.shape[1], *shape), q.dtype)
+
+    def _within(self, middle: Any, below: Any, above: Any, parameters: Values) -> tuple[Any, Any]:
+        """Face values, those of the cell itself where something at one of its faces is not positive."""
+        bad: Any = None
+        for e in self.variables.positive:
+            for w in (below, above):
+                one = evaluate(e, parameters | dict(zip(self.variables.symbols, w, strict=True))) <= 0
+                bad = one if bad is None else bad | one
+        if bad is None:
+            return below, above
+        return jnp.where(bad[None], middle, below), jnp.where(bad[None], middle, above)
+
+    def _viscous(self, q: Array, axis: int, time: Any) -> Array:
+        """Through all faces across an axis, of central differences."""
+        padded = q
+        for other in range(self.grid.ndim):
+            known = self._values(time, beyond=dict.fromkeys(range(other), 1))
+            padded = self.ends[other].padded(padded, 1, self._spacing(other), known)
+        values = self._values(time, at_faces=axis)
+        for expression in self.law.viscous[axis]:
+            for j in jets(expression):
+                number = self.equation.fields.index(j.field)
+                values[j] = self._at_faces(padded[number], axis, j.alpha)
+            for number, field in enumerate(self.equation.fields):
+                values[jet(field)] = self._at_faces(padded[number], axis, (0, 0, 0))
+        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
+        return _stacked([evaluate(e, values) for e in self.law.viscous[axis]], (q.shape[1], *shape), q.dtype)
+
+    def _at_faces(self, field: Any, axis: int, alpha: tuple[int, int, int]) -> Any:
+        """A field, or its first derivative, at the faces across an axis; `field` has a ghost at each end."""
+        across = [i for i in range(self.grid.ndim) if i != axis]
+        for other in across:
+            take = lambda part, f=field, place=1 + other: f[(slice(None),) * place + (part,)]
+            if alpha[other]:
+                field = (take(slice(2, None)) - take(slice(None, -2))) / (2 * self._spacing(other))
+            else:
+                field = take(slice(1, -1))
+        take = lambda part: field[(slice(None),) * (1 + axis) + (part,)]
+        low, high = take(slice(None, -1)), take(slice(1, None))
+        return (high - low) / self._spacing(axis) if alpha[axis] else (low + high) / 2
+
+    def _diffusivity(self, axis: int, values: Values) -> Any:
+        """The largest sum of sizes in a row of the derivative of viscous fluxes by slopes along the axis."""
+        largest: Any = 0.0
+        slopes = [jet(field, unit(axis)) for field in self.equation.fields]
+        flat = {j: 0.0 for e in self.law.viscous[axis] for j in jets(e) if sum(j.alpha)}
+        for expression in self.law.viscous[axis]:
+            row = [sympy.diff(expression, slope) for slope in slopes]
+            total = sum((jnp.abs(jnp.asarray(evaluate(e, values | flat))) for e in row if e != 0), start=0.0)
+            largest = jnp.maximum(largest, total)
+        return largest
+
+
+def volume_form(
+    equation: Equation,
+    grid: Grid,
+    parameters: Mapping[str, Any] | None,
+    scaling: Scaling,
+    reconstruction: Reconstruction,
+    riemann: RiemannSolver,
+) -> VolumeForm:
+    """The rate of change of averages over the cells of a grid.
+
+    **Arguments:** `equation`; `grid`: of cells; `parameters`: numbers or arrays `(batch,)`; `scaling`: its `length` is
+    a factor on the lengths of the grid; `reconstruction`; `riemann`.
+
+    **Raises:** `ValueError` if these do not fit together.
+    """
+    check_fits(equation, grid, reconstruction, riemann)
+    check_positive("scaling.length", scaling.length)
+    check_positive("scaling.step", scaling.step)
+    column = lambda value: expand_rank(batch_axis(working(value), grid.ndim), 1 + grid.ndim)
+    values = {name: column(value) for name, value in equation.resolve(parameters).items()}
+    return VolumeForm(
+        values, column(scaling.length), equation, grid, reconstruction, riemann, read_ends(equation, grid)
+    )
+
+
+def check_fits(equation: Equation, grid: Grid, reconstruction: Reconstruction, riemann: RiemannSolver) -> None:
+    """**Raises:** `ValueError` if equation, grid and scheme do not fit together."""
+    if grid.ndim != equation.ndim:
+        raise ValueError(f"the equation {equation.terms} has {equation.ndim} space axes, the grid {grid.ndim}")
+    if not grid.cells:
+        raise ValueError("finite volumes keep averages over cells, and this is a grid of points: set domain.cells=true")
+    if min(grid.shape) < reconstruction.ghosts:
+        raise ValueError(f"{type(reconstruction).__name__} needs at least {reconstruction.ghosts} cells along each "
+                         f"axis, got {list(grid.shape)}")  # fmt: skip
+    waves(equation)
+    riemann.validate(equation)
+    read_ends(equation, grid)
+
+
+def _difference(flux: Any, axis: int) -> Any:
+    take = lambda part: flux[(slice(None),) * (2 + axis) + (part,)]
+    return take(slice(1, None)) - take(slice(None, -1))
+
+
+def _stacked(fields: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(f, dtype), shape) for f in fields])

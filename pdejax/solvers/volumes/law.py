@@ -1,0 +1,153 @@
+"""What finite volumes compute of an equation: its fluxes, sources and variables."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import sympy
+
+from pdejax.equations import (
+    ZERO,
+    Alpha,
+    Equation,
+    Jet,
+    expression_of,
+    fields_in_primitive,
+    jet,
+    jets,
+    shortest,
+    unit,
+    variable,
+    varying,
+)
+from pdejax.equations.language.jets import total_derivative
+
+Expressions = tuple[sympy.Expr, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Variables:
+    """A choice of as many variables as there are fields, and the law in them.
+
+    - `symbols`: they; `of_fields`: what they are in fields; `fields`: what the fields are in them.
+    - `fluxes`: along each axis, one a field.
+    - `positive`: what is above zero.
+    """
+
+    symbols: tuple[sympy.Symbol, ...]
+    of_fields: Expressions
+    fields: Expressions
+    fluxes: tuple[Expressions, ...]
+    positive: Expressions
+
+    @property
+    def plain(self) -> bool:
+        """Whether they are the fields themselves."""
+        return self.symbols == self.of_fields
+
+
+@dataclasses.dataclass(frozen=True)
+class ConservationLaw:
+    """fields_t + div(fluxes) = div(viscous) + sources.
+
+    - `conserved`, `primitive`: the law in its fields, and in the variables that the equation declares beside them.
+    - `viscous`: along each axis, one a field, in fields and their first derivatives.
+    - `sources`: one a field, in fields.
+    """
+
+    conserved: Variables
+    primitive: Variables
+    viscous: tuple[Expressions, ...]
+    sources: Expressions
+
+    @property
+    def ndim(self) -> int:
+        """Axes of space."""
+        return len(self.viscous)
+
+    @property
+    def diffuses(self) -> bool:
+        """Whether there are second derivatives."""
+        return any(e != 0 for axis in self.viscous for e in axis)
+
+
+@functools.lru_cache(maxsize=64)
+def conservation_law(equation: Equation) -> ConservationLaw:
+    """An equation as a law for averages over cells.
+
+    **Raises:** `ValueError` for a term that is no divergence of a flux and no source, naming it.
+    """
+    rows = [_Row(equation, row) for row in range(equation.channels)]
+    fields = tuple(jet(name) for name in equation.fields)
+    each = lambda what: tuple(tuple(getattr(row, what)[axis] for row in rows) for axis in range(equation.ndim))
+    fluxes = each("flux")
+    positive = tuple(expression_of(equation, name) for name in equation.positive)
+    conserved = Variables(fields, fields, fields, fluxes, positive)
+    primitive = _in_primitive(equation, conserved, positive) if equation.primitive else conserved
+    return ConservationLaw(conserved, primitive, each("viscous"), tuple(row.source for row in rows))
+
+
+class _Row:
+    """The right-hand side of one field, sorted."""
+
+    def __init__(self, equation: Equation, row: int) -> None:
+        self.term, self.ndim = equation.terms[row], equation.ndim
+        self.flux: list[Any] = [sympy.S.Zero] * self.ndim
+        self.viscous: list[Any] = [sympy.S.Zero] * self.ndim
+        self.source = sympy.S.Zero
+        for alpha, expression in equation.forms[row].parts.items():
+            self._add(alpha, expression)
+
+    def _add(self, alpha: Alpha, expression: sympy.Expr) -> None:
+        if alpha == ZERO:
+            for term in sympy.Add.make_args(sympy.expand(expression)):
+                self._pointwise(term)
+            return
+        axis = next(i for i in range(3) if alpha[i])
+        rest = (alpha[0] - unit(axis)[0], alpha[1] - unit(axis)[1], alpha[2] - unit(axis)[2])
+        inner = expression
+        for other in range(3):
+            for _ in range(rest[other]):
+                inner = total_derivative(inner, other)
+        self._divergence(axis, inner)
+
+    def _pointwise(self, term: sympy.Expr) -> None:
+        """A source, or a derivative of a field times a constant, which is a divergence as well."""
+        moving = [j for j in jets(term) if sum(j.alpha) or j.potential]
+        if not moving:
+            self.source += term
+            return
+        coefficient, part = term.as_independent(*varying(term), as_Add=False)
+        if not isinstance(part, Jet) or part.potential:
+            raise ValueError(f"equation {self.term!r}: {_written(term)} is neither a source nor the divergence of a "
+                             f"flux; finite volumes need dx(...) of one, such as -dx(u**2)/2 for -u*u_x")  # fmt: skip
+        axis = next(i for i in range(3) if part.alpha[i])
+        lowered = jet(part.field, tuple(n - m for n, m in zip(part.alpha, unit(axis), strict=True)))  # type: ignore
+        self._divergence(axis, coefficient * lowered)
+
+    def _divergence(self, axis: int, inner: sympy.Expr) -> None:
+        """d/d_axis of what may have first derivatives itself."""
+        for j in jets(inner):
+            if sum(j.alpha) > 1 or j.potential:
+                raise ValueError(f"equation {self.term!r}: finite volumes take derivatives of fields up to second "
+                                 f"order, and {_written(j)} stands under another derivative")  # fmt: skip
+        slopes = {j: sympy.S.Zero for j in jets(inner) if sum(j.alpha)}
+        plain = inner.xreplace(slopes)
+        self.flux[axis] -= plain
+        if slopes:
+            self.viscous[axis] += sympy.expand(inner - plain)
+
+
+def _written(expression: sympy.Expr) -> str:
+    return str(expression).replace("~", "stream function of ")
+
+
+def _in_primitive(equation: Equation, conserved: Variables, positive: Expressions) -> Variables:
+    """The same law in the primitive variables."""
+    symbols = tuple(map(variable, equation.primitive))
+    of_fields = tuple(expression_of(equation, name) for name in equation.primitive)
+    fields = fields_in_primitive(equation)
+    inserted = dict(zip(conserved.symbols, fields, strict=True))
+    there = lambda e: shortest(e.xreplace(inserted))
+    fluxes = tuple(tuple(map(there, axis)) for axis in conserved.fluxes)
+    return Variables(symbols, of_fields, fields, fluxes, tuple(map(there, positive)))

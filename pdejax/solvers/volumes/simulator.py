@@ -1,0 +1,183 @@
+"""Families of conservation laws on grids of cells, by finite volumes."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pdejax.core import Count, Grid, Of, PerAxis, Scaling, Share, build, check_options, register, trajectory
+from pdejax.equations import Equation, Family
+from pdejax.solvers._simulator import Frames
+from pdejax.solvers._variants import Variant
+from pdejax.solvers.volumes.form import check_fits
+from pdejax.solvers.volumes.stepper import VolumeStepper, volume_stepper
+from pdejax.solvers.volumes.variants import volume_variants
+
+TINY = 1e-12  # of the largest field: smaller ones are rounding, and no scale of their own
+
+
+@register("simulator", "finite_volume")
+@dataclasses.dataclass(frozen=True)
+class FiniteVolume:
+    """Reconstruction, a Riemann solver and SSP-RK3 with steps as large as the waves allow; see `volume_stepper`.
+
+    Each trajectory is compared with half the step, and with half as many cells from the same averages: at shocks, where
+    the order is one, that difference is about the error, and elsewhere it is more.
+
+    **Arguments:** `reconstruction`: `van_leer`, `mc`, `minmod` or `weno5`; `riemann`: `hll`, `llf` or `hllc`; `cfl`:
+    share of a cell that waves cross in a step, summed over axes; `substeps`: equal steps per frame in place of those,
+    through which reverse-mode derivatives go; `shape`: cells per axis to solve on, those of the family's domain when
+    omitted.
+    """
+
+    reconstruction: Annotated[Any, Of("reconstruction")] = "van_leer"
+    riemann: Annotated[Any, Of("riemann")] = "hll"
+    cfl: Share = 0.45
+    substeps: Count | None = None
+    shape: Annotated[tuple[Count, ...] | None, PerAxis()] = None
+
+    outside = False
+    checks = "mean difference to half the solver step"
+    remedy = "lower solver.cfl of the problem, or raise solver.substeps where it is given"
+    grid_checks = "mean difference to half as many cells per axis"
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        for name in ("reconstruction", "riemann"):
+            object.__setattr__(self, name, build(name, getattr(self, name)))
+
+    def validate(self, family: Family) -> None:
+        """**Raises:** `ValueError` for a family that is steady, not on cells or no conservation law, a `shape` that
+        does not fit, a scheme that does not fit the equation.
+        """
+        what = f"problem {family.name!r}"
+        if not isinstance(family.equation, Equation):
+            raise ValueError(f"{what}: solver finite_volume is for equations in time, and this one is steady; the kind "
+                             "elliptic takes it")  # fmt: skip
+        grid = family.domain
+        if not isinstance(grid, Grid):
+            raise ValueError(f"{what}: solver finite_volume needs a grid, got {type(grid).__name__}")
+        if self.shape is not None and (
+            len(self.shape) != grid.ndim or any(fine % n for fine, n in zip(self.shape, grid.shape, strict=True))
+        ):
+            raise ValueError(f"{what}: solver.shape should hold whole multiples of domain.shape={list(grid.shape)}, "
+                             f"so that cells are means of cells, got {list(self.shape)}")  # fmt: skip
+        if odd := [n for n in self.domain(family).shape if n % 2]:
+            raise ValueError(f"{what}: half as many cells are compared with, so that solver.shape, or else "
+                             f"domain.shape, should be even, got {odd[0]}")  # fmt: skip
+        try:
+            check_fits(family.equation, self._halved(family), self.reconstruction, self.riemann)
+        except ValueError as error:
+            raise ValueError(f"{what}: {error}") from None
+
+    def domain(self, family: Family, *, coarser: int = 1) -> Grid:
+        """The grid of cells it works on."""
+        grid = family.domain
+        assert isinstance(grid, Grid)
+        whole = grid if self.shape is None else grid.with_shape(self.shape)
+        least = self.reconstruction.ghosts
+        return whole if coarser == 1 else grid.with_shape(tuple(max(n // coarser, least) for n in whole.shape))
+
+    def _halved(self, family: Family) -> Grid:
+        grid = self.domain(family)
+        return grid.with_shape(tuple(n // 2 for n in grid.shape))
+
+    def numerics(self, family: Family) -> dict[str, Any]:
+        """Scheme and step."""
+        names = {name: type(getattr(self, name)).__name__ for name in ("reconstruction", "riemann")}
+        step = {"cfl": self.cfl} if self.substeps is None else {"dt": family.step / self.substeps}
+        return {"solver": "finite_volume", **names, **step, "time": "SSP-RK3"}
+
+    def stepper(
+        self, family: Family, parameters: Mapping[str, Any] | None = None, *, coarser: int = 1
+    ) -> VolumeStepper:
+        """The Stepper whose call is one frame, for numbers or arrays `(batch,)` of what varies."""
+        return self._on(family, self.domain(family, coarser=coarser), parameters)
+
+    def _on(self, family: Family, grid: Grid, parameters: Mapping[str, Any] | None) -> VolumeStepper:
+        assert isinstance(family.equation, Equation)
+        own, scaling = Scaling.split(parameters)
+        return volume_stepper(
+            family.equation,
+            grid,
+            family.step,
+            reconstruction=self.reconstruction,
+            riemann=self.riemann,
+            cfl=self.cfl,
+            substeps=self.substeps,
+            parameters=own,
+            scaling=scaling,
+        )
+
+    def __call__(
+        self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], times: np.ndarray
+    ) -> Frames:
+        """Trajectories of initial averages, stored in float32 on the family's grid.
+
+        **Raises:** `ValueError` for fewer than two frames.
+        """
+        if len(times) < 2:
+            raise ValueError(f"problem {family.name!r} evolves in time: a split holds at least 2 frames, "
+                             f"got {len(times)}")  # fmt: skip
+        initial = jnp.stack([fields[name] for name in family.fields], axis=-1)
+        grid, half, burn_in = self.domain(family), self._halved(family), round(times[0] / family.step)
+        store = lambda u: (grid.transfer(u, family.domain).astype(jnp.float32), grid.transfer(u, half))
+        states, fine = self._frames(self._on(family, grid, parameters), initial, burn_in, len(times), store)
+        coarse = self._frames(
+            self._on(family, half, parameters), grid.transfer(initial, half), burn_in, len(times), lambda u: u
+        )
+        states = jnp.moveaxis(states, 0, 1)
+        return Frames(states, states[:, 0, ..., :0], {"space_error": _largest(coarse - fine, fine)})
+
+    def _frames(self, stepper: VolumeStepper, initial: Any, burn_in: int, count: int, post: Any) -> Any:
+        start = burn_in * jnp.asarray(stepper.step_size)
+        if burn_in:
+            initial = trajectory(stepper, initial, 1, inner_steps=burn_in)[0]
+        return trajectory(stepper, initial, count - 1, include_initial=True, post=post, start_time=start)
+
+    def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
+        """Largest relative mean difference, over one frame, to the same with half the solver step.
+
+        It starts from the first and from the last but one stored frame.
+        """
+        assert family.times is not None
+        fewer = None if self.substeps is None else 2 * self.substeps
+        halved = dataclasses.replace(self, cfl=self.cfl / 2, substeps=fewer)
+        one, other = (simulator.stepper(family, parameters) for simulator in (self, halved))
+        step = jnp.asarray(one.step_size)
+        start = family.times.burn_in * step
+        states = jnp.stack([frames.states[:, 0], frames.states[:, -2]]).astype(step.dtype)
+        times = jnp.stack([start, start + (frames.states.shape[1] - 2) * step])
+
+        def difference(at: Any) -> Array:
+            begin = family.domain.transfer(at[0], self.domain(family))
+            whole, half = one.at(at[1])(begin), other.at(at[1])(begin)
+            return _largest((whole - half)[None], half[None])
+
+        return jnp.max(jax.lax.map(difference, (states, times)), axis=0)
+
+    def finer_grid(self, family: Family) -> str:
+        """Twice the cells."""
+        shape = list(self.domain(family).shape)
+        return f"raise solver.shape of the problem from {shape} to {[2 * n for n in shape]}, or ask for smoother states"
+
+    def variants(self, family: Family) -> list[Variant]:
+        """Shares of its cells, of several reconstructions."""
+        return list(volume_variants(self, family))
+
+    def finer(self, family: Family) -> "FiniteVolume":
+        """On twice as many cells per axis."""
+        return dataclasses.replace(self, shape=tuple(2 * n for n in self.domain(family).shape))
+
+
+def _largest(error: Float[Array, "time batch *space channel"], truth: Any) -> Float[Array, " batch"]:
+    """Largest mean size of an error over frames and fields, each field against its own largest mean size."""
+    mean = lambda u: jnp.mean(jnp.abs(u), axis=tuple(range(2, u.ndim - 1)))
+    sizes = jnp.max(mean(truth), axis=0)
+    scale = jnp.maximum(sizes, TINY * jnp.max(sizes, axis=-1, keepdims=True))
+    found = mean(error) / jnp.where(scale > 0, scale, 1)[None]
+    return jnp.max(found, axis=(0, 2))

@@ -1,0 +1,157 @@
+"""The finite-volume Stepper: an equation, a grid of cells, a reconstruction and a Riemann solver."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from pdejax.core import (
+    AnyState,
+    Count,
+    Grid,
+    Key,
+    Of,
+    Scaling,
+    Share,
+    State,
+    Tendency,
+    as_state,
+    build,
+    checked,
+    hashed_by_identity,
+)
+from pdejax.equations import Equation
+from pdejax.solvers._arrays import batch_axis, check_batch, check_positive, real_or_traced, traced, working
+from pdejax.solvers.volumes.form import VolumeForm, volume_form
+from pdejax.solvers.volumes.reconstruct import Reconstruction
+
+MOST_STEPS = 100_000  # of a call: what needs more has waves of infinite speed
+
+
+@hashed_by_identity
+class VolumeStepper(eqx.Module):
+    """Advances averages over cells by the time `step_size`, with SSP-RK3 of Shu and Osher (1988).
+
+    A `TimedStepper`; made by `volume_stepper`. Each trajectory makes steps of its own size, as large as `cfl` allows;
+    with `substeps` all make as many equal ones, and reverse-mode derivatives exist.
+    """
+
+    form: VolumeForm
+    dt: Array
+    time: Array
+    cfl: float = eqx.field(static=True)
+    substeps: int | None = eqx.field(static=True)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid it works on."""
+        return self.form.grid
+
+    @property
+    def step_size(self) -> Array:
+        """Time one call covers, a scalar or `(batch,)`."""
+        return self.dt
+
+    def at(self, time: Any) -> "VolumeStepper":
+        """The same Stepper set to a time, a scalar or `(batch,)`."""
+        return eqx.tree_at(lambda s: s.time, self, jnp.asarray(real_or_traced(time, "time"), self.dt.dtype))
+
+    def __call__(self, u: AnyState, *, key: Key | None = None, tendency: Tendency = None) -> State:
+        """The state after one call, of the type that came in; integers are promoted, `key` is ignored.
+
+        A trajectory that leaves what is positive, or whose waves become infinitely fast, is not a number from then on.
+
+        **Arguments:** `tendency`: added to the rate of change: an array like `u`, held over the call, or a function of
+        time and state, asked in every stage.
+        """
+        u = as_state(u)
+        q = self.form.to_fields(u)
+        if u.ndim - 1 > self.grid.ndim:
+            check_batch((self.form, self.dt.reshape((*self.dt.shape, *(1,) * self.grid.ndim))), q.shape[1:],
+                        self.grid.ndim)  # fmt: skip
+        rate = self._with(tendency, u)
+        batch = (q.shape[1],)
+        whole, start = jnp.broadcast_to(self.dt, batch), jnp.broadcast_to(self.time, batch)
+        q = self._equal(rate, q, start, whole) if self.substeps else self._adaptive(rate, q, start, whole)
+        q = jnp.where(batch_axis(self.form.positive(q), self.grid.ndim)[None], q, jnp.nan)
+        return self.form.to_state(q, u)
+
+    def _equal(self, rate: Any, q: Any, start: Any, whole: Any) -> Any:
+        assert self.substeps is not None
+        dt = whole / self.substeps
+        body = lambda q, i: (_ssp_rk3(rate, q, start + i * dt, dt, self.grid.ndim), None)
+        return jax.lax.scan(body, q, jnp.arange(self.substeps, dtype=dt.dtype))[0]
+
+    def _adaptive(self, rate: Any, q: Any, start: Any, whole: Any) -> Any:
+        """Steps of own sizes until every trajectory is there; those that are wait."""
+
+        def body(carry: Any) -> Any:
+            q, done, count = carry
+            left, largest = whole - done, self.cfl / self.form.fastest(q, start + done)
+            last = largest >= left
+            dt = jnp.where(last, left, largest)
+            # not by adding, whose rounding may leave a rest
+            return _ssp_rk3(rate, q, start + done, dt, self.grid.ndim), jnp.where(last, whole, done + dt), count + 1
+
+        going = lambda carry: jnp.any(carry[1] < whole) & (carry[2] < MOST_STEPS)
+        q, done, _ = jax.lax.while_loop(going, body, (q, jnp.zeros_like(whole), 0))
+        return jnp.where(batch_axis(done == whole, self.grid.ndim)[None], q, jnp.nan)
+
+    def _with(self, tendency: Tendency, u: Any) -> Any:
+        """The rate of change with what is added to it."""
+        form = self.form
+        if tendency is None:
+            return form.rate
+        if callable(tendency):
+            time = lambda t: t if u.ndim - 1 > self.grid.ndim else t[0]
+            return lambda q, t: form.rate(q, t) + form.to_fields(tendency(time(t), form.to_state(q, u)))
+        held = form.to_fields(as_state(tendency))
+        return lambda q, t: form.rate(q, t) + held
+
+
+def _ssp_rk3(rate: Any, q: Any, time: Any, dt: Any, ndim: int) -> Any:
+    """By increments, so that rounding does not add up to a loss of what is conserved."""
+    step = batch_axis(dt, ndim)[None]
+    one = q + step * rate(q, time)
+    two = q + ((one - q) + step * rate(one, time + dt)) / 4
+    return q + ((two - q) + step * rate(two, time + dt / 2)) * (2 / 3)
+
+
+@checked
+def volume_stepper(
+    equation: Equation,
+    grid: Grid,
+    dt: Any,
+    *,
+    reconstruction: Annotated[Any, Of("reconstruction")] = "van_leer",
+    riemann: Annotated[Any, Of("riemann")] = "hll",
+    cfl: Share = 0.45,
+    substeps: Count | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    scaling: Scaling | None = None,
+) -> VolumeStepper:
+    """The finite-volume Stepper of an equation whose terms are `dx(...)`, `dy(...)`, `div(...)` of fluxes, and sources.
+
+    **Arguments:**
+
+    - `grid`: of cells (`Grid(..., cells=True)`).
+    - `dt`: time one call covers, a number or array `(batch,)`.
+    - `reconstruction`: a `Reconstruction` or its name; `riemann`: a `RiemannSolver` or its name.
+    - `cfl`: share of a cell that waves cross in a step, summed over axes; above one half states may lose positivity.
+    - `substeps`: equal steps of a call in place of those that `cfl` gives.
+    - `parameters`: numbers or arrays `(batch,)`.
+    - `scaling`: factors on the lengths of the grid and on `dt`, numbers or arrays `(batch,)`.
+
+    **Raises:** `ValueError` if equation, grid and scheme do not fit, or an argument is out of range.
+    """
+    check_positive("dt", dt)
+    scaling = Scaling() if scaling is None else scaling
+    made: Reconstruction = build("reconstruction", reconstruction)
+    form = volume_form(equation, grid, parameters, scaling, made, build("riemann", riemann))
+    dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)
+    step = dt if traced(dt) else np.asarray(dt, np.float64)
+    return VolumeStepper(form, working(step), working(0.0), cfl, substeps)
