@@ -11,7 +11,7 @@ import numpy as np
 from pdejax.core import known, register
 from pdejax.equations._given import check_parameters, default_values, term_list
 from pdejax.equations._residual import SymbolicResidual, evolution_residuals, in_streams
-from pdejax.equations.language.jets import AXES, TIME, Form, jets
+from pdejax.equations.language.jets import AXES, TIME, Form, jets, symbols
 from pdejax.equations.language.latex import latex
 from pdejax.equations.language.parse import RESERVED, Parser, split_sides
 
@@ -24,7 +24,9 @@ class Equation:
     The grammar knows numbers, `+ - * / **`, parameters, `x y z t pi`, the usual functions, fields `u` with derivatives
     `u_x`, `u_xxy`, and the operators `dx(e) dy dz lap bilap grad div dot curl`; `velocity(w)` is the divergence-free
     velocity `(psi_y, -psi_x)` of a 2D vorticity `w`, with `lap(psi) = -w`, and `advect(w)` its advection
-    `dot(velocity(w), grad(w))`.
+    `dot(velocity(w), grad(w))`. Pointwise are `min(a, b) max(a, b) positive(e) abs(e) sign(e) step(e)`, the last being
+    1/2 where `e` is zero; `mean(e)` and `integral(e)` over the box, and in 1D `hilbert(e)` of symbol -i sign(k)
+    (`hilbert(cos(x)) = sin(x)`), ask for the whole field, so that there is no `residual` at points.
 
     **Arguments:**
 
@@ -99,7 +101,7 @@ class Equation:
     def _check_used(self) -> None:
         """Reads the terms, so that mistakes are reported where they are made."""
         named = [self.defined[name] for name in (*self.primitive, *self.positive) if name in self.definitions]
-        used = {str(s) for form in (*self.forms, *named) for e in form.parts.values() for s in e.free_symbols}
+        used = {str(s) for form in (*self.forms, *named) for e in form.parts.values() for s in symbols(e)}
         for name in self.parameters:
             if name not in used:
                 raise ValueError(f"parameter {name!r} occurs in no term, so that it has no effect: {self.terms}")
@@ -121,7 +123,7 @@ class Equation:
     @functools.cached_property
     def forms(self) -> tuple[Form, ...]:
         """The right-hand sides, read."""
-        parser = Parser(self.fields, self.parameters, self.ndim, definitions=self.defined)
+        parser = Parser(self.fields, self.parameters, self.ndim, whole=True, definitions=self.defined)
         return tuple(parser(term, split_sides(term)[1]) for term in self.terms)
 
     @functools.cached_property
@@ -134,14 +136,14 @@ class Equation:
             if not ready:
                 raise ValueError(f"definitions go in a circle: {', '.join(waiting)}")
             for name in ready:
-                read = Parser(self.fields, self.parameters, self.ndim, definitions=found)
+                read = Parser(self.fields, self.parameters, self.ndim, whole=True, definitions=found)
                 found[name] = read(f"{name} = {self.definitions[name]}", waiting.pop(name))
         return found
 
     @functools.cached_property
     def autonomous(self) -> bool:
         """Whether time does not occur explicitly."""
-        return not any(e.has(TIME) for form in self.forms for e in form.parts.values())
+        return not any(TIME in symbols(e) for form in self.forms for e in form.parts.values())
 
     @functools.cached_property
     def streams(self) -> tuple[str, ...]:

@@ -13,7 +13,9 @@ from jaxtyping import Array, Float
 
 from pdejax.core import known
 from pdejax.equations.language.evaluate import evaluate
-from pdejax.equations.language.jets import COORDINATES, TIME, Alpha, Jet, jet, jets
+from pdejax.equations.language.jets import COORDINATES, STREAM, TIME, Alpha, Jet, jet, jets
+from pdejax.equations.language.whole import whole_word
+from pdejax.equations.language.words import ASKS_THE_BOX, JUMPS
 
 Order = tuple[int, ...]
 """Derivative order along each axis of a box."""
@@ -72,11 +74,20 @@ class SymbolicResidual:
 
     **Arguments:** `expressions`; `fields`: in the order of the channels; `axes`: letters of the box's axes, `t` first
     if there is time.
+
+    **Raises:** `ValueError` for what a point does not know, and for derivatives of what jumps.
     """
 
     expressions: tuple[sympy.Expr, ...]
     fields: tuple[str, ...]
     axes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for expression in self.expressions:
+            if word := whole_word(expression):
+                raise ValueError(f"the residual at points: {word}(...) {ASKS_THE_BOX}")
+            if expression.has(sympy.DiracDelta):
+                raise ValueError(f"the residual at points {JUMPS}")
 
     @functools.cached_property
     def _jets(self) -> tuple[Jet, ...]:
@@ -213,7 +224,7 @@ def in_streams(expression: sympy.Expr, streams: Sequence[str]) -> sympy.Expr:
 
 
 def _stream(j: Jet, alpha: Alpha) -> Jet:
-    return jet(j.field, j.alpha, potential=True).shifted(alpha)
+    return jet(j.field, j.alpha, STREAM).shifted(alpha)
 
 
 def evolution_residuals(

@@ -8,12 +8,15 @@ import jax.numpy as jnp
 import sympy
 from jaxtyping import Array, Float
 
-from pdejax.equations import Equation
+from pdejax.equations import EQUATIONS, Equation
 from pdejax.equations._residual import in_streams
 from pdejax.equations.language.evaluate import evaluate
 from pdejax.equations.language.jets import COORDINATES, TIME, ZERO, Alpha, Jet, add_alpha, jet, jets, unit
 
 PointField = Callable[[Any, Any], Any]
+NONLOCAL = ("benjamin_ono",)
+LOCAL = {name: one for name, one in EQUATIONS.items() if isinstance(one, Equation) and name not in NONLOCAL}
+"""Evolutions of the catalogue that hold at points."""
 
 
 def pointwise_residual(

@@ -7,7 +7,7 @@ import pytest
 from pdejax.core import Grid, Scaling
 from pdejax.equations import EQUATIONS, Equation, Family, Times
 from pdejax.solvers import ETDRK, discretise, grid_residual, rhs
-from tests.equations.oracle import pointwise_residual
+from tests.equations.oracle import LOCAL, pointwise_residual
 
 EXTRA = {
     "vector burgers": Equation(
@@ -21,7 +21,7 @@ EXTRA = {
     "helicity": Equation(["u_t = dot(curl(u*grad(v)), grad(u**2)) + sqrt(2 + sin(u))", "v_t = lap(v)"], ndim=3),
     "scalar curl": Equation(["u_t = curl(u*grad(v))", "v_t = div(v*grad(u))/2"], ndim=2),
 }
-CASES = {name: one for name, one in EQUATIONS.items() if isinstance(one, Equation)} | EXTRA
+CASES = LOCAL | EXTRA
 
 
 def smooth_field(equation, seed=0):

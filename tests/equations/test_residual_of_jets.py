@@ -7,7 +7,7 @@ import pytest
 
 from pdejax.equations import EQUATIONS, BoundaryValueProblem, Equation, FunctionResidual, linearised
 from pdejax.networks import nested_jet
-from tests.equations.oracle import pointwise_residual
+from tests.equations.oracle import LOCAL, pointwise_residual
 
 EXTRA = {
     "rossby waves": Equation("w_t = -advect(w) + nu*bilap(w) + 2.5*dot(velocity(w), grad(y))", {"nu": -0.1}, ndim=2),
@@ -16,7 +16,7 @@ EXTRA = {
     "vorticity and tracer": Equation(["w_t = -advect(w)", "c_t = -dot(velocity(w), grad(c)) + k*lap(c)"], {"k": 2}, 2),
     "in 3D": Equation("u_t = div((1 + 0.5*sin(x)*cos(z))*grad(u)) + u_xyz", ndim=3),
 }
-CASES = {name: one for name, one in EQUATIONS.items() if isinstance(one, Equation)} | EXTRA
+CASES = LOCAL | EXTRA
 
 
 def smooth(channels, ndim, seed=0):

@@ -36,6 +36,7 @@ DATA: Mapping[str, Words] = {
     "diffusion": _time("[16]"),
     "fisher_kpp": _time("[16]"),
     "kdv": _time("[16]", _COARSE),
+    "benjamin_ono": _time("[16]", _COARSE),
     "ks": _time("[16]", "problem.domain.lengths=[22.0]", "problem.time.burn_in=2", _COARSE),
     "ks_low_data": _time("[16]", "problem.solver.shape=[32]", "problem.time.burn_in=2", _COARSE, frames=3),
     "ks_paper": _time("[16]", "problem.time.burn_in=2", _COARSE, frames=3),

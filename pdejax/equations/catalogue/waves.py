@@ -24,3 +24,9 @@ def ginzburg_landau(b: Real = 1.0, c: Real = -1.5) -> Equation:
         "v_t = v + v_xx + b*u_xx - (u**2 + v**2)*(v + c*u)",
     ]
     return Equation(terms, {"b": b, "c": c})
+
+
+@register("equation", "benjamin_ono")
+def benjamin_ono() -> Equation:
+    """Benjamin (1967) and Ono (1975): waves within a deep fluid, whose humps are positive and travel to the right."""
+    return Equation("u_t = -u*u_x + hilbert(u_xx)")

@@ -22,6 +22,7 @@ _FUNCTIONS: Mapping[Any, str] = {
     sympy.Abs: "abs",
     sympy.sign: "sign",
 }
+_EXTREMES: Mapping[Any, tuple[Any, str]] = {sympy.Min: (min, "minimum"), sympy.Max: (max, "maximum")}
 
 
 def evaluate(expression: sympy.Basic, values: Mapping[sympy.Symbol, Any]) -> Any:
@@ -54,6 +55,10 @@ def _apply(e: sympy.Basic, walk: Any) -> Any:
     if e.func is sympy.Pow:
         base, exponent = e.args
         return _power(walk(base), exponent)
+    if e.func in _EXTREMES:
+        return functools.reduce(functools.partial(_extreme, *_EXTREMES[e.func]), map(walk, e.args))
+    if e.func is sympy.Heaviside:
+        return _call("heaviside", walk(e.args[0]), 0.5)
     if e.func in _FUNCTIONS:
         return _call(_FUNCTIONS[e.func], walk(e.args[0]))
     raise ValueError(f"no numerical form is known for {e.func.__name__} in {e}")
@@ -70,8 +75,15 @@ def _power(base: Any, exponent: sympy.Basic) -> Any:
     return whole if exponent.p > 0 else 1 / whole
 
 
-def _call(name: str, x: Any) -> Any:
+def _call(name: str, x: Any, *more: float) -> Any:
     if isinstance(x, jax.Array):
-        return getattr(jnp, name)(x)
-    y = getattr(np, name)(x)
+        return getattr(jnp, name)(x, *more)
+    y = getattr(np, name)(x, *more)
     return float(y) if isinstance(x, int | float) else y
+
+
+def _extreme(python: Any, name: str, a: Any, b: Any) -> Any:
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return python(a, b)
+    module = jnp if isinstance(a, jax.Array) or isinstance(b, jax.Array) else np
+    return getattr(module, name)(a, b)

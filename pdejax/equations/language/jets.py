@@ -1,11 +1,13 @@
 """Symbols for fields and their derivatives, and differential expressions in divergence form.
 
 A *jet* is a symbol that stands for a derivative of a field, such as `u_xx`. A differential expression is then an
-ordinary expression in jets, and differentiating it in space is algebra (the total derivative).
+ordinary expression in jets, and differentiating it in space is algebra (the total derivative). What a point does not
+know, such as the mean of an expression over the box, is a symbol too, which holds the expression.
 """
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import sympy
 
@@ -14,6 +16,8 @@ Alpha = tuple[int, int, int]
 ZERO: Alpha = (0, 0, 0)
 TIME = sympy.Symbol("t", real=True)
 COORDINATES = tuple(sympy.Symbol(axis, real=True) for axis in AXES)
+VOLUME = sympy.Symbol("|box|", positive=True)  # length, area or volume of the box
+STREAM, HILBERT, MEAN = "~", "^", "-"  # marks of jets
 
 
 def add_alpha(a: Alpha, b: Alpha) -> Alpha:
@@ -27,7 +31,10 @@ def unit(axis: int) -> Alpha:
 
 
 class Jet(sympy.Symbol):
-    """The derivative `alpha` of a field, or of its stream function `psi` with `lap(psi) = -field` (name `~field`)."""
+    """The derivative `alpha` of a field, or of what a mark before its name makes of the field, mode by mode.
+
+    `~`: its stream function psi, with `lap(psi) = -field`; `^`: its Hilbert transform; `-`: its mean over the box.
+    """
 
     __slots__ = ()
 
@@ -37,14 +44,19 @@ class Jet(sympy.Symbol):
         return 2, 0, "Symbol, then jet"
 
     @property
+    def mark(self) -> str:
+        """What the field is replaced by; empty for the field itself."""
+        return self.name[0] if self.name[0] in (STREAM, HILBERT, MEAN) else ""
+
+    @property
     def field(self) -> str:
         """Name of the field this is a derivative of."""
-        return self.name.lstrip("~").partition("_")[0]
+        return self.name.removeprefix(self.mark).partition("_")[0]
 
     @property
     def potential(self) -> bool:
         """Whether it is a derivative of the field's stream function instead."""
-        return self.name.startswith("~")
+        return self.mark == STREAM
 
     @property
     def alpha(self) -> Alpha:
@@ -59,34 +71,87 @@ class Jet(sympy.Symbol):
 
     def shifted(self, alpha: Alpha) -> "Jet":
         """Its derivative by `alpha`."""
-        return jet(self.field, add_alpha(self.alpha, alpha), self.potential, self.time)
+        return jet(self.field, add_alpha(self.alpha, alpha), self.mark, self.time)
 
     def rate(self) -> "Jet":
         """Its derivative in time."""
-        return jet(self.field, self.alpha, self.potential, self.time + 1)
+        return jet(self.field, self.alpha, self.mark, self.time + 1)
 
 
-def jet(field: str, alpha: Alpha = ZERO, potential: bool = False, time: int = 0) -> Jet:
-    """The symbol of the derivative `alpha` of `field` (or of its stream function), and of order `time` in time."""
+def jet(field: str, alpha: Alpha = ZERO, mark: str = "", time: int = 0) -> Jet:
+    """The symbol of the derivative `alpha` of `field` (or of what `mark` makes of it), and of order `time` in time."""
     suffix = "t" * time + "".join(axis * n for axis, n in zip(AXES, alpha, strict=True))
-    return Jet(("~" if potential else "") + field + ("_" + suffix if suffix else ""), real=True)
+    return Jet(mark + field + ("_" + suffix if suffix else ""), real=True)
+
+
+class Nonlocal(sympy.Symbol):
+    """What one must know the whole field for: the mean, or the Hilbert transform, of the expression `inner`.
+
+    **Arguments:** `word`: `"mean"` or `"hilbert"`; `inner`: a pointwise expression.
+    """
+
+    __slots__ = ("inner", "word")
+
+    def __new__(cls, word: str, inner: sympy.Expr) -> "Nonlocal":
+        made = sympy.Symbol.__xnew__(cls, f"{word}({inner})", real=True)
+        made.word, made.inner = word, inner
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str, sympy.Expr], dict[str, Any]]:
+        return (self.word, self.inner), {}
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.inner)
+
+    @classmethod
+    def class_key(cls) -> tuple[int, int, str]:
+        """Sorts it after fields."""
+        return 2, 0, "Symbol, then of the whole box"
+
+    @property
+    def uniform(self) -> bool:
+        """Whether it is the same everywhere in space."""
+        return self.word == "mean"
+
+
+def symbols(expression: sympy.Expr) -> set[sympy.Symbol]:
+    """All symbols in an expression, also those in what it holds means and transforms of."""
+    found: set[Any] = set(expression.free_symbols)
+    return found.union(*(symbols(s.inner) for s in found if isinstance(s, Nonlocal)))
+
+
+def nonlocals(expression: sympy.Expr) -> tuple[Nonlocal, ...]:
+    """All `Nonlocal`s in an expression, each after those in it."""
+    found = (s for s in expression.free_symbols if isinstance(s, Nonlocal))
+    return tuple(dict.fromkeys(n for s in sorted(found, key=str) for n in (*nonlocals(s.inner), s)))
 
 
 def jets(expression: sympy.Expr) -> tuple[Jet, ...]:
-    """All jets in an expression, in a reproducible order."""
-    found = (s for s in expression.free_symbols if isinstance(s, Jet))
+    """All jets in an expression, also in what it holds means and transforms of, in a reproducible order."""
+    found = (s for s in symbols(expression) if isinstance(s, Jet))
     return tuple(sorted(found, key=lambda s: (s.name, s.alpha)))
 
 
 def varying(expression: sympy.Expr) -> tuple[sympy.Basic, ...]:
-    """The symbols in an expression that change in space or time: jets, coordinates and the time."""
+    """The symbols in an expression that change in space or time: jets, means, transforms, coordinates and the time."""
     moving = (*COORDINATES, TIME)
-    return tuple(s for s in expression.free_symbols if isinstance(s, Jet) or s in moving)
+    return tuple(s for s in expression.free_symbols if isinstance(s, Jet | Nonlocal) or s in moving)
+
+
+def varying_in_space(expression: sympy.Expr) -> tuple[sympy.Basic, ...]:
+    """Those that change in space."""
+    return tuple(s for s in varying(expression) if s != TIME and not (isinstance(s, Nonlocal) and s.uniform))
 
 
 def total_derivative(expression: sympy.Expr, axis: int) -> sympy.Expr:
-    """D_axis of an expression: the chain rule over its jets and its explicit coordinate."""
-    chain = [sympy.diff(expression, s) * s.shifted(unit(axis)) for s in jets(expression)]
+    """D_axis of an expression: the chain rule over its jets, its transforms and its explicit coordinate."""
+    inner = {s: s.shifted(unit(axis)) for s in varying_in_space(expression) if isinstance(s, Jet)}
+    inner |= {
+        s: Nonlocal(s.word, total_derivative(s.inner, axis))
+        for s in varying_in_space(expression)
+        if isinstance(s, Nonlocal)
+    }
+    chain = [sympy.diff(expression, s) * derivative for s, derivative in inner.items()]
     return sympy.Add(sympy.diff(expression, COORDINATES[axis]), *chain)
 
 
@@ -113,7 +178,7 @@ class Form:
 
     def uniform(self) -> bool:
         """Whether it is the same everywhere in space, so that it commutes with derivatives."""
-        return set(self.parts) == {ZERO} and not set(varying(self.parts[ZERO])) - {TIME}
+        return set(self.parts) == {ZERO} and not varying_in_space(self.parts[ZERO])
 
     def plus(self, other: "Form") -> "Form":
         """Sum."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from pdejax.equations.language.jets import AXES, ZERO, Form, Jet, jets
+from pdejax.equations.language.jets import AXES, HILBERT, VOLUME, ZERO, Form, Jet, jets, nonlocals
 
 
 def latex(fields: Sequence[str], forms: Sequence[Form], streams: Sequence[str]) -> str:
@@ -19,8 +19,17 @@ def _psi(field: str, streams: Sequence[str] = ()) -> str:
 
 
 def symbols(expression: sympy.Basic) -> dict[sympy.Basic, str]:
-    """How the fields and derivatives of an expression are written."""
-    return {j: _jet(j) for j in jets(expression)}  # type: ignore
+    """How the fields, derivatives, means and transforms of an expression are written."""
+    names: dict[sympy.Basic, str] = {j: _jet(j) for j in jets(expression)}  # type: ignore
+    names[VOLUME] = r"\left|\Omega\right|"
+    for one in nonlocals(expression):  # type: ignore
+        inner = sympy.latex(one.inner, symbol_names=names)
+        names[one] = _transform(inner) if one.word == "hilbert" else rf"\left\langle {inner} \right\rangle"
+    return names
+
+
+def _transform(inner: str) -> str:
+    return rf"\mathcal{{H}}\left[{inner}\right]"
 
 
 def _form(form: Form) -> str:
@@ -37,4 +46,5 @@ def _form(form: Form) -> str:
 def _jet(jet: Jet) -> str:
     suffix = jet.name.partition("_")[2]
     name = _psi(jet.field) if jet.potential else jet.field
-    return f"{name}_{{{suffix}}}" if suffix else name
+    derivative = f"{name}_{{{suffix}}}" if suffix else name
+    return _transform(derivative) if jet.mark == HILBERT else derivative

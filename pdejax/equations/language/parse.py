@@ -7,34 +7,34 @@ import ast
 import keyword
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy
 
-from pdejax.core import Scaling, known, suggestion
-from pdejax.equations.language.jets import AXES, COORDINATES, TIME, Form, jet
+from pdejax.core import known, suggestion
+from pdejax.equations.language.jets import AXES, COORDINATES, STREAM, TIME, VOLUME, ZERO, Form, jet
+from pdejax.equations.language.whole import hilbert, mean
+from pdejax.equations.language.words import (
+    ASKS_THE_BOX,
+    CALLS,
+    DERIVATIVES,
+    FUNCTIONS,
+    JUMPS,
+    RESERVED,
+    TWO,
+    WHOLE,
+    jumps,
+    terms,
+)
 
 Vector = tuple[Form, ...]
 Value = Form | Vector
 
-FUNCTIONS: dict[str, Callable[[sympy.Expr], sympy.Expr]] = {
-    "sin": sympy.sin,
-    "cos": sympy.cos,
-    "tan": sympy.tan,
-    "exp": sympy.exp,
-    "log": sympy.log,
-    "sinh": sympy.sinh,
-    "cosh": sympy.cosh,
-    "tanh": sympy.tanh,
-    "sqrt": sympy.sqrt,
-    "abs": sympy.Abs,
-}
-OPERATORS = ("dx", "dy", "dz", "lap", "bilap", "grad", "div", "dot", "curl", "velocity", "advect")
-RESERVED = (*AXES, "t", "pi", *Scaling.columns, *FUNCTIONS, *OPERATORS)
 LARGEST_POWER = 16
 LARGEST_NUMBER = 1e300
 SHOWN = 200  # characters of an equation in a message
+NOT_REAL = "the right-hand side divides by zero or leaves the real numbers"
 MOST_CHARACTERS, MOST_TERMS = 2000, 2000  # of an equation, as it is written and multiplied out
 
 _REFUSED = {
@@ -72,7 +72,8 @@ class Parser:
     """Reads right-hand sides over given fields and parameters.
 
     **Arguments:** `fields`, `parameters`: names that may occur; `ndim`: number of space axes; `rates`: whether
-    derivatives in time such as `u_tt` may occur; `definitions`: named expressions, by their forms.
+    derivatives in time such as `u_tt` may occur; `definitions`: named expressions, by their forms; `whole`: whether
+    `mean`, `integral` and `hilbert` may occur, which ask for a field on the whole box.
     """
 
     def __init__(
@@ -83,11 +84,13 @@ class Parser:
         *,
         rates: bool = False,
         definitions: Mapping[str, Form] | None = None,
+        whole: bool = False,
     ) -> None:
         self.fields = tuple(fields)
         self.parameters = tuple(parameters)
         self.ndim = ndim
         self.rates = rates
+        self.whole = whole
         self.definitions = dict(definitions or {})
         self.term = ""
 
@@ -111,7 +114,9 @@ class Parser:
             raise self._error(f"{right!r} is not an arithmetic expression ({reason})") from None
         form = self._scalar(value, "the right-hand side")
         if any(e.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I) for e in form.parts.values()):
-            raise self._error("the right-hand side divides by zero or leaves the real numbers")
+            raise self._error(NOT_REAL)
+        if any(e.has(sympy.DiracDelta) for e in form.parts.values()):
+            raise self._error(f"{right!r} {JUMPS}")
         for number in (n for e in form.parts.values() for n in e.atoms(sympy.Number)):
             if abs(number) > LARGEST_NUMBER:
                 raise self._error(f"the right-hand side has a number beyond {LARGEST_NUMBER:g}")
@@ -123,7 +128,7 @@ class Parser:
 
     def _bounded(self, form: Form) -> Form:
         """A form that can be multiplied out in bearable time."""
-        if sum(map(_terms, form.parts.values())) > MOST_TERMS:
+        if sum(map(terms, form.parts.values())) > MOST_TERMS:
             raise self._error(f"multiplied out it has more than {MOST_TERMS} terms: too many nested derivatives, "
                               "products or powers")  # fmt: skip
         return form
@@ -175,7 +180,7 @@ class Parser:
                 f"{name!r} is unknown: numbers are real, so write the real and the imaginary part as two fields"
             )
         named = [*self.fields, *self.parameters, *self.definitions]
-        options = [*named, *axes, "t", "pi", *derivatives, *FUNCTIONS, *OPERATORS]
+        options = [*named, *axes, "t", "pi", *derivatives, *CALLS]
         declared = f"Fields: {', '.join(self.fields)}; parameters: {', '.join(self.parameters) or 'none'}."
         raise self._error(f"{known('name', name, options)} {declared}")
 
@@ -222,15 +227,35 @@ class Parser:
         return self._bounded(Form.of(power))
 
     def _call(self, name: str, args: list[ast.expr]) -> Value:
-        if name not in FUNCTIONS and name not in OPERATORS:
-            raise self._error(known("function", name, [*FUNCTIONS, *OPERATORS]))
-        wanted = 2 if name == "dot" else 1
+        if name not in CALLS:
+            raise self._error(known("function", name, CALLS))
+        wanted = 2 if name in TWO else 1
         if len(args) != wanted:
             raise self._error(f"{name}(...) takes {wanted} argument{'s' * (wanted > 1)}, got {len(args)}")
         values = [self._walk(arg) for arg in args]
         if name in FUNCTIONS:
-            return Form.of(FUNCTIONS[name](self._scalar(values[0], f"the argument of {name}").flat()))
+            return self._function(name, [self._scalar(value, f"the argument of {name}").flat() for value in values])
+        if name in WHOLE:
+            return self._whole(name, self._scalar(values[0], f"the argument of {name}"))
+        if name in DERIVATIVES and isinstance(values[0], Form) and jumps(values[0]):
+            raise self._error(f"{name}({ast.unparse(args[0])}) {JUMPS}")
         return getattr(self, "_" + name.replace("dy", "dx").replace("dz", "dx"))(name, *values)
+
+    def _function(self, name: str, arguments: list[sympy.Expr]) -> Form:
+        try:
+            return Form.of(FUNCTIONS[name](*arguments))
+        except ValueError:  # SymPy compares real numbers only
+            raise self._error(NOT_REAL) from None
+
+    def _whole(self, name: str, form: Form) -> Form:
+        if not self.whole:
+            raise self._error(f"{name}(...) {ASKS_THE_BOX}")
+        if name != "hilbert":  # derivatives have no mean
+            expression = mean(form.parts.get(ZERO, sympy.S.Zero))
+            return Form.of(VOLUME * expression if name == "integral" else expression)
+        if self.ndim != 1:
+            raise self._error(f"hilbert(...) is a transform in 1D, the equation has {self.ndim} space axes")
+        return Form({alpha: hilbert(expression) for alpha, expression in form.parts.items()})
 
     def _scalar(self, value: Value, what: str) -> Form:
         if isinstance(value, tuple):
@@ -288,24 +313,13 @@ class Parser:
         if self.ndim != 2 or not names:
             raise self._error(f"{name}(...) takes a vorticity field of a 2D equation, one of {', '.join(self.fields)}")
         return (
-            Form.of(jet(names[0], (0, 1, 0), potential=True)),
-            Form.of(-jet(names[0], (1, 0, 0), potential=True)),
+            Form.of(jet(names[0], (0, 1, 0), STREAM)),
+            Form.of(-jet(names[0], (1, 0, 0), STREAM)),
         )
 
     def _advect(self, name: str, value: Value) -> Form:
         velocity = self._velocity(name, value)
         return self._dot("dot", velocity, self._grad("grad", value))
-
-
-def _terms(expression: sympy.Basic) -> int:
-    """How many terms an expression has when it is multiplied out."""
-    if isinstance(expression, sympy.Add):
-        return sum(map(_terms, expression.args))
-    if isinstance(expression, sympy.Mul):
-        return math.prod(map(_terms, expression.args))
-    if isinstance(expression, sympy.Pow) and expression.exp.is_Integer and int(expression.exp) > 1:  # type: ignore
-        return math.comb(_terms(expression.base) + int(expression.exp) - 1, int(expression.exp))  # type: ignore
-    return max(map(_terms, expression.args), default=1)
 
 
 def _total(forms: Iterable[Form]) -> Form:

@@ -2,11 +2,32 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import sympy
 
-from pdejax.equations import TIME, ZERO, Alpha, Equation, Form, Jet, add_alpha, jet, jets, unit, varying
+from pdejax.equations import (
+    MEAN,
+    STREAM,
+    TIME,
+    ZERO,
+    Alpha,
+    Equation,
+    Form,
+    Jet,
+    Nonlocal,
+    add_alpha,
+    expanded,
+    jet,
+    jets,
+    nonlocals,
+    symbols,
+    unit,
+    varying,
+    varying_in_space,
+    without_linear_means,
+)
 
 Terms = dict[Alpha, dict[sympy.Expr, sympy.Expr]]  # outer derivative -> varying part -> constant coefficient
 
@@ -43,14 +64,14 @@ class Product:
 
     @property
     def constants(self) -> tuple[sympy.Symbol, ...]:
-        """The parameters and coordinates in the expression."""
-        found = (s for s in self.expression.free_symbols if not isinstance(s, Jet) and s != TIME)
+        """The parameters and coordinates in the expression, and in what it holds means and transforms of."""
+        found = (s for s in symbols(self.expression) if not isinstance(s, Jet | Nonlocal) and s != TIME)
         return tuple(sorted(found, key=lambda s: s.name))  # type: ignore
 
     @property
     def static(self) -> bool:
         """Whether it depends neither on the state nor on time, so that one evaluation serves all steps."""
-        return not jets(self.expression) and not self.expression.has(TIME)
+        return _static(self.expression)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +87,17 @@ class Canonical:
         return tuple(sorted({j for p in self.products for j in jets(p.expression)}, key=lambda j: j.name))
 
 
+def in_order(products: Iterable[Product]) -> tuple[Nonlocal, ...]:
+    """The means and transforms in products, each after those it is made of."""
+    return tuple(dict.fromkeys(n for p in products for n in nonlocals(p.expression)))
+
+
 @functools.lru_cache(maxsize=64)
 def canonical(equation: Equation) -> Canonical:
     """The right-hand sides of an equation sorted for a pseudo-spectral method, with equal products grouped.
 
-    Terms of constant coefficients, in whichever field, become the linear part. `u^n u_x` becomes
+    Terms of constant coefficients, in whichever field, its Hilbert transform or its mean, become the linear part.
+    `u^n u_x` becomes
     `d_x u^(n+1) / (n+1)`, and vorticity advection takes the form of Basdevant (1983), "Technical improvements for
     direct numerical simulation of homogeneous three-dimensional turbulence": four real transforms in all.
     """
@@ -80,8 +107,8 @@ def canonical(equation: Equation) -> Canonical:
     for row, form in enumerate(equation.forms):
         terms: Terms = {}
         for alpha, part, coefficient in _monomials(form):
-            if isinstance(part, Jet):
-                linear.append(LinearTerm(row, part.shifted(alpha), coefficient))
+            if (found := _linear(part)) is not None:
+                linear.append(LinearTerm(row, found.shifted(alpha), coefficient))
             else:
                 _add(terms, alpha, part, coefficient)
         for name in fields:
@@ -97,14 +124,21 @@ def _add(terms: Terms, alpha: Alpha, part: sympy.Expr, coefficient: sympy.Expr) 
     group[part] = group.get(part, sympy.S.Zero) + coefficient
 
 
+def _linear(part: sympy.Expr) -> Jet | None:
+    """The jet that a part is, if it is one: of a field, of its transform, or of its mean."""
+    if isinstance(part, Nonlocal) and part.uniform and isinstance(part.inner, Jet):
+        return jet(part.inner.field, mark=MEAN)
+    return part if isinstance(part, Jet) else None
+
+
 def _monomials(form: Form) -> list[tuple[Alpha, sympy.Expr, sympy.Expr]]:
     """Outer derivative, varying part and constant coefficient of each term of the expanded form."""
     out = []
     for alpha, expression in form.parts.items():
-        expanded = sympy.expand(expression, power_base=False, power_exp=False, log=False)
-        for term in sympy.Add.make_args(expanded):
+        total = sympy.Add(*map(without_linear_means, sympy.Add.make_args(expanded(expression))))
+        for term in sympy.Add.make_args(total):
             coefficient, part = term.as_independent(*varying(term), as_Add=False) if varying(term) else (term, 1)
-            uniform_derivative = alpha != ZERO and not set(varying(term)) - {TIME}
+            uniform_derivative = alpha != ZERO and not varying_in_space(term)
             if coefficient != 0 and not uniform_derivative:
                 out.append((alpha, sympy.sympify(part), coefficient))
     return out
@@ -136,7 +170,7 @@ def _derivative_axis(base: sympy.Basic, derivative: sympy.Basic) -> int | None:
 def _basdevant(terms: Terms, name: str) -> Terms:
     """`u w_x + v w_y` to `(d_xx - d_yy)(u v) + d_xy(v^2 - u^2)` for the velocity (u, v) of the vorticity w."""
     w_x, w_y = jet(name, unit(0)), jet(name, unit(1))
-    psi_x, psi_y = jet(name, unit(0), True), jet(name, unit(1), True)
+    psi_x, psi_y = jet(name, unit(0), STREAM), jet(name, unit(1), STREAM)
     out: Terms = {alpha: dict(group) for alpha, group in terms.items()}
     for alpha, group in terms.items():
         c = group.get(psi_y * w_x)
@@ -169,4 +203,4 @@ def _groups(terms: Terms) -> list[tuple[Alpha, sympy.Expr, sympy.Expr]]:
 
 
 def _static(part: sympy.Expr) -> bool:
-    return not jets(part) and not part.has(TIME)
+    return not jets(part) and TIME not in symbols(part)

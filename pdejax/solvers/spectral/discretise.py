@@ -1,5 +1,6 @@
 """Wavenumber factors, coordinates, masks and forcing of an equation on one grid."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 import sympy
 
 from pdejax.core import Grid, Scaling, angular_wavenumbers
-from pdejax.equations import AXES, Alpha, Jet, evaluate
+from pdejax.equations import AXES, HILBERT, MEAN, VOLUME, ZERO, Alpha, Jet, evaluate
 from pdejax.solvers._arrays import Imaginary, batch_axis, compose, expand_rank, scale, traced, working
-from pdejax.solvers.spectral.canonical import LinearTerm, Product
+from pdejax.solvers.spectral.canonical import LinearTerm, Product, in_order
 from pdejax.solvers.spectral.linear import Entry, Linear
+from pdejax.solvers.spectral.nonlocal_values import nonlocal_values
 
-Monomial = tuple[Any, Alpha, bool]  # coefficient, derivative, whether of the stream function
+Monomial = tuple[Any, Alpha, str]  # coefficient, derivative, mark of the jet
 
 
 class Discretisation:
@@ -40,6 +42,7 @@ class Discretisation:
         for axis, x in enumerate(grid.axes()):
             shape = [-1 if i == axis else 1 for i in range(grid.ndim)]
             self.values[AXES[axis]] = self._lift(x.reshape(shape)) * length
+        self.values[VOLUME.name] = math.prod(grid.lengths) * length**grid.ndim
 
     def _parameter(self, value: Any) -> Any:
         if traced(value):
@@ -57,27 +60,28 @@ class Discretisation:
             out = out * (np.abs(mode) < fraction * n / 2 - 1e-9).astype(float)
         return out
 
-    def _derivative(self, alpha: Alpha, potential: bool) -> Any:
-        """(i k)^alpha without the i that odd orders have."""
-        out: Any = np.ones((1,) * self.rank) * (1, 1, -1, -1)[sum(alpha) % 4]
+    def _derivative(self, alpha: Alpha, mark: str) -> Any:
+        """(i k)^alpha, times what a mark stands for, without the i that odd symbols have."""
+        out: Any = np.ones((1,) * self.rank) * (1, 1, -1, -1)[_quarters(alpha, mark) % 4]
         for axis, (n, k, mode) in enumerate(zip(self.grid.shape, self.wavenumbers, self.modes, strict=True)):
             out = out * k ** alpha[axis]
-            if alpha[axis] % 2:  # the derivative of the highest mode of an even axis has no real representative
+            if (alpha[axis] + (mark == HILBERT)) % 2:  # what is odd in the highest mode of an even axis is not real
                 out = out * (np.abs(mode) < n / 2 - 1e-9).astype(float)
-        return out * self._stream() if potential else out
+        return out * self._marked(mark) if mark else out
 
-    def _stream(self) -> Any:
-        """From a vorticity to its stream function: 1 / |k|^2, and no mean."""
-        square = sum(k**2 for k in self.wavenumbers)
-        constant = sum(np.abs(m) for m in self.modes) < 0.5
-        return np.where(constant, 0.0, 1.0) / (square + np.where(constant, 1.0, 0.0))
+    def _marked(self, mark: str) -> Any:
+        """The real factor of a mark: sign(k), the mean, or 1 / |k|^2 and no mean, from a vorticity to its stream."""
+        if mark == HILBERT:
+            return np.sign(self.modes[0])
+        constant = np.where(sum(np.abs(m) for m in self.modes) < 0.5, 1.0, 0.0)
+        return constant if mark == MEAN else (1 - constant) / (sum(k**2 for k in self.wavenumbers) + constant)
 
     def symbol(self, monomials: Iterable[Monomial], mask: bool = False) -> Any:
         """The sum of derivatives as a real, imaginary or complex factor `(batch?, *modes)`."""
         parts: dict[int, Any] = {}
-        for coefficient, alpha, potential in monomials:
-            odd = sum(alpha) % 2
-            parts[odd] = parts.get(odd, 0.0) + coefficient * self._derivative(alpha, potential)
+        for coefficient, alpha, mark in monomials:
+            odd = _quarters(alpha, mark) % 2
+            parts[odd] = parts.get(odd, 0.0) + coefficient * self._derivative(alpha, mark)
         if mask and self.mask is not None:
             parts = {odd: part * self.mask for odd, part in parts.items()}
         even, odd = (self._broadcast(parts[i]) if i in parts else None for i in (0, 1))
@@ -98,31 +102,40 @@ class Discretisation:
         """The linear part: what every equation has of its own field, zero if it has nothing, and of others."""
         found: dict[Entry, list[Monomial]] = {(row, row): [] for row in range(len(fields))}
         for t in terms:
-            monomial = (self.coefficient(t.coefficient), t.jet.alpha, t.jet.potential)
+            monomial = (self.coefficient(t.coefficient), t.jet.alpha, t.jet.mark)
             found.setdefault((t.row, fields.index(t.jet.field)), []).append(monomial)
         return Linear.of({entry: self.symbol(monomials) for entry, monomials in found.items()})
 
     def input(self, jet: Jet) -> Any:
         """What a spectrum is multiplied by to give a jet; `None` for nothing."""
-        if self.mask is None and not jet.potential and not sum(jet.alpha):
+        if self.mask is None and not jet.mark and not sum(jet.alpha):
             return None
-        return self.symbol([(1.0, jet.alpha, jet.potential)], mask=True)
+        return self.symbol([(1.0, jet.alpha, jet.mark)], mask=True)
+
+    def transform(self) -> Any:
+        """What the spectrum of a product is multiplied by to give that of its Hilbert transform."""
+        return self.symbol([(1.0, ZERO, HILBERT)], mask=True)
 
     def output(self, product: Product, row: int) -> Any:
         """What the transform of a product is multiplied by in equation number `row`."""
         uses = (u for u in product.uses if u.row == row)
-        return self.symbol(((self.coefficient(u.coefficient), u.alpha, False) for u in uses), mask=True)
+        return self.symbol(((self.coefficient(u.coefficient), u.alpha, "") for u in uses), mask=True)
 
     def forcing(self, products: Sequence[Product], row: int) -> Any:
         """The transform of all that depends on neither state nor time; `None` for nothing."""
         total: Any = None
         for product in (p for p in products if row in p.rows):
-            field = evaluate(product.expression, {s: self.values[s.name] for s in product.constants})
+            values: dict[sympy.Symbol, Any] = {s: self.values[s.name] for s in product.constants}
+            values |= nonlocal_values(in_order([product]), values, self.grid, self.transform)
+            field = evaluate(product.expression, values)
             field = field * self._lift(np.ones(self.grid.shape))
             module = jnp if isinstance(field, jax.Array) else np
             spectrum = module.fft.rfftn(field, axes=tuple(range(-self.grid.ndim, 0)))
-            factor = self.symbol(
-                (self.coefficient(u.coefficient), u.alpha, False) for u in product.uses if u.row == row
-            )
+            factor = self.symbol((self.coefficient(u.coefficient), u.alpha, "") for u in product.uses if u.row == row)
             total = scale(factor, spectrum) if total is None else total + scale(factor, spectrum)
         return total
+
+
+def _quarters(alpha: Alpha, mark: str) -> int:
+    """The power of i in a symbol: one for every derivative, and -i sign(k) has three."""
+    return sum(alpha) + 3 * (mark == HILBERT)

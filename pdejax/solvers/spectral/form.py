@@ -10,11 +10,12 @@ import sympy
 from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
-from pdejax.equations import TIME, Equation, Jet, evaluate
+from pdejax.equations import TIME, Equation, Jet, Nonlocal, evaluate
 from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, scale, working
-from pdejax.solvers.spectral.canonical import Product, canonical
+from pdejax.solvers.spectral.canonical import Product, canonical, in_order
 from pdejax.solvers.spectral.discretise import Discretisation
 from pdejax.solvers.spectral.linear import Linear, Spectra
+from pdejax.solvers.spectral.nonlocal_values import nonlocal_values
 
 
 class SpectralForm(eqx.Module):
@@ -29,8 +30,10 @@ class SpectralForm(eqx.Module):
     forcing: tuple[Any, ...]
     inputs: tuple[Any, ...]
     outputs: tuple[tuple[Any, ...], ...]
+    transform: Any
     values: dict[str, Any]
     products: tuple[Product, ...] = eqx.field(static=True)
+    nonlocals: tuple[Nonlocal, ...] = eqx.field(static=True)
     jets: tuple[Jet, ...] = eqx.field(static=True)
     fields: tuple[str, ...] = eqx.field(static=True)
     grid: Grid = eqx.field(static=True)
@@ -72,13 +75,13 @@ class SpectralForm(eqx.Module):
         return tuple(out)
 
     def _values(self, spectra: Spectra, time: Any) -> dict[sympy.Symbol, Any]:
-        """Coordinates, parameters, time and jets in physical space."""
+        """Coordinates, parameters, time, jets in physical space, and what is made of them there."""
         values: dict[sympy.Symbol, Any] = {s: self.values[s.name] for p in self.products for s in p.constants}
         values[TIME] = expand_rank(batch_axis(working(time), self.grid.ndim), spectra[0].ndim)
         for jet, symbol in zip(self.jets, self.inputs, strict=True):
             spectrum = spectra[self.fields.index(jet.field)]
             values[jet] = self._inverse(spectrum if symbol is None else scale(symbol, spectrum))
-        return values
+        return values | nonlocal_values(self.nonlocals, values, self.grid, lambda: self.transform)
 
 
 def discretise(
@@ -110,20 +113,24 @@ def discretise(
     static = tuple(p for p in form.products if p.static)
     moving = tuple(p for p in form.products if not p.static)
     wanted = {s.name for p in moving for s in p.constants}
+    nonlocals = in_order(moving)
     arrays = (
         tuple(build.forcing(static, row) for row in rows),
         tuple(build.input(jet) for jet in form.jets),
         tuple(tuple(build.output(p, row) for row in p.rows) for p in moving),
+        None if all(one.uniform for one in nonlocals) else build.transform(),
         {name: value for name, value in build.values.items() if name in wanted},
     )
-    forcing, inputs, outputs, values = jax.tree.map(working, arrays)
+    forcing, inputs, outputs, transform, values = jax.tree.map(working, arrays)
     return SpectralForm(
         linear=build.linear(form.linear, fields),
         forcing=forcing,
         inputs=inputs,
         outputs=outputs,
+        transform=transform,
         values=values,
         products=moving,
+        nonlocals=nonlocals,
         jets=form.jets,
         fields=fields,
         grid=grid,

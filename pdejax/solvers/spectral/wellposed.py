@@ -1,6 +1,7 @@
 """Whether an equation can be solved forwards in time on a periodic box: how its linear part acts on ever higher modes,
 and whether its coefficients are periodic."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +9,9 @@ import numpy as np
 import sympy
 
 from pdejax.core import Grid, Scaling
-from pdejax.equations import AXES, SYMBOLS, TIME, Equation, evaluate, jets
+from pdejax.equations import AXES, SYMBOLS, TIME, VOLUME, Equation, evaluate, jets, nonlocals
 from pdejax.solvers._arrays import traced
-from pdejax.solvers.spectral.canonical import Canonical, canonical
+from pdejax.solvers.spectral.canonical import Canonical, canonical, in_order
 from pdejax.solvers.spectral.discretise import Discretisation
 from pdejax.solvers.spectral.linear import as_matrix
 
@@ -86,9 +87,11 @@ def check_ends(
     known: dict[Any, Any] = {sympy.Symbol(name, real=True): column(value) for name, value in given.items()}
     form = canonical(equation)
     known |= {one: 1 + random.uniform() for product in form.products for one in jets(product.expression)}
+    known |= {one: 1 + random.uniform() for one in in_order(form.products)}
     known |= {TIME: random.uniform()}
     box = [(column(length) * o, column(length) * (o + n)) for o, n in zip(grid.origin, grid.lengths, strict=True)]
     known |= {SYMBOLS[x]: low + (high - low) * random.uniform() for x, (low, high) in zip(AXES, box, strict=False)}
+    known |= {VOLUME: math.prod(high - low for low, high in box)}
     for (row, _), terms in _grouped(form).items():
         for x, (low, high), points in zip(AXES, box, grid.shape, strict=False):
             along = low + (high - low) * np.linspace(0.0, 1.0, min(points, SEEN) + 1)
@@ -108,9 +111,12 @@ def check_ends(
 
 
 def _grouped(form: Canonical) -> dict[tuple[int, Any], list[tuple[Any, Any]]]:
-    """Coefficients and expressions by the equation they are in and the derivative that is taken of their sum."""
+    """Coefficients and expressions by the equation they are in and what is taken of their sum: a derivative, or the
+    mean or the transform."""
     found: dict[tuple[int, Any], list[tuple[Any, Any]]] = {}
     for product in form.products:
         for use in product.uses:
             found.setdefault((use.row, use.alpha), []).append((use.coefficient, product.expression))
+            for one in nonlocals(product.expression):
+                found[use.row, one] = [(1, one.inner)]
     return found

@@ -1,0 +1,62 @@
+"""The words of equations, and what is asked of expressions that are made of them."""
+
+import math
+from collections.abc import Callable
+
+import sympy
+
+from pdejax.core import Scaling
+from pdejax.equations.language.jets import AXES, Form, varying
+
+FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
+    "sin": sympy.sin,
+    "cos": sympy.cos,
+    "tan": sympy.tan,
+    "exp": sympy.exp,
+    "log": sympy.log,
+    "sinh": sympy.sinh,
+    "cosh": sympy.cosh,
+    "tanh": sympy.tanh,
+    "sqrt": sympy.sqrt,
+    "abs": sympy.Abs,
+    "sign": sympy.sign,
+    "step": sympy.Heaviside,  # one half at zero
+    "positive": lambda e: sympy.Max(e, 0),
+    "min": sympy.Min,
+    "max": sympy.Max,
+}
+DERIVATIVES = ("dx", "dy", "dz", "lap", "bilap", "grad")  # of scalars
+OPERATORS = (*DERIVATIVES, "div", "dot", "curl", "velocity", "advect")
+WHOLE = ("mean", "integral", "hilbert")  # ask for a field on the whole box
+CALLS = (*FUNCTIONS, *OPERATORS, *WHOLE)
+RESERVED = (*AXES, "t", "pi", *Scaling.columns, *CALLS)
+TWO = ("min", "max", "dot")  # take two arguments
+
+JUMPS = (
+    "needs the derivative of a jump, which is no function: the first of step or sign, or the second of abs, positive, "
+    "min or max"
+)
+ASKS_THE_BOX = (
+    "asks for a field on the whole box, which only an Equation on a periodic grid has: points, steady equations and "
+    "stated fields do not"
+)
+
+
+def jumps(form: Form) -> bool:
+    """Whether a term changes by steps and signs alone."""
+    for term in (term for e in form.parts.values() for term in sympy.Add.make_args(e)):
+        found = [one for one in term.atoms(sympy.Heaviside, sympy.sign) if varying(one)]
+        if found and not varying(term.xreplace(dict.fromkeys(found, sympy.S.One))):  # type: ignore
+            return True
+    return False
+
+
+def terms(expression: sympy.Basic) -> int:
+    """How many terms an expression has when it is multiplied out."""
+    if isinstance(expression, sympy.Add):
+        return sum(map(terms, expression.args))
+    if isinstance(expression, sympy.Mul):
+        return math.prod(map(terms, expression.args))
+    if isinstance(expression, sympy.Pow) and expression.exp.is_Integer and int(expression.exp) > 1:  # type: ignore
+        return math.comb(terms(expression.base) + int(expression.exp) - 1, int(expression.exp))  # type: ignore
+    return max(map(terms, expression.args), default=1)
