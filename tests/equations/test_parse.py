@@ -46,6 +46,15 @@ WRONG = [
     ("u_t = sin(*u)", 1, ["not part of the grammar"]),
     ("u_t = True*u", 1, ["not part of the grammar"]),
     ("u_t = 1j*u", 1, ["not part of the grammar"]),
+    ("u_t = max(u)", 1, ["max(...)", "2 arguments", "got 1"]),
+    ("u_t = mean(u, u)", 1, ["mean(...)", "1 argument", "got 2"]),
+    ("u_t = maxi(u, 0)", 1, ["'maxi'", "'max'"]),
+    ("u_t = hilber(u)", 1, ["'hilber'", "'hilbert'"]),
+    ("u_t = hilbert(u)", 2, ["hilbert(...)", "1D", "2 space axes"]),
+    ("u_t = mean(grad(u))", 2, ["the argument of mean", "vector"]),
+    ("u_t = max(1/0, u)", 1, ["divides by zero"]),
+    ("u_t = step(sqrt(-1))", 1, ["real numbers"]),
+    ("mean_t = u", 1, ["'mean'", "reserved"]),
 ]
 
 
