@@ -46,6 +46,7 @@ from pdejax.equations.language.jets import unit as unit
 from pdejax.equations.language.jets import varying as varying
 from pdejax.equations.language.jets import varying_in_space as varying_in_space
 from pdejax.equations.language.whole import expanded as expanded
+from pdejax.equations.language.whole import whole_word as whole_word
 from pdejax.equations.language.whole import without_linear_means as without_linear_means
 from pdejax.equations.sampling.expression import Expression as Expression
 from pdejax.equations.sampling.gaussian_blobs import GaussianBlobs as GaussianBlobs

@@ -47,6 +47,11 @@ WRONG = [
     ("u_t = True*u", 1, ["not part of the grammar"]),
     ("u_t = 1j*u", 1, ["not part of the grammar"]),
     ("u_t = max(u)", 1, ["max(...)", "2 arguments", "got 1"]),
+    (
+        "u_t = " + "".join(f"max(u + {i}*u_x, " for i in range(9)) + "u_x" + ")" * 9,
+        1,
+        ["max(...) compares", "at most 8"],
+    ),
     ("u_t = mean(u, u)", 1, ["mean(...)", "1 argument", "got 2"]),
     ("u_t = maxi(u, 0)", 1, ["'maxi'", "'max'"]),
     ("u_t = hilber(u)", 1, ["'hilber'", "'hilbert'"]),

@@ -88,6 +88,7 @@ def test_at_points_all_derivatives_are_carried_out():
     words = {"domain": {"t": [0, 1], "x": [0, 1]}, "conditions": {"start": {"at": "t=0", "terms": "u = 0"}}}
     with pytest.raises(ValueError, match="problem 'problem': the residual at points needs the derivative of a jump"):
         BoundaryValueProblem({"terms": "u_t = lap(positive(u))"}, **words)
+    words["conditions"]["left"] = {"at": "x=0", "terms": "u = 0"}
     obstacle = BoundaryValueProblem({"terms": "u_t = dx(positive(u)) + min(u, x)"}, **words)
     values = {(0, 0): jnp.array([[0.3], [-0.2]]), (1, 0): jnp.zeros((2, 1)), (0, 1): jnp.ones((2, 1))}
     found = obstacle.residual(values, jnp.array([[0.0, 0.1], [0.0, 0.5]]), {})

@@ -145,14 +145,15 @@ def varying_in_space(expression: sympy.Expr) -> tuple[sympy.Basic, ...]:
 
 def total_derivative(expression: sympy.Expr, axis: int) -> sympy.Expr:
     """D_axis of an expression: the chain rule over its jets, its transforms and its explicit coordinate."""
-    inner = {s: s.shifted(unit(axis)) for s in varying_in_space(expression) if isinstance(s, Jet)}
-    inner |= {
-        s: Nonlocal(s.word, total_derivative(s.inner, axis))
-        for s in varying_in_space(expression)
-        if isinstance(s, Nonlocal)
-    }
-    chain = [sympy.diff(expression, s) * derivative for s, derivative in inner.items()]
-    return sympy.Add(sympy.diff(expression, COORDINATES[axis]), *chain)
+    return sympy.Add(*(sympy.diff(expression, s) * _derivative(s, axis) for s in varying_in_space(expression)))
+
+
+def _derivative(symbol: sympy.Basic, axis: int) -> sympy.Expr:
+    if isinstance(symbol, Jet):
+        return symbol.shifted(unit(axis))
+    if isinstance(symbol, Nonlocal):  # transforms commute with derivatives
+        return Nonlocal(symbol.word, total_derivative(symbol.inner, axis))
+    return sympy.S.One if symbol == COORDINATES[axis] else sympy.S.Zero
 
 
 @dataclasses.dataclass(frozen=True)

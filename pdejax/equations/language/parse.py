@@ -21,6 +21,7 @@ from pdejax.equations.language.words import (
     DERIVATIVES,
     FUNCTIONS,
     JUMPS,
+    REFUSED,
     RESERVED,
     TWO,
     WHOLE,
@@ -35,21 +36,9 @@ LARGEST_POWER = 16
 LARGEST_NUMBER = 1e300
 SHOWN = 200  # characters of an equation in a message
 NOT_REAL = "the right-hand side divides by zero or leaves the real numbers"
+MOST_COMPARED = 8  # expressions of one min or max: all are compared with all
 MOST_CHARACTERS, MOST_TERMS = 2000, 2000  # of an equation, as it is written and multiplied out
 
-_REFUSED = {
-    ast.Attribute: "attribute access",
-    ast.Lambda: "lambda",
-    ast.Subscript: "indexing",
-    ast.Compare: "a comparison",
-    ast.BoolOp: "and/or",
-    ast.IfExp: "if/else",
-    ast.Tuple: "a tuple",
-    ast.List: "a list",
-    ast.Dict: "a dictionary",
-    ast.NamedExpr: "an assignment",
-    ast.JoinedStr: "a string",
-}
 _BINARY = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 
 
@@ -151,7 +140,7 @@ class Parser:
                 raise self._error("'^' is not a power, write '**'")
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
                 return self._call(name, args)
-        what = _REFUSED.get(type(node), "this construction")
+        what = REFUSED.get(type(node), "this construction")
         raise self._error(f"{what} in {ast.unparse(node)!r} is not part of the grammar of equations")
 
     def _symbol(self, name: str) -> sympy.Expr:
@@ -243,9 +232,14 @@ class Parser:
 
     def _function(self, name: str, arguments: list[sympy.Expr]) -> Form:
         try:
-            return Form.of(FUNCTIONS[name](*arguments))
+            found = FUNCTIONS[name](*arguments)
         except ValueError:  # SymPy compares real numbers only
             raise self._error(NOT_REAL) from None
+        if isinstance(found, sympy.Min | sympy.Max) and len(found.args) > MOST_COMPARED:
+            raise self._error(
+                f"{name}(...) compares {len(found.args)} expressions, at most {MOST_COMPARED} go together"
+            )
+        return Form.of(found)
 
     def _whole(self, name: str, form: Form) -> Form:
         if not self.whole:

@@ -1,5 +1,6 @@
 """The words of equations, and what is asked of expressions that are made of them."""
 
+import ast
 import math
 from collections.abc import Callable
 
@@ -29,8 +30,21 @@ DERIVATIVES = ("dx", "dy", "dz", "lap", "bilap", "grad")  # of scalars
 OPERATORS = (*DERIVATIVES, "div", "dot", "curl", "velocity", "advect")
 WHOLE = ("mean", "integral", "hilbert")  # ask for a field on the whole box
 CALLS = (*FUNCTIONS, *OPERATORS, *WHOLE)
-RESERVED = (*AXES, "t", "pi", *Scaling.columns, *CALLS)
 TWO = ("min", "max", "dot")  # take two arguments
+RESERVED = (*AXES, "t", "pi", *Scaling.columns, *CALLS)
+REFUSED = {  # of Python, as messages call it
+    ast.Attribute: "attribute access",
+    ast.Lambda: "lambda",
+    ast.Subscript: "indexing",
+    ast.Compare: "a comparison",
+    ast.BoolOp: "and/or",
+    ast.IfExp: "if/else",
+    ast.Tuple: "a tuple",
+    ast.List: "a list",
+    ast.Dict: "a dictionary",
+    ast.NamedExpr: "an assignment",
+    ast.JoinedStr: "a string",
+}
 
 JUMPS = (
     "needs the derivative of a jump, which is no function: the first of step or sign, or the second of abs, positive, "
