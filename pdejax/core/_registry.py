@@ -18,6 +18,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "end": ("pdejax.core",),
     "domain": ("pdejax.core",),
     "equation": ("pdejax.equations.catalogue",),
+    "law": ("pdejax.equations.laws",),
     "sampler": ("pdejax.equations.sampling",),
     "problem": ("pdejax.equations",),
     "condition": ("pdejax.equations",),

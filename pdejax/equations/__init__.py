@@ -8,7 +8,6 @@ from pdejax.equations._equation import Equation as Equation
 from pdejax.equations._exact import Exact as Exact
 from pdejax.equations._family import Family as Family
 from pdejax.equations._family import Times as Times
-from pdejax.equations._family import join_names as join_names
 from pdejax.equations._residual import SYMBOLS as SYMBOLS
 from pdejax.equations._residual import FunctionResidual as FunctionResidual
 from pdejax.equations._residual import Jets as Jets
@@ -48,6 +47,12 @@ from pdejax.equations.language.jets import varying_in_space as varying_in_space
 from pdejax.equations.language.whole import expanded as expanded
 from pdejax.equations.language.whole import whole_word as whole_word
 from pdejax.equations.language.whole import without_linear_means as without_linear_means
+from pdejax.equations.laws.copula import Copula as Copula
+from pdejax.equations.laws.discrete import Discrete as Discrete
+from pdejax.equations.laws.law import Law as Law
+from pdejax.equations.laws.law import join_names as join_names
+from pdejax.equations.laws.uniform import LogUniform as LogUniform
+from pdejax.equations.laws.uniform import Uniform as Uniform
 from pdejax.equations.sampling.expression import Expression as Expression
 from pdejax.equations.sampling.gaussian_blobs import GaussianBlobs as GaussianBlobs
 from pdejax.equations.sampling.gaussian_random_field import GaussianRandomField as GaussianRandomField

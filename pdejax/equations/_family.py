@@ -3,11 +3,10 @@
 import dataclasses
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -16,6 +15,7 @@ from pdejax.equations._equation import Equation
 from pdejax.equations._steady_equation import SteadyEquation
 from pdejax.equations._variables import fields_in_primitive, values_at, variable
 from pdejax.equations.language.evaluate import evaluate
+from pdejax.equations.laws.law import draw_laws, read_laws, split_names, support_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +49,10 @@ class Family:
     - `draws`: what is drawn: names of initial fields and of inputs to their `Sampler` (or what `describe` makes of
         one); several names with commas between them, as in `"u, v"`, share one sampler of so many channels. The
         primitive variables of an equation may be drawn in place of its fields.
-    - `vary`: range `(low, high)` of a uniform distribution per parameter that differs between solutions; the further
-        names `length`, a factor on the lengths of the domain (what is drawn is stretched with it), and `step`, a
-        factor on the time between frames, are those of a `Scaling`.
+    - `vary`: names of parameters that differ between solutions to the range `(low, high)` of a uniform distribution, or
+        to a `Law` (or what `describe` makes of one); several names with commas between them share a law of so many
+        numbers. The further names `length`, a factor on the lengths of the domain (what is drawn is stretched with
+        it), and `step`, a factor on the time between frames, are those of a `Scaling`.
     - `times`: of the frames; none for a steady equation.
 
     **Raises:** `ValueError` if these do not fit together.
@@ -72,8 +73,9 @@ class Family:
         set_("draws", {names: built(names, given) for names, given in self.draws.items()})
         self._check_equation()
         self._check_draws()
-        options = [*self.parameters, *(Scaling.columns if self.times else ())]
-        set_("vary", {key: _range(f"vary.{key}", key, bounds, options) for key, bounds in self.vary.items()})
+        self._check_varying()
+        laws = read_laws("vary", self.vary, Scaling.columns)
+        set_("vary", {key: tuple(map(float, law)) if isinstance(law, tuple) else law for key, law in laws.items()})
 
     def _error(self, sentence: str) -> ValueError:
         return ValueError(f"problem {self.name!r}: {sentence}")
@@ -111,6 +113,12 @@ class Family:
             if (channels := getattr(sampler, "channels", 1)) != len(split_names(names)):
                 raise self._error(f"draws.{names} has {len(split_names(names))} names, its sampler {channels} channels")
 
+    def _check_varying(self) -> None:
+        options = [*self.parameters, *(Scaling.columns if self.times else ())]
+        for name in (name for key in self.vary for name in split_names(key)):
+            if name not in options:
+                raise ValueError(known("varying parameter", name, options))
+
     @property
     def _drawn(self) -> tuple[str, ...]:
         return (*(() if self.steady else self._initial), *self.inputs)
@@ -145,12 +153,17 @@ class Family:
     @property
     def constants(self) -> dict[str, float]:
         """Parameters that are the same for all solutions."""
-        return {name: value for name, value in self.parameters.items() if name not in self.vary}
+        return {name: value for name, value in self.parameters.items() if name not in self.support}
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Sorted names of what varies."""
-        return tuple(sorted(self.vary))
+        return tuple(sorted(self.support))
+
+    @property
+    def support(self) -> dict[str, tuple[float, float]]:
+        """Smallest and largest value of each parameter that varies."""
+        return support_of(self.vary)
 
     @property
     def step(self) -> float:
@@ -192,35 +205,11 @@ class Family:
         return {name: jnp.broadcast_to(f, domain.shape) for name, f in zip(self.fields, found, strict=True)}
 
 
-def split_names(names: str) -> tuple[str, ...]:
-    """The names in a key of `draws`."""
-    return tuple(name.strip() for name in names.split(","))
-
-
-def join_names(names: Sequence[str]) -> str:
-    """The key of `draws` for fields that share a sampler."""
-    return ", ".join(names)
-
-
-def _range(where: str, key: str, bounds: Any, options: Sequence[str]) -> tuple[float, float]:
-    if key not in options:
-        raise ValueError(known("varying parameter", key, options))
-    if len(bounds) != 2 or not bounds[0] <= bounds[1] or (key in Scaling.columns and bounds[0] <= 0):
-        positive = " of positive numbers" if key in Scaling.columns else ""
-        raise ValueError(f"{where} should be a range [low, high]{positive}, got {list(bounds)}")
-    return float(bounds[0]), float(bounds[1])
-
-
 def sample_key(seed: Any, index: Any) -> Any:
     """The random key of sample `index`, the same on every machine."""
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), index)
 
 
-def _draw_parameters(key: Any, vary: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
-    """Uniform values of what varies; float32 numbers, so that storage in float32 is exact."""
-    real, values = jnp.result_type(float), {}
-    for name in sorted(vary):
-        low, high = vary[name]
-        subkey = jax.random.fold_in(key, zlib.crc32(name.encode()))
-        values[name] = jax.random.uniform(subkey, (), jnp.float32, low, high).astype(real)
-    return values
+def _draw_parameters(key: Any, vary: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of what varies; float32 numbers, so that storage in float32 is exact."""
+    return draw_laws(vary, {name: jax.random.fold_in(key, zlib.crc32(name.encode())) for name in vary})

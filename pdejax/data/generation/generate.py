@@ -73,7 +73,7 @@ def _contents(recipe: Recipe, shard: Shard, solution: Solution) -> Contents:
         start=family.times.burn_in if family.times else 0,
         constants=family.constants,
         varying=solution.parameters,
-        ranges=family.vary,
+        ranges=family.support,
         provenance=_provenance(recipe, shard, solution),
     )
 

@@ -14,7 +14,7 @@ from pdejax.equations._residual import SYMBOLS
 from pdejax.equations._statement import Statement
 from pdejax.equations.language.evaluate import evaluate
 from pdejax.equations.language.jets import AXES, jets
-from pdejax.equations.sampling.series import uniform
+from pdejax.equations.laws.law import Drawn, draw_laws, read_laws, support_of
 
 _FIELD = "stated"
 
@@ -25,20 +25,18 @@ class Expression:
     """A field as a text in coordinates, such as `"a*exp(-((x - 0.5)/0.1)**2)"`, whose numbers are drawn; `0` for rest.
 
     **Arguments:** `value`: a number or a text in the axes' letters, the words of equations and the names in `vary`;
-    `vary`: names to ranges `(low, high)` of uniform distributions; `channels`: fields that are all alike.
+    `vary`: names to ranges `(low, high)` of uniform distributions or other laws, as of a `Family`; `channels`: fields that are all alike.
     """
 
     value: str | Real = 0.0
-    vary: Mapping[str, tuple[Real, Real]] = dataclasses.field(default_factory=dict, hash=False)
+    vary: Mapping[str, Drawn] = dataclasses.field(default_factory=dict, hash=False)
     channels: Count = 1
 
     def __post_init__(self) -> None:
         check_options(self)
-        for name, (low, high) in self.vary.items():
-            if low > high:
-                raise ValueError(f"vary.{name} should be [low, high], got [{low:g}, {high:g}]")
+        object.__setattr__(self, "vary", read_laws("vary", self.vary))
         words = {str(one) for one in self._expression(len(AXES)).free_symbols}
-        for name in self.vary:
+        for name in support_of(self.vary):
             if name not in words:
                 raise ValueError(f"vary.{name} has no effect: {name!r} does not occur in value={self.value!r}")
 
@@ -47,18 +45,16 @@ class Expression:
 
         **Raises:** `ValueError` for a word that means nothing here.
         """
-        stated = Statement((), (_FIELD,), dict.fromkeys(self.vary, 1.0))
+        stated = Statement((), (_FIELD,), dict.fromkeys(support_of(self.vary), 1.0))
         found = stated.side(f"value = {self.value}", str(self.value), tuple(AXES[:ndim]))
         if jets(found):
-            raise ValueError(f"value={self.value!r} depends on a field: {known('word', _FIELD, (*AXES, *self.vary))}")
+            raise ValueError(f"value={self.value!r} depends on a field: {known('word', _FIELD, (*AXES, *support_of(self.vary)))}")
         return found
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         keys = jax.random.split(key, max(len(self.vary), 1))
-        values: dict[Any, Any] = {
-            sympy.Symbol(name, real=True): uniform(one, (), *self.vary[name])
-            for name, one in zip(sorted(self.vary), keys, strict=False)
-        }
+        drawn = draw_laws(self.vary, dict(zip(sorted(self.vary), keys, strict=False)))
+        values: dict[Any, Any] = {sympy.Symbol(name, real=True): value for name, value in drawn.items()}
         place = jnp.asarray(grid.coordinates(), jnp.result_type(float))
         values |= {SYMBOLS[axis]: place[..., i] for i, axis in enumerate(AXES[: grid.ndim])}
         field = jnp.broadcast_to(jnp.asarray(evaluate(self._expression(grid.ndim), values)), grid.shape)

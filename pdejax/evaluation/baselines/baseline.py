@@ -61,5 +61,5 @@ def solved_by(data: Any) -> tuple[Family, Simulator]:
     if data.simulator is None:
         raise ValueError("there is no solver to compare with: the data do not say by what they were solved, or name "
                          "code that may not be imported from here (plugins=[...], --plugins)")  # fmt: skip
-    data.simulator.stepper(data.family, {name: low for name, (low, _) in data.family.vary.items()})
+    data.simulator.stepper(data.family, {name: low for name, (low, _) in data.family.support.items()})
     return data.family, data.simulator

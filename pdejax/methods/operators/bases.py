@@ -82,7 +82,7 @@ class Solved(eqx.Module):
 
     def example(self) -> "Solved":
         """The solver at the lower ends of what varies."""
-        return self.bind({name: low for name, (low, _) in self.family.vary.items()})
+        return self.bind({name: low for name, (low, _) in self.family.support.items()})
 
     def _made(self, parameters: Mapping[str, Any]) -> OnDomain:
         family, inner = self.family, self.simulator.domain(self.family, coarser=self.coarser)
@@ -101,7 +101,7 @@ class Solved(eqx.Module):
         **Raises:** `ValueError` if parameters vary and are not bound.
         """
         if self.stepper is None and self.family.vary:
-            raise ValueError(f"this solver depends on {', '.join(self.family.vary)}: call bind() with them first")
+            raise ValueError(f"this solver depends on {', '.join(self.family.support)}: call bind() with them first")
         stepper = self._made({}) if self.stepper is None else self.stepper
         return stepper(u, key=key, tendency=tendency)
 

@@ -67,12 +67,12 @@ class ETDRK:
 
     def _check_growth(self, family: Family, grid: Grid) -> None:
         """At the corners of the ranges of what varies: all, or as many drawn where they are more."""
-        ranges = np.array([*family.vary.values()], float).reshape(-1, 2)
+        ranges = np.array([*family.support.values()], float).reshape(-1, 2)
         count = 2 ** len(ranges)
         drawn = count > MOST_CORNERS
         numbers = np.random.default_rng(0).integers(count, size=MOST_CORNERS) if drawn else np.arange(count)
         corners = ranges[np.arange(len(ranges)), (numbers[:, None] >> np.arange(len(ranges))) & 1]
-        own, scaling = Scaling.split(dict(zip(family.vary, corners.T, strict=True)))
+        own, scaling = Scaling.split(dict(zip(family.support, corners.T, strict=True)))
         try:
             check_growth(_of(family)[0], grid, own, Scaling(scaling.length))
             check_ends(_of(family)[0], grid, own, Scaling(scaling.length))

@@ -170,7 +170,7 @@ def test_the_numbers_of_a_stated_field_are_drawn(key):
         ({"value": "a*x"}, "unknown name 'a'"),
         ({"value": "t*x"}, "t occurs in 'value = t[*]x', but the domain has no axis t"),
         ({"value": "x", "vary": {"b": (0.0, 1.0)}}, "vary.b has no effect: 'b' does not occur in value='x'"),
-        ({"value": "b*x", "vary": {"b": (1.0, 0.0)}}, r"vary.b should be \[low, high\], got \[1, 0\]"),
+        ({"value": "b*x", "vary": {"b": (1.0, 0.0)}}, r"vary.b should be a range \[low, high\], got \[1.0, 0.0\]"),
         ({"value": "stated_x"}, "depends on a field"),
         ({"value": "x +"}, "value = x [+]"),
     ],

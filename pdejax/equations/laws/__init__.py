@@ -1,0 +1,1 @@
+"""Distributions of numbers: parameters of an equation, factors and levels of fields."""
