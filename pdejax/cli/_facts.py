@@ -23,8 +23,8 @@ def print_run(path: Path) -> None:
 
 def print_truth(path: Path) -> None:
     """Sizes of a known solution, and how far it can be trusted."""
+    from pdejax.core import open_hdf5
     from pdejax.data.store.truth import MEND
-    from pdejax.data.store.well import open_hdf5
 
     with open_hdf5(path, MEND) as file:
         for group in ("axes", "fields"):

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, create_model
 
 from pdejax.config._boundary_value import BoundaryValueConfig
-from pdejax.config._sections import fields_of, section, section_of
+from pdejax.config._sections import converted, fields_of, section, section_of
 from pdejax.config._types import Name, Real, Section, fault
 from pdejax.core import Grid
 from pdejax.data import TOLERANCES, Recipe
-from pdejax.equations import Equation, Times, read_equation
+from pdejax.equations import Drawn, Equation, Times, read_equation
 
 
 def problem_type(value: Any) -> type[Section]:
@@ -23,14 +23,14 @@ def problem_type(value: Any) -> type[Section]:
 class ProblemConfig(Section):
     """An equation with its domain, what is drawn, times and solver, and the data set that is made of it.
 
-    `parameters` are values of some of the equation's, `vary` ranges of those that are drawn for each trajectory; see
-    `pdejax.Family` and `pdejax.data.Recipe`.
+    `parameters` are values of some of the equation's, `vary` ranges or laws of those that are drawn for each
+    trajectory; see `pdejax.Family` and `pdejax.data.Recipe`.
     """
 
     name: Name
     equation: Any
     parameters: dict[str, Real] = {}  # noqa: RUF012
-    vary: dict[str, tuple[Real, Real]] = {}  # noqa: RUF012
+    vary: dict[str, Any] = {}  # noqa: RUF012
 
 
 def _family_type(value: Mapping[str, Any]) -> type[ProblemConfig]:
@@ -41,6 +41,7 @@ def _family_type(value: Mapping[str, Any]) -> type[ProblemConfig]:
     evolves = equation is None or isinstance(equation, Equation)
     fields: dict[str, Any] = {
         "equation": (Annotated[Any, AfterValidator(lambda given: _readable(given, ndim))], ...),
+        "vary": (dict[str, converted(Drawn)], {}),
         "domain": (_domain_type(domain), ...),
     }
     if evolves:

@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     Strict,
+    TypeAdapter,
     ValidationError,
     WrapValidator,
     create_model,
@@ -137,15 +138,39 @@ def _type(argument: inspect.Parameter, value: Any, ndim: int | None) -> Any:
     if value is None:
         optional = argument.default is None or type(None) in members_of(annotation)
         return Any if optional else _refusing("dict_type")
-    if mark is not None and isinstance(value, str):
-        return Annotated[str, AfterValidator(functools.partial(_name_of, mark.group))]
     if mark is not None:
-        return section_of(mark.group, value, ndim=ndim)
+        return _held_type(annotation, value, ndim)
     assert record is not None
     others = [part for part in members_of(annotation) if part is not record and part is not type(None)]
     if not isinstance(value, Mapping) and others:
         return converted(annotation, ndim)
     return section(record, value, ndim=ndim) if isinstance(value, Mapping | Section) else _refusing("dict_type")
+
+
+def _held_type(annotation: Any, value: Any, ndim: int | None) -> Any:
+    """The type of an object of a group, or of the plain value that its annotation takes instead of one."""
+    mark, others = mark_of(annotation), _beside(annotation)
+    assert mark is not None
+    if isinstance(value, str):
+        return Annotated[str, AfterValidator(functools.partial(_name_of, mark.group))]
+    if isinstance(value, Mapping | Section) or not others:
+        return section_of(mark.group, value, ndim=ndim)
+    lists = [one for one in others if typing.get_origin(one) is tuple]
+    numbers = [one for one in others if one not in lists]
+    return converted(((lists if isinstance(value, list | tuple) else numbers) or others)[0], ndim)
+
+
+def _beside(annotation: Any) -> list[Any]:
+    """The plain alternatives to an object of a group."""
+    inner = lambda part: typing.get_args(part)[0] if typing.get_origin(part) is Annotated else part
+    plain = lambda part: mark_of(part) is None and (typing.get_origin(part) is tuple or inner(part) in _PLAIN)
+    return list(filter(plain, members_of(annotation)))
+
+
+def _held(annotation: Any, ndim: int | None, value: Any) -> Any:
+    """What stands in a list or mapping, whose type is that of its value."""
+    kind: Any = _held_type(annotation, value, ndim)
+    return TypeAdapter(kind).validate_python(value)
 
 
 _PLAIN: Mapping[Any, Any] = {
@@ -164,6 +189,8 @@ def converted(annotation: Any, ndim: int | None = None) -> Any:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation in _PLAIN:
         return _PLAIN[annotation]
+    if mark_of(annotation) is not None:
+        return Annotated[Any, BeforeValidator(functools.partial(_held, annotation, ndim))]
     if origin is Annotated:
         return _annotated(arguments[0], arguments[1:], ndim)
     if origin is types.UnionType or origin is typing.Union:

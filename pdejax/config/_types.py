@@ -20,7 +20,7 @@ class Section(BaseModel):
 
     # types are made for values, so that two of equal content need not be of one type
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Section) and self.model_dump() == other.model_dump()
+        return isinstance(other, Section) and self.spec() == other.spec()
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())

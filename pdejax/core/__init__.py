@@ -8,6 +8,8 @@ from pdejax.core._adapt import to_channels_first as to_channels_first
 from pdejax.core._annotations import mark_of as mark_of
 from pdejax.core._annotations import members_of as members_of
 from pdejax.core._annotations import record_of as record_of
+from pdejax.core._array_files import open_hdf5 as open_hdf5
+from pdejax.core._array_files import read_arrays as read_arrays
 from pdejax.core._build import build as build
 from pdejax.core._build import describe as describe
 from pdejax.core._calling import PerSample as PerSample

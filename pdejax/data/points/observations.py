@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pdejax._read import FileError, as_path, check_file, read_text
-from pdejax.core import as_real, known
-from pdejax.data.store.arrays_file import read_arrays
+from pdejax.core import as_real, known, read_arrays
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _BINARY = (b"PK", b"\x93NUMPY", b"\x89HDF")  # how spreadsheets, NumPy's files and HDF5 begin

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from pdejax._read import read_json, read_plain_yaml
-from pdejax.core import known, register
-from pdejax.data.store.arrays_file import read_arrays
+from pdejax.core import known, read_arrays, register
 from pdejax.data.store.memory import STATES, Arrays
 
 SPLITS = ("train", "valid", "test")

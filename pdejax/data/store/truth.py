@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pdejax._read import FileError
-from pdejax.core import build, describe, exclusive, remove_partial
+from pdejax.core import build, describe, exclusive, open_hdf5, remove_partial
 from pdejax.data.store.files import to_json
-from pdejax.data.store.well import open_hdf5, writing_hdf5
+from pdejax.data.store.well import writing_hdf5
 from pdejax.equations import BoundaryValueProblem
 from pdejax.solvers import Progress, Truth, solve_truth, truth_axes
 

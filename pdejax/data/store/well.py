@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pdejax._read import FileError, check_file, unreadable
-from pdejax.core import Grid, Outflow, Periodic, replacing
+from pdejax._read import FileError
+from pdejax.core import Grid, Outflow, Periodic, open_hdf5, replacing
 from pdejax.data.store.manifest import MANIFEST, RECIPE
 
 # files, groups and data sets are annotated as Any below: h5py types every item as the union of all three
@@ -180,24 +179,6 @@ def write_shard(path: Path, contents: Contents) -> None:
         _write_scalars(file, contents)
         _write_fields(file, contents)
         _write_provenance(file, contents.provenance)
-
-
-def open_hdf5(path: Path, mend: str) -> Any:
-    """A file of HDF5 for reading.
-
-    **Arguments:** `path`; `mend`: what to do about one that is damaged.
-
-    **Raises:** `FileNotFoundError`; `FileError` if it is not a file, not readable (permissions, locks, too many open
-    files) or damaged, each in its own words.
-    """
-    check_file(path)
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        # what HDF5 says of a file that it cannot read at all has no number of the operating system
-        if error.errno is not None:
-            raise unreadable(path, OSError(error.errno, os.strerror(error.errno))) from None
-        raise FileError(f"{path} is damaged, it is no file of HDF5: {mend}") from None
 
 
 def open_shard(path: Path) -> Any:

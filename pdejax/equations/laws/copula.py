@@ -1,12 +1,10 @@
 """Numbers that are drawn together."""
 
 import dataclasses
-from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from annotated_types import MinLen
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Real, check_options, register
@@ -29,7 +27,7 @@ class Copula:
     **Raises:** `ValueError` if their sizes differ, or no such numbers exist.
     """
 
-    low: Annotated[tuple[Real, ...], MinLen(2)]
+    low: tuple[Real, ...]
     high: tuple[Real, ...]
     correlation: tuple[tuple[Real, ...], ...]
 
@@ -39,6 +37,8 @@ class Copula:
         object.__setattr__(self, "correlation", tuple(map(tuple, self.correlation)))
         check_options(self)
         count = len(self.low)
+        if count < 2:
+            raise ValueError(f"low should be at least two numbers, which are drawn together, got {list(self.low)}")
         if len(self.high) != count or any(low > high for low, high in zip(self.low, self.high, strict=False)):
             raise ValueError(f"high should be {count} numbers, none below that of low={list(self.low)}, "
                              f"got {list(self.high)}")  # fmt: skip
@@ -66,7 +66,7 @@ class Copula:
         """Smallest and largest value of each number."""
         return tuple((float(low), float(high)) for low, high in zip(self.low, self.high, strict=True))
 
-    def __call__(self, key: Key) -> Float[Array, "number"]:
+    def __call__(self, key: Key) -> Float[Array, " number"]:
         values, vectors = np.linalg.eigh(self._normal)
         root = jnp.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), jnp.float32)
         # a sum, as products of matrices are not of single precision everywhere

@@ -1,12 +1,10 @@
 """Numbers of a list."""
 
 import dataclasses
-from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from annotated_types import MinLen
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Positive, Real, check_options, register
@@ -22,11 +20,13 @@ class Discrete:
     **Raises:** `ValueError` if there is not one weight for each value.
     """
 
-    values: Annotated[tuple[Real, ...], MinLen(1)]
+    values: tuple[Real, ...]
     weights: tuple[Positive, ...] | None = None
 
     def __post_init__(self) -> None:
         check_options(self)
+        if not self.values:
+            raise ValueError("values should be at least one number, got []")
         if self.weights is not None and len(self.weights) != len(self.values):
             raise ValueError(f"weights should be one for each of {len(self.values)} values, got {list(self.weights)}")
 

@@ -25,7 +25,7 @@ class Law(Protocol):
         """Smallest and largest value `(low, high)` of each number."""
         ...
 
-    def __call__(self, key: Key) -> Float[Array, "number"]: ...
+    def __call__(self, key: Key) -> Float[Array, " number"]: ...
 
 
 def read_law(where: str, given: Any, count: int = 1, positive: bool = False) -> Any:
@@ -54,7 +54,7 @@ def read_law(where: str, given: Any, count: int = 1, positive: bool = False) -> 
 
 
 def _range(where: str, given: Any, positive: bool) -> tuple[float, float]:
-    pair = list(given) if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) else given
+    pair: Any = list(given) if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) else given
     numbers = isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))
     if not numbers or not pair[0] <= pair[1] or (positive and pair[0] <= 0):
         raise ValueError(f"{where} should be a range [low, high]{' of positive numbers' * positive}, got {pair!r}")

@@ -25,7 +25,8 @@ class Expression:
     """A field as a text in coordinates, such as `"a*exp(-((x - 0.5)/0.1)**2)"`, whose numbers are drawn; `0` for rest.
 
     **Arguments:** `value`: a number or a text in the axes' letters, the words of equations and the names in `vary`;
-    `vary`: names to ranges `(low, high)` of uniform distributions or other laws, as of a `Family`; `channels`: fields that are all alike.
+    `vary`: names to ranges `(low, high)` of uniform distributions or to other laws, as of a `Family`; `channels`:
+    fields that are all alike.
     """
 
     value: str | Real = 0.0
@@ -48,7 +49,9 @@ class Expression:
         stated = Statement((), (_FIELD,), dict.fromkeys(support_of(self.vary), 1.0))
         found = stated.side(f"value = {self.value}", str(self.value), tuple(AXES[:ndim]))
         if jets(found):
-            raise ValueError(f"value={self.value!r} depends on a field: {known('word', _FIELD, (*AXES, *support_of(self.vary)))}")
+            raise ValueError(
+                f"value={self.value!r} depends on a field: {known('word', _FIELD, (*AXES, *support_of(self.vary)))}"
+            )
         return found
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:

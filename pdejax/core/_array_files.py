@@ -1,10 +1,13 @@
-"""Arrays out of NumPy's files, or one sentence that says what is wrong with them."""
+"""Arrays out of files of NumPy and HDF5, or one sentence that says what is wrong with them."""
 
+import os
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 
-from pdejax._read import FileError, check_file
+from pdejax._read import FileError, check_file, unreadable
 
 ONE = ""  # name of the one array of a file .npy
 
@@ -33,3 +36,21 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         if "pickle" in reason or "Object arrays" in reason:
             raise FileError(f"{path} holds Python objects, which are not read: store arrays of numbers") from None
         raise FileError(f"{path} cannot be read as a file of NumPy's: {reason}") from error
+
+
+def open_hdf5(path: Path, mend: str) -> Any:
+    """A file of HDF5 for reading.
+
+    **Arguments:** `path`; `mend`: what to do about one that is damaged.
+
+    **Raises:** `FileNotFoundError`; `FileError` if it is not a file, not readable (permissions, locks, too many open
+    files) or damaged, each in its own words.
+    """
+    check_file(path)
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        # what HDF5 says of a file that it cannot read at all has no number of the operating system
+        if error.errno is not None:
+            raise unreadable(path, OSError(error.errno, os.strerror(error.errno))) from None
+        raise FileError(f"{path} is damaged, it is no file of HDF5: {mend}") from None
