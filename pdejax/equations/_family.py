@@ -115,9 +115,11 @@ class Family:
 
     def _check_varying(self) -> None:
         options = [*self.parameters, *(Scaling.columns if self.times else ())]
-        for name in (name for key in self.vary for name in split_names(key)):
-            if name not in options:
-                raise ValueError(known("varying parameter", name, options))
+        for key in self.vary:
+            for name in (names := split_names(key)):
+                if name not in options:
+                    where = f"vary of {key!r}: " if len(names) > 1 else ""
+                    raise ValueError(where + known("varying parameter", name, options))
 
     @property
     def _drawn(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ OVERRIDES = {
     "train.schedule=cosin": "unknown train.schedule 'cosin'. Did you mean 'cosine'?",
     "network.kind=fnoo": "unknown network.kind 'fnoo'. Did you mean 'fno'?",
     "network.kind=unett": "unknown network.kind 'unett'. Did you mean 'unet'?",
-    "problem.initial.kind=matren": "unknown problem.initial.kind 'matren'. Did you mean 'matern'?",
+    "problem.initial.kind=matren": "unknown problem.initial.kind 'matren'. Did you mean 'matern' or 'mixture'?",
     "problem.initial.cuont=3": "unknown key 'problem.initial.cuont'. Did you mean 'count'?",
     "problem.equation=burger": "problem.equation is the unknown equation 'burger'. Did you mean 'burgers'?",
     "problem.vary.nuu=[1,2]": "problem.vary.nuu: unknown varying parameter 'nuu'. Did you mean 'nu'?",
@@ -53,6 +53,21 @@ OVERRIDES = {
     "got -1",
     "problem.solver={kind: etdrk, order: 3}": "unknown problem.solver.order 3. Known: 2, 4.",
     "problem.vary={nu: [0.1]}": "problem.vary.nu has too few entries, got [0.1]",
+    "problem.vary={nu: 3}": "problem.vary.nu should be a list, such as [3], got 3",
+    "problem.vary.nu={kind: log_unifrm}": "unknown problem.vary.nu.kind 'log_unifrm'. Did you mean 'log_uniform' or "
+    "'uniform'?",
+    "problem.vary.nu={kind: log_uniform, lo: 1}": "unknown key 'problem.vary.nu.lo'. Did you mean 'low'?",
+    "problem.vary.nu={kind: log_uniform, low: 2, high: 1}": "problem.vary.nu: low should be at most high=1, got 2",
+    "problem.vary.nu={kind: discrete, values: [a]}": "problem.vary.nu.values.0 should be a valid number, got 'a'",
+    "problem.initial={kind: mixture, samplers: [{kind: matren}, {kind: matern}]}": "unknown "
+    "problem.initial.samplers.0.kind 'matren'. Did you mean 'matern' or 'mixture'?",
+    "problem.initial={kind: scaled, sampler: {kind: matern}, factor: [2, 1]}": "problem.initial.factor should be a "
+    "range [low, high], got [2.0, 1.0]",
+    "problem.initial={kind: piecewise, cuts: [0, 2]}": "problem.initial.cuts should be shares of the length, from 0 to "
+    "1, got them from 0 to 2",
+    "problem.initial={kind: from_file, path: none.npy}": "problem.initial.path: none.npy does not exist",
+    "problem.initial={kind: expression, value: a*x, vary: {a: [2, 1]}}": "problem.initial.vary.a should be a range "
+    "[low, high], got [2.0, 1.0]",
     "parameters.nu=1e-2": "unknown key 'parameters'. Did you mean 'problem.parameters'?",
     "equation=burgers": "unknown key 'equation'. Did you mean 'problem.equation'?",
     "initial.amplitude=2": "unknown key 'initial'. Did you mean 'problem.initial'?",

@@ -18,7 +18,8 @@ from pdejax.config import (
     search_folders,
     sweep,
 )
-from pdejax.config._assemble import valid_rollout
+from pdejax.config._assemble import recipe_of, valid_rollout
+from pdejax.equations import Discrete, Matern, Piecewise, Scaled
 
 
 def test_defaults():
@@ -138,6 +139,50 @@ def test_to_yaml_and_back_with_keys_that_are_words_of_yaml(mine, problem):
     config = resolve(["problem=mine", "problem.vary.on=[1,2]"], folder)
     assert config.problem.vary == {"on": (1.0, 2.0)}
     assert RunConfig.from_yaml(config.to_yaml()) == config
+
+
+LAWS = """\
+vary:
+  "k, nu": {kind: copula, low: [1, 1e-3], high: [2, 1e-2], correlation: [[1, 0.5], [0.5, 1]]}
+  length: {kind: log_uniform, low: 0.5, high: 2}
+  step: [1, 2]
+"""
+MIXED = """\
+initial:
+  kind: mixture
+  weights: [1, 3]
+  samplers:
+    - {kind: piecewise, values: [[0, 1]]}
+    - {kind: scaled, sampler: {kind: matern}, factor: {kind: discrete, values: [1, 2]}, offset: 1}
+"""
+
+
+def test_laws_and_samplers_of_samplers_to_yaml_and_back(mine, problem):
+    start = "initial: {kind: truncated_fourier, cutoff: 3}\n"
+    folder = mine({"problem/mine.yaml": problem.replace(start, MIXED) + LAWS})
+    config = resolve(["problem=mine"], folder)
+    family = recipe_of(config).family
+    assert family.support == {"k": (1.0, 2.0), "nu": (1e-3, 1e-2), "length": (0.5, 2.0), "step": (1.0, 2.0)}
+    assert family.draws["u"].samplers == (Piecewise(values=((0, 1),)), Scaled(Matern(), Discrete((1.0, 2.0)), 1.0))
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"k, nu"', '"k, mu"', "problem.vary of 'k, mu': unknown varying parameter 'mu'. Known: k, length"),
+        ("[0.5, 1]]", "[0.4, 1]]", "problem.vary of 'k, nu': correlation should be symmetric"),
+        ("kind: copula,", "kind: log_uniform,", "unknown key 'problem.vary.k, nu.correlation'"),
+        ("low: [1, 1e-3]", "low: [1, high]", "problem.vary.k, nu.low.1 should be a valid number, got 'high'"),
+        ("step: [1, 2]", "step: {kind: discrete, values: [0, 1]}", "problem.vary.step should be a law of positive"),
+        ("step: [1, 2]", "k: [1, 2]", "problem.vary has several laws of 'k', expected one"),
+    ],
+)
+def test_a_mistake_in_a_law_is_one_sentence_with_its_place(old, new, told, mine, problem):
+    folder = mine({"problem/mine.yaml": problem + LAWS.replace(old, new)})
+    with pytest.raises(ConfigError, match=rf"^mine/problem/mine.yaml:\d+: {told}") as caught:
+        resolve(["problem=mine"], folder)
+    assert "log_uniform" in new or "\n" not in str(caught.value)
 
 
 def test_warmup_can_be_a_share_of_the_steps():

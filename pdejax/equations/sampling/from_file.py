@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from pdejax._read import FileError, check_file, unreadable
 from pdejax.core import (
     Count,
+    Domain,
     Grid,
     Key,
     as_real,
@@ -60,7 +61,7 @@ class FromFile:
     def _states(self) -> np.ndarray:
         return _read(self.path, self.array, self.digest or "")
 
-    def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
+    def __call__(self, key: Key, grid: Domain) -> Float[Array, "*space channel"]:
         states, ndim = self._states(), len(grid.shape)
         has_channels = states.ndim == ndim + 2
         if states.ndim - ndim not in (1, 2) or (states.shape[-1] if has_channels else 1) != self.channels:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Grid, Key, Of, Positive, check_options, register
+from pdejax.core import Count, Domain, Key, Of, Positive, check_options, register
 from pdejax.equations.laws.discrete import pick
 from pdejax.equations.sampling.sampler import read_sampler
 
@@ -37,7 +37,7 @@ class Mixture:
         read = (read_sampler(f"samplers.{i}", one, self.channels) for i, one in enumerate(self.samplers))
         object.__setattr__(self, "samplers", tuple(read))
 
-    def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
+    def __call__(self, key: Key, grid: Domain) -> Float[Array, "*space channel"]:
         first, second = jax.random.split(key)
         real = jnp.result_type(float)
         draws = [lambda own, one=one: jnp.asarray(one(own, grid)).astype(real) for one in self.samplers]

@@ -50,8 +50,9 @@ class Piecewise:
         cut = jax.vmap(law_of(self.cuts))(jax.random.split(first, grid.ndim))
         share = (grid.coordinates() - np.asarray(grid.origin)) / np.asarray(grid.lengths)
         # held against each other in float32 whatever the precision, so that float64 runs see the same parts
-        beyond = jnp.asarray(share, jnp.float32) >= cut[:, 0].astype(jnp.float32).reshape((1,) * grid.ndim + (-1,))
-        part = (beyond * 2 ** np.arange(grid.ndim, dtype=np.int32)).sum(-1, dtype=jnp.int32)
+        one = (1,) * grid.ndim
+        beyond = jnp.asarray(share, jnp.float32) >= cut[:, 0].astype(jnp.float32).reshape(*one, -1)
+        part = (beyond.astype(jnp.int32) * (2 ** np.arange(grid.ndim, dtype=np.int32)).reshape(*one, -1)).sum(-1)
         return jnp.moveaxis(self._constants(second, 2**grid.ndim)[:, part], 0, -1)
 
     def _constants(self, key: Key, parts: int) -> Float[Array, "channel part"]:

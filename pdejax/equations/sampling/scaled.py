@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Grid, Key, Of, Real, check_options, register
+from pdejax.core import Count, Domain, Key, Of, Real, check_options, register
 from pdejax.equations.laws.law import Drawn, law_of, read_law
 from pdejax.equations.sampling.sampler import read_sampler
 
@@ -35,7 +35,7 @@ class Scaled:
             if not isinstance(number := getattr(self, name), int | float):
                 set_(name, read_law(name, number))
 
-    def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
+    def __call__(self, key: Key, grid: Domain) -> Float[Array, "*space channel"]:
         first, second, third = jax.random.split(key, 3)
         field = jnp.asarray(self.sampler(first, grid)).astype(jnp.result_type(float))
         return _number(self.factor, second) * field + _number(self.offset, third)
