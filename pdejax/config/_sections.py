@@ -29,6 +29,7 @@ from pdejax.config._types import Section, Text, fault, whole
 from pdejax.core import (
     Given,
     NameOf,
+    Noted,
     Of,
     PerAxis,
     describe,
@@ -105,7 +106,7 @@ def fields_of(
     return {
         name: (
             _type(argument, held[name], ndim) if name in held else Any,
-            _default(argument, made.get(name)),
+            _noted(factory, name) if _marked(argument.annotation, Noted) else _default(argument, made.get(name)),
         )
         for name, argument in options_of(factory, group).items()
         if not _marked(argument.annotation, Given)
@@ -127,6 +128,18 @@ def _default(argument: inspect.Parameter, made: Any) -> Any:
     if record_of(argument.annotation) is not None and plain is not None and not isinstance(plain, Mapping):
         plain = {name: getattr(plain, name) for name in options_of(type(plain))}
     return Field(default_factory=lambda: plain)
+
+
+def _noted(factory: Callable[..., Any], name: str) -> Any:
+    """A default that is what the factory finds for an option; none where it refuses, and is asked again to say why."""
+
+    def find(others: dict[str, Any]) -> Any:
+        try:
+            return getattr(factory(**{key: value for key, value in others.items() if key != "kind"}), name)
+        except (TypeError, ValueError):
+            return None
+
+    return Field(default_factory=find)
 
 
 def _type(argument: inspect.Parameter, value: Any, ndim: int | None) -> Any:
@@ -213,7 +226,7 @@ def _annotated(inner: Any, marks: Sequence[Any], ndim: int | None) -> Any:
             kind = Annotated[kind, Field(allow_inf_nan=False)]
         elif isinstance(mark, NameOf):
             kind = Annotated[Any, AfterValidator(functools.partial(_name_of, mark.group))]
-        elif not isinstance(mark, Of | PerAxis | Given | str):
+        elif not isinstance(mark, Of | PerAxis | Given | Noted | str):
             kind = Annotated[kind, mark]
     if any(isinstance(mark, PerAxis) for mark in marks):
         return Annotated[kind, WrapValidator(functools.partial(_per_axis, ndim, _word(inner)))]

@@ -52,6 +52,7 @@ from pdejax.core._options import Depth as Depth
 from pdejax.core._options import Fraction as Fraction
 from pdejax.core._options import Given as Given
 from pdejax.core._options import NameOf as NameOf
+from pdejax.core._options import Noted as Noted
 from pdejax.core._options import NotNegative as NotNegative
 from pdejax.core._options import Of as Of
 from pdejax.core._options import PerAxis as PerAxis

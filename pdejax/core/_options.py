@@ -36,6 +36,11 @@ class Given:
     """Marks an argument that is not an option: whoever builds the object gives it, such as sizes of the data."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Noted:
+    """Marks an option that the constructor finds where it is none, and a configuration keeps: the digest of a file."""
+
+
 MOST = 10**12  # of anything that is counted
 Count = Annotated[int, Ge(1), Le(MOST)]
 Depth = Annotated[int, Ge(1), Le(128)]  # of layers after one another, each of which takes its time to build

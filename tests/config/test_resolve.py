@@ -19,6 +19,7 @@ from pdejax.config import (
     sweep,
 )
 from pdejax.config._assemble import recipe_of, valid_rollout
+from pdejax.core import sha256
 from pdejax.equations import Discrete, Matern, Piecewise, Scaled
 
 
@@ -165,6 +166,20 @@ def test_laws_and_samplers_of_samplers_to_yaml_and_back(mine, problem):
     assert family.support == {"k": (1.0, 2.0), "nu": (1e-3, 1e-2), "length": (0.5, 2.0), "step": (1.0, 2.0)}
     assert family.draws["u"].samplers == (Piecewise(values=((0, 1),)), Scaled(Matern(), Discrete((1.0, 2.0)), 1.0))
     assert RunConfig.from_yaml(config.to_yaml()) == config
+
+
+def test_a_configuration_keeps_the_digest_of_a_file_and_is_read_without_it(mine, problem, tmp_path):
+    start = "initial: {kind: truncated_fourier, cutoff: 3}"
+    folder = mine({"problem/mine.yaml": problem.replace(start, "initial: {kind: from_file, path: states.npy}")})
+    with pytest.raises(ConfigError, match=r"mine.yaml:\d+: problem.initial.path: states.npy does not exist"):
+        resolve(["problem=mine"], folder)
+    np.save(tmp_path / "states.npy", np.ones((3, 32)))
+    config = resolve(["problem=mine"], folder)
+    assert config.problem.initial.digest == sha256(tmp_path / "states.npy")
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    (tmp_path / "states.npy").unlink()
+    assert read_run(tmp_path / "config.yaml") == config
+    assert recipe_of(config).family.draws["u"].digest == config.problem.initial.digest
 
 
 @pytest.mark.parametrize(

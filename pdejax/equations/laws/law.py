@@ -110,7 +110,7 @@ def draw_laws(laws: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Flo
 
 def split_names(names: str) -> tuple[str, ...]:
     """The names in a key of what is drawn."""
-    return tuple(name.strip() for name in names.split(","))
+    return tuple(name.strip() for name in str(names).split(","))
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from pdejax.core import (
     Domain,
     Grid,
     Key,
+    Noted,
     as_real,
     check_memory,
     check_options,
@@ -44,7 +46,7 @@ class FromFile:
 
     path: str
     array: str | None = None
-    digest: str | None = None
+    digest: Annotated[str | None, Noted()] = None
     channels: Count = 1
 
     def __post_init__(self) -> None:
