@@ -26,7 +26,7 @@ def expression_of(equation: Equation, name: str) -> sympy.Expr:
     **Raises:** `ValueError` if it has derivatives.
     """
     found = equation.defined[name].flat() if name in equation.definitions else jet(name)
-    if any(sum(j.alpha) or j.potential for j in jets(found)):
+    if any(sum(j.alpha) or j.mark for j in jets(found)):
         raise ValueError(f"{name!r} of equation {list(equation.terms)} has derivatives: variables have none")
     return found
 

@@ -29,7 +29,7 @@ class Expression:
     fields that are all alike.
     """
 
-    value: str | Real = 0.0
+    value: str | Real = "0"
     vary: Mapping[str, Drawn] = dataclasses.field(default_factory=dict, hash=False)
     channels: Count = 1
 

@@ -19,6 +19,7 @@ from pdejax.equations import (
     unit,
     variable,
     varying,
+    whole_word,
 )
 from pdejax.equations.language.jets import total_derivative
 
@@ -78,6 +79,10 @@ def conservation_law(equation: Equation) -> ConservationLaw:
     **Raises:** `ValueError` for a term that is no divergence of a flux and no source, naming it.
     """
     rows = [_Row(equation, row) for row in range(equation.channels)]
+    for term, form in zip(equation.terms, equation.forms, strict=True):
+        if word := next(filter(None, map(whole_word, form.parts.values())), ""):
+            raise ValueError(f"equation {term!r}: {word}(...) asks for the whole box, and finite volumes see the cells "
+                             "beside a face alone")  # fmt: skip
     fields = tuple(jet(name) for name in equation.fields)
     each = lambda what: tuple(tuple(getattr(row, what)[axis] for row in rows) for axis in range(equation.ndim))
     fluxes = each("flux")
@@ -113,12 +118,12 @@ class _Row:
 
     def _pointwise(self, term: sympy.Expr) -> None:
         """A source, or a derivative of a field times a constant, which is a divergence as well."""
-        moving = [j for j in jets(term) if sum(j.alpha) or j.potential]
+        moving = [j for j in jets(term) if sum(j.alpha) or j.mark]
         if not moving:
             self.source += term
             return
         coefficient, part = term.as_independent(*varying(term), as_Add=False)
-        if not isinstance(part, Jet) or part.potential:
+        if not isinstance(part, Jet) or part.mark:
             raise ValueError(f"equation {self.term!r}: {_written(term)} is neither a source nor the divergence of a "
                              f"flux; finite volumes need dx(...) of one, such as -dx(u**2)/2 for -u*u_x")  # fmt: skip
         axis = next(i for i in range(3) if part.alpha[i])
@@ -128,7 +133,7 @@ class _Row:
     def _divergence(self, axis: int, inner: sympy.Expr) -> None:
         """d/d_axis of what may have first derivatives itself."""
         for j in jets(inner):
-            if sum(j.alpha) > 1 or j.potential:
+            if sum(j.alpha) > 1 or j.mark:
                 raise ValueError(f"equation {self.term!r}: finite volumes take derivatives of fields up to second "
                                  f"order, and {_written(j)} stands under another derivative")  # fmt: skip
         slopes = {j: sympy.S.Zero for j in jets(inner) if sum(j.alpha)}

@@ -184,6 +184,7 @@ def test_what_leaves_the_positive_is_not_a_number(x64):
     ("terms", "words"),
     [
         ("u_t = -u*u_x", r"-u\*u_x is neither a source nor the divergence of a flux; .* such as -dx\(u\*\*2\)/2"),
+        ("u_t = -dx(u**2) - mean(u)", r"mean\(\.\.\.\) asks for the whole box"),
         ("u_t = -u_xxx", "up to second order, and u_xx stands under another derivative"),
         ("u_t = -dx(u**2) + u_x**2", "neither a source nor the divergence"),
     ],
