@@ -65,8 +65,9 @@ def solver_coarse_grid(data: Any, start: int = 0) -> Baseline:
     """The same solver with half the points per axis."""
     family, simulator = solved_by(data)
     points = _points(simulator.domain(family, coarser=COARSER).shape)
-    how = "spectrally" if getattr(data.domain, "periodic", False) else "linearly"
-    meaning = f"the same solver on {points} points, resampled {how}"
+    cells = getattr(data.domain, "cells", False)
+    how = "by means" if cells else "spectrally" if getattr(data.domain, "periodic", False) else "linearly"
+    meaning = f"the same solver on {points} {'cells' if cells else 'points'}, resampled {how}"
     return _solver(data, start, f"solver, {points} points", meaning, simulator, coarser=COARSER)
 
 
@@ -74,6 +75,8 @@ def solver_large_step(data: Any, start: int = 0) -> Baseline:
     """The same solver with a quarter of its steps."""
     _, simulator = solved_by(data)
     substeps = getattr(simulator, "substeps", 1)
+    if substeps is None:
+        raise ValueError("the solver takes steps as large as it can")
     if substeps < 2:
         raise ValueError("the solver already takes a single step per frame")
     fewer = max(1, substeps // LARGER_STEP)

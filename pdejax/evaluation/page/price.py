@@ -156,5 +156,6 @@ def _panel(price: Mapping[str, Any], metric: str, looks: Mapping[str, Look]) -> 
 
 
 def _short(given: Mapping[str, Any]) -> str:
-    parts = ["×".join(map(str, value)) if name == "points" else f"{value:g}" for name, value in given.items()]
+    shown = lambda value: f"{value:g}" if isinstance(value, int | float) else str(value)
+    parts = ["×".join(map(str, value)) if name == "points" else shown(value) for name, value in given.items()]
     return " / ".join(parts)

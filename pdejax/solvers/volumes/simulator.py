@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Grid, Of, PerAxis, Scaling, Share, build, check_options, register, trajectory
+from pdejax.core import Count, Grid, Of, PerAxis, Scaling, Share, build, check_options, describe, register, trajectory
 from pdejax.equations import Equation, Family
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
@@ -88,7 +89,7 @@ class FiniteVolume:
 
     def numerics(self, family: Family) -> dict[str, Any]:
         """Scheme and step."""
-        names = {name: type(getattr(self, name)).__name__ for name in ("reconstruction", "riemann")}
+        names = {name: describe(getattr(self, name))["kind"] for name in ("reconstruction", "riemann")}
         step = {"cfl": self.cfl} if self.substeps is None else {"dt": family.step / self.substeps}
         return {"solver": "finite_volume", **names, **step, "time": "SSP-RK3"}
 
@@ -145,20 +146,29 @@ class FiniteVolume:
         It starts from the first and from the last but one stored frame.
         """
         assert family.times is not None
-        fewer = None if self.substeps is None else 2 * self.substeps
-        halved = dataclasses.replace(self, cfl=self.cfl / 2, substeps=fewer)
-        one, other = (simulator.stepper(family, parameters) for simulator in (self, halved))
+        one = self.stepper(family, parameters)
         step = jnp.asarray(one.step_size)
         start = family.times.burn_in * step
         states = jnp.stack([frames.states[:, 0], frames.states[:, -2]]).astype(step.dtype)
         times = jnp.stack([start, start + (frames.states.shape[1] - 2) * step])
 
-        def difference(at: Any) -> Array:
-            begin = family.domain.transfer(at[0], self.domain(family))
-            whole, half = one.at(at[1])(begin), other.at(at[1])(begin)
-            return _largest((whole - half)[None], half[None])
+        def frame(at: Any) -> Array:
+            state, time, share = at
+            return self._shorter(one, share).at(time)(family.domain.transfer(state, self.domain(family)))
 
-        return jnp.max(jax.lax.map(difference, (states, times)), axis=0)
+        twice = lambda x: jnp.concatenate([x, x])
+        if self.substeps is None:  # one program for both
+            shares = jnp.repeat(jnp.asarray([1.0, 0.5], step.dtype), 2)
+            whole, half = jnp.split(jax.lax.map(frame, (twice(states), twice(times), shares)), 2)
+        else:
+            whole, half = (jax.lax.map(lambda at, s=s: frame((*at, s)), (states, times)) for s in (1, 2))
+        return jnp.max(jnp.stack([_largest((a - b)[None], b[None]) for a, b in zip(whole, half, strict=True)]), axis=0)
+
+    def _shorter(self, stepper: VolumeStepper, share: Any) -> VolumeStepper:
+        """With this share of the step, or so many times as many equal ones."""
+        if stepper.substeps is None:
+            return eqx.tree_at(lambda s: s.cfl, stepper, stepper.cfl * share)
+        return dataclasses.replace(stepper, substeps=stepper.substeps * share)
 
     def finer_grid(self, family: Family) -> str:
         """Twice the cells."""

@@ -43,7 +43,7 @@ class VolumeStepper(eqx.Module):
     form: VolumeForm
     dt: Array
     time: Array
-    cfl: float = eqx.field(static=True)
+    cfl: Array
     substeps: int | None = eqx.field(static=True)
 
     @property
@@ -154,4 +154,4 @@ def volume_stepper(
     form = volume_form(equation, grid, parameters, scaling, made, build("riemann", riemann))
     dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)
     step = dt if traced(dt) else np.asarray(dt, np.float64)
-    return VolumeStepper(form, working(step), working(0.0), cfl, substeps)
+    return VolumeStepper(form, working(step), working(0.0), working(cfl), substeps)
