@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import sympy
@@ -122,26 +122,21 @@ class HLLC:
             flow(equation, axis)
 
     def __call__(self, equation: Equation, faces: Faces) -> Fields:
-        low, high = faces.low, faces.high
-        roles = flow(equation, faces.axis)
-        slowest, fastest = faces.outermost
-        gas = [
-            _Gas(roles, one, evaluate(_pressure(equation, faces.axis, one.variables), one.values))
-            for one in (low, high)
-        ]
-        inner = [one.density * (speed - one.velocity) for one, speed in zip(gas, (slowest, fastest), strict=True)]
-        away = inner[0] - inner[1]
-        force = gas[1].pressure - gas[0].pressure + inner[0] * gas[0].velocity - inner[1] * gas[1].velocity
+        roles, (slowest, fastest) = flow(equation, faces.axis), faces.outermost
+        low, high = (_Gas.of(equation, faces.axis, one) for one in (faces.low, faces.high))
+        inner, outer = low.density * (slowest - low.velocity), high.density * (fastest - high.velocity)
+        away = inner - outer
+        force = high.pressure - low.pressure + inner * low.velocity - outer * high.velocity
         middle = force / jnp.where(away == 0, 1, away)
-        left, right = (
-            one.star(roles, states.fields, speed, middle)
-            for one, states, speed in zip(gas, (low, high), (slowest, fastest), strict=True)
-        )
-        out = []
-        for f, g, q, r, qs, rs in zip(low.fluxes, high.fluxes, low.fields, high.fields, left, right, strict=True):
-            lower, upper = f + jnp.minimum(slowest, 0) * (qs - q), g + jnp.maximum(fastest, 0) * (rs - r)
-            out.append(jnp.where(middle >= 0, lower, upper))
-        return tuple(out)
+        # the side of the contact that the face is on; nothing is asked of the other one
+        lower = middle >= 0
+        gas = _Gas(*(jnp.where(lower, x, y) for x, y in zip(low, high, strict=True)))
+        pick = lambda x, y: tuple(jnp.where(lower, a, b) for a, b in zip(x, y, strict=True))
+        fields, fluxes = (pick(getattr(faces.low, n), getattr(faces.high, n)) for n in ("fields", "fluxes"))
+        speed, mass = jnp.where(lower, slowest, fastest), jnp.where(lower, inner, outer)
+        stars = gas.star(roles, fields, speed, mass, middle)
+        reach = jnp.where(lower, jnp.minimum(speed, 0), jnp.maximum(speed, 0))
+        return tuple(f + reach * (star - q) for f, star, q in zip(fluxes, stars, fields, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,30 +178,34 @@ def flow(equation: Equation, axis: int) -> Flow:
 
 
 @functools.lru_cache(maxsize=64)
-def _pressure(equation: Equation, axis: int, variables: Variables) -> sympy.Expr:
-    """In the variables at hand: one that is a pressure needs no difference of energies."""
-    fields = conservation_law(equation).conserved.symbols
+def _known(equation: Equation, axis: int, variables: Variables) -> tuple[sympy.Expr, ...]:
+    """Density, velocity and pressure in the variables at hand: of primitive ones nothing is to be computed."""
+    fields, roles = conservation_law(equation).conserved.symbols, flow(equation, axis)
     inserted = dict(zip(fields, variables.fields, strict=True))
-    found: Any = flow(equation, axis).pressure.xreplace(inserted)
-    return shortest(found)
+    density, momentum = fields[roles.density], fields[roles.momentum]
+    found: list[Any] = [e.xreplace(inserted) for e in (density, momentum / density, roles.pressure)]
+    return tuple(map(shortest, found))
 
 
-class _Gas:
+class _Gas(NamedTuple):
     """One side of a face."""
 
-    def __init__(self, roles: Flow, states: Side, pressure: Any) -> None:
-        self.density = states.fields[roles.density]
-        self.velocity = states.fields[roles.momentum] / self.density
-        self.pressure = pressure
+    density: Any
+    velocity: Any
+    pressure: Any
 
-    def star(self, roles: Flow, fields: Fields, speed: Any, middle: Any) -> Fields:
-        """The state between the outer wave and the contact, which moves with `middle`."""
+    @classmethod
+    def of(cls, equation: Equation, axis: int, states: Side) -> "_Gas":
+        """What is known of a side."""
+        return cls(*(evaluate(e, states.values) for e in _known(equation, axis, states.variables)))
+
+    def star(self, roles: Flow, fields: Fields, speed: Any, mass: Any, middle: Any) -> Fields:
+        """The state between an outer wave of this speed, through which so much mass goes, and the contact."""
         apart = speed - middle
         factor = (speed - self.velocity) / jnp.where(apart == 0, 1, apart)
         out = [factor * q for q in fields]
         out[roles.momentum] = factor * self.density * middle
         for i in roles.energy:
-            inner = self.density * (speed - self.velocity)
-            work = middle + self.pressure / jnp.where(inner == 0, 1, inner)
-            out[i] = factor * (fields[i] + self.density * (middle - self.velocity) * work)
+            work = self.density * middle + self.pressure * self.density / jnp.where(mass == 0, 1, mass)
+            out[i] = factor * (fields[i] + (middle - self.velocity) * work)
         return tuple(out)
