@@ -71,10 +71,12 @@ if TYPE_CHECKING:
     from pdejax.networks import UNet as UNet
     from pdejax.solvers import ETDRK as ETDRK
     from pdejax.solvers import Elliptic as Elliptic
+    from pdejax.solvers import FiniteVolume as FiniteVolume
     from pdejax.solvers import Function as Function
     from pdejax.solvers import grid_residual as grid_residual
     from pdejax.solvers import solve_elliptic as solve_elliptic
     from pdejax.solvers import spectral_stepper as spectral_stepper
+    from pdejax.solvers import volume_stepper as volume_stepper
     from pdejax.training import EarlyStopping as EarlyStopping
     from pdejax.training import JsonLines as JsonLines
     from pdejax.training import Layout as Layout
@@ -95,7 +97,7 @@ _NAMES = {
         "to_channels_first trajectory unroll"
     ),
     "equations": "BoundaryValueProblem EQUATIONS Equation Family SteadyEquation Times",
-    "solvers": "ETDRK Elliptic Function grid_residual solve_elliptic spectral_stepper",
+    "solvers": "ETDRK Elliptic FiniteVolume Function grid_residual solve_elliptic spectral_stepper volume_stepper",
     "data": "ArrayFeed Arrays Dataset Trajectories generate open_data",
     "networks": (
         "ConvNeXtUNet DilatedResNet FNO GaussianField GaussianLattice LSM MLPField Perceptron PirateNet SIREN UNet"

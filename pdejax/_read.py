@@ -3,6 +3,7 @@
 Beside the packages, so that reading a configuration needs no JAX.
 """
 
+import dis
 import json
 import os
 import stat
@@ -179,4 +180,7 @@ def is_ours(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("pdejax.")
+    if trace is None or not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("pdejax."):
+        return False
+    # JAX takes its own frames out of what it raises: it is ours only if we raise at this very place
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == dis.opmap["RAISE_VARARGS"]

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from pdejax._read import FileError, check_file, unreadable
@@ -47,6 +46,8 @@ def open_hdf5(path: Path, mend: str) -> Any:
     files) or damaged, each in its own words.
     """
     check_file(path)
+    import h5py  # a networks' user needs none
+
     try:
         return h5py.File(path, "r")
     except OSError as error:

@@ -276,3 +276,30 @@ def test_modes_that_the_grid_does_not_hold_are_refused():
     for one in (network, build("network", network, in_channels=1, out_channels=1, ndim=1, key=jax.random.key(0))):
         with pytest.raises(ValueError, match="modes should be at most 9 on an axis of 16 points"):
             fit(Supervised(), one, feed, steps=2, seed=0, show=False)
+
+
+def test_networks_of_other_channels_are_told_in_one_way():
+    states = np.random.default_rng(0).normal(size=(8, 4, 16, 1))
+    feed = ArrayFeed(Arrays({"train": states}, step=0.1, lengths=(1.0,)), batch_size=8)
+    kinds = {"fno": {"modes": 4}, "unet": {}, "lsm": {}, "dilated_resnet": {}, "convnext_unet": {}}
+    for kind, options in kinds.items():
+        made = build("network", {"kind": kind, "width": 8, **options}, in_channels=3, out_channels=3, ndim=1,
+                     key=jax.random.key(0))  # fmt: skip
+        with pytest.raises(ValueError, match=f"this {type(made).__name__} was made for 3 channels, got 1"):
+            fit(Supervised(), made, feed, steps=2, seed=0, show=False)
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "words"),
+    [
+        (
+            {"kind": "adamw", "lr": 1e-3},
+            r"'lr' is no option of an optimiser: learning_rate stands beside it, train\.lea",
+        ),
+        ({"kind": "adamw", "clip": 1.0}, r"'clip' is no option of an optimiser: clip stands beside it, train\.clip or"),
+        (optax.adam, r"optimiser is the function adam of optax: call it, optax\.adam\(1e-3\)"),
+    ],
+)
+def test_what_stands_beside_an_optimiser_is_told(optimiser, words):
+    with pytest.raises(ValueError, match=words):
+        fit(METHOD, line(), PointFeed(), steps=6, optimiser=optimiser, seed=0, show=False)

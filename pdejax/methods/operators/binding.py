@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from pdejax.core import as_real, as_state, known
@@ -82,7 +83,7 @@ def parameter_table(parameters: Mapping[str, Any], names: Sequence[str]) -> Floa
 
 def _number(name: str, value: Any) -> Any:
     """**Raises:** `ValueError` for what is no finite number and no array of them, unless it is traced."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
         return value
     numbers = as_real(value, f"parameter {name!r}")
     if not np.all(np.isfinite(np.asarray(numbers))):

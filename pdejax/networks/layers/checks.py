@@ -48,18 +48,23 @@ def check_shape(shape: Sequence[int], ndim: int) -> None:
         raise ValueError(f"shape should be {ndim} positive numbers of points, one per axis, got {tuple(shape)}")
 
 
-def check_call(x: Array, periodic: Sequence[bool], condition: Array | None, features: int, *, network: str) -> None:
+def check_call(
+    x: Array, periodic: Sequence[bool], channels: int, condition: Array | None, features: int, *, network: str
+) -> None:
     """Whether a network's arguments are of the kind it was built for.
 
-    **Arguments:** `x`: its input; `periodic`: a flag per axis; `condition`, `features`, `network`: as of
-    `check_condition`.
+    **Arguments:** `x`: its input; `periodic`: a flag per axis; `channels`: of its input; `condition`, `features`,
+    `network`: as of `check_condition`.
 
-    **Raises:** `ValueError` for another number of axes, or a condition that is missing, not expected or of another
-    shape.
+    **Raises:** `ValueError` for another number of axes or channels, or a condition that is missing, not expected or of
+    another shape.
     """
     if x.ndim != len(periodic) + 2:
         found = f"a field (batch, *space, channel) of shape {x.shape}"
         raise ValueError(f"this {network} has {len(periodic)} space axes, got {found}")
+    if x.shape[-1] != channels:
+        raise ValueError(f"this {network} was made for {channels} channels, got {x.shape[-1]}: a field (batch, *space, "
+                         f"channel) of shape {x.shape}")  # fmt: skip
     check_condition(condition, features, x.shape[0], network=network)
 
 

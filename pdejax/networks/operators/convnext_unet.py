@@ -217,7 +217,8 @@ class ConvNeXtUNet(eqx.Module):
         **Raises:** `ValueError` for a field of other dimension, or a condition that is missing, not expected or of
         another shape.
         """
-        check_call(x, self.periodic, condition, features_of(self.embed), network="ConvNeXtUNet")
+        channels = self.lifting.weight.shape[-2]
+        check_call(x, self.periodic, channels, condition, features_of(self.embed), network="ConvNeXtUNet")
         embedding = None if self.embed is None or condition is None else self.embed(condition)
         y = self.lifting(x)
         entries = []

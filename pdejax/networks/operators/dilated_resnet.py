@@ -152,7 +152,8 @@ class DilatedResNet(eqx.Module):
         **Raises:** `ValueError` for a field of other dimension, or a condition that is missing, not expected or of
         another shape.
         """
-        check_call(x, self.periodic, condition, features_of(self.embed), network="DilatedResNet")
+        channels = self.lifting.weight.shape[-2]
+        check_call(x, self.periodic, channels, condition, features_of(self.embed), network="DilatedResNet")
         embedding = None if self.embed is None or condition is None else self.embed(condition)
         y = self.lifting(x)
         for block in self.blocks:

@@ -252,7 +252,8 @@ class FNO(eqx.Module):
         return scaled if shape is None else [*scaled[:-1], tuple(shape)]
 
     def _check_call(self, x: Array, condition: Array | None, shape: Sequence[int] | None) -> None:
-        check_call(x, self.periodic, condition, features_of(self.embed), network="FNO")
+        channels = self.lifting.hidden.weight.shape[-2] - position_features(self.positions)
+        check_call(x, self.periodic, channels, condition, features_of(self.embed), network="FNO")
         if shape is not None:
             check_shape(shape, len(self.periodic))
         for grid in (x.shape[1:-1], shape or x.shape[1:-1]):

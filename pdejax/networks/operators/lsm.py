@@ -137,7 +137,8 @@ class LSM(eqx.Module):
         **Raises:** `ValueError` for a grid that does not fit, or a condition that is missing, not expected or of
         another shape.
         """
-        check_call(x, self.periodic, condition, features_of(self.embed), network="LSM")
+        channels = self.lifting.weight.shape[-2] - position_features(self.positions)
+        check_call(x, self.periodic, channels, condition, features_of(self.embed), network="LSM")
         space = x.shape[1:-1]
         patch, padded = self.patches(space)
         embedding = None if self.embed is None or condition is None else self.embed(condition)

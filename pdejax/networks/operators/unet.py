@@ -195,7 +195,8 @@ class UNet(eqx.Module):
         **Raises:** `ValueError` for a field of other dimension, or a condition that is missing, not expected or of
         another shape.
         """
-        check_call(x, self.periodic, condition, features_of(self.embed), network="UNet")
+        channels = self.lifting.weight.shape[-2]
+        check_call(x, self.periodic, channels, condition, features_of(self.embed), network="UNet")
         embedding = None if self.embed is None or condition is None else self.embed(condition)
         y = self.lifting(x)
         skips = [y]

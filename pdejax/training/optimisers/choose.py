@@ -5,6 +5,7 @@ from typing import Any
 
 import optax
 
+from pdejax._suggest import meant
 from pdejax.core import build, factory_of, options_of
 from pdejax.training.optimisers.gradient import GradientDescent
 from pdejax.training.optimisers.objective import Optimiser
@@ -85,10 +86,17 @@ def build_optimiser(settings: TrainSettings) -> Optimiser:
 
     **Raises:** `ValueError` for an unknown name or option, or an object that is no optimiser.
     """
+    for name in settings.optimiser if isinstance(settings.optimiser, Mapping) else ():
+        if own := {name, *meant(name)} & {*_OWN}:
+            raise ValueError(f"{name!r} is no option of an optimiser: {min(own)} stands beside it, train.{min(own)} or "
+                             f"fit(..., {min(own)}=...)")  # fmt: skip
     context = {name: getattr(settings, name) for name in _OWN}
     made = build("optimiser", settings.optimiser, **{**context, "learning_rate": build_schedule(settings)})
     if isinstance(made, optax.GradientTransformation):
         return GradientDescent(made)
+    if not isinstance(made, Optimiser) and getattr(made, "__module__", "").startswith("optax"):
+        name = getattr(made, "__name__", "optimiser")
+        raise ValueError(f"optimiser is the function {name} of optax: call it, optax.{name}(1e-3)")
     if not isinstance(made, Optimiser):
         raise ValueError(
             "an optimiser is a name, a mapping with a 'kind', an optax.GradientTransformation or an object with init, "

@@ -296,8 +296,16 @@ def test_a_start_stated_by_another_field_is_no_expression():
 
 START = {"start": ("t=0", "u = sin(pi*x)")}
 REFUSED = {
-    "later": (lambda: problem_of("u_t = u_xx", UNIT, {**START, "end": ("t=1", "u = 0")}), {}, "condition 'end' at t=1"),
-    "implicit": (lambda: problem_of("u_t = u_xx", UNIT, {"start": ("t=0", "u**3 = x")}), {}, "'start' is nonlinear"),
+    "later": (
+        lambda: problem_of("u_t = u_xx", UNIT, {**START, **WALLS, "end": ("t=1", "u = 0")}),
+        {},
+        "condition 'end' at t=1",
+    ),
+    "implicit": (
+        lambda: problem_of("u_t = u_xx", UNIT, {"start": ("t=0", "u**3 = x"), **WALLS}),
+        {},
+        "'start' is nonlinear",
+    ),
     "steady slabs": (helmholtz, {"counts": [5, 5], "slabs": 2}, "a steady problem has one"),
     "network": (heat, {"kind": "gaussians", "count": 5}, "take network=gaussian_lattice"),
 }
@@ -314,7 +322,8 @@ def test_what_cannot_be_solved_is_refused(problem, network, message, solve):
 
 def test_unknown_parameters_are_refused(solve):
     equation = {"terms": ["u_t = nu*u_xx"], "parameters": {"nu": 1.0}}
-    spec = {"equation": equation, "domain": UNIT, "conditions": {"start": {"at": "t=0", "terms": "u = sin(pi*x)"}}}
+    conditions = {"start": {"at": "t=0", "terms": "u = sin(pi*x)"}, "walls": {"at": "boundary", "terms": "u = 0"}}
+    spec = {"equation": equation, "domain": UNIT, "conditions": conditions}
     problem = BoundaryValueProblem(**{**spec, "unknown": {"nu": 0.5}})
     with pytest.raises(ValueError, match="knows no unknown parameters"):
         solve(problem, {"counts": [5, 5]}, {}, 1)
