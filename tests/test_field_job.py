@@ -131,6 +131,7 @@ def test_mistakes_are_told_in_a_sentence(project, words, said):
     assert not os.path.exists(project / "runs/wrong/checkpoints")
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_the_values_it_began_with_and_no_others(project):
     """Other measured values are told before anything is trained, and so is a mistake in them."""
     words = (*INVERSE[:-1], "network.count=[3,3]", "name=seen")

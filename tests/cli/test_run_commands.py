@@ -5,6 +5,7 @@ import re
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from pdejax.cli import main
 from pdejax.config import read_run, resolve
@@ -114,6 +115,7 @@ def test_more_steps_are_blamed_for_the_share_that_warms_up(here, small, capsys):
     assert "another train.steps, 20 and not 40, of which its train.warmup is a share" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_data_that_were_changed_since_are_told(here, small, capsys):
     states = np.random.default_rng(0).normal(size=(20, 6, 32, 1)).astype(np.float32)
     words = ["data=w.npz", "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.devices=1"]

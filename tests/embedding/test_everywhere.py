@@ -48,6 +48,7 @@ def states(operator, truth):
     return jax.jit(lambda u: pdejax.trajectory(operator, u, STEPS))(jnp.asarray(truth[0]))
 
 
+@pytest.mark.long
 def test_it_helps_the_solver_that_it_was_trained_with(operator, truth):
     missed = lambda step: jnp.sqrt(jnp.mean((jax.jit(step)(jnp.asarray(truth[:-1])) - truth[1:]) ** 2))
     assert float(missed(operator)) < 0.9 * float(missed(operator.base))

@@ -30,7 +30,7 @@ def travelling():
     return pdejax.Arrays({"train": waves, "test": waves}, step=0.05, lengths=(1.0,), parameters=speeds)
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own", [pytest.param(False, marks=pytest.mark.long), True])
 def test_an_operator_trains_in_double_precision(own, tmp_path, key):
     data, folder = travelling(), None if own else tmp_path / "run"
     network = Own(key) if own else {"kind": "fno", "width": 4, "modes": 4, "depth": 1}

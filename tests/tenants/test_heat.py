@@ -96,6 +96,7 @@ splits: {train: {trajectories: 4, frames: 3}, valid: {trajectories: 2, frames: 3
 """
 
 
+@pytest.mark.long
 def test_from_a_file_to_a_report(undrawn, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs/problem").mkdir(parents=True)

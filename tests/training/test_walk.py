@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 import pdejax
 from tests._command import run
 
@@ -30,6 +32,7 @@ SMALL = ("problem.splits.train.trajectories=4", "problem.splits.valid.trajectori
          "train.evaluate_every=2", "train.checkpoint_every=2", "evaluation.valid_steps=2")  # fmt: skip
 
 
+@pytest.mark.long
 def test_the_stations_of_a_batch_follow_each_other(tmp_path):
     home, seen = str(Path(pdejax.__file__).parent) + "/", []
     place = lambda frame: (frame.f_code.co_filename.removeprefix(home), frame.f_code.co_name)

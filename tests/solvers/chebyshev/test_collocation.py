@@ -108,6 +108,7 @@ def test_least_squares_agrees_with_the_pseudoinverse(rows):
 # ---- steady problems
 
 
+@pytest.mark.long
 def test_helmholtz_and_nonlinear_poisson_converge_spectrally():
     helmholtz = problem(
         SQUARE,

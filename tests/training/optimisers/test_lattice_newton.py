@@ -193,6 +193,7 @@ def test_the_error_tells_of_a_start_that_is_not_met(solve):
 # ---- the march
 
 
+@pytest.mark.long
 def test_a_march_goes_on_bit_by_bit_where_it_stopped(solve):
     options = {"passes": 3, "adaptive": "x", "fine": 501}
     network = {"counts": [6, 10], "slabs": 3}
