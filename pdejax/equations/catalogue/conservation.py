@@ -34,3 +34,15 @@ def euler(gamma: Real = 1.4, ndim: Count = 1) -> Equation:
     definitions = {s: f"{m}/rho" for s, m in zip(speeds, momenta, strict=True)}
     definitions["p"] = f"(gamma - 1)*(E - ({square})/(2*rho))"
     return Equation(terms, {"gamma": gamma}, ndim, definitions, ("rho", *speeds, "p"), ("rho", "p"))
+
+
+@register("equation", "acoustics")
+def acoustics(speed: str = "1", ndim: Count = 1) -> Equation:
+    """Sound in a medium at rest: density `q`, velocities `u`, `v`, `w` along x, y, z and pressure `p = speed**2*q`.
+
+    **Arguments:** `speed`: a number or a text in coordinates; `ndim`.
+    """
+    velocities, axes = "uvw"[:ndim], "xyz"[:ndim]
+    flow = "".join(f" - d{axis}({v})" for v, axis in zip(velocities, axes, strict=True))
+    terms = [f"q_t ={flow}", *(f"{v}_t = -d{axis}(p)" for v, axis in zip(velocities, axes, strict=True))]
+    return Equation(terms, {}, ndim, {"p": f"({speed})**2*q"}, ("p", *velocities))

@@ -1,6 +1,6 @@
 """Reaction and diffusion."""
 
-from pdejax.core import Real, register
+from pdejax.core import Count, Real, register
 from pdejax.equations._equation import Equation
 
 
@@ -21,3 +21,10 @@ def gray_scott(du: Real = 2e-5, dv: Real = 1e-5, feed: Real = 0.04, kill: Real =
     """Pearson (1993), "Complex patterns in a simple system"."""
     terms = ["u_t = du*lap(u) - u*v**2 + feed*(1 - u)", "v_t = dv*lap(v) + u*v**2 - (feed + kill)*v"]
     return Equation(terms, {"du": du, "dv": dv, "feed": feed, "kill": kill}, ndim=2)
+
+
+@register("equation", "fitzhugh_nagumo")
+def fitzhugh_nagumo(du: Real = 1e-3, dv: Real = 5e-3, k: Real = 5e-3, ndim: Count = 2) -> Equation:
+    """Activator `u` and inhibitor `v`; Takamoto et al. (2022), "PDEBench", appendix D, with their numbers."""
+    terms = ["u_t = du*lap(u) + u - u**3 - k - v", "v_t = dv*lap(v) + u - v"]
+    return Equation(terms, {"du": du, "dv": dv, "k": k}, ndim=ndim)

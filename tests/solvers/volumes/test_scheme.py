@@ -216,3 +216,16 @@ def test_what_does_not_fit_is_told():
         volume_stepper(Equation("u_t = -dx(c*u)", {"c": 1.0}), cells(8), 0.1, parameters={"c": np.ones(3)})(
             jnp.zeros((2, 8, 1))
         )
+
+
+def test_sound_stands_between_walls(x64):
+    """p = cos(pi x) cos(pi t), v = sin(pi x) sin(pi t): no flow through the ends, and order two."""
+    equation, errors = read_equation("acoustics", None, 1), []
+    for n in (16, 32):
+        grid = cells(n, ends={"q": "slope", "u": "value"})
+        x, mean = grid.axes()[0], np.sinc(0.5 / n)  # of a wave over a cell
+        found = flow(equation, grid, np.stack([mean * np.cos(np.pi * x), 0 * x], -1), 0.75)
+        exact = [np.cos(np.pi * x) * np.cos(0.75 * np.pi), np.sin(np.pi * x) * np.sin(0.75 * np.pi)]
+        errors.append(np.abs(found - mean * np.stack(exact, -1)).mean())
+    assert orders(errors)[0] > 1.5
+    assert errors[1] < 2e-3
