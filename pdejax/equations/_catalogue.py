@@ -8,7 +8,8 @@ from pdejax.equations._equation import Equation
 from pdejax.equations._given import term_list
 from pdejax.equations._steady_equation import SteadyEquation
 
-ENTRIES = ("terms", "parameters", "ndim", "definitions", "primitive", "positive")  # of one in its own words
+# of one in its own words
+ENTRIES = ("terms", "parameters", "ndim", "definitions", "primitive", "positive", "solenoidal")
 FORMS = ("evolution", "steady", "stated")  # kinds of equations in their own words
 
 

@@ -37,6 +37,8 @@ class Equation:
     - `primitive`: names of fields and definitions, as many as fields, which determine the fields: in them states may be
         drawn, and finite volumes reconstruct.
     - `positive`: names of fields and definitions that are above zero in every state.
+    - `solenoidal`: names of the fields that are the velocity of an incompressible flow, in the order of axes: the
+        gradient of the pressure that keeps their divergence zero is understood in their terms.
 
     Wherever an argument is called `parameters`, it maps names to numbers or arrays `(batch,)`, and missing names take
     their defaults.
@@ -50,6 +52,7 @@ class Equation:
     definitions: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
     primitive: tuple[str, ...] = ()
     positive: tuple[str, ...] = ()
+    solenoidal: tuple[str, ...] = ()
 
     inputs: ClassVar[tuple[str, ...]] = ()  # fields given beside the initial state
 
@@ -61,6 +64,7 @@ class Equation:
         definitions: Mapping[str, str] | None = None,
         primitive: Sequence[str] = (),
         positive: Sequence[str] = (),
+        solenoidal: Sequence[str] = (),
     ) -> None:
         set_ = functools.partial(object.__setattr__, self)
         set_("terms", term_list(terms))
@@ -69,6 +73,7 @@ class Equation:
         set_("definitions", {str(name): str(text) for name, text in (definitions or {}).items()})
         set_("primitive", (primitive,) if isinstance(primitive, str) else tuple(primitive))
         set_("positive", (positive,) if isinstance(positive, str) else tuple(positive))
+        set_("solenoidal", (solenoidal,) if isinstance(solenoidal, str) else tuple(solenoidal))
         self._check()
         self._check_used()
 
@@ -97,6 +102,12 @@ class Equation:
         if self.primitive and len(set(self.primitive)) != self.channels:
             raise ValueError(f"primitive should name {self.channels} different variables, as many as there are fields, "
                              f"got {list(self.primitive)}")  # fmt: skip
+        for name in self.solenoidal:
+            if name not in self.fields:
+                raise ValueError(known("field of solenoidal:", name, self.fields))
+        if self.solenoidal and (self.ndim == 1 or len(set(self.solenoidal)) != self.ndim):
+            raise ValueError(f"solenoidal should name a velocity, one field for each of two or three axes, here "
+                             f"{self.ndim}, got {list(self.solenoidal)}")  # fmt: skip
 
     def _check_used(self) -> None:
         """Reads the terms, so that mistakes are reported where they are made."""
@@ -181,14 +192,25 @@ class Equation:
 
         Where `velocity` or `advect` of a vorticity occurs, the field is the stream function instead (see
         `pointwise_fields`).
+
+        **Raises:** `ValueError` where a pressure is understood, which has no value at a point.
         """
+        if self.solenoidal:
+            raise ValueError(f"of the velocity {', '.join(self.solenoidal)} a pressure is understood, which fields at "
+                             "points do not know: state it as a field, with its own equation")  # fmt: skip
         expressions = tuple(in_streams(form.flat(), self.streams) for form in self.forms)
         residuals = evolution_residuals(expressions, self.fields, self.streams)
         return SymbolicResidual(residuals, self.fields, ("t", *AXES[: self.ndim]))
 
     def latex(self) -> str:
         """The equations as LaTeX, one line each."""
-        return latex(self.fields, self.forms, self.streams)
+        lines = latex(self.fields, self.forms, self.streams).split(" \\\\\n")
+        for field, axis in zip(self.solenoidal, AXES, strict=False):
+            lines[self.fields.index(field)] += rf" - \partial_{axis} \pi"
+        if self.solenoidal:
+            divergence = " + ".join(rf"\partial_{a} {f}" for f, a in zip(self.solenoidal, AXES, strict=False))
+            lines.append(f"{divergence} = 0")
+        return " \\\\\n".join(lines)
 
 
 def _words(text: str) -> list[str]:

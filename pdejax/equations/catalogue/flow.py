@@ -1,6 +1,6 @@
-"""Incompressible flow in two dimensions, by its vorticity w."""
+"""Incompressible flow: in two dimensions by its vorticity w, and by its velocity."""
 
-from pdejax.core import Real, register
+from pdejax.core import Count, Real, register
 from pdejax.equations._equation import Equation
 
 
@@ -22,3 +22,12 @@ def kolmogorov_flow(nu: Real = 1e-3, k: Real = 4.0, drag: Real = 0.1) -> Equatio
     """Velocity forcing sin(k y) along x, on a box of length 2 pi."""
     parameters = {"nu": nu, "k": k, "drag": drag}
     return Equation("w_t = -advect(w) + nu*lap(w) - k*cos(k*y) - drag*w", parameters, ndim=2)
+
+
+@register("equation", "navier_stokes_velocity")
+def navier_stokes_velocity(nu: Real = 1e-3, ndim: Count = 3) -> Equation:
+    """Flow that comes to rest, by its velocity `u`, `v`, `w`; in two dimensions the vorticity takes less work."""
+    velocity, axes = "uvw"[:ndim], "xyz"[:ndim]
+    inertia = lambda f: "".join(f" - d{a}({f}*{g})" for g, a in zip(velocity, axes, strict=True))
+    terms = [f"{f}_t ={inertia(f)} + nu*lap({f})" for f in velocity]
+    return Equation(terms, {"nu": nu}, ndim, solenoidal=tuple(velocity))

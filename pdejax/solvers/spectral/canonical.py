@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sympy
@@ -102,21 +102,35 @@ def canonical(equation: Equation) -> Canonical:
     direct numerical simulation of homogeneous three-dimensional turbulence": four real transforms in all.
     """
     fields = equation.fields
-    linear: list[LinearTerm] = []
+    monomials = [list(_monomials(form)) for form in equation.forms]
+    linear = [
+        LinearTerm(row, found.shifted(alpha), coefficient)
+        for row, terms in enumerate(monomials)
+        for alpha, part, coefficient in terms
+        if (found := _linear(part)) is not None
+    ]
+    apart = _beside_projection(equation, linear)
     uses: dict[sympy.Expr, list[Use]] = {}
-    for row, form in enumerate(equation.forms):
+    for row, found in enumerate(monomials):
         terms: Terms = {}
-        for alpha, part, coefficient in _monomials(form):
-            if (found := _linear(part)) is not None:
-                linear.append(LinearTerm(row, found.shifted(alpha), coefficient))
-            else:
+        for alpha, part, coefficient in found:
+            one = _linear(part)
+            if one is None or LinearTerm(row, one.shifted(alpha), coefficient) in apart:
                 _add(terms, alpha, part, coefficient)
         for name in fields:
             terms = _basdevant(terms, name)
         for alpha, expression, coefficient in _groups(_conservative(terms)):
             uses.setdefault(expression, []).append(Use(row, alpha, coefficient))
     products = tuple(Product(expression, tuple(u)) for expression, u in uses.items())
-    return Canonical(tuple(linear), products)
+    return Canonical(tuple(term for term in linear if term not in apart), products)
+
+
+def _beside_projection(equation: Equation, linear: Sequence[LinearTerm]) -> frozenset[LinearTerm]:
+    """The linear terms of a velocity that a projection does not commute with: all that its components do not share."""
+    rows = [equation.fields.index(name) for name in equation.solenoidal]
+    own = lambda term, row: LinearTerm(row, jet(equation.fields[row], term.jet.alpha, term.jet.mark), term.coefficient)
+    shared = lambda term: all(own(term, row) in linear for row in rows) and term == own(term, term.row)
+    return frozenset(term for term in linear if term.row in rows and not shared(term))
 
 
 def _add(terms: Terms, alpha: Alpha, part: sympy.Expr, coefficient: sympy.Expr) -> None:

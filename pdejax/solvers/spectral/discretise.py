@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from pdejax.core import Grid, Scaling, angular_wavenumbers
-from pdejax.equations import AXES, HILBERT, MEAN, VOLUME, ZERO, Alpha, Jet, evaluate
+from pdejax.equations import AXES, HILBERT, MEAN, VOLUME, ZERO, Alpha, Jet, evaluate, unit
 from pdejax.solvers._arrays import Imaginary, batch_axis, compose, expand_rank, scale, traced, working
 from pdejax.solvers.spectral.canonical import LinearTerm, Product, in_order
 from pdejax.solvers.spectral.linear import Entry, Linear
@@ -75,6 +75,16 @@ class Discretisation:
             return np.sign(self.modes[0])
         constant = np.where(sum(np.abs(m) for m in self.modes) < 0.5, 1.0, 0.0)
         return constant if mark == MEAN else (1 - constant) / (sum(k**2 for k in self.wavenumbers) + constant)
+
+    def projection(self) -> tuple[Any, ...]:
+        """Wavenumbers along each axis, as first derivatives have them, and one over their square, for no gradient."""
+        waves = [self._derivative(unit(axis), "") for axis in range(self.grid.ndim)]
+        square = sum(k**2 for k in waves)
+        # of the mean, and of highest modes alone, which have no first derivative
+        counted = (np.abs(m) * (np.abs(m) < n / 2 - 1e-9) for m, n in zip(self.modes, self.grid.shape, strict=True))
+        none = sum(counted) < 0.5
+        inverse = np.where(none, 0.0, 1.0) / (square + np.where(none, 1.0, 0.0))
+        return tuple(self._broadcast(k) for k in (*waves, inverse))
 
     def symbol(self, monomials: Iterable[Monomial], mask: bool = False) -> Any:
         """The sum of derivatives as a real, imaginary or complex factor `(batch?, *modes)`."""

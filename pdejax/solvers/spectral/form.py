@@ -37,20 +37,38 @@ class SpectralForm(eqx.Module):
     jets: tuple[Jet, ...] = eqx.field(static=True)
     fields: tuple[str, ...] = eqx.field(static=True)
     grid: Grid = eqx.field(static=True)
+    solenoidal: tuple[int, ...] = eqx.field(static=True, default=())
+    projection: tuple[Any, ...] = ()
 
     def to_spectral(self, u: Float[Array, "*batch_and_space channel"]) -> Spectra:
-        """Half spectra of the fields of a state, in the working precision.
+        """Half spectra of the fields of a state, in the working precision; of a velocity without its divergence.
 
         **Raises:** `ValueError` if the state does not have the grid's shape or the equation's channels.
         """
         expected = (*self.grid.shape, len(self.fields))
         if u.shape[-len(expected) :] != expected:
             raise ValueError(f"expected a state (*batch, {', '.join(map(str, expected))}), got shape {u.shape}")
-        return tuple(self._transform(u[..., i]) for i in range(len(self.fields)))
+        spectra = tuple(self._transform(u[..., i]) for i in range(len(self.fields)))
+        return self._project(spectra, lift(self.projection, u.ndim - 1))
 
     def to_physical(self, spectra: Spectra) -> Float[Array, "*batch_and_space channel"]:
         """The state of half spectra."""
         return jnp.stack([self._inverse(s) for s in spectra], axis=-1)
+
+    def projected(self, u: Float[Array, "*batch_and_space channel"]) -> Float[Array, "*batch_and_space channel"]:
+        """A state whose velocity has no divergence; others as they are."""
+        return self.to_physical(self.to_spectral(u)).astype(u.dtype) if self.solenoidal else u
+
+    def _project(self, spectra: Spectra, projection: tuple[Any, ...]) -> Spectra:
+        """Less the gradient that makes the divergence of a velocity zero."""
+        if not self.solenoidal:
+            return spectra
+        *wavenumbers, inverse = projection
+        along = sum(scale(k, spectra[i]) for k, i in zip(wavenumbers, self.solenoidal, strict=True))
+        potential, out = scale(inverse, along), list(spectra)
+        for k, i in zip(wavenumbers, self.solenoidal, strict=True):
+            out[i] = out[i] - scale(k, potential)
+        return tuple(out)
 
     def _transform(self, field: Any) -> Array:
         return jnp.fft.rfftn(working(field), axes=tuple(range(-self.grid.ndim, 0)))
@@ -72,7 +90,7 @@ class SpectralForm(eqx.Module):
             spectrum = form._transform(field)
             for row, symbol in zip(product.rows, symbols, strict=True):
                 out[row] += scale(symbol, spectrum)
-        return tuple(out)
+        return form._project(tuple(out), form.projection)
 
     def _values(self, spectra: Spectra, time: Any) -> dict[sympy.Symbol, Any]:
         """Coordinates, parameters, time, jets in physical space, and what is made of them there."""
@@ -120,8 +138,9 @@ def discretise(
         tuple(tuple(build.output(p, row) for row in p.rows) for p in moving),
         None if all(one.uniform for one in nonlocals) else build.transform(),
         {name: value for name, value in build.values.items() if name in wanted},
+        build.projection() if equation.solenoidal else (),
     )
-    forcing, inputs, outputs, transform, values = jax.tree.map(working, arrays)
+    forcing, inputs, outputs, transform, values, projection = jax.tree.map(working, arrays)
     return SpectralForm(
         linear=build.linear(form.linear, fields),
         forcing=forcing,
@@ -134,4 +153,6 @@ def discretise(
         jets=form.jets,
         fields=fields,
         grid=grid,
+        solenoidal=tuple(fields.index(name) for name in equation.solenoidal),
+        projection=projection,
     )

@@ -119,6 +119,7 @@ class ETDRK:
                              f"got {len(times)}")  # fmt: skip
         initial = jnp.stack([fields[name] for name in family.fields], axis=-1)
         stepper, grid, burn_in = self.stepper(family, parameters), self.domain(family), round(times[0] / family.step)
+        initial = stepper.form.projected(initial)
         start = burn_in * jnp.asarray(stepper.step_size)
         if burn_in:
             initial = trajectory(stepper, initial, 1, inner_steps=burn_in)[0]
@@ -157,7 +158,7 @@ class ETDRK:
         """By solving once more; see `Doubling`."""
         assert family.times is not None
         stepper = self.stepper(family, parameters)
-        start = jnp.stack([fields[name] for name in family.fields], axis=-1)
+        start = stepper.form.projected(jnp.stack([fields[name] for name in family.fields], axis=-1))
         step = lambda i, u: stepper.at(jnp.asarray(i, float) * stepper.step_size)(u)
         return jax.lax.fori_loop(0, family.times.burn_in + frame, step, start)
 

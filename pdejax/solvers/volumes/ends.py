@@ -10,7 +10,7 @@ import sympy
 from pdejax.core import Grid, Outflow, Periodic, Slope, Value, Wall
 from pdejax.equations import AXES, COORDINATES, TIME, Equation, evaluate
 from pdejax.equations.language.parse import Parser
-from pdejax.solvers.volumes.mirror import mirror
+from pdejax.solvers.volumes.mirror import is_mirror, mirror
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,10 +25,12 @@ class Ends:
     sides: tuple[tuple[tuple[Any, sympy.Expr], ...], ...]
     periodic: bool
 
-    def padded(self, q: Any, ghosts: int, spacing: Any, values: Mapping[Any, Any]) -> Any:
+    def padded(self, q: Any, ghosts: int, spacing: Any, values: Mapping[Any, Any], *, smooth: bool) -> Any:
         """Averages with so many more cells at both ends.
 
-        **Arguments:** `q`: `(field, batch, *space)`; `spacing`: of the axis; `values`: of parameters, places and time.
+        **Arguments:** `q`: `(field, batch, *space)`; `spacing`: of the axis; `values`: of parameters, places and time;
+        `smooth`: whether a value that is given is met by the straight line through both sides, as diffusion wants it,
+        or stands beyond the end, as what flows in.
         """
         place = 2 + self.axis
         take = lambda part: q[(slice(None),) * place + (part,)]
@@ -38,11 +40,13 @@ class Ends:
         for side, inner, edge in ((0, slice(None, ghosts), slice(None, 1)), (1, slice(-ghosts, None), slice(-1, None))):
             mirrored, last = jnp.flip(take(inner), axis=place), take(edge)
             fields = range(q.shape[0])
-            beyond = [self._beyond(side, i, mirrored[i], last[i], place - 1, spacing, values) for i in fields]
+            beyond = [self._beyond(side, i, mirrored[i], last[i], place - 1, spacing, values, smooth) for i in fields]
             parts.append(jnp.stack(beyond))
         return jnp.concatenate([parts[0], q, parts[1]], axis=place)
 
-    def _beyond(self, side: int, field: int, mirrored: Any, edge: Any, place: int, spacing: Any, values: Any) -> Any:
+    def _beyond(
+        self, side: int, field: int, mirrored: Any, edge: Any, place: int, spacing: Any, values: Any, smooth: bool
+    ) -> Any:
         """The ghosts of one field; `mirrored`: the inner cells as they stand behind a mirror, `edge`: the last one."""
         end, expression = self.sides[side][field]
         if isinstance(end, Outflow):
@@ -51,7 +55,7 @@ class Ends:
             return end * mirrored
         there = evaluate(expression, values)
         if isinstance(end, Value):
-            return 2 * there - mirrored
+            return 2 * there - mirrored if smooth else 0 * mirrored + there
         count = mirrored.shape[place]
         steps = jnp.arange(count, dtype=mirrored.dtype)
         steps = steps[::-1] if side == 0 else steps
@@ -73,19 +77,30 @@ def _read(equation: Equation, grid: Grid, axis: int) -> Ends:
         return Ends(axis, (), True)
     sides = []
     for side in range(2):
+        ends = [grid.end(axis, side, field) for field in equation.fields]
+        signs = _signs(equation, axis, ends) if any(isinstance(end, Wall) for end in ends) else ()
         entries = []
         for i, field in enumerate(equation.fields):
-            end = grid.end(axis, side, field)
+            end = ends[i]
             text = sympy.S.Zero
             if isinstance(end, Value | Slope):
                 text = _expression(equation, axis, side, field, end)
             elif isinstance(end, Wall):
-                end = mirror(equation, axis)[i]
+                end = signs[i]
             elif not isinstance(end, Outflow):
                 raise ValueError(f"finite volumes know the ends {', '.join(_KNOWN)}, got {end}")
             entries.append((end, text))
         sides.append(tuple(entries))
     return Ends(axis, tuple(sides), False)
+
+
+def _signs(equation: Equation, axis: int, ends: list[Any]) -> tuple[int, ...]:
+    """What a wall makes of each field: the mirror image, or where that is not one alone the one that is said: fields
+    with a wall vanish there."""
+    said = tuple(-1 if isinstance(end, Wall) else 1 for end in ends)
+    if all(isinstance(end, Wall) for end in ends) or not is_mirror(equation, axis, said):
+        return mirror(equation, axis)
+    return said
 
 
 _KNOWN = [kind.__name__.lower() for kind in (Periodic, Value, Slope, Outflow, Wall)]

@@ -1,5 +1,6 @@
 """The right-hand side of a conservation law for averages over cells."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +13,12 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import COORDINATES, TIME, Equation, evaluate, jet, jets, unit
-from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, working
+from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, traced, working
 from pdejax.solvers.volumes.ends import Ends, read_ends
 from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
 from pdejax.solvers.volumes.reconstruct import Reconstruction
 from pdejax.solvers.volumes.riemann import RiemannSolver, faces
-from pdejax.solvers.volumes.waves import waves
+from pdejax.solvers.volumes.waves import check_parameters_of, waves
 
 Values = dict[sympy.Symbol, Any]
 
@@ -75,16 +76,36 @@ class VolumeForm(eqx.Module):
         return total
 
     def fastest(self, q: Array, time: Any) -> Array:
-        """The rate at which waves and diffusion cross cells, the largest of each trajectory, `(batch,)`."""
-        time, law = batch_axis(jnp.asarray(time), self.grid.ndim), self.law
-        values = self._values(time) | dict(zip(law.conserved.symbols, q, strict=True))
-        own, _ = waves(self.equation)
-        total: Any = 0.0
+        """The rate at which waves and diffusion cross cells and sources act, largest of each trajectory, `(batch,)`."""
+        time = batch_axis(jnp.asarray(time), self.grid.ndim)
+        total: Any = self._source_rate(q, time)
         for axis in range(self.grid.ndim):
-            total = total + own[axis].largest(values) / self._spacing(axis)
-            total = total + 2 * self._diffusivity(axis, values) / self._spacing(axis) ** 2
+            total = total + self._wave_speed(q, axis, time) / self._spacing(axis)
+            if any(e != 0 for e in self.law.viscous[axis]):
+                total = total + 2 * self._diffusivity(q, axis, time) / self._spacing(axis) ** 2
         total = jnp.broadcast_to(total, q.shape[1:])
         return jnp.max(total, axis=tuple(range(1, total.ndim)))
+
+    def _wave_speed(self, q: Array, axis: int, time: Any) -> Array:
+        """The largest at the faces of each cell: of the cells at both sides, ghosts too, and of what is between."""
+        symbols, waves_here = self.law.conserved.symbols, waves(self.equation)[0][axis]
+        padded = self.ends[axis].padded(q, 1, self._spacing(axis), self._values(time), smooth=False)
+        take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[-self.grid.ndim + axis] + end,
+                                                          axis=x.ndim - self.grid.ndim + axis)  # fmt: skip
+        known = self._values(time, at_faces=axis)
+        low, high = (known | dict(zip(symbols, take(padded, *ends), strict=True)) for ends in ((0, -1), (1, 0)))
+        slowest, fastest = waves_here.between(low, high)
+        between = jnp.maximum(-slowest, fastest)
+        cells = waves_here.largest(self._values(time, beyond={axis: 1}) | dict(zip(symbols, padded, strict=True)))
+        shape = [q.shape[1], *(n + (1 if i == axis else 0) for i, n in enumerate(self.grid.shape))]
+        cells = jnp.broadcast_to(cells, [n + (i == axis + 1) for i, n in enumerate(shape)])
+        at_faces = jnp.maximum(jnp.broadcast_to(between, shape), jnp.maximum(take(cells, 0, -1), take(cells, 1, 0)))
+        return jnp.maximum(take(at_faces, 0, -1), take(at_faces, 1, 0))
+
+    def _source_rate(self, q: Array, time: Any) -> Any:
+        """The largest sum of sizes in a row of the derivative of the sources."""
+        values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
+        return _row_sum(_source_derivative(self.equation), values)
 
     def positive(self, q: Array) -> Array:
         """Whether all is that should be, of each trajectory, `(batch,)`."""
@@ -112,7 +133,7 @@ class VolumeForm(eqx.Module):
     def _flux(self, q: Array, axis: int, time: Any) -> Array:
         """Through all faces across an axis, `(field, batch, *space)` with one more along it."""
         variables, ghosts = self.variables, self.reconstruction.ghosts
-        padded = self.ends[axis].padded(q, ghosts, self._spacing(axis), self._values(time))
+        padded = self.ends[axis].padded(q, ghosts, self._spacing(axis), self._values(time), smooth=False)
         known = self._values(time, beyond={axis: ghosts}) | dict(zip(self.law.conserved.symbols, padded, strict=True))
         w = padded if variables.plain else jnp.stack([evaluate(e, known) for e in variables.of_fields])
         take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[2 + axis] + end, axis=2 + axis)
@@ -139,19 +160,22 @@ class VolumeForm(eqx.Module):
 
     def _viscous(self, q: Array, axis: int, time: Any) -> Array:
         """Through all faces across an axis, of central differences."""
+        values = self._face_values(q, axis, time)
+        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
+        return _stacked([evaluate(e, values) for e in self.law.viscous[axis]], (q.shape[1], *shape), q.dtype)
+
+    def _face_values(self, q: Array, axis: int, time: Any) -> Values:
+        """Fields and their slopes at the faces across an axis."""
         padded = q
         for other in range(self.grid.ndim):
             known = self._values(time, beyond=dict.fromkeys(range(other), 1))
-            padded = self.ends[other].padded(padded, 1, self._spacing(other), known)
+            padded = self.ends[other].padded(padded, 1, self._spacing(other), known, smooth=True)
         values = self._values(time, at_faces=axis)
-        for expression in self.law.viscous[axis]:
-            for j in jets(expression):
-                number = self.equation.fields.index(j.field)
-                values[j] = self._at_faces(padded[number], axis, j.alpha)
-            for number, field in enumerate(self.equation.fields):
-                values[jet(field)] = self._at_faces(padded[number], axis, (0, 0, 0))
-        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
-        return _stacked([evaluate(e, values) for e in self.law.viscous[axis]], (q.shape[1], *shape), q.dtype)
+        for number, field in enumerate(self.equation.fields):
+            values[jet(field)] = self._at_faces(padded[number], axis, (0, 0, 0))
+        for j in (j for e in self.law.viscous[axis] for j in jets(e)):
+            values[j] = self._at_faces(padded[self.equation.fields.index(j.field)], axis, j.alpha)
+        return values
 
     def _at_faces(self, field: Any, axis: int, alpha: tuple[int, int, int]) -> Any:
         """A field, or its first derivative, at the faces across an axis; `field` has a ghost at each end."""
@@ -166,16 +190,34 @@ class VolumeForm(eqx.Module):
         low, high = take(slice(None, -1)), take(slice(1, None))
         return (high - low) / self._spacing(axis) if alpha[axis] else (low + high) / 2
 
-    def _diffusivity(self, axis: int, values: Values) -> Any:
-        """The largest sum of sizes in a row of the derivative of viscous fluxes by slopes along the axis."""
-        largest: Any = 0.0
-        slopes = [jet(field, unit(axis)) for field in self.equation.fields]
-        flat = {j: 0.0 for e in self.law.viscous[axis] for j in jets(e) if sum(j.alpha)}
-        for expression in self.law.viscous[axis]:
-            row = [sympy.diff(expression, slope) for slope in slopes]
-            total = sum((jnp.abs(jnp.asarray(evaluate(e, values | flat))) for e in row if e != 0), start=0.0)
-            largest = jnp.maximum(largest, total)
-        return largest
+    def _diffusivity(self, q: Array, axis: int, time: Any) -> Any:
+        """The largest sum of sizes in a row of the derivative of viscous fluxes by slopes, at a cell's faces."""
+        found = _row_sum(_slope_derivative(self.equation, axis), self._face_values(q, axis, time))
+        shape = (q.shape[1], *(n + (i == axis) for i, n in enumerate(self.grid.shape)))
+        faces = jnp.broadcast_to(jnp.asarray(found, q.dtype), shape)
+        take = lambda start, end: jax.lax.slice_in_dim(faces, start, faces.shape[1 + axis] + end, axis=1 + axis)
+        return jnp.maximum(take(0, -1), take(1, 0))
+
+
+@functools.lru_cache(maxsize=64)
+def _slope_derivative(equation: Equation, axis: int) -> tuple[tuple[sympy.Expr, ...], ...]:
+    slopes = [jet(field, unit(axis)) for field in equation.fields]
+    return tuple(tuple(sympy.diff(e, j) for j in slopes) for e in conservation_law(equation).viscous[axis])
+
+
+@functools.lru_cache(maxsize=64)
+def _source_derivative(equation: Equation) -> tuple[tuple[sympy.Expr, ...], ...]:
+    """Of jumps there is none."""
+    law = conservation_law(equation)
+    smooth = lambda e: e.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
+    return tuple(tuple(smooth(sympy.diff(e, q)) for q in law.conserved.symbols) for e in law.sources)
+
+
+def _row_sum(matrix: tuple[tuple[sympy.Expr, ...], ...], values: Values) -> Any:
+    """The largest sum of sizes in a row, a bound on all eigenvalues."""
+    sizes = [[jnp.abs(jnp.asarray(evaluate(e, values))) for e in row if e != 0] for row in matrix]
+    sums = [functools.reduce(jnp.add, row) for row in sizes if row]
+    return functools.reduce(jnp.maximum, sums) if sums else 0.0
 
 
 def volume_form(
@@ -197,6 +239,7 @@ def volume_form(
     check_positive("scaling.length", scaling.length)
     check_positive("scaling.step", scaling.step)
     column = lambda value: expand_rank(batch_axis(working(value), grid.ndim), 1 + grid.ndim)
+    _check_wellposed(equation, parameters)
     values = {name: column(value) for name, value in equation.resolve(parameters).items()}
     return VolumeForm(
         values, column(scaling.length), equation, grid, reconstruction, riemann, read_ends(equation, grid)
@@ -215,6 +258,16 @@ def check_fits(equation: Equation, grid: Grid, reconstruction: Reconstruction, r
     waves(equation)
     riemann.validate(equation)
     read_ends(equation, grid)
+
+
+def _check_wellposed(equation: Equation, parameters: Mapping[str, Any] | None) -> None:
+    """At the numbers that are given, of an array at its ends; nothing is asked of what is traced."""
+    given = equation.resolve(parameters)
+    if any(map(traced, given.values())):
+        return
+    ends = [{name: float(end(value)) for name, value in given.items()} for end in (np.min, np.max)]
+    for numbers in ends if ends[0] != ends[1] else ends[:1]:
+        check_parameters_of(equation, numbers)
 
 
 def _difference(flux: Any, axis: int) -> Any:

@@ -79,6 +79,9 @@ def conservation_law(equation: Equation) -> ConservationLaw:
     **Raises:** `ValueError` for a term that is no divergence of a flux and no source, naming it.
     """
     rows = [_Row(equation, row) for row in range(equation.channels)]
+    if equation.solenoidal:
+        raise ValueError(f"the flow {', '.join(equation.solenoidal)} is incompressible: finite volumes have no "
+                         "pressure for it, solver etdrk has")  # fmt: skip
     for term, form in zip(equation.terms, equation.forms, strict=True):
         if word := next(filter(None, map(whole_word, form.parts.values())), ""):
             raise ValueError(f"equation {term!r}: {word}(...) asks for the whole box, and finite volumes see the cells "

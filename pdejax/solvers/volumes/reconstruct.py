@@ -1,4 +1,4 @@
-"""States at the faces of cells from averages over cells, without new extrema.
+"""States at the faces of cells from averages over cells.
 
 Limiters are written with minima and maxima alone: signs and chains of choices take several times as long.
 """
@@ -19,10 +19,12 @@ class Reconstruction(Protocol):
     - `ghosts`: cells it needs beyond each end, two or three.
     - `primitive`: whether it is of the primitive variables, or of the fields, where products of averages would cost
         the order.
+    - `contact`: the order of the mean error at a contact, which nothing makes steeper again.
     """
 
     ghosts: ClassVar[int]
     primitive: ClassVar[bool]
+    contact: ClassVar[float]
 
     def __call__(self, w: Any, axis: int) -> tuple[Any, Any]:
         """Values at the low and the high face of each cell along an axis but its `ghosts - 1` outermost ones."""
@@ -34,6 +36,7 @@ class _Limited:
 
     ghosts: ClassVar[int] = 2
     primitive: ClassVar[bool] = True
+    contact: ClassVar[float] = 2 / 3
 
     def __call__(self, w: Any, axis: int) -> tuple[Any, Any]:
         take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[axis] + end, axis=axis)
@@ -49,6 +52,8 @@ class _Limited:
 @dataclasses.dataclass(frozen=True)
 class Minmod(_Limited):
     """Linear, the smaller of both differences where they agree in sign: of all limiters the most dissipative."""
+
+    contact: ClassVar[float] = 0.6
 
     def slope(self, a: Any, b: Any) -> Any:
         """The limited difference."""
@@ -82,10 +87,12 @@ class MonotonisedCentral(_Limited):
 @register("reconstruction", "weno5")
 @dataclasses.dataclass(frozen=True)
 class WENO5:
-    """Weighted parabolas, of order five where fields are smooth; Borges et al. (2008), "An improved WENO scheme"."""
+    """Weighted parabolas, of order five in one dimension where fields are smooth, of two in more, since a face has one
+    flux; Borges et al. (2008), "An improved WENO scheme"."""
 
     ghosts: ClassVar[int] = 3
     primitive: ClassVar[bool] = False
+    contact: ClassVar[float] = 2 / 3
 
     def __call__(self, w: Any, axis: int) -> tuple[Any, Any]:
         a, b, c, d, e = (jax.lax.slice_in_dim(w, i, w.shape[axis] - 4 + i, axis=axis) for i in range(5))
@@ -100,8 +107,10 @@ def _weno5(a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
         13 / 12 * middle**2 + (b - d) ** 2 / 4,
         13 / 12 * right**2 + (3 * c - 4 * d + e) ** 2 / 4,
     )
-    # far below any square of a field, and a number that float32 still has
-    tiny = 1e-40 if c.dtype == jnp.float64 else 1e-12
+    # far below the squares of the field, whatever its unit, so that a constant has the weights of a smooth one; and
+    # above what has no square, by which derivatives divide
+    share, least = (1e-40, 1e-150) if c.dtype == jnp.float64 else (1e-12, 1e-18)
+    tiny = share * (a**2 + b**2 + c**2 + d**2 + e**2) + least
     tau = jnp.abs(smooth[0] - smooth[2])
     weights = [share * (1 + (tau / (one + tiny)) ** 2) for share, one in zip((0.1, 0.6, 0.3), smooth, strict=True)]
     parabolas = ((2 * a - 7 * b + 11 * c) / 6, (-b + 5 * c + 2 * d) / 6, (2 * c + 5 * d - e) / 6)

@@ -36,14 +36,16 @@ MOST_STEPS = 100_000  # of a call: what needs more has waves of infinite speed
 class VolumeStepper(eqx.Module):
     """Advances averages over cells by the time `step_size`, with SSP-RK3 of Shu and Osher (1988).
 
-    A `TimedStepper`; made by `volume_stepper`. Each trajectory makes steps of its own size, as large as `cfl` allows;
-    with `substeps` all make as many equal ones, and reverse-mode derivatives exist.
+    A `TimedStepper`; made by `volume_stepper`. Each trajectory makes steps of its own size, as large as `cfl` allows
+    and at most the share `longest` of a call; with `substeps` all make as many equal ones, and reverse-mode
+    derivatives exist.
     """
 
     form: VolumeForm
     dt: Array
     time: Array
     cfl: Array
+    longest: Array
     substeps: int | None = eqx.field(static=True)
 
     @property
@@ -63,7 +65,8 @@ class VolumeStepper(eqx.Module):
     def __call__(self, u: AnyState, *, key: Key | None = None, tendency: Tendency = None) -> State:
         """The state after one call, of the type that came in; integers are promoted, `key` is ignored.
 
-        A trajectory that leaves what is positive, or whose waves become infinitely fast, is not a number from then on.
+        A trajectory that leaves what is positive, or whose waves become infinitely fast, is not a number from then on;
+        so is one that is not stable with `substeps`, whose step nobody chooses for it.
 
         **Arguments:** `tendency`: added to the rate of change: an array like `u`, held over the call, or a function of
         time and state, asked in every stage.
@@ -75,6 +78,11 @@ class VolumeStepper(eqx.Module):
                         self.grid.ndim)  # fmt: skip
         rate = self._with(tendency, u)
         batch = (q.shape[1],)
+        if u.ndim - 1 == self.grid.ndim:
+            for value in (*self.form.parameters.values(), self.form.length):
+                if np.ndim(value) and value.shape[0] > 1:
+                    raise ValueError(f"parameters of {value.shape[0]} trajectories need a state with a batch axis, got "
+                                     "none")  # fmt: skip
         whole, start = jnp.broadcast_to(self.dt, batch), jnp.broadcast_to(self.time, batch)
         q = self._equal(rate, q, start, whole) if self.substeps else self._adaptive(rate, q, start, whole)
         q = jnp.where(batch_axis(self.form.positive(q), self.grid.ndim)[None], q, jnp.nan)
@@ -91,7 +99,8 @@ class VolumeStepper(eqx.Module):
 
         def body(carry: Any) -> Any:
             q, done, count = carry
-            left, largest = whole - done, self.cfl / self.form.fastest(q, start + done)
+            left = whole - done
+            largest = jnp.minimum(self.cfl / self.form.fastest(q, start + done), self.longest * whole)
             last = largest >= left
             dt = jnp.where(last, left, largest)
             # not by adding, whose rounding may leave a rest
@@ -154,4 +163,4 @@ def volume_stepper(
     form = volume_form(equation, grid, parameters, scaling, made, build("riemann", riemann))
     dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)
     step = dt if traced(dt) else np.asarray(dt, np.float64)
-    return VolumeStepper(form, working(step), working(0.0), working(cfl), substeps)
+    return VolumeStepper(form, working(step), working(0.0), working(cfl), working(1.0), substeps)

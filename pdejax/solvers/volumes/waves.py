@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import sympy
 
-from pdejax.equations import AXES, COORDINATES, TIME, Equation, evaluate, shortest
+from pdejax.equations import AXES, COORDINATES, TIME, Equation, evaluate, jet, jets, shortest, unit
 from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
 
+BETWEEN = 9  # states at which the speeds of a flux that is not convex are looked at between two
 LARGEST = 5  # fields of a system whose eigenvalues are asked for in closed form
 SAMPLES = 64  # states at which they are compared with numbers
 SQUARINGS = 4  # of a matrix, whose norm to the power 1/16 is at most 1.17 times the largest eigenvalue
@@ -22,19 +23,35 @@ Values = Mapping[sympy.Symbol, Any]
 class Waves:
     """Bounds on the speeds of waves along an axis, in some variables.
 
-    **Arguments:** `eigenvalues`: in these variables, or none; `matrix`: the derivative of the fluxes, for a bound then.
+    **Arguments:** `symbols`: of the variables; `eigenvalues`: in these, or none; `matrix`: the derivative of the
+    fluxes, for a bound then; `convex`: whether speeds between two states are not beyond those of both and their mean.
     """
 
-    def __init__(self, eigenvalues: Expressions | None, matrix: sympy.Matrix) -> None:
-        self.eigenvalues, self.matrix = eigenvalues, matrix
+    def __init__(
+        self,
+        symbols: tuple[sympy.Symbol, ...],
+        eigenvalues: Expressions | None,
+        matrix: sympy.Matrix,
+        convex: bool = True,
+    ) -> None:
+        self.symbols, self.eigenvalues, self.matrix, self.convex = symbols, eigenvalues, matrix, convex
 
     def range(self, values: Values) -> tuple[Any, Any]:
         """Smallest and largest speed of each state."""
         if self.eigenvalues is None:
             bound = self._bound(values)
             return -bound, bound
-        found = [evaluate(e, values) for e in self.eigenvalues]
+        found = [jnp.asarray(evaluate(e, values), jnp.result_type(float)) for e in self.eigenvalues]
         return functools.reduce(jnp.minimum, found), functools.reduce(jnp.maximum, found)
+
+    def between(self, low: Values, high: Values) -> tuple[Any, Any]:
+        """Smallest and largest speed between two states, these left out: of their mean, or where the flux is not convex
+        of as many states on the way as may show its largest."""
+        shares = [0.5] if self.convex else [i / (BETWEEN - 1) for i in range(1, BETWEEN - 1)]
+        at = lambda share: {s: (1 - share) * low[s] + share * high[s] for s in self.symbols}
+        found = [self.range({**low, **at(share)}) for share in shares]
+        slowest, fastest = zip(*found, strict=True)
+        return functools.reduce(jnp.minimum, slowest), functools.reduce(jnp.maximum, fastest)
 
     def largest(self, values: Values) -> Any:
         """Size of the largest speed of each state."""
@@ -70,18 +87,62 @@ def waves(equation: Equation) -> tuple[tuple[Waves, ...], tuple[Waves, ...]]:
 
 def _along(equation: Equation, law: ConservationLaw, axis: int, states: dict[Any, Any]) -> tuple[Waves, Waves]:
     own, other = law.conserved, law.primitive
-    matrix = sympy.Matrix(own.fluxes[axis]).jacobian(own.symbols)
+    matrix = _derivative(equation, axis)
+    if matrix.has(sympy.DiracDelta):
+        raise ValueError(f"equation {list(equation.terms)}: its flux along {AXES[axis]} jumps, so that waves there "
+                         "have no speed")  # fmt: skip
     inserted = dict(zip(own.symbols, other.fields, strict=True))
     there = matrix if other.plain else matrix.applyfunc(lambda e: sympy.simplify(e.xreplace(inserted)))
     there_values = _with(states, other)
-    numbers = _numbers(there, there_values)
-    _check_real(equation, axis, numbers, states)
+    numbers = _speeds(equation, axis, there, there_values)
+    convex = _convex(law, axis, states)
     found = _closed(there, there_values, numbers)
     if found is None:
-        return Waves(None, matrix), Waves(None, there)
+        return Waves(own.symbols, None, matrix, convex), Waves(other.symbols, None, there, convex)
     back = dict(zip(other.symbols, other.of_fields, strict=True))
     conserved: Any = tuple(e.xreplace(back) for e in found)
-    return Waves(conserved, matrix), Waves(found, there)
+    return Waves(own.symbols, conserved, matrix, convex), Waves(other.symbols, found, there, convex)
+
+
+def _convex(law: ConservationLaw, axis: int, states: dict[Any, Any]) -> bool:
+    """Whether the flux of a single field curves to one side; of several fields it is taken to."""
+    (field, *rest), (flux, *_) = law.conserved.symbols, law.conserved.fluxes[axis]
+    if rest:
+        return True
+    with np.errstate(all="ignore"):
+        wide = {**states, field: np.linspace(-2, 2, SAMPLES) if np.min(states[field]) < 0 else 2 * states[field]}
+        curve = np.broadcast_to(evaluate(sympy.diff(flux, field, 2), wide), (SAMPLES,))
+    curve = curve[np.isfinite(curve)]
+    return bool(np.all(curve >= 0) or np.all(curve <= 0))
+
+
+@functools.lru_cache(maxsize=64)
+def _derivative(equation: Equation, axis: int) -> sympy.Matrix:
+    own = conservation_law(equation).conserved
+    return sympy.Matrix(own.fluxes[axis]).jacobian(own.symbols)
+
+
+def check_parameters_of(equation: Equation, parameters: Mapping[str, float]) -> None:
+    """**Raises:** `ValueError` for numbers with which speeds are not real or diffusion is negative."""
+    law = conservation_law(equation)
+    states = _states(equation, law, parameters)
+    for axis in range(equation.ndim):
+        _speeds(equation, axis, _derivative(equation, axis), states)
+        _check_diffusion(equation, law, axis, states)
+
+
+def _check_diffusion(equation: Equation, law: ConservationLaw, axis: int, states: dict[Any, Any]) -> None:
+    slopes = [jet(field, unit(axis)) for field in equation.fields]
+    matrix = sympy.Matrix(law.viscous[axis]).jacobian(slopes)
+    if matrix.is_zero_matrix:
+        return
+    found = {j for e in law.viscous[axis] for j in jets(e) if sum(j.alpha)}
+    random = np.random.default_rng(1)
+    numbers = _numbers(matrix, {**states, **{j: random.uniform(-1, 1, SAMPLES) for j in sorted(found, key=str)}})
+    least = numbers.real.min(initial=0)
+    if least < -1e-9 * (1 + np.abs(numbers).max(initial=0)):
+        raise ValueError(f"equation {list(equation.terms)} has no solution forwards in time: its diffusion along "
+                         f"{AXES[axis]} is negative ({least:.3g}); is the sign of a term wrong?")  # fmt: skip
 
 
 def _closed(matrix: sympy.Matrix, values: dict[Any, Any], numbers: Any) -> Expressions | None:
@@ -94,22 +155,39 @@ def _closed(matrix: sympy.Matrix, values: dict[Any, Any], numbers: Any) -> Expre
             mine = [np.broadcast_to(evaluate(e, values), numbers.shape[:1]) for e in found]
     except (sympy.matrices.exceptions.MatrixError, ValueError, KeyError):  # type: ignore[attr-defined]
         return None
-    extremes = np.stack([np.min(mine, axis=0), np.max(mine, axis=0)], axis=-1)
-    theirs = np.sort(numbers.real, axis=-1)[:, [0, -1]]
+    known = np.isfinite(numbers).all(axis=-1)
+    extremes = np.stack([np.min(mine, axis=0), np.max(mine, axis=0)], axis=-1)[known]
+    theirs = np.sort(numbers.real, axis=-1)[known][:, [0, -1]]
     close = np.allclose(extremes, theirs, rtol=1e-6, atol=1e-6 * (1 + np.max(np.abs(theirs))))
     return found if close else None
+
+
+def _speeds(equation: Equation, axis: int, matrix: sympy.Matrix, values: dict[Any, Any]) -> Any:
+    """Eigenvalues at the states, `(state, number)`.
+
+    **Raises:** `ValueError` where they are complex, or there is no state at which they are numbers.
+    """
+    numbers = _numbers(matrix, values)
+    if not np.isfinite(numbers).any():
+        raise ValueError(f"equation {list(equation.terms)}: the speeds of waves along {AXES[axis]} are no numbers in "
+                         "any state that was tried; declare what is positive")  # fmt: skip
+    _check_real(equation, axis, numbers, values)
+    return numbers
 
 
 def _numbers(matrix: sympy.Matrix, values: dict[Any, Any]) -> Any:
     with np.errstate(all="ignore"):
         entries = [np.broadcast_to(evaluate(e, values), (SAMPLES,)) for e in matrix]  # type: ignore[attr-defined]
     stacked = np.stack(entries, axis=-1).reshape(SAMPLES, matrix.rows, matrix.cols).astype(float)
-    return np.linalg.eigvals(stacked)
+    good = np.isfinite(stacked).all(axis=(1, 2))
+    found = np.linalg.eigvals(np.where(good[:, None, None], stacked, 0.0))
+    return np.where(good[:, None], found, np.nan)
 
 
 def _check_real(equation: Equation, axis: int, numbers: Any, states: dict[Any, Any]) -> None:
     size = 1 + np.abs(numbers).max(axis=-1)
-    bad = np.abs(numbers.imag).max(axis=-1) > 1e-5 * size
+    with np.errstate(invalid="ignore"):
+        bad = np.abs(numbers.imag).max(axis=-1) > 1e-5 * size
     if np.any(bad):
         at = int(np.argmax(bad))
         where = ", ".join(f"{s}={np.broadcast_to(v, (SAMPLES,))[at]:.3g}" for s, v in states.items() if s.name in
@@ -119,12 +197,14 @@ def _check_real(equation: Equation, axis: int, numbers: Any, states: dict[Any, A
                          "what is positive, or change the flux")  # fmt: skip
 
 
-def _states(equation: Equation, law: ConservationLaw) -> dict[Any, Any]:
+def _states(equation: Equation, law: ConservationLaw, parameters: Mapping[str, float] | None = None) -> dict[Any, Any]:
     """Random states that may be, by field, and numbers for all else that occurs."""
     random = np.random.default_rng(0)
     positive = {*equation.positive}
     names = equation.primitive or equation.fields
-    values: dict[Any, Any] = {sympy.Symbol(name, real=True): v for name, v in equation.parameters.items()}
+    values: dict[Any, Any] = {
+        sympy.Symbol(name, real=True): v for name, v in (parameters or equation.parameters).items()
+    }
     values |= {s: random.uniform(0, 1, SAMPLES) for s in (*COORDINATES, TIME)}
     for symbol, name in zip(law.primitive.symbols, names, strict=True):
         values[symbol] = random.uniform(*((0.1, 2.0) if name in positive else (-1.0, 1.0)), SAMPLES)

@@ -101,18 +101,39 @@ def test_mirrors_turn_the_momentum_across():
     ],
 )
 def test_diffusion_between_ends_has_order_two(ends, exact, x64):
-    source = " - 2*sin(2*t) + 2*x*cos(2*t)" if isinstance(ends, list) and isinstance(ends[0][0], dict) else ""
+    moving = exact(0.0, 0.0) == 1 and "cos(2*t)" in str(ends)
+    source = " - 2*sin(2*t) + 2*x*cos(2*t)" if moving else ""
     equation, errors = Equation(f"u_t = k*u_xx{source}", {"k": 0.1}), []
     for n in (16, 32):
         grid = cells(n, ends=ends)
         x = grid.axes()[0]
         errors.append(np.abs(flow(equation, grid, exact(x, 0.0)[:, None], 1.0)[:, 0] - exact(x, 1.0)).max())
-    assert errors[1] < 1e-12 or orders(errors)[0] > 1.8 or errors[1] < 2e-5
-    assert errors[1] < 2e-3
+    if moving:  # linear in x, so that only the error in time is left
+        assert errors[1] < 2e-5
+    else:
+        assert orders(errors)[0] > 1.8
 
 
-def test_derivatives_across_go_through_corners(x64):
-    """u_t = -(u_xx + u_xy + u_yy) of sin(x + y) is a decay, on a box with walls around u(x, y) = u(y, x) too."""
+def test_derivatives_across_meet_in_corners(x64):
+    """u = cos(pi x) cos(pi y) + x y t, of which the mixed derivative is that of both, between slopes that are given."""
+    sides = {
+        "x": [{"kind": "slope", "expression": "-y*t"}, {"kind": "slope", "expression": "y*t"}],
+        "y": [{"kind": "slope", "expression": "-x*t"}, {"kind": "slope", "expression": "x*t"}],
+    }
+    mixed = "pi**2*sin(pi*x)*sin(pi*y) + t"
+    decay = "2*pi**2*cos(pi*x)*cos(pi*y)"
+    equation = Equation(f"u_t = 0.1*lap(u) + 0.05*dx(u_y) + x*y + 0.1*{decay} - 0.05*({mixed})", ndim=2)
+    errors = []
+    for n in (8, 16):
+        grid = cells(n, n, ends=[sides["x"], sides["y"]])
+        x, y = np.moveaxis(grid.coordinates(), -1, 0)
+        wave = np.cos(np.pi * x) * np.cos(np.pi * y)
+        errors.append(np.abs(flow(equation, grid, wave[..., None], 0.5)[..., 0] - wave - 0.5 * x * y).max())
+    assert orders(errors)[0] > 1.5
+
+
+def test_derivatives_across_of_a_periodic_box(x64):
+    """u_t = u_xx + u_xy + u_yy of sin(x + y) is a decay."""
     equation, errors = Equation("u_t = u_xx + dx(u_y) + u_yy", ndim=2), []
     for n in (8, 16):
         grid = cells(n, n, lengths=(2 * np.pi, 2 * np.pi))
@@ -167,12 +188,10 @@ def test_derivatives_of_equal_steps(x64):
 
 
 def test_a_tendency_is_a_source(x64):
-    grid, x = cells(16), np.arange(16.0)
-    stepper = volume_stepper(Equation("u_t = -dx(u**2)/2"), grid, 0.5)
+    stepper = volume_stepper(Equation("u_t = -dx(u**2)/2"), cells(16), 0.5)
     u = jnp.full((16, 1), 0.3)
     np.testing.assert_allclose(stepper(u, tendency=jnp.full((16, 1), 2.0)), 1.3, rtol=1e-12)
     np.testing.assert_allclose(stepper.at(1.0)(u, tendency=lambda t, v: 0 * v + t), 0.3 + 0.625, rtol=1e-12)
-    assert x.size == 16
 
 
 def test_what_leaves_the_positive_is_not_a_number(x64):
@@ -222,7 +241,7 @@ def test_sound_stands_between_walls(x64):
     """p = cos(pi x) cos(pi t), v = sin(pi x) sin(pi t): no flow through the ends, and order two."""
     equation, errors = read_equation("acoustics", None, 1), []
     for n in (16, 32):
-        grid = cells(n, ends={"q": "slope", "u": "value"})
+        grid = cells(n, ends={"q": "slope", "u": "wall"})
         x, mean = grid.axes()[0], np.sinc(0.5 / n)  # of a wave over a cell
         found = flow(equation, grid, np.stack([mean * np.cos(np.pi * x), 0 * x], -1), 0.75)
         exact = [np.cos(np.pi * x) * np.cos(0.75 * np.pi), np.sin(np.pi * x) * np.sin(0.75 * np.pi)]

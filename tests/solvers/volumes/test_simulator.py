@@ -37,8 +37,8 @@ def test_an_unresolved_shock_is_rejected_and_a_resolved_one_certified(tmp_path, 
 
     with pytest.raises(
         ValueError,
-        match=r"rejected 8 times, at last for mean difference to half as many cells per axis above tolerance \(0\.\d+, "
-        r"tolerance 0\.01\): raise solver\.shape of the problem from \[32\] to \[64\]",
+        match=r"rejected 8 times, at last for mean error that half as many cells per axis let expect above tolerance "
+        r"\(0\.\d+, tolerance 0\.01\): raise solver\.shape of the problem from \[32\] to \[64\]",
     ):
         make("coarse", None)
     root = make("fine", (512,))
@@ -111,11 +111,11 @@ def test_definitions_are_read_in_any_order_and_refused_without_effect():
         Equation("u_t = -dx(f)", definitions={"f": "v", "v": "f"})
     with pytest.raises(ValueError, match="definition 'v' occurs in no term, so that it has no effect"):
         Equation("u_t = -dx(u)", definitions={"v": "u"})
-    with pytest.raises(ValueError, match=r"field or definition of positive: 'q'\. Did you mean|positive: 'q'"):
+    with pytest.raises(ValueError, match=r"unknown field or definition of positive: 'q'"):
         Equation("u_t = -dx(u)", positive=("q",))
     with pytest.raises(ValueError, match=r"primitive should name 2 different variables"):
         Equation(["u_t = -dx(v)", "v_t = -dx(u)"], primitive=("u",))
-    with pytest.raises(ValueError, match=r"parameter name|definition 'u' is reserved, a field"):
+    with pytest.raises(ValueError, match=r"definition 'u' is reserved, a field"):
         Equation("u_t = -dx(u)", definitions={"u": "2"})
 
 

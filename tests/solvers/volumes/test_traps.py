@@ -1,0 +1,163 @@
+"""What goes wrong without a word where a step, a speed or a certificate is chosen from too little."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdejax.core import Grid, Outflow, Value
+from pdejax.data import SplitSize, generate
+from pdejax.equations import EQUATIONS, Equation, Expression, Family, Times
+from pdejax.solvers import FiniteVolume, volume_stepper
+from pdejax.solvers.volumes.mirror import mirror
+from pdejax.solvers.volumes.reconstruct import WENO5
+from tests.solvers.volumes.laws import EULER, WATER, cells, flow, gas
+
+
+def test_sources_bound_the_step(x64):
+    equation = Equation("u_t = -dx(0.01*u) - 5*u")
+    found = flow(equation, cells(16), np.ones((16, 1)), 1.0)
+    np.testing.assert_allclose(found, np.exp(-5.0), rtol=3e-2)
+
+
+def test_a_single_step_is_compared_with_two(tmp_path):
+    """Where nothing but time itself moves a field no speed bounds the step: half of it does."""
+    family = Family("t", Equation("u_t = 40*cos(20*t)"), cells(16), {"u": Expression("x")}, times=Times(0.3))
+    with pytest.raises(ValueError, match="mean difference to half the solver step above tolerance"):
+        generate(family, FiniteVolume(), tmp_path, {"train": SplitSize(1, 4)})
+
+
+def test_what_flows_into_rest_is_seen(x64):
+    grid = cells(64, ends=((Value("1"), Outflow()),))
+    found = flow(EQUATIONS["inviscid_burgers"], grid, np.zeros((64, 1)), 1.0)[:, 0]
+    assert found.max() < 1 + 1e-9
+    assert found.min() > -1e-9
+    assert abs(found.mean() - 0.5) < 2e-3  # half of the square flows in
+
+
+def test_what_is_given_is_what_flows_in(x64):
+    grid = cells(16, ends=((Value("1"), Outflow()),))
+    form = volume_stepper(EQUATIONS["inviscid_burgers"], grid, 0.1).form
+    first = form.rate(jnp.zeros((1, 1, 16)), 0.0)[0, 0, 0]
+    np.testing.assert_allclose(first, 0.5 * 16, rtol=1e-12)  # the flux 1/2 of u = 1 into one cell
+    shallow = cells(16, ends={"h": {"kind": "value", "expression": 0.4}, "m": "outflow"})
+    state = np.stack([np.ones(16), np.zeros(16)], -1)
+    for riemann in ("llf", "hll", "hllc"):
+        assert np.all(np.isfinite(flow(WATER, shallow, state, 0.1, riemann=riemann)))
+
+
+@pytest.mark.parametrize("riemann", ["llf", "hll"])
+@pytest.mark.parametrize(
+    ("flux", "mean"),
+    [
+        ("u**2/(u**2 + (1 - u)**2)", 0.5 + 0.2),  # Buckley and Leverett's: what has flowed in through the left end
+        ("(1 - cos(2*pi*u))/(2*pi)", 0.5),
+    ],
+)
+def test_fluxes_that_curve_both_ways_have_speeds_between_states(flux, mean, riemann, x64):
+    grid = cells(64, ends="outflow")
+    start = np.where(grid.axes()[0] < 0.5, 1.0, 0.0)[:, None]
+    found = flow(Equation(f"u_t = -dx({flux})"), grid, start, 0.2, riemann=riemann)[:, 0]
+    assert found.max() < 1 + 1e-9
+    assert found.min() > -1e-9
+    assert np.sum((found > 0.05) & (found < 0.95)) > 4  # the jump has spread
+    assert abs(found.mean() - mean) < 1e-3
+
+
+def test_diffusion_that_depends_on_slopes_bounds_the_step(x64):
+    grid = cells(32)
+    start = np.sin(2 * np.pi * grid.axes()[0])[:, None]
+    found = flow(Equation("u_t = 0.01*dx(u_x**3)"), grid, start, 1.0)
+    assert np.abs(found).max() < 0.9
+    np.testing.assert_allclose(found.mean(), 0, atol=1e-14)
+
+
+def test_what_is_no_number_stays_none(x64):
+    state = np.stack([np.where(np.arange(16) < 8, 1.0, -0.2), np.zeros(16)], -1)
+    for riemann in ("llf", "hll", "hllc"):
+        assert np.all(np.isnan(flow(WATER, cells(16), state, 0.1, riemann=riemann)))
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e5])
+def test_weno_is_the_same_in_every_unit(size):
+    step = jnp.asarray(np.where(np.arange(24) < 12, 1.0, 0.1), jnp.float32)
+    low, high = (np.asarray(x) for x in WENO5()(size * step, 0))
+    expected = [np.asarray(x) for x in WENO5()(step, 0)]
+    np.testing.assert_allclose(low / size, expected[0], rtol=2e-5)
+    np.testing.assert_allclose(high / size, expected[1], rtol=2e-5)
+    assert high.max() < size * 1.001
+
+
+def test_weno_solves_shocks_in_pascal():
+    grid = cells(64, ends="outflow")
+    start = gas(np.where(grid.axes()[0][:, None] < 0.5, (1.0, 0.0, 1e5), (0.125, 0.0, 1e4))).astype(np.float32)
+    found = flow(EULER, grid, start, 5e-4, reconstruction="weno5", riemann="hllc")
+    assert np.all(np.isfinite(found))
+    assert 0.2 < found[40, 0] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("reconstruction", "riemann"), [*itertools.product(("van_leer", "weno5"), ("llf", "hll")), ("mc", "hll")]
+)
+def test_gradients_over_a_jump_are_numbers(reconstruction, riemann, x64):
+    grid = cells(16, ends="outflow")
+    options = {"reconstruction": reconstruction, "riemann": riemann, "substeps": 2}
+    for double in (True, False):
+        with jax.enable_x64(double):
+            start = jnp.asarray(np.where(grid.axes()[0] < 0.5, 1.0, 0.0)[:, None], float)
+            stepper = volume_stepper(EQUATIONS["inviscid_burgers"], grid, 0.02, **options)
+            slope = jax.jit(jax.grad(lambda u, s=stepper: jnp.sum(s(u) ** 2)))(start)
+        assert np.all(np.isfinite(slope)), double
+
+
+def test_walls_of_a_flux_that_depends_on_the_place():
+    with pytest.raises(ValueError, match="a wall across x needs a mirror symmetry"):
+        mirror(Equation("u_t = -dx((2 + sin(x))*u)"), 0)
+
+
+@pytest.mark.parametrize("terms", ["u_t = -0.1*u_xx", "u_t = -dx(u) - 0.1*u_xx"])
+def test_diffusion_backwards_is_refused(terms):
+    with pytest.raises(ValueError, match=r"no solution forwards in time: its diffusion along x is negative \(-0\.1\)"):
+        volume_stepper(Equation(terms), cells(8), 0.1)
+
+
+def test_corners_of_what_varies_are_looked_at():
+    equation = Equation("u_t = -dx(u**2)/2 + nu*u_xx", {"nu": 0.1})
+    family = Family("c", equation, cells(16), {"u": Expression("x")}, vary={"nu": (-0.1, 0.1)}, times=Times(0.1))
+    with pytest.raises(ValueError, match=r"problem 'c': .* its diffusion along x is negative"):
+        FiniteVolume().validate(family)
+    with pytest.raises(ValueError, match="its diffusion along x is negative"):
+        volume_stepper(equation, cells(16), 0.1, parameters={"nu": -0.1})
+
+
+@pytest.mark.parametrize("reconstruction", ["van_leer", "minmod"])
+def test_a_contact_is_certified_with_its_error(reconstruction, tmp_path):
+    """A square pulse once around the box: the order is about two thirds, and the certificate not below the error."""
+    pulse = Expression("(1 + sign(0.25 - abs(x - 0.5)))/2")
+    family = Family("p", Equation("u_t = -dx(u)"), cells(128), {"u": pulse}, times=Times(0.25))
+    simulator = FiniteVolume(reconstruction=reconstruction)
+    with jax.enable_x64(True):
+        drawn = {"u": jnp.asarray(family.draw(0, 0)[0]["u"])[None]}
+        frames = jax.jit(lambda u: simulator(family, u, {}, np.arange(5) * 0.25))(drawn)
+        states = np.asarray(frames.states)[0, :, :, 0]
+        variation = np.abs(states[0] - states[0].mean()).mean()
+        error = np.abs(states[-1] - states[0]).mean() / variation
+        assert error < float(frames.record["space_error"][0]) < 3 * error
+
+
+def test_hllc_refuses_what_is_no_flow():
+    sound = Equation(["p_t = -dx(v)", "v_t = -dx(p)"])
+    with pytest.raises(ValueError, match=r"riemann hllc is for flows"):
+        volume_stepper(sound, cells(8), 0.1, riemann="hllc")
+
+
+def test_raw_errors_are_sentences():
+    with pytest.raises(ValueError, match="its flux along x jumps, so that waves there have no speed"):
+        volume_stepper(Equation("u_t = -dx(sign(u)*u**2)"), cells(8), 0.1)
+    batch = volume_stepper(Equation("u_t = -dx(c*u)", {"c": 1.0}), cells(8), 0.1, parameters={"c": np.ones(3)})
+    with pytest.raises(ValueError, match="parameters of 3 trajectories need a state with a batch axis, got none"):
+        batch(jnp.zeros((8, 1)))
+    root = Equation("u_t = -dx(sqrt(u))", positive=("u",))
+    assert np.all(np.isfinite(flow(root, Grid((8,), (1.0,), cells=True), np.ones((8, 1)), 0.1)))
