@@ -124,8 +124,9 @@ def unroll(
 ) -> tuple[Any, Any]:
     """The last of the states a Stepper passes through, and those on the way.
 
-    **Arguments:** as of `trajectory`, and `first_step`: number of steps that came before, which may be traced: time
-    and random keys go on from there, so that a rollout in parts is that in one piece.
+    **Arguments:** as of `trajectory`, and `first_step`: number of steps of the stepper that came before, `steps *
+    inner_steps` of each earlier part, which may be traced: time and random keys go on from there, so that a rollout in
+    parts is that in one piece.
 
     **Returns:** the state after all steps, and `post` of the stored ones.
     """

@@ -1,6 +1,7 @@
 """Fields from one domain to another."""
 
 import itertools
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -50,8 +51,14 @@ def _averages(u: Any, axis: int, old: int, new: int) -> Any:
         return jnp.mean(u.reshape((*u.shape[:axis], new, old // new, *u.shape[axis + 1 :])), axis=axis + 1)
     if new % old == 0:
         return jnp.repeat(u, new // old, axis=axis)
-    sums = jnp.pad(jnp.cumsum(u, axis=axis), [(int(i == axis), 0) for i in range(u.ndim)])  # at the edges of cells
-    return jnp.diff(_along(sums, axis, old + 1, new + 1), axis=axis) * (new / old)
+    edges = np.linspace(0, old, new + 1)
+    first = np.minimum(np.floor(edges[:-1] + 1e-9).astype(int), old - 1)
+    total = jnp.zeros((*u.shape[:axis], new, *u.shape[axis + 1 :]), u.dtype)
+    for cell in (first + i for i in range(math.ceil(old / new) + 1)):
+        share = np.clip(np.minimum(edges[1:], cell + 1) - np.maximum(edges[:-1], cell), 0, None) * (new / old)
+        weights = jnp.asarray(share.reshape([-1 if i == axis else 1 for i in range(u.ndim)]), u.dtype)
+        total = total + weights * jnp.take(u, np.minimum(cell, old - 1), axis=axis)
+    return total
 
 
 def _cell(place: np.ndarray, count: int, periodic: bool) -> tuple[np.ndarray, np.ndarray]:

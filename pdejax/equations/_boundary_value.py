@@ -23,6 +23,7 @@ from pdejax.equations.language.jets import AXES, jet, jets
 PARITIES = ("even", "odd")
 NO_PARITY = "none"
 # of an interval's distance from zero to its length: rounding is then a thousandth of the interval
+SAMPLES = 64  # places at which a coefficient is looked at
 FARTHEST = 1e4
 
 
@@ -88,14 +89,18 @@ class BoundaryValueProblem:
         self._check_determined()
 
     def _check_determined(self) -> None:
-        """Whether as much is said along an axis as the highest derivative there takes; nobody else notices if not."""
+        """Whether as much is said along an axis as the highest derivative there takes; nobody else notices if not.
+
+        Along space of derivatives of second order or more alone, whose coefficient vanishes nowhere: where it does, as
+        in the middle of a disc, nothing need be said.
+        """
         residual = self.residual
         if not self.conditions or self.observations is not None or not isinstance(residual, SymbolicResidual):
             return
-        for i, (axis, flag) in enumerate(zip(self.axes, self._periodic_axes, strict=True)):
+        for i, (axis, periodic) in enumerate(zip(self.axes, tuple(self.periodic), strict=True)):
             order = max(residual.highest(field, i) for field in self.fields)
             said = sum(one.residual.equations for one in self.conditions for face in one.faces if axis in face)
-            if flag or said >= order:
+            if periodic or said >= order or (axis != "t" and (order < 2 or not self._regular(residual, i, order))):
                 continue
             if axis == "t" and not said:
                 raise ValueError(f"conditions say nothing at an end of t, so that there are many solutions: one at "
@@ -104,10 +109,20 @@ class BoundaryValueProblem:
             raise ValueError(f"conditions say too little along {axis}, so that there are many solutions: derivatives "
                              f"of order {order} take {order} at the ends {ends}, got {said}")  # fmt: skip
 
-    @property
-    def _periodic_axes(self) -> tuple[bool, ...]:
-        """Whether each axis is periodic."""
-        return tuple(self.periodic)
+    def _regular(self, residual: SymbolicResidual, axis: int, order: int) -> bool:
+        """Whether the highest derivatives along an axis have coefficients of places alone that vanish nowhere."""
+        random = np.random.default_rng(0)
+        points = random.uniform(*np.array(self.box, float).T, size=(SAMPLES, len(self.axes)))
+        points[:2, axis] = self.box[axis]
+        for e in residual.expressions:
+            for one in (j for j in jets(e) if residual.order(j)[axis] == order):
+                coefficient = sympy.diff(e, one)
+                if jets(coefficient):
+                    return False
+                found = _values(SymbolicResidual((coefficient,), self.fields, self.axes), self.parameters, points)
+                if not (np.all(found > 0) or np.all(found < 0)):
+                    return False
+        return True
 
     def _flags(self) -> tuple[bool, ...]:
         if all(isinstance(one, bool) for one in self.periodic) and len(self.periodic) == len(self.axes):

@@ -65,10 +65,11 @@ def lift(tree: Any, rank: int) -> Any:
     return jax.tree.map(lambda x: expand_rank(x, rank), tree)
 
 
-def check_batch(tree: Any, shape: tuple[int, ...], ndim: int) -> None:
+def check_batch(tree: Any, shape: tuple[Any, ...], ndim: int) -> None:
     """Whether arrays of several trajectories, `(batch, *modes)`, meet a state of as many.
 
-    **Arguments:** `tree`: of arrays; `shape`: of half spectra `(*batch, *modes)`; `ndim`: axes of space.
+    **Arguments:** `tree`: of arrays; `shape`: of half spectra `(*batch, *modes)`, maybe with unknowns of `jax.export`;
+    `ndim`: axes of space.
 
     **Raises:** `ValueError` that names both numbers.
     """

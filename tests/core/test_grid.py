@@ -1,3 +1,6 @@
+import inspect
+
+import jax
 import numpy as np
 import pytest
 
@@ -44,3 +47,27 @@ def test_ends_have_expressions():
         with pytest.raises(ValueError, match="the expression of a Value is"):
             _text("Value", wrong)
     assert _text("Value", np.float32(0.5)) == Value(0.5).expression == Slope(" 0.5").expression == "0.5"
+
+
+def test_cells_keep_their_totals(x64):
+    """Averages go to any number of cells without a loss, a constant as it is, and there and back to finer ones."""
+    grid = Grid((12, 9), (3.0, 2.0), ends="outflow", cells=True)
+    u = np.random.default_rng(0).normal(size=(2, 12, 9, 3))
+    for shape in ((6, 3), (24, 18), (7, 5), (13, 20), (1, 1)):
+        to = grid.with_shape(shape)
+        v = np.asarray(grid.transfer(u, to))
+        np.testing.assert_allclose(v.mean((1, 2)), u.mean((1, 2)), atol=1e-14)
+        np.testing.assert_allclose(grid.transfer(np.ones_like(u), to), 1, atol=1e-14)
+    np.testing.assert_allclose(grid.with_shape((24, 18)).transfer(grid.transfer(u, grid.with_shape((24, 18))), grid), u)
+    np.testing.assert_allclose(grid.axes()[0], (np.arange(12) + 0.5) / 4)
+    assert grid.measure().sum() * grid.size == pytest.approx(6)
+    assert not grid.same_box(Grid((12, 9), (3.0, 2.0), ends="outflow"))
+    with jax.enable_x64(False):
+        many = Grid((4096,), (1.0,), cells=True)
+        kept = many.transfer(np.full((4096, 1), 0.1, np.float32), many.with_shape((3000,)))
+        assert np.abs(np.asarray(kept) - 0.1).max() < 1e-7
+
+
+def test_cells_are_a_yes_or_no():
+    with pytest.raises(ValueError, match="cells of a Grid should be true or false, got 1"):
+        inspect.unwrap(Grid.__init__)(Grid.__new__(Grid), (4,), (1.0,), cells=1)

@@ -15,7 +15,11 @@ from pdejax.equations.language.jets import COORDINATES, TIME, ZERO, Alpha, Jet, 
 
 PointField = Callable[[Any, Any], Any]
 NONLOCAL = ("benjamin_ono",)
-LOCAL = {name: one for name, one in EQUATIONS.items() if isinstance(one, Equation) and name not in NONLOCAL}
+LOCAL = {
+    name: one
+    for name, one in EQUATIONS.items()
+    if isinstance(one, Equation) and name not in NONLOCAL and not one.solenoidal  # whose pressure is not local either
+}
 """Evolutions of the catalogue that hold at points."""
 
 

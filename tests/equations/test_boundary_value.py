@@ -286,3 +286,16 @@ def test_a_problem_without_enough_conditions_has_many_solutions(equation, box, g
 def test_two_conditions_at_one_end_are_enough():
     start = {"start": {"at": "x=0", "terms": ["u = 0", "u_x = 1"]}}
     assert BoundaryValueProblem(name="two", equation={"terms": "u_xx + u = 0"}, domain={"x": [0, 1]}, conditions=start)
+
+
+@pytest.mark.parametrize(
+    ("equation", "box", "given"),
+    [
+        ("u_t = -x*u_x", {"t": [0, 1], "x": [-1, 1]}, {"start": ("t=0", "u = sin(x)")}),  # all flows out
+        ("x*u_xx + u_x = x", {"x": [0, 1]}, {"rim": ("x=1", "u = 0")}),  # a disc, by its radius
+        ("u*u_xx = 1", {"x": [0, 1]}, {"left": ("x=0", "u = 0")}),
+    ],
+)
+def test_where_less_is_enough_nothing_is_refused(equation, box, given):
+    conditions = {name: {"at": at, "terms": terms} for name, (at, terms) in given.items()}
+    assert BoundaryValueProblem(name="less", equation={"terms": equation}, domain=box, conditions=conditions)

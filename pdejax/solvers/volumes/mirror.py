@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -41,14 +42,16 @@ def is_mirror(equation: Equation, axis: int, signs: tuple[int, ...]) -> bool:
     The flux along the axis turns round, and what is across it and the sources stay, where fields change.
     """
     law, random = conservation_law(equation), np.random.default_rng(0)
-    rows = [(a, [f - v for f, v in zip(law.conserved.fluxes[a], law.viscous[a], strict=True)]) for a in range(law.ndim)]
+    rows: list[Any] = [
+        (a, [f - v for f, v in zip(law.conserved.fluxes[a], law.viscous[a], strict=True)]) for a in range(law.ndim)
+    ]
     # a source that depends on the place is another one behind the wall, as it is before it
     rows.append((None, [0 * e if e.has(COORDINATES[axis]) else e for e in law.sources]))
     symbols = {s for _, expressions in rows for e in expressions for s in e.free_symbols}
-    values = {s: random.uniform(0.5, 1.5, SAMPLES) for s in sorted(symbols, key=str)}
+    values: dict[Any, Any] = {s: random.uniform(0.5, 1.5, SAMPLES) for s in sorted(symbols, key=str)}
     sign_of = dict(zip(equation.fields, signs, strict=True))
     turned = lambda s: sign_of[s.field] * (-1) ** s.alpha[axis] if isinstance(s, Jet) else 1
-    changed = {s: turned(s) * v for s, v in values.items()}
+    changed: dict[Any, Any] = {s: turned(s) * v for s, v in values.items()}
     for along, expressions in rows:
         for sign, e in zip(signs, expressions, strict=True):
             with np.errstate(all="ignore"):

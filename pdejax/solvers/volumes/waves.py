@@ -187,7 +187,7 @@ def _numbers(matrix: sympy.Matrix, values: dict[Any, Any]) -> Any:
 def _check_real(equation: Equation, axis: int, numbers: Any, states: dict[Any, Any]) -> None:
     size = 1 + np.abs(numbers).max(axis=-1)
     with np.errstate(invalid="ignore"):
-        bad = np.abs(numbers.imag).max(axis=-1) > 1e-5 * size
+        bad: Any = np.abs(numbers.imag).max(axis=-1) > 1e-5 * size
     if np.any(bad):
         at = int(np.argmax(bad))
         where = ", ".join(f"{s}={np.broadcast_to(v, (SAMPLES,))[at]:.3g}" for s, v in states.items() if s.name in
