@@ -1,6 +1,8 @@
 """The side of pyro-hydro in `benchmarks.volumes`: Euler's equations by the method of lines, three stages a step."""
 
 import logging
+import os
+import tempfile
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +15,7 @@ def main() -> None:
     """Serves `run`."""
     from pyro import Pyro
 
+    os.chdir(tempfile.mkdtemp())  # it writes its parameters where it is
     logging.disable(logging.CRITICAL)
     flow: Any = Pyro("compressible_rk")
     # three stages, the limiter of monotonised central differences, HLLC; a smooth flow on as many cells

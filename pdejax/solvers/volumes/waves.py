@@ -179,7 +179,7 @@ def _numbers(matrix: sympy.Matrix, values: dict[Any, Any]) -> Any:
     with np.errstate(all="ignore"):
         entries = [np.broadcast_to(evaluate(e, values), (SAMPLES,)) for e in matrix]  # type: ignore[attr-defined]
     stacked = np.stack(entries, axis=-1).reshape(SAMPLES, matrix.rows, matrix.cols).astype(float)
-    good = np.isfinite(stacked).all(axis=(1, 2))
+    good: Any = np.isfinite(stacked).all(axis=(1, 2))
     found = np.linalg.eigvals(np.where(good[:, None, None], stacked, 0.0))
     return np.where(good[:, None], found, np.nan)
 
