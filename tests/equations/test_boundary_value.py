@@ -293,6 +293,8 @@ def test_two_conditions_at_one_end_are_enough():
     [
         ("u_t = -x*u_x", {"t": [0, 1], "x": [-1, 1]}, {"start": ("t=0", "u = sin(x)")}),  # all flows out
         ("x*u_xx + u_x = x", {"x": [0, 1]}, {"rim": ("x=1", "u = 0")}),  # a disc, by its radius
+        ("u_xx + u_x/x = 1", {"x": [0, 1]}, {"rim": ("x=1", "u = 0")}),
+        ("dx(cos(pi*x/2)*u_x) = sin(x)", {"x": [-1, 1]}, {"middle": ("x=0", "u = 0")}),
         ("u*u_xx = 1", {"x": [0, 1]}, {"left": ("x=0", "u = 0")}),
     ],
 )

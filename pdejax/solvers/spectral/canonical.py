@@ -76,10 +76,14 @@ class Product:
 
 @dataclasses.dataclass(frozen=True)
 class Canonical:
-    """A right-hand side as linear terms and derivatives of products."""
+    """A right-hand side as linear terms and derivatives of products.
+
+    - `beside`: linear terms that a projection does not commute with, so that no exponential takes them.
+    """
 
     linear: tuple[LinearTerm, ...]
     products: tuple[Product, ...]
+    beside: tuple[LinearTerm, ...] = ()
 
     @property
     def jets(self) -> tuple[Jet, ...]:
@@ -109,28 +113,32 @@ def canonical(equation: Equation) -> Canonical:
         for alpha, part, coefficient in terms
         if (found := _linear(part)) is not None
     ]
-    apart = _beside_projection(equation, linear)
     uses: dict[sympy.Expr, list[Use]] = {}
     for row, found in enumerate(monomials):
         terms: Terms = {}
         for alpha, part, coefficient in found:
-            one = _linear(part)
-            if one is None or LinearTerm(row, one.shifted(alpha), coefficient) in apart:
+            if _linear(part) is None:
                 _add(terms, alpha, part, coefficient)
         for name in fields:
             terms = _basdevant(terms, name)
         for alpha, expression, coefficient in _groups(_conservative(terms)):
             uses.setdefault(expression, []).append(Use(row, alpha, coefficient))
     products = tuple(Product(expression, tuple(u)) for expression, u in uses.items())
-    return Canonical(tuple(term for term in linear if term not in apart), products)
+    beside = _beside_projection(equation, linear)
+    return Canonical(tuple(term for term in linear if term not in beside), products, tuple(beside))
 
 
-def _beside_projection(equation: Equation, linear: Sequence[LinearTerm]) -> frozenset[LinearTerm]:
+def _beside_projection(equation: Equation, linear: Sequence[LinearTerm]) -> list[LinearTerm]:
     """The linear terms of a velocity that a projection does not commute with: all that its components do not share."""
     rows = [equation.fields.index(name) for name in equation.solenoidal]
-    own = lambda term, row: LinearTerm(row, jet(equation.fields[row], term.jet.alpha, term.jet.mark), term.coefficient)
-    shared = lambda term: all(own(term, row) in linear for row in rows) and term == own(term, term.row)
-    return frozenset(term for term in linear if term.row in rows and not shared(term))
+    total: dict[tuple[int, Any, Any], sympy.Expr] = {}  # of a row's own field, by derivative and mark
+    for term in linear:
+        if term.row in rows and term.jet.field == equation.fields[term.row]:
+            key = (term.row, term.jet.alpha, term.jet.mark)
+            total[key] = total.get(key, sympy.S.Zero) + term.coefficient
+    alike = lambda term: len({total.get((row, term.jet.alpha, term.jet.mark), 0) for row in rows}) == 1
+    shared = lambda term: term.jet.field == equation.fields[term.row] and alike(term)
+    return [term for term in linear if term.row in rows and not shared(term)]
 
 
 def _add(terms: Terms, alpha: Alpha, part: sympy.Expr, coefficient: sympy.Expr) -> None:

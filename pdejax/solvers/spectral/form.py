@@ -39,6 +39,7 @@ class SpectralForm(eqx.Module):
     grid: Grid = eqx.field(static=True)
     solenoidal: tuple[int, ...] = eqx.field(static=True, default=())
     projection: tuple[Any, ...] = ()
+    beside: Linear | None = None
 
     def to_spectral(self, u: Float[Array, "*batch_and_space channel"]) -> Spectra:
         """Half spectra of the fields of a state, in the working precision; of a velocity without its divergence.
@@ -90,6 +91,8 @@ class SpectralForm(eqx.Module):
             spectrum = form._transform(field)
             for row, symbol in zip(product.rows, symbols, strict=True):
                 out[row] += scale(symbol, spectrum)
+        if form.beside is not None:
+            out = [a + b for a, b in zip(out, form.beside(spectra), strict=True)]
         return form._project(tuple(out), form.projection)
 
     def _values(self, spectra: Spectra, time: Any) -> dict[sympy.Symbol, Any]:
@@ -155,4 +158,5 @@ def discretise(
         grid=grid,
         solenoidal=tuple(fields.index(name) for name in equation.solenoidal),
         projection=projection,
+        beside=jax.tree.map(working, build.linear(form.beside, fields)) if form.beside else None,
     )

@@ -58,7 +58,7 @@ def check_growth(
 
 def _led_by_products(form: Canonical) -> bool:
     """Whether a product has as many derivatives as the linear part."""
-    linear = max((sum(term.jet.alpha) for term in form.linear), default=0)
+    linear = max((sum(term.jet.alpha) for term in (*form.linear, *form.beside)), default=0)
     inside = lambda product: max((sum(one.alpha) for one in jets(product.expression)), default=0)
     return any(inside(p) + max(sum(use.alpha) for use in p.uses) >= linear for p in form.products if not p.static)
 
@@ -66,7 +66,8 @@ def _led_by_products(form: Canonical) -> bool:
 def _rates(equation: Equation, grid: Grid, parameters: Mapping[str, Any], scaling: Scaling) -> tuple[Any, Any]:
     """Growth rates and sizes of the linear part's eigenvalues, `(batch?, *modes, field)`."""
     build = Discretisation(grid, parameters, scaling, None)
-    linear = build.linear(canonical(equation).linear, equation.fields)
+    form = canonical(equation)
+    linear = build.linear((*form.linear, *form.beside), equation.fields)
     values = np.linalg.eigvals(as_matrix(linear, tuple(range(len(equation.fields)))))
     return np.real(values), np.abs(values)
 

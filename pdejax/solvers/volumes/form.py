@@ -1,6 +1,5 @@
 """The right-hand side of a conservation law for averages over cells."""
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,13 +11,15 @@ import sympy
 from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
-from pdejax.equations import COORDINATES, TIME, Equation, evaluate, jet, jets, unit
+from pdejax.equations import COORDINATES, TIME, Equation, evaluate, jet, jets
 from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, traced, working
 from pdejax.solvers.volumes.ends import Ends, read_ends
 from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
 from pdejax.solvers.volumes.reconstruct import Reconstruction
 from pdejax.solvers.volumes.riemann import RiemannSolver, faces
-from pdejax.solvers.volumes.waves import check_parameters_of, waves
+from pdejax.solvers.volumes.waves import check_parameters_of, radius, slope_derivative, source_derivative, waves
+
+MOST_LOOKED_AT = 64  # trajectories whose parameters are looked at
 
 Values = dict[sympy.Symbol, Any]
 
@@ -103,9 +104,11 @@ class VolumeForm(eqx.Module):
         return jnp.maximum(take(at_faces, 0, -1), take(at_faces, 1, 0))
 
     def _source_rate(self, q: Array, time: Any) -> Any:
-        """The largest sum of sizes in a row of the derivative of the sources."""
+        """The largest eigenvalue of the derivative of the sources, or a bound on it."""
+        if all(e == 0 for e in self.law.sources):
+            return 0.0
         values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
-        return _row_sum(_source_derivative(self.equation), values)
+        return radius(source_derivative(self.equation), values)
 
     def positive(self, q: Array) -> Array:
         """Whether all is that should be, of each trajectory, `(batch,)`."""
@@ -142,7 +145,7 @@ class VolumeForm(eqx.Module):
         below, above = self._within(middle, below, above, self._values(time, beyond={axis: 1}))
         own, other = waves(self.equation)
         speeds, values = (own if variables.plain else other)[axis], self._values(time, at_faces=axis)
-        met = faces(variables, speeds, axis, values, take(above, 0, -1), take(below, 1, 0))
+        met = faces(variables, speeds, own[axis], axis, values, take(above, 0, -1), take(below, 1, 0))
         flux = self.riemann(self.equation, met)
         shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
         return _stacked(flux, (q.shape[1], *shape), q.dtype)
@@ -191,33 +194,12 @@ class VolumeForm(eqx.Module):
         return (high - low) / self._spacing(axis) if alpha[axis] else (low + high) / 2
 
     def _diffusivity(self, q: Array, axis: int, time: Any) -> Any:
-        """The largest sum of sizes in a row of the derivative of viscous fluxes by slopes, at a cell's faces."""
-        found = _row_sum(_slope_derivative(self.equation, axis), self._face_values(q, axis, time))
+        """The largest eigenvalue of the derivative of viscous fluxes by slopes, or a bound on it, at a cell's faces."""
+        found = radius(slope_derivative(self.equation, axis, axis), self._face_values(q, axis, time))
         shape = (q.shape[1], *(n + (i == axis) for i, n in enumerate(self.grid.shape)))
         faces = jnp.broadcast_to(jnp.asarray(found, q.dtype), shape)
         take = lambda start, end: jax.lax.slice_in_dim(faces, start, faces.shape[1 + axis] + end, axis=1 + axis)
         return jnp.maximum(take(0, -1), take(1, 0))
-
-
-@functools.lru_cache(maxsize=64)
-def _slope_derivative(equation: Equation, axis: int) -> tuple[tuple[sympy.Expr, ...], ...]:
-    slopes = [jet(field, unit(axis)) for field in equation.fields]
-    return tuple(tuple(sympy.diff(e, j) for j in slopes) for e in conservation_law(equation).viscous[axis])
-
-
-@functools.lru_cache(maxsize=64)
-def _source_derivative(equation: Equation) -> tuple[tuple[sympy.Expr, ...], ...]:
-    """Of jumps there is none."""
-    law = conservation_law(equation)
-    smooth = lambda e: e.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
-    return tuple(tuple(smooth(sympy.diff(e, q)) for q in law.conserved.symbols) for e in law.sources)
-
-
-def _row_sum(matrix: tuple[tuple[sympy.Expr, ...], ...], values: Values) -> Any:
-    """The largest sum of sizes in a row, a bound on all eigenvalues."""
-    sizes = [[jnp.abs(jnp.asarray(evaluate(e, values))) for e in row if e != 0] for row in matrix]
-    sums = [functools.reduce(jnp.add, row) for row in sizes if row]
-    return functools.reduce(jnp.maximum, sums) if sums else 0.0
 
 
 def volume_form(
@@ -239,7 +221,7 @@ def volume_form(
     check_positive("scaling.length", scaling.length)
     check_positive("scaling.step", scaling.step)
     column = lambda value: expand_rank(batch_axis(working(value), grid.ndim), 1 + grid.ndim)
-    _check_wellposed(equation, parameters)
+    _check_wellposed(equation, grid, parameters, scaling)
     values = {name: column(value) for name, value in equation.resolve(parameters).items()}
     return VolumeForm(
         values, column(scaling.length), equation, grid, reconstruction, riemann, read_ends(equation, grid)
@@ -260,14 +242,16 @@ def check_fits(equation: Equation, grid: Grid, reconstruction: Reconstruction, r
     read_ends(equation, grid)
 
 
-def _check_wellposed(equation: Equation, parameters: Mapping[str, Any] | None) -> None:
-    """At the numbers that are given, of an array at its ends; nothing is asked of what is traced."""
-    given = equation.resolve(parameters)
+def _check_wellposed(equation: Equation, grid: Grid, parameters: Mapping[str, Any] | None, scaling: Scaling) -> None:
+    """Of each trajectory, or as many as tell; nothing is asked of what is traced."""
+    given = {**equation.resolve(parameters), "length": scaling.length}
     if any(map(traced, given.values())):
         return
-    ends = [{name: float(end(value)) for name, value in given.items()} for end in (np.min, np.max)]
-    for numbers in ends if ends[0] != ends[1] else ends[:1]:
-        check_parameters_of(equation, numbers)
+    table = np.stack(np.broadcast_arrays(*(np.asarray(value, float).ravel() for value in given.values())), axis=-1)
+    for row in np.unique(table, axis=0)[:MOST_LOOKED_AT]:
+        numbers = dict(zip(given, row.tolist(), strict=True))
+        length = numbers.pop("length")
+        check_parameters_of(equation, numbers, grid, length)
 
 
 def _difference(flux: Any, axis: int) -> Any:

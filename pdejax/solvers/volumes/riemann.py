@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import sympy
 
 from pdejax.core import register
-from pdejax.equations import AXES, Equation, evaluate, shortest
+from pdejax.equations import Equation, evaluate, shortest
+from pdejax.solvers.volumes.flow import Flow, flow
 from pdejax.solvers.volumes.law import Variables, conservation_law
 from pdejax.solvers.volumes.waves import Waves
 
@@ -37,8 +38,9 @@ class Side:
 class Faces:
     """The states at both sides of faces across an axis.
 
-    - `outermost`: speeds of the slowest and the fastest wave: of the side each leaves, and of what is between them, as
-        Einfeldt (1988) takes it of Roe's mean.
+    - `waves`: in the fields.
+    - `outermost`: speeds of the slowest and the fastest wave: of the side each leaves, and of the mean of the fields of
+        both, where Einfeldt (1988) takes Roe's mean; that of primitive variables has half of a strong shock's speed.
     """
 
     axis: int
@@ -47,27 +49,43 @@ class Faces:
     waves: Waves
 
     @property
+    def _between(self) -> tuple[Any, Any]:
+        low, high = ({**one.values, **dict(zip(self.waves.symbols, one.fields, strict=True))} for one in self.sides)
+        return self.waves.between(low, high)
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both."""
+        return self.low, self.high
+
+    @property
     def outermost(self) -> tuple[Any, Any]:
         """Of a strong shock neither side knows the speed, and what is between them does."""
-        slowest, fastest = self.waves.between(self.low.values, self.high.values)
+        slowest, fastest = self._between
         return jnp.minimum(self.low.slowest, slowest), jnp.maximum(self.high.fastest, fastest)
 
     @property
     def largest(self) -> Any:
         """Size of the largest speed of all of them."""
-        slowest, fastest = self.waves.between(self.low.values, self.high.values)
+        slowest, fastest = self._between
         for side in (self.low, self.high):
             slowest, fastest = jnp.minimum(slowest, side.slowest), jnp.maximum(fastest, side.fastest)
         return jnp.maximum(-slowest, fastest)
 
 
-def faces(variables: Variables, waves: Waves, axis: int, values: Mapping[Any, Any], low: Any, high: Any) -> Faces:
-    """Everything of states whose variables are known, `low` and `high`, one array each."""
+def faces(
+    variables: Variables, speeds: Waves, waves: Waves, axis: int, values: Mapping[Any, Any], low: Any, high: Any
+) -> Faces:
+    """Everything of states whose variables are known.
+
+    **Arguments:** `variables`; `speeds`: in these; `waves`: in the fields; `axis`; `values`: of parameters, places and
+    time; `low`, `high`: the variables, one array each.
+    """
 
     def side(w: Any) -> Side:
         known = {**values, **dict(zip(variables.symbols, w, strict=True))}
         of = lambda expressions: tuple(evaluate(e, known) for e in expressions)
-        return Side(variables, known, of(variables.fields), of(variables.fluxes[axis]), *waves.range(known))
+        return Side(variables, known, of(variables.fields), of(variables.fluxes[axis]), *speeds.range(known))
 
     return Faces(axis, side(low), side(high), waves)
 
@@ -146,46 +164,6 @@ class HLLC:
         stars = gas.star(roles, fields, speed, mass, middle)
         reach = jnp.where(lower, jnp.minimum(speed, 0), jnp.maximum(speed, 0))
         return tuple(f + reach * (star - q) for f, star, q in zip(fluxes, stars, fields, strict=True))
-
-
-@dataclasses.dataclass(frozen=True)
-class Flow:
-    """Which fields of a flow are what, by number.
-
-    - `density`; `momentum`: along the axis; `energy`: what pressure works on; all others are carried along.
-    - `pressure`: in fields.
-    """
-
-    density: int
-    momentum: int
-    energy: tuple[int, ...]
-    pressure: sympy.Expr
-
-
-@functools.lru_cache(maxsize=64)
-def flow(equation: Equation, axis: int) -> Flow:
-    """What the fields are, seen from the fluxes along an axis.
-
-    **Raises:** `ValueError` if the fluxes are not those of a density, its momentum and what they carry.
-    """
-    conserved = conservation_law(equation).conserved
-    q, fluxes = conserved.symbols, conserved.fluxes[axis]
-    zero = lambda e: sympy.simplify(e) == 0
-    for density, flux in enumerate(fluxes):
-        if flux not in q or flux == q[density]:
-            continue
-        momentum = q.index(flux)
-        velocity = q[momentum] / q[density]
-        pressure = sympy.simplify(fluxes[momentum] - q[momentum] * velocity)
-        rest = [i for i in range(len(q)) if i not in (density, momentum)]
-        carried = [i for i in rest if zero(fluxes[i] - q[i] * velocity)]
-        energy = [i for i in rest if i not in carried and zero(fluxes[i] - (q[i] + pressure) * velocity)]
-        barotropic = not energy and pressure.has(q[momentum])  # of the density alone, or there is an energy
-        if len(carried) + len(energy) == len(rest) and not barotropic and str(q[density]) in equation.positive:
-            return Flow(density, momentum, tuple(energy), pressure)
-    raise ValueError(f"riemann hllc is for flows with a density that is declared positive, its momentum and a "
-                     f"pressure, and the fluxes of {list(equation.terms)} along {AXES[axis]} are none; hll and llf "
-                     "take any")  # fmt: skip
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,16 +1,21 @@
 """How fast waves of a conservation law are: the eigenvalues of the derivative of its fluxes."""
 
+import contextlib
 import functools
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import sympy
 
+from pdejax.core import Grid
 from pdejax.equations import AXES, COORDINATES, TIME, Equation, evaluate, jet, jets, shortest, unit
+from pdejax.solvers.volumes.flow import flow
 from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
 
+DIRECTIONS = 8  # in which diffusion is looked at beside the axes
 BETWEEN = 9  # states at which the speeds of a flux that is not convex are looked at between two
 LARGEST = 5  # fields of a system whose eigenvalues are asked for in closed form
 SAMPLES = 64  # states at which they are compared with numbers
@@ -39,7 +44,7 @@ class Waves:
     def range(self, values: Values) -> tuple[Any, Any]:
         """Smallest and largest speed of each state."""
         if self.eigenvalues is None:
-            bound = self._bound(values)
+            bound = radius(self.matrix, values)
             return -bound, bound
         found = [jnp.asarray(evaluate(e, values), jnp.result_type(float)) for e in self.eigenvalues]
         return functools.reduce(jnp.minimum, found), functools.reduce(jnp.maximum, found)
@@ -58,19 +63,26 @@ class Waves:
         low, high = self.range(values)
         return jnp.maximum(-low, high)
 
-    def _bound(self, values: Values) -> Any:
-        shape = jnp.broadcast_shapes(*(np.shape(v) for v in values.values()))
-        rows = [[jnp.broadcast_to(evaluate(e, values), shape) for e in self.matrix.row(i)] for i in range(
-            self.matrix.rows)]  # fmt: skip
-        # scaled, so that powers stay within the range of numbers
-        size = functools.reduce(jnp.maximum, [jnp.abs(e) for row in rows for e in row])
-        size = jnp.where(size == 0, 1, size)
-        rows = [[e / size for e in row] for row in rows]
-        for _ in range(SQUARINGS):
-            rows = [[sum(a * b for a, b in zip(row, column, strict=True)) for column in zip(*rows, strict=True)]
-                    for row in rows]  # fmt: skip
-        square = sum(e * e for row in rows for e in row)
-        return size * square ** (0.5 / 2**SQUARINGS)
+
+def radius(matrix: sympy.Matrix, values: Values) -> Any:
+    """A bound on the largest eigenvalue of a matrix at each state, that does not depend on units much."""
+    if matrix.rows == 1:
+        only: Any = matrix[0, 0]
+        return jnp.abs(jnp.asarray(evaluate(only, values), jnp.result_type(float)))
+    shape = jnp.broadcast_shapes(*(np.shape(v) for v in values.values()))
+    rows: Any = [
+        [jnp.broadcast_to(jnp.asarray(evaluate(e, values), jnp.result_type(float)), shape) for e in matrix.row(i)]
+        for i in range(matrix.rows)
+    ]
+    # scaled, so that powers stay within the range of numbers
+    size = functools.reduce(jnp.maximum, [jnp.abs(e) for row in rows for e in row])
+    size = jnp.where(size == 0, 1, size)
+    rows = [[e / size for e in row] for row in rows]
+    for _ in range(SQUARINGS):
+        rows = [[sum(a * b for a, b in zip(row, column, strict=True)) for column in zip(*rows, strict=True)]
+                for row in rows]  # fmt: skip
+    square = sum(e * e for row in rows for e in row)
+    return size * square ** (0.5 / 2**SQUARINGS)
 
 
 @functools.lru_cache(maxsize=64)
@@ -94,8 +106,10 @@ def _along(equation: Equation, law: ConservationLaw, axis: int, states: dict[Any
     inserted = dict(zip(own.symbols, other.fields, strict=True))
     there = matrix if other.plain else matrix.applyfunc(lambda e: sympy.simplify(e.xreplace(inserted)))
     there_values = _with(states, other)
-    numbers = _speeds(equation, axis, there, there_values)
-    convex = _convex(law, axis, states)
+    numbers = _numbers(there, there_values)
+    if not matrix.has(*COORDINATES, TIME):  # where these occur it is asked on the grid
+        numbers = _speeds(equation, axis, there, there_values)
+    convex = _convex(equation, axis, matrix)
     found = _closed(there, there_values, numbers)
     if found is None:
         return Waves(own.symbols, None, matrix, convex), Waves(other.symbols, None, there, convex)
@@ -104,16 +118,18 @@ def _along(equation: Equation, law: ConservationLaw, axis: int, states: dict[Any
     return Waves(own.symbols, conserved, matrix, convex), Waves(other.symbols, found, there, convex)
 
 
-def _convex(law: ConservationLaw, axis: int, states: dict[Any, Any]) -> bool:
-    """Whether the flux of a single field curves to one side; of several fields it is taken to."""
-    (field, *rest), (flux, *_) = law.conserved.symbols, law.conserved.fluxes[axis]
-    if rest:
+def _convex(equation: Equation, axis: int, matrix: sympy.Matrix) -> bool:
+    """Whether the flux is linear or known to curve to one side: of a single field by its second derivative, of several
+    as that of a gas or of water."""
+    fields = [jet(name) for name in equation.fields]
+    if not matrix.has(*fields):
         return True
-    with np.errstate(all="ignore"):
-        wide = {**states, field: np.linspace(-2, 2, SAMPLES) if np.min(states[field]) < 0 else 2 * states[field]}
-        curve = np.broadcast_to(evaluate(sympy.diff(flux, field, 2), wide), (SAMPLES,))
-    curve = curve[np.isfinite(curve)]
-    return bool(np.all(curve >= 0) or np.all(curve <= 0))
+    if equation.channels == 1:
+        curve = sympy.diff(matrix[0, 0], fields[0])
+        return bool(not curve.has(fields[0]) or curve.is_nonnegative or curve.is_nonpositive)
+    with contextlib.suppress(ValueError):
+        return flow(equation, axis) is not None
+    return False
 
 
 @functools.lru_cache(maxsize=64)
@@ -122,27 +138,52 @@ def _derivative(equation: Equation, axis: int) -> sympy.Matrix:
     return sympy.Matrix(own.fluxes[axis]).jacobian(own.symbols)
 
 
-def check_parameters_of(equation: Equation, parameters: Mapping[str, float]) -> None:
-    """**Raises:** `ValueError` for numbers with which speeds are not real or diffusion is negative."""
+def check_parameters_of(equation: Equation, parameters: Mapping[str, float], grid: Grid, length: float = 1.0) -> None:
+    """**Raises:** `ValueError` for numbers with which speeds are not real or diffusion is negative somewhere on a grid.
+
+    **Arguments:** `equation`; `parameters`: all; `grid`; `length`: a factor on its lengths.
+    """
     law = conservation_law(equation)
-    states = _states(equation, law, parameters)
+    states = _states(equation, law, parameters, [(o, o + n) for o, n in zip(grid.origin, grid.lengths, strict=True)],
+                     length)  # fmt: skip
     for axis in range(equation.ndim):
         _speeds(equation, axis, _derivative(equation, axis), states)
-        _check_diffusion(equation, law, axis, states)
+    if law.diffuses:
+        _check_diffusion(equation, law, states)
 
 
-def _check_diffusion(equation: Equation, law: ConservationLaw, axis: int, states: dict[Any, Any]) -> None:
-    slopes = [jet(field, unit(axis)) for field in equation.fields]
-    matrix = sympy.Matrix(law.viscous[axis]).jacobian(slopes)
-    if matrix.is_zero_matrix:
-        return
-    found = {j for e in law.viscous[axis] for j in jets(e) if sum(j.alpha)}
+def _check_diffusion(equation: Equation, law: ConservationLaw, states: dict[Any, Any]) -> None:
+    """Along axes and in between, `sum k_i k_j dV_i/du_j`."""
     random = np.random.default_rng(1)
-    numbers = _numbers(matrix, {**states, **{j: random.uniform(-1, 1, SAMPLES) for j in sorted(found, key=str)}})
-    least = numbers.real.min(initial=0)
-    if least < -1e-9 * (1 + np.abs(numbers).max(initial=0)):
-        raise ValueError(f"equation {list(equation.terms)} has no solution forwards in time: its diffusion along "
-                         f"{AXES[axis]} is negative ({least:.3g}); is the sign of a term wrong?")  # fmt: skip
+    slopes = {j for axis in law.viscous for e in axis for j in jets(e) if sum(j.alpha)}
+    values = {**states, **{j: random.uniform(-1, 1, SAMPLES) for j in sorted(slopes, key=str)}}
+    pairs = list(itertools.product(range(law.ndim), repeat=2))
+    parts = {(a, b): _matrix(slope_derivative(equation, a, b), values) for a, b in pairs}
+    for k in (*np.eye(law.ndim), *random.normal(size=(DIRECTIONS, law.ndim))):
+        whole = sum(k[a] * k[b] * parts[a, b] for a, b in pairs)
+        numbers = _eigenvalues(whole)
+        least, most = np.nanmin(numbers.real, initial=0), np.nanmax(np.abs(numbers), initial=0)
+        if least < -1e-9 * (1 + most):
+            along = f"along {AXES[int(np.argmax(k))]}" if np.count_nonzero(k) == 1 else "between the axes"
+            raise ValueError(f"equation {list(equation.terms)} has no solution forwards in time: its diffusion {along} "
+                             f"is negative ({least:.3g}); is the sign of a term wrong, or is something positive that "
+                             "is not declared?")  # fmt: skip
+
+
+@functools.lru_cache(maxsize=64)
+def slope_derivative(equation: Equation, axis: int, along: int) -> sympy.Matrix:
+    """Of the viscous fluxes along an axis by slopes along one."""
+    slopes = [jet(field, unit(along)) for field in equation.fields]
+    found = sympy.Matrix(conservation_law(equation).viscous[axis]).jacobian(slopes)
+    return found.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
+
+
+@functools.lru_cache(maxsize=64)
+def source_derivative(equation: Equation) -> sympy.Matrix:
+    """Of the sources by fields; of jumps there is none."""
+    law = conservation_law(equation)
+    found = sympy.Matrix(law.sources).jacobian(law.conserved.symbols)
+    return found.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
 
 
 def _closed(matrix: sympy.Matrix, values: dict[Any, Any], numbers: Any) -> Expressions | None:
@@ -176,11 +217,20 @@ def _speeds(equation: Equation, axis: int, matrix: sympy.Matrix, values: dict[An
 
 
 def _numbers(matrix: sympy.Matrix, values: dict[Any, Any]) -> Any:
+    return _eigenvalues(_matrix(matrix, values))
+
+
+def _matrix(matrix: sympy.Matrix, values: dict[Any, Any]) -> Any:
+    """At each state, `(state, row, column)`."""
     with np.errstate(all="ignore"):
         entries = [np.broadcast_to(evaluate(e, values), (SAMPLES,)) for e in matrix]  # type: ignore[attr-defined]
-    stacked = np.stack(entries, axis=-1).reshape(SAMPLES, matrix.rows, matrix.cols).astype(float)
-    good: Any = np.isfinite(stacked).all(axis=(1, 2))
-    found = np.linalg.eigvals(np.where(good[:, None, None], stacked, 0.0))
+    return np.stack(entries, axis=-1).reshape(SAMPLES, matrix.rows, matrix.cols).astype(float)
+
+
+def _eigenvalues(matrix: Any) -> Any:
+    """Not a number where an entry is none."""
+    good: Any = np.isfinite(matrix).all(axis=(1, 2))
+    found = np.linalg.eigvals(np.where(good[:, None, None], matrix, 0.0))
     return np.where(good[:, None], found, np.nan)
 
 
@@ -197,7 +247,13 @@ def _check_real(equation: Equation, axis: int, numbers: Any, states: dict[Any, A
                          "what is positive, or change the flux")  # fmt: skip
 
 
-def _states(equation: Equation, law: ConservationLaw, parameters: Mapping[str, float] | None = None) -> dict[Any, Any]:
+def _states(
+    equation: Equation,
+    law: ConservationLaw,
+    parameters: Mapping[str, float] | None = None,
+    box: Sequence[tuple[float, float]] = ((0.0, 1.0),) * 3,
+    length: float = 1.0,
+) -> dict[Any, Any]:
     """Random states that may be, by field, and numbers for all else that occurs."""
     random = np.random.default_rng(0)
     positive = {*equation.positive}
@@ -205,7 +261,9 @@ def _states(equation: Equation, law: ConservationLaw, parameters: Mapping[str, f
     values: dict[Any, Any] = {
         sympy.Symbol(name, real=True): v for name, v in (parameters or equation.parameters).items()
     }
-    values |= {s: random.uniform(0, 1, SAMPLES) for s in (*COORDINATES, TIME)}
+    values[TIME] = random.uniform(0, 1, SAMPLES)
+    for x, (low, high) in zip(COORDINATES, box, strict=False):
+        values[x] = length * np.concatenate([[low, high], random.uniform(low, high, SAMPLES - 2)])
     for symbol, name in zip(law.primitive.symbols, names, strict=True):
         values[symbol] = random.uniform(*((0.1, 2.0) if name in positive else (-1.0, 1.0)), SAMPLES)
     fields = [evaluate(e, values) for e in law.primitive.fields]

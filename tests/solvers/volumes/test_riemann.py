@@ -8,9 +8,9 @@ import pytest
 from pdejax.core import build
 from pdejax.equations import Equation, read_equation
 from pdejax.solvers import volume_stepper
+from pdejax.solvers.volumes.flow import flow as roles
 from pdejax.solvers.volumes.law import conservation_law
 from pdejax.solvers.volumes.riemann import faces
-from pdejax.solvers.volumes.riemann import flow as roles
 from pdejax.solvers.volumes.waves import Waves, waves
 from tests.solvers.volumes.exact_riemann import averages, star
 from tests.solvers.volumes.laws import EULER, FLAT, WATER, cells, flow, gas
@@ -80,11 +80,11 @@ def test_a_resting_contact_stays_sharp_with_hllc_alone(x64):
 @pytest.mark.parametrize("riemann", ["llf", "hll", "hllc"])
 def test_between_equal_states_the_flux_is_that_of_the_text(riemann, x64):
     """Consistency, Harten, Lax and van Leer (1983), equation 1.6."""
-    law, (_, speeds) = conservation_law(FLAT), waves(FLAT)
+    law, (own, speeds) = conservation_law(FLAT), waves(FLAT)
     state = [jnp.asarray(v) for v in ([0.3, 2.0, 1.0], [1.0, -4.0, 0.0], [0.2, 0.5, -0.7], [1.0, 0.1, 5.0])]
     parameters = {s: 1.4 for e in law.primitive.fluxes[0] for s in e.free_symbols if s.name == "gamma"}
     for axis in range(2):
-        met = faces(law.primitive, speeds[axis], axis, parameters, state, state)
+        met = faces(law.primitive, speeds[axis], own[axis], axis, parameters, state, state)
         found = build("riemann", riemann)(FLAT, met)
         for f, expected in zip(found, met.low.fluxes, strict=True):
             np.testing.assert_allclose(f, expected, rtol=1e-13, atol=1e-13)

@@ -7,10 +7,13 @@ import pytest
 
 from pdejax.core import Grid, Outflow, Value
 from pdejax.data import SplitSize, generate
-from pdejax.equations import EQUATIONS, Equation, Expression, Family, Times
+from pdejax.equations import EQUATIONS, Equation, Expression, Family, Times, read_equation
 from pdejax.solvers import FiniteVolume, volume_stepper
+from pdejax.solvers.volumes.law import conservation_law
 from pdejax.solvers.volumes.mirror import mirror
 from pdejax.solvers.volumes.reconstruct import WENO5
+from pdejax.solvers.volumes.riemann import faces
+from pdejax.solvers.volumes.waves import waves
 from tests.solvers.volumes.laws import EULER, WATER, cells, flow, gas
 
 
@@ -166,3 +169,52 @@ def test_raw_errors_are_sentences():
         batch(jnp.zeros((8, 1)))
     root = Equation("u_t = -dx(sqrt(u))", positive=("u",))
     assert np.all(np.isfinite(flow(root, Grid((8,), (1.0,), cells=True), np.ones((8, 1)), 0.1)))
+
+
+def test_slow_strong_shocks_are_within_the_speeds(x64):
+    """Noh's wall: gas of gamma 5/3 piles up fourfold and the shock runs back with a third of its speed."""
+    equation = read_equation("euler", {"gamma": 5 / 3}, 1)
+    law, (own, other) = conservation_law(equation), waves(equation)
+    pair = ([jnp.asarray([v]) for v in (1.0, 1.0, 1e-9)], [jnp.asarray([v]) for v in (4.0, 0.0, 4 / 3)])
+    values = {s: 5 / 3 for e in law.primitive.fluxes[0] for s in e.free_symbols if s.name == "gamma"}
+    slowest, _ = faces(law.primitive, other[0], own[0], 0, values, *pair).outermost
+    assert slowest[0] <= -1 / 3 + 1e-9
+    grid = cells(64, ends="outflow")
+    start = np.where(grid.axes()[0][:, None] < 0.5, (1.0, 1.0, 1e-6), (4.0, 0.0, 4 / 3))
+    for riemann in ("hll", "hllc"):
+        found = flow(equation, grid, gas(start, 5 / 3), 0.6, reconstruction="minmod", riemann=riemann)[:, 0]
+        assert found.max() < 4.05
+        np.testing.assert_allclose(found[:16], 1, rtol=1e-6)
+        np.testing.assert_allclose(found[24:28], 4, rtol=0.03)
+
+
+def test_fluxes_curve_both_ways_by_a_parameter_or_beside_another_field(x64):
+    grid = cells(64, ends="outflow")
+    start = np.where(grid.axes()[0] < 0.5, 1.0, 0.0)[:, None]
+    flux = "u**2/(u**2 + (1 - u)**2)"
+    alone = flow(Equation(f"u_t = -dx({flux})"), grid, start, 0.2)
+    both = flow(Equation([f"u_t = -dx({flux})", "c_t = -dx(c)"]), grid, np.concatenate([start, start], -1), 0.2)
+    np.testing.assert_allclose(both[:, :1], alone, atol=2e-2)
+    cubic = Equation("u_t = -dx(a*u**3 + u**2/2)", {"a": 0.0})
+    form = volume_stepper(cubic, grid, 0.1, parameters={"a": -0.5}).form
+    fastest = form.fastest(jnp.asarray(start.T[None]), 0.0)
+    assert float(fastest[0]) * grid.spacing[0] >= 0.5  # at u = 1 it is -1/2, at 1/3 a sixth
+
+
+def test_every_trajectory_is_looked_at():
+    equation = Equation("u_t = (a - b)*u_xx", {"a": 2.0, "b": 1.0})
+    given = {"a": np.array([2.0, 1.0]), "b": np.array([1.0, 2.0])}
+    with pytest.raises(ValueError, match="its diffusion along x is negative"):
+        volume_stepper(equation, cells(8), 0.1, parameters=given)
+
+
+def test_diffusion_is_looked_at_where_the_grid_is_and_between_axes():
+    inside = Grid((8,), (1.0,), ends="outflow", origin=(2.0,), cells=True)
+    assert volume_stepper(Equation("u_t = dx((x - 1.5)*u_x)"), inside, 0.1)
+    with pytest.raises(ValueError, match="its diffusion along x is negative"):
+        volume_stepper(Equation("u_t = dx((1 - x/5)*u_x)"), cells(8, lengths=(10.0,), ends="outflow"), 0.1)
+    with pytest.raises(ValueError, match="its diffusion between the axes is negative"):
+        volume_stepper(Equation("u_t = u_xx + u_yy + 3*dx(u_y)", ndim=2), cells(8, 8), 0.1)
+    with pytest.raises(ValueError, match="or is something positive that is not declared"):
+        volume_stepper(Equation("u_t = dx(u*u_x)"), cells(8), 0.1)
+    assert volume_stepper(Equation("u_t = dx(u*u_x)", positive=("u",)), cells(8), 0.1)
