@@ -59,6 +59,7 @@ notebooks: $(VENV)/installed-test
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.solvers
 	$(BIN)/python -m benchmarks.elliptic
+	$(BIN)/python -m benchmarks.volumes
 	$(BIN)/python -m benchmarks.spectral_kernel
 	$(BIN)/python -m benchmarks.loop
 	$(BIN)/python -m benchmarks.lsm_cost
