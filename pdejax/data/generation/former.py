@@ -6,6 +6,11 @@ from typing import Any
 from pdejax.data.generation.recipe import SPACE_TOLERANCE, Recipe
 
 FORMER = "pdejax-dataset-2"
+# what sections of a recipe could not say when the first data sets were made, as it was then
+_LATER = {
+    "equation": {"evolution": {"definitions": {}, "primitive": [], "positive": [], "solenoidal": []}},
+    "domain": {"grid": {"cells": False}},
+}
 _ENDS = {"periodic": "periodic", "dirichlet": "value", "neumann": "slope"}
 
 
@@ -13,8 +18,20 @@ def current(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
     """A recipe as JSON in the present form, whichever it is in; what it did not say yet has its default."""
     if "problem" not in recipe:
         compared = {"space_tolerance": SPACE_TOLERANCE} if recipe.get("simulator", {}).get("kind") == "etdrk" else {}
-        return {**compared, **recipe}
+        return {**compared, **recipe, **_completed(recipe.get("family"))}
     return Recipe.of({**_section(recipe["problem"]), **{k: v for k, v in recipe.items() if k != "problem"}}).plain
+
+
+def _completed(family: Any) -> dict[str, Any]:
+    """The family with what came later; nothing where it is none."""
+    if not isinstance(family, Mapping):
+        return {}
+    parts = {}
+    for name, kinds in _LATER.items():
+        part = family.get(name)
+        if isinstance(part, Mapping):
+            parts[name] = {**kinds.get(str(part.get("kind")), {}), **part}
+    return {"family": {**family, **parts}}
 
 
 def _section(problem: Mapping[str, Any]) -> dict[str, Any]:
