@@ -4,13 +4,17 @@ Beside the packages, so that reading a configuration needs no JAX.
 """
 
 import dis
+import itertools
 import json
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
+from pdejax._suggest import nearest
+
 MOST = 2**26  # bytes of a text that is read whole
+MOST_BESIDE = 1000  # names among which that of a missing file is looked for
 
 
 class FileError(ValueError):
@@ -30,6 +34,17 @@ def as_path(given: Any) -> Path:
     return Path(given)
 
 
+def absent(path: Path) -> FileNotFoundError:
+    """The sentence for a path where nothing is, with the nearest name beside it."""
+    try:
+        beside = [one.name for one in itertools.islice(path.parent.iterdir(), MOST_BESIDE)]
+    except OSError:
+        beside = []
+    near = nearest(path.name, beside)
+    asked = f". Did you mean {' or '.join(repr(str(path.parent / one)) for one in near)}?" if near else ""
+    return FileNotFoundError(f"{path} does not exist{asked}")
+
+
 def check_there(path: Path) -> os.stat_result:
     """What the operating system knows of a file or folder.
 
@@ -38,7 +53,7 @@ def check_there(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist") from None
+        raise absent(path) from None
     except OSError as error:
         raise unreadable(path, error) from None
 

@@ -20,7 +20,8 @@ def run_config(folder: Path, words: list[str], plugins: Collection[str] = ()) ->
         from pdejax.core import suggestion
 
         beside = [p.parent.name for p in folder.parent.glob("*/config.yaml")] if folder.parent.is_dir() else []
-        raise FileNotFoundError(f"{folder} is not a run: it holds no config.yaml.{suggestion(folder.name, beside)}")
+        what = f"{folder} is not a run: it holds no config.yaml" if folder.exists() else f"{folder} does not exist"
+        raise FileNotFoundError(f"{what}.{suggestion(folder.name, beside)}")
     for text in words:
         if (head := text.partition("=")[0].strip("+~").split(".")[0]) in TRAINED:
             raise ConfigError(f"{text}: a run is judged as it was trained, so that {head} has no effect: an evaluation "

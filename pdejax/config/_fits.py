@@ -10,6 +10,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from pdejax._read import absent
 from pdejax.config._compose import Composition, dotted
 from pdejax.config._overrides import ConfigError
 from pdejax.config._run import Evaluation, RunConfig
@@ -31,7 +32,7 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
     **Raises:** `ConfigError` with what does not fit and where it was said.
     """
     if config.data is not None and not os.path.exists(config.data):  # of whatever length, unlike Path.exists
-        raise ConfigError(f"{composition.where(('data',))}: data: there is no {config.data}")
+        raise ConfigError(f"{composition.where(('data',))}: {absent(config.data)}")
     with _told("problem" if config.data is None else "data", config, composition):
         card = _card(config)
         if room and isinstance(card, DataCard):
@@ -177,7 +178,8 @@ def _placed(sentence: str, sections: tuple[str, ...], config: RunConfig, composi
     about = [key for key, value in leaves if key[-1] in quoted or value in quoted]
     if len(about) == 1:
         return f"{composition.where(about[0])}: {dotted(about[0])}: {sentence}"
-    return f"{composition.where(sections[:1])}: {sections[0]}: {sentence}"
+    where = composition.where(sections[:1])  # a word such as data=heat.npz tells of which section it is
+    return f"{where}: {sentence}" if where.startswith(f"{sections[0]}=") else f"{where}: {sections[0]}: {sentence}"
 
 
 def _entries(plain: Any, key: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pdejax._read import entries, read_json
+from pdejax._read import absent, entries, read_json
 from pdejax._record import updates_of
 from pdejax.core import as_real, build, known, only_plugins
 from pdejax.data import open_data
@@ -96,8 +96,9 @@ def opened(folder: Path, plugins: Collection[str] = ()) -> tuple[Any, Any]:
     **Raises:** `FileNotFoundError` if there is no model, or no record of its data.
     """
     if not folder.is_dir():
-        what = "is a file" if folder.is_file() else "does not exist"
-        raise FileNotFoundError(f"{folder} {what}: expected the folder of a run, or a model and its data")
+        if not folder.is_file():
+            raise absent(folder)
+        raise FileNotFoundError(f"{folder} is a file: expected the folder of a run, or a model and its data")
     model, record = load_model(folder / "model", plugins), folder / "data.json"
     if isinstance(model, PhysicsField):
         return model, _solution(model.problem, folder)

@@ -1,6 +1,7 @@
 """How long and with what the loop runs."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -65,7 +66,10 @@ class TrainSettings:
         for name in ("log_every", "evaluate_every", "checkpoint_every"):
             every = getattr(self, name)
             if every % count and every < self.steps:
-                raise ValueError(f"train.{name}={every} must be a multiple of train.updates_per_dispatch={count}")
+                fits = f"change one, for example train.updates_per_dispatch={math.gcd(every, count)}"
+                raise ValueError(
+                    f"train.{name}={every} must be a multiple of train.updates_per_dispatch={count}: {fits}"
+                )
         if self.balance is not None and self.accumulate > 1:
             raise ValueError(f"train.accumulate={self.accumulate} should be 1 where train.balance is set")
 

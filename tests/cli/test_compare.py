@@ -115,7 +115,7 @@ def test_runs_of_two_kinds_are_told_before_anything_is_opened(here, small, capsy
 def test_what_is_no_run_is_told(two, capsys):
     capsys.readouterr()
     assert main(["compare", two[0], "runs/secnd"]) == 2
-    assert "runs/secnd is not a run: it holds no config.yaml. Did you mean 'second'?" in capsys.readouterr().err
+    assert "runs/secnd does not exist. Did you mean 'second'?" in capsys.readouterr().err
     assert main(["compare", *two, "--reference", "secnd"]) == 2
     assert "unknown run 'secnd'. Did you mean 'second'?" in capsys.readouterr().err
     assert main(["compare", two[0], two[0]]) == 2

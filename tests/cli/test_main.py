@@ -100,7 +100,7 @@ MISTAKES = {
     ("train",): "there is no data set in data/ks yet: run `pdejax generate` with the same words first",
     ("inspect", "nowhere"): "nowhere does not exist",
     ("report", "runs/x"): "runs/x does not exist",
-    ("evaluate", "runs/x"): "runs/x is not a run: it holds no config.yaml.",
+    ("evaluate", "runs/x"): "runs/x does not exist.",
 }
 
 
@@ -113,7 +113,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing_behind(words, here, capsys
 def test_misspelt_run(here, capsys):
     (here / "runs" / "ks_fno").mkdir(parents=True)
     (here / "runs" / "ks_fno" / "config.yaml").write_text(resolve().to_yaml())
-    sentence = "pdejax: runs/ks_fn is not a run: it holds no config.yaml. Did you mean 'ks_fno'?"
+    sentence = "pdejax: runs/ks_fn does not exist. Did you mean 'ks_fno'?"
     assert said(capsys, "evaluate", "runs/ks_fn") == (2, [sentence])
 
 

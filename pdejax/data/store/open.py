@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pdejax._read import as_path
+from pdejax._read import absent, as_path
 from pdejax.core import build, known, registered
 from pdejax.data.store.trajectories import Trajectories
 
@@ -24,7 +24,7 @@ def open_data(path: str | Path, reader: str | dict[str, Any] | Callable[[Path], 
     """
     path = as_path(path)
     if not path.exists():
-        raise ValueError(f"there is no data set in {path}: there is no such file or folder")
+        raise ValueError(f"there is no data set in {path}: {absent(path)}")
     if reader is None:
         reader = _reader_of(path)
     found = reader(path) if callable(reader) else build("reader", reader, path=path)

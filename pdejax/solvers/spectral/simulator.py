@@ -43,7 +43,7 @@ class ETDRK:
 
     outside = False
     checks = "difference to half the solver step"
-    remedy = "raise solver.substeps or solver.shape of the problem"
+    remedy = "raise solver.substeps or solver.shape of the problem, or take a shorter time.step"
     grid_checks = "difference to twice the points per axis, over one frame"
 
     def __post_init__(self) -> None:
