@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Grid, PerAxis, Scaling, TimedStepper, check_options, register, trajectory
+from pdejax.core import Count, Grid, PerAxis, Scaling, TimedStepper, check_options, register
 from pdejax.equations import Equation, Family
+from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, more_points
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.spectral.residual import grid_residual
@@ -114,33 +115,22 @@ class ETDRK:
 
         **Raises:** `ValueError` for fewer than two frames.
         """
-        if len(times) < 2:
-            raise ValueError(f"problem {family.name!r} evolves in time: a split holds at least 2 frames, "
-                             f"got {len(times)}")  # fmt: skip
-        initial = jnp.stack([fields[name] for name in family.fields], axis=-1)
+        initial = initial_state(family, fields, times)
         stepper, grid, burn_in = self.stepper(family, parameters), self.domain(family), round(times[0] / family.step)
-        initial = stepper.form.projected(initial)
-        start = burn_in * jnp.asarray(stepper.step_size)
-        if burn_in:
-            initial = trajectory(stepper, initial, 1, inner_steps=burn_in)[0]
         store = lambda u: (grid.transfer(u, family.domain).astype(jnp.float32), energies(u, grid, DEALIAS))
-        states, found = trajectory(stepper, initial, len(times) - 1, include_initial=True, post=store, start_time=start)
+        states, found = frames_of(stepper, stepper.form.projected(initial), burn_in, len(times), store)
         states = jnp.moveaxis(states, 0, 1)
         return Frames(states, states[:, 0, ..., :0], {"tail": tails(found)})
 
     def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
         """Largest relative difference, over one frame, to the same with half the solver step.
 
-        It starts from the first and from the last but one stored frame: a steep front may need time to form.
+        It starts from the first and from the last but one stored frame.
         """
-        assert family.times is not None
         halved = dataclasses.replace(self, substeps=2 * self.substeps)
         variants = [one.stepper(family, parameters) for one in (self, halved)]
-        step = jnp.asarray(variants[0].step_size)
-        start = family.times.burn_in * step
-        states = jnp.stack([frames.states[:, 0], frames.states[:, -2]]).astype(step.dtype)
-        times = jnp.stack([start, start + (frames.states.shape[1] - 2) * step])
-        return jnp.max(jax.lax.map(lambda at: self._difference(family, variants, *at), (states, times)), axis=0)
+        from_ = first_and_last(family, frames.states, jnp.asarray(variants[0].step_size))
+        return jnp.max(jax.lax.map(lambda at: self._difference(family, variants, *at), from_), axis=0)
 
     def _difference(self, family: Family, variants: list[SpectralStepper], state: Any, time: Any) -> Array:
         start = family.domain.transfer(state, self.domain(family))
@@ -176,8 +166,7 @@ class ETDRK:
 
     def finer_grid(self, family: Family) -> str:
         """Twice the points."""
-        shape = list(self.domain(family).shape)
-        return f"raise solver.shape of the problem from {shape} to {[2 * n for n in shape]}, or ask for smoother states"
+        return more_points(list(self.domain(family).shape))
 
     def variants(self, family: Family) -> list[Variant]:
         """Shares of its points and steps, of both orders."""

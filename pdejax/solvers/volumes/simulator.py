@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Grid, Of, PerAxis, Scaling, Share, build, check_options, describe, register, trajectory
+from pdejax.core import Count, Grid, Of, PerAxis, Scaling, Share, build, check_options, describe, register
 from pdejax.equations import Equation, Family
+from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, more_points
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.volumes.form import check_fits
@@ -141,37 +142,24 @@ class FiniteVolume:
 
         **Raises:** `ValueError` for fewer than two frames.
         """
-        if len(times) < 2:
-            raise ValueError(f"problem {family.name!r} evolves in time: a split holds at least 2 frames, "
-                             f"got {len(times)}")  # fmt: skip
-        initial = jnp.stack([fields[name] for name in family.fields], axis=-1)
+        initial = initial_state(family, fields, times)
         grid, half, burn_in = self.domain(family), self._halved(family), round(times[0] / family.step)
         store = lambda u: (grid.transfer(u, family.domain).astype(jnp.float32), grid.transfer(u, half))
-        states, fine = self._frames(self._on(family, grid, parameters), initial, burn_in, len(times), store)
-        coarse = self._frames(
-            self._on(family, half, parameters), grid.transfer(initial, half), burn_in, len(times), lambda u: u
-        )
+        states, fine = frames_of(self._on(family, grid, parameters), initial, burn_in, len(times), store)
+        twin, begins = self._on(family, half, parameters), grid.transfer(initial, half)
+        coarse = frames_of(twin, begins, burn_in, len(times), lambda u: u)
         states = jnp.moveaxis(states, 0, 1)
         error = _largest(coarse - fine, fine) / (2**self.reconstruction.contact - 1)
         return Frames(states, states[:, 0, ..., :0], {"space_error": error})
-
-    def _frames(self, stepper: VolumeStepper, initial: Any, burn_in: int, count: int, post: Any) -> Any:
-        start = burn_in * jnp.asarray(stepper.step_size)
-        if burn_in:
-            initial = trajectory(stepper, initial, 1, inner_steps=burn_in)[0]
-        return trajectory(stepper, initial, count - 1, include_initial=True, post=post, start_time=start)
 
     def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
         """Largest relative mean difference, over one frame, to the same with half the solver step.
 
         It starts from the first and from the last but one stored frame.
         """
-        assert family.times is not None
         one = self.stepper(family, parameters)
         step = jnp.asarray(one.step_size)
-        start = family.times.burn_in * step
-        states = jnp.stack([frames.states[:, 0], frames.states[:, -2]]).astype(step.dtype)
-        times = jnp.stack([start, start + (frames.states.shape[1] - 2) * step])
+        states, times = first_and_last(family, frames.states, step)
 
         def frame(at: Any) -> Array:
             state, time, share = at
@@ -193,8 +181,7 @@ class FiniteVolume:
 
     def finer_grid(self, family: Family) -> str:
         """Twice the cells."""
-        shape = list(self.domain(family).shape)
-        return f"raise solver.shape of the problem from {shape} to {[2 * n for n in shape]}, or ask for smoother states"
+        return more_points(list(self.domain(family).shape))
 
     def variants(self, family: Family) -> list[Variant]:
         """Shares of its cells, of several reconstructions."""

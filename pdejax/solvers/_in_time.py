@@ -1,0 +1,45 @@
+"""What all simulators of families in time do alike: from what was drawn to frames, and one frame once more."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from pdejax.core import trajectory
+from pdejax.equations import Family
+
+
+def initial_state(family: Family, fields: Mapping[str, Any], times: np.ndarray) -> Array:
+    """The drawn fields as one state.
+
+    **Raises:** `ValueError` for fewer than two frames, with which nothing evolves.
+    """
+    if len(times) < 2:
+        raise ValueError(f"problem {family.name!r} evolves in time: a split holds at least 2 frames, got {len(times)}")
+    return jnp.stack([fields[name] for name in family.fields], axis=-1)
+
+
+def frames_of(stepper: Any, initial: Any, burn_in: int, count: int, post: Callable[[Any], Any]) -> Any:
+    """`count` frames of a Stepper whose call is one, after those that are left out, each through `post`; time comes
+    first."""
+    start = burn_in * jnp.asarray(stepper.step_size)
+    if burn_in:
+        initial = trajectory(stepper, initial, 1, inner_steps=burn_in)[0]
+    return trajectory(stepper, initial, count - 1, include_initial=True, post=post, start_time=start)
+
+
+def first_and_last(family: Family, states: Array, step: Array) -> tuple[Array, Array]:
+    """The first and the last but one of stored frames `(batch, time, ...)` with their times, both `(2, ...)`: a steep
+    front may need time to form.
+    """
+    assert family.times is not None
+    start = family.times.burn_in * step
+    chosen = jnp.stack([states[:, 0], states[:, -2]]).astype(step.dtype)
+    return chosen, jnp.stack([start, start + (states.shape[1] - 2) * step])
+
+
+def more_points(shape: list[int]) -> str:
+    """What to change where a grid of this shape is too coarse."""
+    return f"raise solver.shape of the problem from {shape} to {[2 * n for n in shape]}, or ask for smoother states"
