@@ -11,23 +11,17 @@ from pdejax.solvers._variants import Variant
 from pdejax.solvers.volumes.reconstruct import WENO5, Minmod, VanLeer
 
 SMALLEST = 8  # cells per axis
-WORK = {Minmod: 1.0, VanLeer: 1.0, WENO5: 1.6}  # of a step, as measured on one core
 
 
 def volume_variants(simulator: Any, family: Family) -> Iterator[Variant]:
     """Parts of the solver's grid whose cells hold those of the stored frames, or are whole ones of them."""
     whole = simulator.domain(family).shape
-    for kind, work in WORK.items():
+    schemes = {describe(one)["kind"]: one for one in (Minmod(), VanLeer(), WENO5(), simulator.reconstruction)}
+    for name, scheme in schemes.items():
         for times in (2**i for i in range(min(whole).bit_length())):
             shape = tuple(n // times for n in whole)
             if any(n % times for n in whole) or min(shape) < SMALLEST:
                 continue
-            one = dataclasses.replace(simulator, shape=shape, reconstruction=kind())
-            name = describe(one.reconstruction)["kind"]
-            # a step is as long as a cell is wide
-            yield Variant(
-                one,
-                {"points": list(shape), "reconstruction": name},
-                work * math.prod(shape) * max(shape),
-                name,
-            )
+            one = dataclasses.replace(simulator, shape=shape, reconstruction=scheme)
+            work = scheme.work * math.prod(shape) * max(shape)  # a step is as long as a cell is wide
+            yield Variant(one, {"points": list(shape), "reconstruction": name}, work, name)

@@ -100,6 +100,8 @@ def test_families_that_do_not_fit_are_refused(family, simulator, words):
 def test_solvers_of_other_cost_are_parts_of_it():
     variants = FiniteVolume(shape=(64,)).variants(BURGERS)
     assert [one.setting["points"] for one in variants if one.line == "van_leer"] == [[64], [32], [16], [8]]
+    own = FiniteVolume(reconstruction="mc").variants(BURGERS)  # what was chosen is priced beside the usual ones
+    assert {one.line for one in own} == {"mc", "minmod", "van_leer", "weno5"}
     assert FiniteVolume().finer(BURGERS).shape == (64,)
     assert FiniteVolume().stepper(BURGERS, {}, coarser=4).grid.shape == (8,)
 
