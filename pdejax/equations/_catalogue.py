@@ -9,7 +9,7 @@ from pdejax.equations._given import term_list
 from pdejax.equations._steady_equation import SteadyEquation
 
 # of one in its own words
-ENTRIES = ("terms", "parameters", "ndim", "definitions", "primitive", "positive", "solenoidal")
+ENTRIES = ("terms", "parameters", "ndim", "definitions", "primitive", "positive", "solenoidal", "nonnegative")
 FORMS = ("evolution", "steady", "stated")  # kinds of equations in their own words
 
 

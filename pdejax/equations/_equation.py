@@ -37,6 +37,7 @@ class Equation:
     - `primitive`: names of fields and definitions, as many as fields, which determine the fields: in them states may be
         drawn, and finite volumes reconstruct.
     - `positive`: names of fields and definitions that are above zero in every state.
+    - `nonnegative`: names of those that may be zero as well, such as a depth where it is dry.
     - `solenoidal`: names of the fields that are the velocity of an incompressible flow, in the order of axes: the
         gradient of the pressure that keeps their divergence zero is understood in their terms.
 
@@ -53,6 +54,7 @@ class Equation:
     primitive: tuple[str, ...] = ()
     positive: tuple[str, ...] = ()
     solenoidal: tuple[str, ...] = ()
+    nonnegative: tuple[str, ...] = ()
 
     inputs: ClassVar[tuple[str, ...]] = ()  # fields given beside the initial state
 
@@ -65,6 +67,7 @@ class Equation:
         primitive: Sequence[str] = (),
         positive: Sequence[str] = (),
         solenoidal: Sequence[str] = (),
+        nonnegative: Sequence[str] = (),
     ) -> None:
         set_ = functools.partial(object.__setattr__, self)
         set_("terms", term_list(terms))
@@ -74,6 +77,7 @@ class Equation:
         set_("primitive", (primitive,) if isinstance(primitive, str) else tuple(primitive))
         set_("positive", (positive,) if isinstance(positive, str) else tuple(positive))
         set_("solenoidal", (solenoidal,) if isinstance(solenoidal, str) else tuple(solenoidal))
+        set_("nonnegative", (nonnegative,) if isinstance(nonnegative, str) else tuple(nonnegative))
         self._check()
         self._check_used()
 
@@ -94,9 +98,9 @@ class Equation:
         self._check_variables()
 
     def _check_variables(self) -> None:
-        """What `primitive` and `positive` name."""
-        for what, names in (("primitive", self.primitive), ("positive", self.positive)):
-            for name in names:
+        """What `primitive`, `positive` and `nonnegative` name."""
+        for what in ("primitive", "positive", "nonnegative"):
+            for name in getattr(self, what):
                 if name not in (*self.fields, *self.definitions):
                     raise ValueError(known(f"field or definition of {what}:", name, [*self.fields, *self.definitions]))
         if self.primitive and len(set(self.primitive)) != self.channels:
@@ -111,15 +115,19 @@ class Equation:
 
     def _check_used(self) -> None:
         """Reads the terms, so that mistakes are reported where they are made."""
-        named = [self.defined[name] for name in (*self.primitive, *self.positive) if name in self.definitions]
+        named = [self.defined[name] for name in self._declared if name in self.definitions]
         used = {str(s) for form in (*self.forms, *named) for e in form.parts.values() for s in symbols(e)}
         for name in self.parameters:
             if name not in used:
                 raise ValueError(f"parameter {name!r} occurs in no term, so that it has no effect: {self.terms}")
-        texts = " ".join([*self.terms, *self.definitions.values(), *self.primitive, *self.positive])
+        texts = " ".join([*self.terms, *self.definitions.values(), *self._declared])
         for name in self.definitions:
             if name not in _words(texts):
                 raise ValueError(f"definition {name!r} occurs in no term, so that it has no effect: {self.terms}")
+
+    @property
+    def _declared(self) -> tuple[str, ...]:
+        return (*self.primitive, *self.positive, *self.nonnegative)
 
     @functools.cached_property
     def fields(self) -> tuple[str, ...]:

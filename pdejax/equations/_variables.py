@@ -65,17 +65,19 @@ def values_at(equation: Equation, parameters: Mapping[str, Any], domain: Any) ->
 
 
 def check_admissible(equation: Any, fields: Mapping[str, Any], parameters: Mapping[str, Any], domain: Any) -> None:
-    """Whether all is above zero that should be.
+    """Whether all is above zero, or not below it, that should be.
 
     **Arguments:** `fields`: NumPy arrays `(*space)` by name; `parameters`: numbers by name.
 
     **Raises:** `ValueError` with the name and the smallest value.
     """
-    names = getattr(equation, "positive", ())
+    above, least = getattr(equation, "positive", ()), getattr(equation, "nonnegative", ())
+    names = (*above, *least)
     values: dict[Any, Any] = {jet(field): fields[field] for field in equation.fields} if names else {}
     values |= values_at(equation, parameters, domain) if names else {}
     for name in names:
         found = np.asarray(evaluate(expression_of(equation, name), values))
-        if not np.all(found > 0):
-            raise ValueError(f"{name} is {np.min(found):.4g} in the state that was drawn, and is positive in every "
+        if not np.all(found > 0 if name in above else found >= 0):
+            what = "positive" if name in above else "not negative"
+            raise ValueError(f"{name} is {np.min(found):.4g} in the state that was drawn, and is {what} in every "
                              "state: draw others")  # fmt: skip

@@ -35,7 +35,7 @@ def smooth_field(equation, seed=0):
         angle = jnp.einsum("d,mdc->mc", x, jnp.asarray(modes, x.dtype)) + phase
         wave = jnp.exp(0.3 * t) * jnp.sum(0.2 * amplitude * jnp.sin(angle), axis=0)
         # quotients of what is positive have all modes, and few that matter where it varies little
-        return jnp.exp(0.3 * t) + 0.1 * wave if equation.positive else wave
+        return jnp.exp(0.3 * t) + 0.1 * wave if equation.positive or equation.nonnegative else wave
 
     return field, modes
 

@@ -8,7 +8,9 @@ from pdejax.data.generation.recipe import SPACE_TOLERANCE, Recipe
 FORMER = "pdejax-dataset-2"
 # what sections of a recipe could not say when the first data sets were made, as it was then
 _LATER = {
-    "equation": {"evolution": {"definitions": {}, "primitive": [], "positive": [], "solenoidal": []}},
+    "equation": {
+        "evolution": {"definitions": {}, "primitive": [], "positive": [], "solenoidal": [], "nonnegative": []}
+    },
     "domain": {"grid": {"cells": False}},
 }
 _ENDS = {"periodic": "periodic", "dirichlet": "value", "neumann": "slope"}

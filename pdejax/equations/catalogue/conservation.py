@@ -19,6 +19,21 @@ def shallow_water(g: Real = 9.81, ndim: Count = 1) -> Equation:
     return Equation(terms, {"g": g}, ndim, {"u": "m/h", "v": "n/h"}, ("h", "u", "v"), ("h",))
 
 
+@register("equation", "shallow_water_bed")
+def shallow_water_bed(g: Real = 9.81, ndim: Count = 1) -> Equation:
+    """Water of depth `h`, which may be zero, over a bed of height `b` that stays; surface `s = h + b`, momentum `m`,
+    `n` along x and y, velocities `u`, `v`."""
+    momenta, speeds, axes = "mno"[:ndim], "uvw"[:ndim], "xyz"[:ndim]
+    terms = ["h_t =" + "".join(f" - d{axis}({m})" for m, axis in zip(momenta, axes, strict=True))]
+    for m, own in zip(momenta, axes, strict=True):
+        thrust = lambda axis, own=own: " + g*h**2/2" if axis == own else ""
+        fluxes = [f" - d{axis}({m}*{u}{thrust(axis)})" for u, axis in zip(speeds, axes, strict=True)]
+        terms.append(f"{m}_t ={''.join(fluxes)} - g*h*b_{own}")
+    definitions = {"s": "h + b", **{u: f"{m}/h" for u, m in zip(speeds, momenta, strict=True)}}
+    primitive = ("s", *speeds, "b")
+    return Equation([*terms, "b_t = 0"], {"g": g}, ndim, definitions, primitive, nonnegative=("h",))
+
+
 @register("equation", "euler")
 def euler(gamma: Real = 1.4, ndim: Count = 1) -> Equation:
     """A gas without viscosity: density `rho`, momentum `m`, `n`, `o` along x, y, z, energy `E` per volume; velocities

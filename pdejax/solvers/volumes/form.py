@@ -13,12 +13,14 @@ from jaxtyping import Array, Float
 from pdejax.core import Grid, Scaling
 from pdejax.equations import COORDINATES, TIME, Equation, evaluate, jet, jets
 from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, traced, working
+from pdejax.solvers.volumes.bed import Bed, bed, wet
 from pdejax.solvers.volumes.ends import Ends, read_ends
 from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
 from pdejax.solvers.volumes.reconstruct import Reconstruction
-from pdejax.solvers.volumes.riemann import RiemannSolver, faces
+from pdejax.solvers.volumes.riemann import Faces, RiemannSolver, faces
 from pdejax.solvers.volumes.waves import check_parameters_of, radius, slope_derivative, source_derivative, waves
 
+ROUNDING = 1e-6  # of the largest: so much below zero is nothing
 MOST_LOOKED_AT = 64  # trajectories whose parameters are looked at
 
 Values = dict[sympy.Symbol, Any]
@@ -65,12 +67,12 @@ class VolumeForm(eqx.Module):
     def rate(self, q: Array, time: Any) -> Array:
         """The rate of change at a time that is a number or `(batch,)`."""
         time = batch_axis(jnp.asarray(time), self.grid.ndim)
-        total: Any = 0.0
+        q, total = wet(self.equation, q), jnp.zeros_like(q)
         for axis in range(self.grid.ndim):
-            flux = self._flux(q, axis, time)
+            flux, push = self._flux(q, axis, time)
             if any(e != 0 for e in self.law.viscous[axis]):
                 flux = flux - self._viscous(q, axis, time)
-            total = total - _difference(flux, axis) / self._spacing(axis)
+            total = total - (_difference(flux, axis) - push) / self._spacing(axis)
         if any(e != 0 for e in self.law.sources):
             values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
             total = total + _stacked([evaluate(e, values) for e in self.law.sources], q.shape[1:], q.dtype)
@@ -78,7 +80,7 @@ class VolumeForm(eqx.Module):
 
     def fastest(self, q: Array, time: Any) -> Array:
         """The rate at which waves and diffusion cross cells and sources act, largest of each trajectory, `(batch,)`."""
-        time = batch_axis(jnp.asarray(time), self.grid.ndim)
+        time, q = batch_axis(jnp.asarray(time), self.grid.ndim), wet(self.equation, q)
         total: Any = self._source_rate(q, time)
         for axis in range(self.grid.ndim):
             total = total + self._wave_speed(q, axis, time) / self._spacing(axis)
@@ -116,7 +118,9 @@ class VolumeForm(eqx.Module):
         values = self._values(0.0) | dict(zip(conserved.symbols, q, strict=True))
         good = jnp.all(jnp.isfinite(q), axis=0)
         for e in conserved.positive:
-            good = good & (evaluate(e, values) > 0)
+            found = evaluate(e, values)
+            # what may be zero is so to within rounding
+            good = good & (found >= -ROUNDING * jnp.max(jnp.abs(found)) if e in self.law.vanishing else found > 0)
         return jnp.all(good, axis=tuple(range(1, good.ndim)))
 
     def _spacing(self, axis: int) -> Any:
@@ -133,9 +137,12 @@ class VolumeForm(eqx.Module):
             values[COORDINATES[axis]] = jnp.asarray(x.reshape((1, *shape)), jnp.result_type(float)) * self.length
         return values
 
-    def _flux(self, q: Array, axis: int, time: Any) -> Array:
-        """Through all faces across an axis, `(field, batch, *space)` with one more along it."""
-        variables, ghosts = self.variables, self.reconstruction.ghosts
+    def _flux(self, q: Array, axis: int, time: Any) -> tuple[Array, Any]:
+        """Through all faces across an axis, `(field, batch, *space)` with one more along it; and what a bed gives the
+        cells beside."""
+        variables, ghosts, ground = self.variables, self.reconstruction.ghosts, bed(self.equation)
+        if ground is not None:
+            return self._flux_over(ground, q, axis, time)
         padded = self.ends[axis].padded(q, ghosts, self._spacing(axis), self._values(time), smooth=False)
         known = self._values(time, beyond={axis: ghosts}) | dict(zip(self.law.conserved.symbols, padded, strict=True))
         w = padded if variables.plain else jnp.stack([evaluate(e, known) for e in variables.of_fields])
@@ -146,9 +153,34 @@ class VolumeForm(eqx.Module):
         own, other = waves(self.equation)
         speeds, values = (own if variables.plain else other)[axis], self._values(time, at_faces=axis)
         met = faces(variables, speeds, own[axis], axis, values, take(above, 0, -1), take(below, 1, 0))
-        flux = self.riemann(self.equation, met)
+        return self._through(met, q, axis), 0.0
+
+    def _through(self, met: Faces, q: Array, axis: int) -> Array:
+        """The fluxes of both sides of faces; what stays where it is has none."""
+        flux = list(self.riemann(self.equation, met))
+        for i in self.law.still:
+            flux[i] = 0.0
         shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
         return _stacked(flux, (q.shape[1], *shape), q.dtype)
+
+    def _flux_over(self, ground: Bed, q: Array, axis: int, time: Any) -> tuple[Array, Any]:
+        """The same over a bed."""
+        ghosts, primitive = self.reconstruction.ghosts, self.reconstruction.primitive
+        padded = self.ends[axis].padded(q, ghosts, self._spacing(axis), self._values(time), smooth=False)
+        take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[2 + axis] + end, axis=2 + axis)
+        w = ground.levels(padded, primitive)
+        below, above = (ground.fields(one, primitive) for one in self.reconstruction(w, 2 + axis))
+        middle = take(padded, ghosts - 1, 1 - ghosts)
+        # with one of its faces below the ground a cell is level
+        bad = jnp.minimum(below[ground.depth], above[ground.depth]) < 0
+        below, above = jnp.where(bad, middle, below), jnp.where(bad, middle, above)
+        low, high = ground.meet(take(above, 0, -1), take(below, 1, 0))
+        values, own = self._values(time, at_faces=axis), waves(self.equation)[0][axis]
+        met = faces(self.law.conserved, own, own, axis, values, low, high)
+        inside = take(below, 1, -1), take(above, 1, -1)
+        over = take(high, 0, -1), take(low, 1, 0)
+        push = ground.push(axis, self._values(time), inside, over) if ground.bed is not None else 0.0
+        return self._through(met, q, axis), push
 
     def _within(self, middle: Any, below: Any, above: Any, parameters: Values) -> tuple[Any, Any]:
         """Face values, those of the cell itself where something at one of its faces is not positive."""
@@ -238,6 +270,7 @@ def check_fits(equation: Equation, grid: Grid, reconstruction: Reconstruction, r
         raise ValueError(f"{type(reconstruction).__name__} needs at least {reconstruction.ghosts} cells along each "
                          f"axis, got {list(grid.shape)}")  # fmt: skip
     waves(equation)
+    bed(equation)
     riemann.validate(equation)
     read_ends(equation, grid)
 

@@ -49,17 +49,23 @@ class Variables:
 
 @dataclasses.dataclass(frozen=True)
 class ConservationLaw:
-    """fields_t + div(fluxes) = div(viscous) + sources.
+    """fields_t + div(fluxes) = div(viscous) + sources + products.
 
     - `conserved`, `primitive`: the law in its fields, and in the variables that the equation declares beside them.
     - `viscous`: along each axis, one a field, in fields and their first derivatives.
     - `sources`: one a field, in fields.
+    - `products`: along each axis, one a field: what slopes of fields that stay are multiplied by, by their numbers.
+    - `still`: numbers of the fields that stay.
+    - `vanishing`: what of `positive` may be zero.
     """
 
     conserved: Variables
     primitive: Variables
     viscous: tuple[Expressions, ...]
     sources: Expressions
+    products: tuple[tuple[tuple[tuple[int, sympy.Expr], ...], ...], ...] = ()
+    still: tuple[int, ...] = ()
+    vanishing: Expressions = ()
 
     @property
     def ndim(self) -> int:
@@ -89,10 +95,23 @@ def conservation_law(equation: Equation) -> ConservationLaw:
     fields = tuple(jet(name) for name in equation.fields)
     each = lambda what: tuple(tuple(getattr(row, what)[axis] for row in rows) for axis in range(equation.ndim))
     fluxes = each("flux")
-    positive = tuple(expression_of(equation, name) for name in equation.positive)
+    positive = tuple(expression_of(equation, name) for name in (*equation.positive, *equation.nonnegative))
     conserved = Variables(fields, fields, fields, fluxes, positive)
     primitive = _in_primitive(equation, conserved, positive) if equation.primitive else conserved
-    return ConservationLaw(conserved, primitive, each("viscous"), tuple(row.source for row in rows))
+    return ConservationLaw(
+        conserved,
+        primitive,
+        each("viscous"),
+        tuple(row.source for row in rows),
+        tuple(tuple(tuple(row.products[axis].items()) for row in rows) for axis in range(equation.ndim)),
+        still(equation),
+        positive[len(equation.positive) :],
+    )
+
+
+def still(equation: Equation) -> tuple[int, ...]:
+    """Numbers of the fields of which the text says that they stay as they are, `b_t = 0`."""
+    return tuple(i for i, form in enumerate(equation.forms) if all(e == 0 for e in form.parts.values()))
 
 
 class _Row:
@@ -103,6 +122,8 @@ class _Row:
         self.flux: list[Any] = [sympy.S.Zero] * self.ndim
         self.viscous: list[Any] = [sympy.S.Zero] * self.ndim
         self.source = sympy.S.Zero
+        self.products: list[dict[int, Any]] = [{} for _ in range(self.ndim)]
+        self.still = {equation.fields[i]: i for i in still(equation)}
         for alpha, expression in equation.forms[row].parts.items():
             self._add(alpha, expression)
 
@@ -126,12 +147,24 @@ class _Row:
             self.source += term
             return
         coefficient, part = term.as_independent(*varying(term), as_Add=False)
+        if [sum(j.alpha) for j in moving] == [1] and moving[0].field in self.still and self._product(term, moving[0]):
+            return
         if not isinstance(part, Jet) or part.mark:
             raise ValueError(f"equation {self.term!r}: {_written(term)} is neither a source nor the divergence of a "
                              f"flux; finite volumes need dx(...) of one, such as -dx(u**2)/2 for -u*u_x")  # fmt: skip
         axis = next(i for i in range(3) if part.alpha[i])
         lowered = jet(part.field, tuple(n - m for n, m in zip(part.alpha, unit(axis), strict=True)))  # type: ignore
         self._divergence(axis, coefficient * lowered)
+
+    def _product(self, term: sympy.Expr, slope: Jet) -> bool:
+        """Whether it is one of something and the slope of a field that stays; then it is kept."""
+        factor = sympy.cancel(term / slope)
+        if factor.has(slope) or not any(not j.mark for j in jets(factor)):
+            return False
+        products = self.products[slope.alpha.index(1)]
+        number = self.still[slope.field]
+        products[number] = products.get(number, sympy.S.Zero) + factor
+        return True
 
     def _divergence(self, axis: int, inner: sympy.Expr) -> None:
         """d/d_axis of what may have first derivatives itself."""

@@ -5,8 +5,9 @@ import itertools
 from typing import Any
 
 import numpy as np
+import sympy
 
-from pdejax.equations import AXES, COORDINATES, Equation, Jet, evaluate
+from pdejax.equations import AXES, COORDINATES, Equation, Jet, evaluate, jet, unit
 from pdejax.solvers.volumes.law import conservation_law
 
 MOST = 10  # fields of which all signs are tried
@@ -47,6 +48,8 @@ def is_mirror(equation: Equation, axis: int, signs: tuple[int, ...]) -> bool:
     ]
     # a source that depends on the place is another one behind the wall, as it is before it
     rows.append((None, [0 * e if e.has(COORDINATES[axis]) else e for e in law.sources]))
+    rows += [(None, [sum((c * jet(equation.fields[i], unit(a)) for i, c in row), sympy.S.Zero) for row in axis])
+             for a, axis in enumerate(law.products)]  # fmt: skip
     symbols = {s for _, expressions in rows for e in expressions for s in e.free_symbols}
     values: dict[Any, Any] = {s: random.uniform(0.5, 1.5, SAMPLES) for s in sorted(symbols, key=str)}
     sign_of = dict(zip(equation.fields, signs, strict=True))

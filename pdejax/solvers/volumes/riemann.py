@@ -192,7 +192,7 @@ class _Gas(NamedTuple):
         """The state between an outer wave of this speed, through which so much mass goes, and the contact."""
         apart = speed - middle
         factor = (speed - self.velocity) / jnp.where(apart == 0, 1, apart)
-        out = [factor * q for q in fields]
+        out = [q if i in roles.still else factor * q for i, q in enumerate(fields)]
         out[roles.momentum] = factor * self.density * middle
         for i in roles.energy:
             work = self.density * middle + self.pressure * self.density / jnp.where(mass == 0, 1, mass)

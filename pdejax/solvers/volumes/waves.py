@@ -256,7 +256,7 @@ def _states(
 ) -> dict[Any, Any]:
     """Random states that may be, by field, and numbers for all else that occurs."""
     random = np.random.default_rng(0)
-    positive = {*equation.positive}
+    positive = {*equation.positive, *equation.nonnegative}
     names = equation.primitive or equation.fields
     values: dict[Any, Any] = {
         sympy.Symbol(name, real=True): v for name, v in (parameters or equation.parameters).items()

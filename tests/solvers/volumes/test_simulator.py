@@ -125,6 +125,7 @@ SHIPPED = {
     "inviscid_burgers": ["problem.solver.shape=[256]", "problem.space_tolerance=0.05"],
     "shock_tube": ["problem.solver.shape=[256]", "problem.space_tolerance=0.05"],
     "dam_break": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.5"],
+    "dam_break_step": ["problem.solver.shape=[256]", "problem.space_tolerance=0.2"],
     "fitzhugh_nagumo": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.5"],
     "acoustics": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.9"],
 }
