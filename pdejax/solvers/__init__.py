@@ -54,6 +54,10 @@ from pdejax.solvers.spectral.simulator import ETDRK as ETDRK
 from pdejax.solvers.spectral.stepper import SpectralStepper as SpectralStepper
 from pdejax.solvers.spectral.stepper import spectral_stepper as spectral_stepper
 from pdejax.solvers.spectral.truth import SpectralTruth as SpectralTruth
+from pdejax.solvers.staggered.simulator import Staggered as Staggered
+from pdejax.solvers.staggered.stepper import FaceStepper as FaceStepper
+from pdejax.solvers.staggered.stepper import StaggeredStepper as StaggeredStepper
+from pdejax.solvers.staggered.stepper import staggered_stepper as staggered_stepper
 from pdejax.solvers.volumes.reconstruct import Reconstruction as Reconstruction
 from pdejax.solvers.volumes.riemann import RiemannSolver as RiemannSolver
 from pdejax.solvers.volumes.simulator import FiniteVolume as FiniteVolume

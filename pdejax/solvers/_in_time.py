@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -21,13 +22,14 @@ def initial_state(family: Family, fields: Mapping[str, Any], times: np.ndarray) 
     return jnp.stack([fields[name] for name in family.fields], axis=-1)
 
 
-def frames_of(stepper: Any, initial: Any, burn_in: int, count: int, post: Callable[[Any], Any]) -> Any:
-    """`count` frames of a Stepper whose call is one, after those that are left out, each through `post`; time comes
-    first."""
+def frames_of(stepper: Any, initial: Any, times: np.ndarray, step: float, post: Callable[[Any], Any]) -> Any:
+    """`post` of what a Stepper whose call is a frame passes through at equidistant times, from a state at time zero;
+    time comes first."""
+    burn_in = round(times[0] / step)
     start = burn_in * jnp.asarray(stepper.step_size)
     if burn_in:
-        initial = trajectory(stepper, initial, 1, inner_steps=burn_in)[0]
-    return trajectory(stepper, initial, count - 1, include_initial=True, post=post, start_time=start)
+        initial = jax.tree.map(lambda x: x[0], trajectory(stepper, initial, 1, inner_steps=burn_in))
+    return trajectory(stepper, initial, len(times) - 1, include_initial=True, post=post, start_time=start)
 
 
 def first_and_last(family: Family, states: Array, step: Array) -> tuple[Array, Array]:

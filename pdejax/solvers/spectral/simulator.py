@@ -116,9 +116,9 @@ class ETDRK:
         **Raises:** `ValueError` for fewer than two frames.
         """
         initial = initial_state(family, fields, times)
-        stepper, grid, burn_in = self.stepper(family, parameters), self.domain(family), round(times[0] / family.step)
+        stepper, grid = self.stepper(family, parameters), self.domain(family)
         store = lambda u: (grid.transfer(u, family.domain).astype(jnp.float32), energies(u, grid, DEALIAS))
-        states, found = frames_of(stepper, stepper.form.projected(initial), burn_in, len(times), store)
+        states, found = frames_of(stepper, stepper.form.projected(initial), times, family.step, store)
         states = jnp.moveaxis(states, 0, 1)
         return Frames(states, states[:, 0, ..., :0], {"tail": tails(found)})
 

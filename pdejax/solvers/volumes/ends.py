@@ -84,7 +84,7 @@ def _read(equation: Equation, grid: Grid, axis: int) -> Ends:
             end = ends[i]
             text = sympy.S.Zero
             if isinstance(end, Value | Slope):
-                text = _expression(equation, axis, side, field, end)
+                text = end_expression(equation, axis, side, field, end)
             elif isinstance(end, Wall):
                 end = signs[i]
             elif not isinstance(end, Outflow):
@@ -106,7 +106,7 @@ def _signs(equation: Equation, axis: int, ends: list[Any]) -> tuple[int, ...]:
 _KNOWN = [kind.__name__.lower() for kind in (Periodic, Value, Slope, Outflow, Wall)]
 
 
-def _expression(equation: Equation, axis: int, side: int, field: str, end: Any) -> sympy.Expr:
+def end_expression(equation: Equation, axis: int, side: int, field: str, end: Any) -> sympy.Expr:
     """The text of a value or slope, in the coordinates across, time and parameters."""
     where = f"{type(end).__name__.lower()} of {field!r} at the {('low', 'high')[side]} side of {AXES[axis]}"
     try:

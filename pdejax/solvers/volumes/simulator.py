@@ -5,24 +5,27 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Count, Grid, Of, PerAxis, Scaling, Share, build, check_options, describe, register
 from pdejax.equations import Equation, Family
-from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, more_points
+from pdejax.solvers._in_time import frames_of, initial_state, more_points
 from pdejax.solvers._simulator import Frames
+from pdejax.solvers._twin import (
+    cells_of,
+    check_cells,
+    corners,
+    half_step_error,
+    halved,
+    mean_error,
+)
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.volumes.form import check_fits
 from pdejax.solvers.volumes.stepper import VolumeStepper, volume_stepper
 from pdejax.solvers.volumes.variants import volume_variants
 from pdejax.solvers.volumes.waves import check_parameters_of
-
-MOST_CORNERS = 64  # of ranges of parameters, all of six
-TINY = 1e-12  # of the largest field: smaller ones are rounding, and no scale of their own
-FLAT = 1e-6  # of a field's size: what varies less is no scale of its own
 
 
 @register("simulator", "finite_volume")
@@ -60,53 +63,19 @@ class FiniteVolume:
         """**Raises:** `ValueError` for a family that is steady, not on cells or no conservation law, a `shape` that
         does not fit, a scheme that does not fit the equation.
         """
-        what = f"problem {family.name!r}"
-        if not isinstance(family.equation, Equation):
-            raise ValueError(f"{what}: solver finite_volume is for equations in time, and this one is steady; the kind "
-                             "elliptic takes it")  # fmt: skip
-        grid = family.domain
-        if not isinstance(grid, Grid):
-            raise ValueError(f"{what}: solver finite_volume needs a grid, got {type(grid).__name__}")
-        if self.shape is not None and (
-            len(self.shape) != grid.ndim or any(fine % n for fine, n in zip(self.shape, grid.shape, strict=True))
-        ):
-            raise ValueError(f"{what}: solver.shape should hold whole multiples of domain.shape={list(grid.shape)}, "
-                             f"so that cells are means of cells, got {list(self.shape)}")  # fmt: skip
-        if odd := [n for n in self.domain(family).shape if n % 2]:
-            raise ValueError(f"{what}: half as many cells are compared with, so that solver.shape, or else "
-                             f"domain.shape, should be even, got {odd[0]}")  # fmt: skip
-        try:
-            check_fits(family.equation, self._halved(family), self.reconstruction, self.riemann)
-            self._check_corners(family)
-        except ValueError as error:
-            raise ValueError(f"{what}: {error}") from None
-
-    def _check_corners(self, family: Family) -> None:
-        """Of the ranges of what varies, or as many as can be looked at, drawn."""
+        check_cells(family, "finite_volume", self.shape)
         assert isinstance(family.equation, Equation)
-        names, ranges = tuple(family.support), np.array([*family.support.values()], float).reshape(-1, 2)
-        count = 2 ** len(names)
-        few = np.arange(count) if count <= MOST_CORNERS else np.random.default_rng(0).integers(count, size=MOST_CORNERS)
-        for number in few.tolist():
-            corner = {
-                name: float(ends[number >> i & 1]) for i, (name, ends) in enumerate(zip(names, ranges, strict=True))
-            }
-            own, scaling = Scaling.split(corner)
-            check_parameters_of(
-                family.equation, family.equation.resolve(own), self._halved(family), float(scaling.length)
-            )
+        try:
+            half = halved(self.domain(family))
+            check_fits(family.equation, half, self.reconstruction, self.riemann)
+            for own, scaling in corners(family):
+                check_parameters_of(family.equation, family.equation.resolve(own), half, float(scaling.length))
+        except ValueError as error:
+            raise ValueError(f"problem {family.name!r}: {error}") from None
 
     def domain(self, family: Family, *, coarser: int = 1) -> Grid:
         """The grid of cells it works on."""
-        grid = family.domain
-        assert isinstance(grid, Grid)
-        whole = grid if self.shape is None else grid.with_shape(self.shape)
-        least = self.reconstruction.ghosts
-        return whole if coarser == 1 else grid.with_shape(tuple(max(n // coarser, least) for n in whole.shape))
-
-    def _halved(self, family: Family) -> Grid:
-        grid = self.domain(family)
-        return grid.with_shape(tuple(n // 2 for n in grid.shape))
+        return cells_of(family, self.shape, coarser, self.reconstruction.ghosts)
 
     def numerics(self, family: Family) -> dict[str, Any]:
         """Scheme and step."""
@@ -142,14 +111,14 @@ class FiniteVolume:
 
         **Raises:** `ValueError` for fewer than two frames.
         """
-        initial = initial_state(family, fields, times)
-        grid, half, burn_in = self.domain(family), self._halved(family), round(times[0] / family.step)
+        initial, grid = initial_state(family, fields, times), self.domain(family)
+        half = halved(grid)
         store = lambda u: (grid.transfer(u, family.domain).astype(jnp.float32), grid.transfer(u, half))
-        states, fine = frames_of(self._on(family, grid, parameters), initial, burn_in, len(times), store)
-        twin, begins = self._on(family, half, parameters), grid.transfer(initial, half)
-        coarse = frames_of(twin, begins, burn_in, len(times), lambda u: u)
+        run = lambda on, start, post: frames_of(self._on(family, on, parameters), start, times, family.step, post)
+        states, fine = run(grid, initial, store)
+        coarse = run(half, grid.transfer(initial, half), lambda u: u)
         states = jnp.moveaxis(states, 0, 1)
-        error = _largest(coarse - fine, fine) / (2**self.reconstruction.contact - 1)
+        error = mean_error(coarse - fine, fine) / (2**self.reconstruction.contact - 1)
         return Frames(states, states[:, 0, ..., :0], {"space_error": error})
 
     def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
@@ -157,21 +126,7 @@ class FiniteVolume:
 
         It starts from the first and from the last but one stored frame.
         """
-        one = self.stepper(family, parameters)
-        step = jnp.asarray(one.step_size)
-        states, times = first_and_last(family, frames.states, step)
-
-        def frame(at: Any) -> Array:
-            state, time, share = at
-            return self._shorter(one, share).at(time)(family.domain.transfer(state, self.domain(family)))
-
-        twice = lambda x: jnp.concatenate([x, x])
-        if self.substeps is None:  # one program for both
-            shares = jnp.repeat(jnp.asarray([1.0, 0.5], step.dtype), 2)
-            whole, half = jnp.split(jax.lax.map(frame, (twice(states), twice(times), shares)), 2)
-        else:
-            whole, half = (jax.lax.map(lambda at, s=s: frame((*at, s)), (states, times)) for s in (1, 2))
-        return jnp.max(jnp.stack([_largest((a - b)[None], b[None]) for a, b in zip(whole, half, strict=True)]), axis=0)
+        return half_step_error(self, family, frames.states, parameters, self._shorter)
 
     def _shorter(self, stepper: VolumeStepper, share: Any) -> VolumeStepper:
         """With this share of the step, or so many times as many equal ones."""
@@ -190,14 +145,3 @@ class FiniteVolume:
     def finer(self, family: Family) -> "FiniteVolume":
         """On twice as many cells per axis."""
         return dataclasses.replace(self, shape=tuple(2 * n for n in self.domain(family).shape))
-
-
-def _largest(error: Float[Array, "time batch *space channel"], truth: Any) -> Float[Array, " batch"]:
-    """Largest mean size of an error over frames and fields, each field against what it varies by, in the mean."""
-    space = tuple(range(2, truth.ndim - 1))
-    mean = lambda u: jnp.mean(jnp.abs(u), axis=space)
-    varies = jnp.max(mean(truth - jnp.mean(truth, axis=space, keepdims=True)), axis=0)
-    sizes = jnp.max(mean(truth), axis=0)
-    scale = jnp.maximum(jnp.maximum(varies, FLAT * sizes), TINY * jnp.max(sizes, axis=-1, keepdims=True))
-    found = mean(error) / jnp.where(scale > 0, scale, 1)[None]
-    return jnp.max(found, axis=(0, 2))

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -26,10 +25,9 @@ from pdejax.core import (
 )
 from pdejax.equations import Equation
 from pdejax.solvers._arrays import batch_axis, check_batch, check_positive, real_or_traced, traced, working
+from pdejax.solvers._explicit import adaptive_steps, equal_steps, ssp_rk3
 from pdejax.solvers.volumes.form import VolumeForm, volume_form
 from pdejax.solvers.volumes.reconstruct import Reconstruction
-
-MOST_STEPS = 100_000  # of a call: what needs more has waves of infinite speed
 
 
 @hashed_by_identity
@@ -84,31 +82,18 @@ class VolumeStepper(eqx.Module):
                     raise ValueError(f"parameters of {value.shape[0]} trajectories need a state with a batch axis, got "
                                      "none")  # fmt: skip
         whole, start = jnp.broadcast_to(self.dt, batch), jnp.broadcast_to(self.time, batch)
-        q = self._equal(rate, q, start, whole) if self.substeps else self._adaptive(rate, q, start, whole)
+        q = self._advance(rate, q, start, whole)
         q = jnp.where(batch_axis(self.form.positive(q), self.grid.ndim)[None], q, jnp.nan)
         return self.form.to_state(q, u)
 
-    def _equal(self, rate: Any, q: Any, start: Any, whole: Any) -> Any:
-        assert self.substeps is not None
-        dt = whole / self.substeps
-        body = lambda q, i: (_ssp_rk3(rate, q, start + i * dt, dt, self.grid.ndim), None)
-        return jax.lax.scan(body, q, jnp.arange(self.substeps, dtype=dt.dtype))[0]
-
-    def _adaptive(self, rate: Any, q: Any, start: Any, whole: Any) -> Any:
-        """Steps of own sizes until every trajectory is there; those that are wait."""
-
-        def body(carry: Any) -> Any:
-            q, done, count = carry
-            left = whole - done
-            largest = jnp.minimum(self.cfl / self.form.fastest(q, start + done), self.longest * whole)
-            last = largest >= left
-            dt = jnp.where(last, left, largest)
-            # not by adding, whose rounding may leave a rest
-            return _ssp_rk3(rate, q, start + done, dt, self.grid.ndim), jnp.where(last, whole, done + dt), count + 1
-
-        going = lambda carry: jnp.any(carry[1] < whole) & (carry[2] < MOST_STEPS)
-        q, done, _ = jax.lax.while_loop(going, body, (q, jnp.zeros_like(whole), 0))
-        return jnp.where(batch_axis(done == whole, self.grid.ndim)[None], q, jnp.nan)
+    def _advance(self, rate: Any, q: Any, start: Any, whole: Any) -> Any:
+        ndim = self.grid.ndim
+        step = lambda q, time, dt: ssp_rk3(rate, q, time, dt, batch_axis(dt, ndim)[None])
+        if self.substeps is not None:
+            return equal_steps(step, q, start, whole, self.substeps)
+        largest = lambda q, time: jnp.minimum(self.cfl / self.form.fastest(q, time), self.longest * whole)
+        q, arrived = adaptive_steps(step, largest, q, start, whole)
+        return jnp.where(batch_axis(arrived, ndim)[None], q, jnp.nan)
 
     def _with(self, tendency: Tendency, u: Any) -> Any:
         """The rate of change with what is added to it."""
@@ -120,14 +105,6 @@ class VolumeStepper(eqx.Module):
             return lambda q, t: form.rate(q, t) + form.to_fields(tendency(time(t), form.to_state(q, u)))
         held = form.to_fields(as_state(tendency))
         return lambda q, t: form.rate(q, t) + held
-
-
-def _ssp_rk3(rate: Any, q: Any, time: Any, dt: Any, ndim: int) -> Any:
-    """By increments, so that rounding does not add up to a loss of what is conserved."""
-    step = batch_axis(dt, ndim)[None]
-    one = q + step * rate(q, time)
-    two = q + ((one - q) + step * rate(one, time + dt)) / 4
-    return q + ((two - q) + step * rate(two, time + dt / 2)) * (2 / 3)
 
 
 @checked

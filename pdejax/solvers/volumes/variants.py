@@ -7,6 +7,7 @@ from typing import Any
 
 from pdejax.core import describe
 from pdejax.equations import Family
+from pdejax.solvers._twin import shares
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.volumes.reconstruct import WENO5, Minmod, VanLeer
 
@@ -18,10 +19,7 @@ def volume_variants(simulator: Any, family: Family) -> Iterator[Variant]:
     whole = simulator.domain(family).shape
     schemes = {describe(one)["kind"]: one for one in (Minmod(), VanLeer(), WENO5(), simulator.reconstruction)}
     for name, scheme in schemes.items():
-        for times in (2**i for i in range(min(whole).bit_length())):
-            shape = tuple(n // times for n in whole)
-            if any(n % times for n in whole) or min(shape) < SMALLEST:
-                continue
+        for shape in shares(whole, SMALLEST):
             one = dataclasses.replace(simulator, shape=shape, reconstruction=scheme)
             work = scheme.work * math.prod(shape) * max(shape)  # a step is as long as a cell is wide
             yield Variant(one, {"points": list(shape), "reconstruction": name}, work, name)

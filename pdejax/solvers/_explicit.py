@@ -1,0 +1,59 @@
+"""Explicit steps of Shu and Osher for states of cells and faces: as many as asked for, or as large as may be."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+MOST_STEPS = 100_000  # of a call: what needs more has waves of infinite speed
+
+Rate = Callable[[Any, Any], Any]
+
+
+def ssp_rk3(rate: Rate, q: Any, time: Any, dt: Any, step: Any, project: Callable[[Any], Any] = lambda q: q) -> Any:
+    """One step of SSP-RK3, Shu and Osher (1988), by increments, so that rounding does not add up to a loss of what is
+    conserved.
+
+    **Arguments:** `rate`: from a state and a time to a tree of the same structure; `q`: any tree of arrays; `time`,
+    `dt`: numbers or `(batch,)`; `step`: `dt` as it meets the arrays; `project`: applied after every stage.
+    """
+    add = lambda start, change: project(jax.tree.map(lambda s, c: s + c, start, change))
+    change = lambda stage, when, share: jax.tree.map(
+        lambda s, q, r: ((s - q) + step * r) * share, stage, q, rate(stage, when)
+    )
+    one = add(q, jax.tree.map(lambda r: step * r, rate(q, time)))
+    two = add(q, change(one, time + dt, 1 / 4))
+    return add(q, change(two, time + dt / 2, 2 / 3))
+
+
+def equal_steps(advance: Callable[..., Any], q: Any, start: Any, whole: Any, count: int) -> Any:
+    """The state after `whole` in `count` equal steps.
+
+    **Arguments:** `advance`: from a state, a time and a step to the state after it.
+    """
+    dt = whole / count
+    return jax.lax.scan(lambda q, i: (advance(q, start + i * dt, dt), None), q, jnp.arange(count, dtype=dt.dtype))[0]
+
+
+def adaptive_steps(
+    advance: Callable[..., Any], largest: Callable[..., Any], q: Any, start: Any, whole: Any
+) -> tuple[Any, Any]:
+    """Steps of own sizes until every trajectory is there; those that are wait.
+
+    **Arguments:** `advance`: as of `equal_steps`; `largest`: from a state and a time to the largest step, `(batch,)`.
+
+    **Returns:** the state, and of every trajectory whether it is there.
+    """
+
+    def body(carry: Any) -> Any:
+        q, done, count = carry
+        left, limit = whole - done, largest(q, start + done)
+        last = limit >= left
+        dt = jnp.where(last, left, limit)
+        # not by adding, whose rounding may leave a rest
+        return advance(q, start + done, dt), jnp.where(last, whole, done + dt), count + 1
+
+    going = lambda carry: jnp.any(carry[1] < whole) & (carry[2] < MOST_STEPS)
+    q, done, _ = jax.lax.while_loop(going, body, (q, jnp.zeros_like(whole), 0))
+    return q, done == whole
