@@ -70,10 +70,13 @@ if TYPE_CHECKING:
     from pdejax.networks import PirateNet as PirateNet
     from pdejax.networks import UNet as UNet
     from pdejax.solvers import ETDRK as ETDRK
+    from pdejax.solvers import Bounded as Bounded
     from pdejax.solvers import Elliptic as Elliptic
     from pdejax.solvers import FiniteVolume as FiniteVolume
     from pdejax.solvers import Function as Function
+    from pdejax.solvers import chebyshev_stepper as chebyshev_stepper
     from pdejax.solvers import grid_residual as grid_residual
+    from pdejax.solvers import mirror_stepper as mirror_stepper
     from pdejax.solvers import solve_elliptic as solve_elliptic
     from pdejax.solvers import spectral_stepper as spectral_stepper
     from pdejax.solvers import volume_stepper as volume_stepper
@@ -97,7 +100,10 @@ _NAMES = {
         "to_channels_first trajectory unroll"
     ),
     "equations": "BoundaryValueProblem EQUATIONS Equation Family SteadyEquation Times",
-    "solvers": "ETDRK Elliptic FiniteVolume Function grid_residual solve_elliptic spectral_stepper volume_stepper",
+    "solvers": (
+        "Bounded ETDRK Elliptic FiniteVolume Function chebyshev_stepper grid_residual mirror_stepper solve_elliptic "
+        "spectral_stepper volume_stepper"
+    ),
     "data": "ArrayFeed Arrays Dataset Trajectories generate open_data",
     "networks": (
         "ConvNeXtUNet DilatedResNet FNO GaussianField GaussianLattice LSM MLPField Perceptron PirateNet SIREN UNet"

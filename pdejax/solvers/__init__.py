@@ -16,6 +16,10 @@ from pdejax.solvers._truth import Progress as Progress
 from pdejax.solvers._truth import Task as Task
 from pdejax.solvers._variants import Variant as Variant
 from pdejax.solvers._variants import Varied as Varied
+from pdejax.solvers.bounded.chebyshev_stepper import ChebyshevStepper as ChebyshevStepper
+from pdejax.solvers.bounded.chebyshev_stepper import chebyshev_stepper as chebyshev_stepper
+from pdejax.solvers.bounded.mirror_stepper import mirror_stepper as mirror_stepper
+from pdejax.solvers.bounded.simulator import Bounded as Bounded
 from pdejax.solvers.chebyshev.collocation import Collocated as Collocated
 from pdejax.solvers.chebyshev.collocation import collocate as collocate
 from pdejax.solvers.chebyshev.nodes import Chebyshev as Chebyshev

@@ -1,4 +1,4 @@
-"""The functions of exponential integrators of small matrices, one for each mode."""
+"""The functions of exponential integrators of matrices: a small one for each mode, or a large one of all points."""
 
 import math
 from typing import Any
@@ -11,6 +11,7 @@ Functions = tuple[Any, Any, Any, Any]  # exp, phi_1, phi_2, phi_3
 
 _TERMS = 16  # of the series on the disc of radius 1/2: the next one is below float64's rounding
 _SWEEPS = 3  # over the fields, after which the sizes of a row and its column are alike
+_SMALL = 8  # fields
 _MOST = 60  # squarings of a matrix that is known only later
 
 
@@ -51,6 +52,8 @@ def _balancing(a: Any, xp: Any) -> Any:
     """
     size, n = xp.abs(a), a.shape[-1]
     out = xp.ones(a.shape[:-1], size.dtype)
+    if n > _SMALL:  # of many fields, as points of one are, all of a size
+        return out
     for i in (*range(n),) * _SWEEPS:
         others = [j for j in range(n) if j != i]
         column = (size[..., others, i] / out[..., others]).sum(-1) * out[..., i]
@@ -63,7 +66,9 @@ def _balancing(a: Any, xp: Any) -> Any:
 
 
 def _times(a: Any, b: Any) -> Any:
-    """Products of matrices so small that a library for large ones is slow."""
+    """Products of matrices, which may be so small that a library for large ones is slow."""
+    if a.shape[-1] > _SMALL:
+        return jnp.matmul(a, b, precision="highest") if isinstance(a, jax.Array) else a @ b
     return sum(a[..., :, k, None] * b[..., None, k, :] for k in range(a.shape[-1]))
 
 

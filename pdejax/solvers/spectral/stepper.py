@@ -34,7 +34,7 @@ from pdejax.solvers._arrays import (
     working,
 )
 from pdejax.solvers.spectral.etdrk import ETDRK2, ETDRK4, etdrk
-from pdejax.solvers.spectral.form import SpectralForm, discretise
+from pdejax.solvers.spectral.form import discretise
 from pdejax.solvers.spectral.wellposed import check_ends, check_growth
 
 
@@ -45,7 +45,7 @@ class SpectralStepper(eqx.Module):
     A `TimedStepper` in physical space; made by `spectral_stepper`.
     """
 
-    form: SpectralForm
+    form: Any  # a `SpectralForm`, or what does the same on a box with mirrors
     method: ETDRK2 | ETDRK4
     dt: Array
     time: Array
@@ -134,10 +134,16 @@ def spectral_stepper(
     form = discretise(equation, grid, parameters, scaling=scaling, dealias=dealias)
     check_growth(equation, grid, parameters, scaling)
     check_ends(equation, grid, parameters, scaling)
+    return exponential_stepper(form, dt, scaling, order, substeps)
+
+
+def exponential_stepper(form: Any, dt: Any, scaling: Scaling, order: Literal[2, 4], substeps: int) -> SpectralStepper:
+    """The Stepper of a right-hand side in Fourier space, for the arguments of `spectral_stepper`."""
+    ndim = form.grid.ndim
     dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)
     step = dt if traced(dt) else np.asarray(dt, np.float64)
-    column = batch_axis(step, grid.ndim)
-    rank = grid.ndim + (np.ndim(step) > 0)
+    column = batch_axis(step, ndim)
+    rank = ndim + (np.ndim(step) > 0)
     linear = jax.tree.map(lambda symbol: expand_rank(symbol, max(rank, symbol.ndim)), form.linear)
     method = etdrk(linear, column, order)
     return SpectralStepper(jax.tree.map(working, form), method, working(step), working(0.0), substeps)

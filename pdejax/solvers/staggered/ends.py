@@ -6,7 +6,7 @@ import sympy
 
 from pdejax.core import Grid, Outflow, Slope, Value, Wall
 from pdejax.equations import AXES, Equation
-from pdejax.solvers.volumes.ends import end_expression
+from pdejax.solvers._end_text import end_expression
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import sympy
 
 from pdejax.core import Grid, Outflow, Periodic, Slope, Value, Wall
-from pdejax.equations import AXES, COORDINATES, TIME, Equation, evaluate
-from pdejax.equations.language.parse import Parser
+from pdejax.equations import Equation, evaluate
+from pdejax.solvers._end_text import end_expression
 from pdejax.solvers.volumes.mirror import is_mirror, mirror
 
 
@@ -104,18 +104,3 @@ def _signs(equation: Equation, axis: int, ends: list[Any]) -> tuple[int, ...]:
 
 
 _KNOWN = [kind.__name__.lower() for kind in (Periodic, Value, Slope, Outflow, Wall)]
-
-
-def end_expression(equation: Equation, axis: int, side: int, field: str, end: Any) -> sympy.Expr:
-    """The text of a value or slope, in the coordinates across, time and parameters."""
-    where = f"{type(end).__name__.lower()} of {field!r} at the {('low', 'high')[side]} side of {AXES[axis]}"
-    try:
-        found = Parser((), equation.parameters, equation.ndim)(where, str(end.expression)).flat()
-    except ValueError as error:
-        raise ValueError(f"{where}: {str(error).partition(': ')[2]}") from None
-    if found.has(COORDINATES[axis]):
-        raise ValueError(f"{where}: {AXES[axis]} is the same all along that side, write its number")
-    for symbol in found.free_symbols:
-        assert isinstance(symbol, sympy.Symbol)
-        assert symbol == TIME or symbol in COORDINATES or symbol.name in equation.parameters
-    return found

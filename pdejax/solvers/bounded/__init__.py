@@ -1,0 +1,1 @@
+"""Spectral methods in time on boxes with ends: sines and cosines, and Chebyshev polynomials."""

@@ -1,0 +1,120 @@
+"""How long an explicit step may be where coefficients vary: what they multiply is not in an exponential."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import sympy
+
+from pdejax.core import Scaling
+from pdejax.equations import COORDINATES, TIME, Alpha, Equation, evaluate, jets
+from pdejax.solvers._arrays import traced
+from pdejax.solvers.bounded.mirror import Mirror
+from pdejax.solvers.spectral.canonical import canonical
+from pdejax.solvers.spectral.etdrk import etdrk
+from pdejax.solvers.spectral.linear import Linear
+from pdejax.solvers.spectral.phi_blocks import phi_blocks
+
+PLACES = {1: 33, 2: 9, 3: 5}  # per axis, by the number of axes
+WAVES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the highest mode that takes part in products
+GROWTH = 1e-3  # in a step, beyond that of the solution
+HALVINGS = 24
+
+Entry = tuple[int, int, Alpha, Any]  # equation, field, derivative, coefficient
+
+
+def check_limit(
+    equation: Equation,
+    mirror: Mirror,
+    dt: Any,
+    order: Literal[2, 4],
+    parameters: Mapping[str, Any] | None,
+    scaling: Scaling,
+    dealias: float | None,
+) -> None:
+    """Compares a step's growth with that of the solution, of waves at places where the coefficients are held fixed.
+
+    Terms are looked at that are linear in the fields. Of what is traced nothing is looked at.
+
+    **Raises:** `ValueError` that names the step, its limit and the growth.
+    """
+    given, form = equation.resolve(parameters), canonical(equation)
+    if any(map(traced, (*given.values(), scaling.length, scaling.step, dt))) or any(t.jet.mark for t in form.linear):
+        return
+    explicit = [e for product in form.products for e in _slopes(equation, product)]
+    if not explicit:
+        return
+    values, waves = _places(mirror, given, scaling, dealias)
+    linear = [(t.row, equation.fields.index(t.jet.field), t.jet.alpha, t.coefficient) for t in form.linear]
+    implicit, rest = (_matrix(equation, entries, values, waves) for entries in (linear, explicit))
+    step = np.reshape(np.asarray(scaling.step * np.asarray(dt, float)), (-1, 1, 1))
+    beyond = lambda share: _growth(implicit, rest, share * step, order)
+    if (growth := beyond(1.0)) <= 1 + GROWTH:
+        return
+    good = next((0.5**i for i in range(1, HALVINGS) if beyond(0.5**i) <= 1 + GROWTH), 0.5**HALVINGS)
+    raise ValueError(
+        f"a step of {float(step.max()):g} is beyond the limit of the terms with coefficients that vary in "
+        f"{'; '.join(equation.terms)}, which are explicit: a wave grows by the factor {growth:.3g} in it; take steps "
+        f"of {good * float(step.max()):.3g}, {round(1 / good)} times as many substeps, or fewer points"
+    )
+
+
+def _slopes(equation: Equation, product: Any) -> list[Entry]:
+    """Coefficients of the fields in a product, where it is linear in them, for each equation it is in."""
+    found = []
+    for one in jets(product.expression):
+        slope = product.expression.diff(one)
+        if one.mark or jets(slope):
+            continue
+        for use in product.uses:
+            alpha = tuple(a + b for a, b in zip(one.alpha, use.alpha, strict=True))
+            found.append((use.row, equation.fields.index(one.field), alpha, use.coefficient * slope))
+    return found
+
+
+def _places(mirror: Mirror, given: Mapping[str, Any], scaling: Scaling, dealias: float | None) -> tuple[Any, Any]:
+    """Values of parameters `(batch, 1, 1)` and places `(1, place, 1)`, and wavenumbers `(batch?, 1, wave)` per axis."""
+    column = lambda x: np.reshape(np.asarray(x, float), (-1, 1, 1))
+    grid, length = mirror.grid, column(scaling.length)
+    values: dict[Any, Any] = {sympy.Symbol(name, real=True): column(value) for name, value in given.items()}
+    axes = [np.linspace(o, o + n, PLACES[grid.ndim]) for o, n in zip(grid.origin, grid.lengths, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.ndim)
+    values |= {x: points[None, :, i, None] * length for i, x in enumerate(COORDINATES[: grid.ndim])}
+    values[TIME] = np.zeros((1, 1, 1))
+    highest = [np.pi / h * (dealias or 1.0) for h in mirror.extended.spacing]
+    shares = np.array([*itertools.product(WAVES, repeat=grid.ndim)])
+    return values, [shares[None, None, :, i] * k / length for i, k in enumerate(highest)]
+
+
+def _matrix(equation: Equation, entries: list[Entry], values: Any, waves: Any) -> np.ndarray:
+    """The sum of terms for a wave, `(batch, place, wave, equation, field)`."""
+    count = equation.channels
+    total: Any = np.zeros((1, 1, 1, count, count), complex)
+    for row, field, alpha, coefficient in entries:
+        factor: Any = np.asarray(evaluate(sympy.sympify(coefficient), values), complex) * np.ones((1, 1, 1))
+        for axis, k in enumerate(waves):
+            factor = factor * (1j * k) ** alpha[axis]
+        unit = np.zeros((count, count))
+        unit[row, field] = 1
+        total = total + factor[..., None, None] * unit
+    return total
+
+
+def _growth(implicit: np.ndarray, rest: np.ndarray, dt: Any, order: Literal[2, 4]) -> float:
+    """The largest growth in a step over that of the solution, or over none where it decays."""
+    shape = np.broadcast_shapes(implicit.shape, rest.shape, (*dt.shape, 1, 1))
+    implicit, rest = (np.broadcast_to(m, shape).reshape(-1, *shape[-2:]) for m in (implicit, rest))
+    step = np.broadcast_to(dt, shape[:-2]).ravel()
+    count = shape[-1]
+    pairs = [*itertools.product(range(count), repeat=2)]
+    symbols = {(i, j): implicit[:, i, j] for i, j in pairs if i == j or implicit[:, i, j].any()}
+    nonlinear = lambda v, _: tuple(sum(rest[:, i, j] * v[j] for j in range(count)) for i in range(count))
+    one = lambda j: tuple(np.full(len(step), complex(i == j)) for i in range(count))
+    with jax.ensure_compile_time_eval():
+        method = etdrk(Linear.of(symbols), step, order)
+        columns = [np.stack([np.asarray(x) for x in method(nonlinear, one(j), 0.0, step)], -1) for j in range(count)]
+    size = lambda m: np.abs(np.linalg.eigvals(m)).max(-1)
+    exact = phi_blocks((implicit + rest) * step[:, None, None])[0][0]
+    return float(np.max(size(np.stack(columns, -1)) / np.maximum(size(exact), 1)))

@@ -1,0 +1,252 @@
+"""Families in time on boxes with ends, by sines and cosines or by Chebyshev polynomials."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pdejax.core import Count, Grid, PerAxis, Scaling, check_options, register, trajectory
+from pdejax.equations import Equation, Family
+from pdejax.solvers._simulator import Frames
+from pdejax.solvers._variants import Variant
+from pdejax.solvers.bounded.given import check_start
+from pdejax.solvers.bounded.placed import BASES, Method, Placed
+from pdejax.solvers.spectral.resolution import tails
+
+FEWEST = 8  # points per axis of a coarser solver
+MOST_POINTS = 128  # Chebyshev ones, whose matrices are full
+OVER = 2  # times as many equidistant points as Chebyshev ones, where states are drawn
+MOST_CORNERS = 16  # of ranges of parameters, all of four
+SHARES = (1.0, 0.5, 0.25)  # of the points and of the steps
+
+
+@register("simulator", "bounded")
+@dataclasses.dataclass(frozen=True)
+class Bounded:
+    """Spectral in space on a box with ends, exponential Runge-Kutta in time.
+
+    Each trajectory is compared with half the solver step, and some, or those whose coefficients end high, with twice
+    the points per axis.
+
+    **Arguments:**
+
+    - `basis`: `fourier`, sines and cosines, for ends of the value 0 or the slope 0 and equations that keep their
+        mirror images, see `mirror_stepper`; or `chebyshev`, in one dimension, see `chebyshev_stepper`.
+    - `order`: in time, 2 or 4; `substeps`: solver steps per frame.
+    - `shape`: points per axis to solve on, of `chebyshev` Chebyshev points; those of the family's domain when omitted,
+        and of `chebyshev` at most 128.
+    """
+
+    basis: Literal["fourier", "chebyshev"]
+    order: Literal[2, 4] = 4
+    substeps: Count = 1
+    shape: Annotated[tuple[Count, ...] | None, PerAxis()] = None
+
+    outside = False
+    checks = "difference to half the solver step"
+    remedy = "raise solver.substeps or solver.shape of the problem"
+    grid_checks = "difference to twice the points per axis, over one frame"
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def validate(self, family: Family) -> None:
+        """**Raises:** `ValueError` for a family that is steady or periodic, ends, equations and steps that the basis
+        cannot take, a `shape` that does not fit, initial states that contradict the ends.
+        """
+        what, grid = f"problem {family.name!r}: solver bounded", family.domain
+        if not isinstance(family.equation, Equation):
+            raise ValueError(f"{what} is for equations in time, and this one is steady; the kind elliptic takes it")
+        if not isinstance(grid, Grid) or grid.periodic:
+            found = "periodic ones, which the kind etdrk takes" if isinstance(grid, Grid) else type(grid).__name__
+            raise ValueError(f"{what} needs a grid with ends, got {found}")
+        self._check_shape(family, grid)
+        try:
+            self._check_corners(family)
+            check_start(family, self.domain(family))
+        except ValueError as error:
+            raise ValueError(f"problem {family.name!r}: {error}") from None
+
+    def _check_shape(self, family: Family, grid: Grid) -> None:
+        what = f"problem {family.name!r}: solver.shape"
+        if self.shape is None:
+            return
+        if len(self.shape) != grid.ndim:
+            raise ValueError(f"{what} should have one number for each axis of domain.shape={list(grid.shape)}, got "
+                             f"{list(self.shape)}")  # fmt: skip
+        if self.basis == "chebyshev":
+            if self.shape[0] > MOST_POINTS:
+                raise ValueError(f"{what} should be at most {MOST_POINTS} Chebyshev points, got {list(self.shape)}")
+            return
+        for fine, n, periodic in zip(self.shape, grid.shape, grid.periodic_axes, strict=True):
+            if fine < n or (not periodic and (fine - 1) % max(n - 1, 1)):
+                raise ValueError(f"{what} should hold the points of domain.shape={list(grid.shape)}, {n} - 1 intervals "
+                                 f"each divided in equal parts, such as {2 * n - 1} points, got "
+                                 f"{list(self.shape)}")  # fmt: skip
+
+    def _check_corners(self, family: Family) -> None:
+        ranges = np.array([*family.support.values()], float).reshape(-1, 2)
+        for corner in itertools.islice(itertools.product((1, 0), repeat=len(ranges)), MOST_CORNERS):
+            values = {name: float(ends[i]) for name, ends, i in zip(family.support, ranges, corner, strict=True)}
+            own, scaling = Scaling.split(values)
+            BASES[self.basis][1](self._method(family), self._points(family), _grid(family), own, scaling)
+
+    def _points(self, family: Family, coarser: int = 1) -> tuple[int, ...]:
+        """Of the solver, per axis."""
+        grid, least = _grid(family), lambda n: max(n, FEWEST)
+        if self.basis == "chebyshev":
+            whole = min(grid.shape[0], MOST_POINTS) if self.shape is None else self.shape[0]
+            return (whole if coarser == 1 else least(whole // coarser),)
+        if coarser == 1:
+            return grid.shape if self.shape is None else self.shape
+        parts = zip(self._points(family), grid.periodic_axes, strict=True)
+        return tuple(least(n // coarser if p else (n - 1) // coarser + 1) for n, p in parts)
+
+    def domain(self, family: Family, *, coarser: int = 1) -> Grid:
+        """The equidistant points of its states: of `fourier` its own, of `chebyshev` about twice as many."""
+        grid, points = _grid(family), self._points(family, coarser)
+        if self.basis == "fourier":
+            return grid.with_shape(points)
+        n = grid.shape[0] - 1
+        return grid.with_shape((max(1, -(-OVER * points[0] // n)) * n + 1,)) if coarser == 1 else grid
+
+    def numerics(self, family: Family) -> dict[str, Any]:
+        """Basis, points, order and step."""
+        step = {"dt": family.step / self.substeps, "substeps": self.substeps}
+        points = list(self._points(family))
+        return {"solver": "bounded", "basis": self.basis, "points": points, "order": self.order, **step}
+
+    def _method(self, family: Family) -> Method:
+        assert isinstance(family.equation, Equation)
+        return Method(family.equation, family.step, self.order, self.substeps)
+
+    def _placed(
+        self, family: Family, grid: Grid, parameters: Mapping[str, Any] | None, *, times: int = 1, steps: int = 1
+    ) -> Placed:
+        """For states on a grid, with so many times the points and steps."""
+        own, scaling = Scaling.split(parameters)
+        method = dataclasses.replace(self._method(family), substeps=self.substeps * steps)
+        points = zip(self._points(family), grid.periodic_axes, strict=True)
+        shape = tuple(times * n if p or self.basis == "chebyshev" else times * (n - 1) + 1 for n, p in points)
+        return BASES[self.basis][0](method, grid, shape, own, scaling)
+
+    def stepper(self, family: Family, parameters: Mapping[str, Any] | None = None, *, coarser: int = 1) -> Any:
+        """The Stepper whose call is one frame, for numbers or arrays `(batch,)` of what varies."""
+        points, grid = self._points(family, coarser), self.domain(family, coarser=coarser)
+        one = dataclasses.replace(self, shape=points)
+        placed = one._placed(family, grid, parameters)
+        return getattr(placed.stepper, "stepper", placed.stepper)
+
+    def __call__(
+        self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], times: np.ndarray
+    ) -> Frames:
+        """Trajectories of initial states, stored in float32 on the family's grid.
+
+        **Raises:** `ValueError` for fewer than two frames.
+        """
+        if len(times) < 2:
+            raise ValueError(f"problem {family.name!r} evolves in time: a split holds at least 2 frames, "
+                             f"got {len(times)}")  # fmt: skip
+        grid, burn_in = self.domain(family), round(times[0] / family.step)
+        placed = self._placed(family, grid, parameters)
+        start = burn_in * jnp.asarray(placed.stepper.step_size)
+        v = placed.enter(jnp.stack([fields[name] for name in family.fields], axis=-1))
+        if burn_in:
+            v = trajectory(placed.stepper, v, 1, inner_steps=burn_in)[0]
+        stored = lambda v: grid.transfer(placed.leave(v), family.domain).astype(jnp.float32)
+        store = lambda v: (stored(v), placed.energies(v))
+        states, found = trajectory(
+            placed.stepper, v, len(times) - 1, include_initial=True, post=store, start_time=start
+        )
+        states = jnp.moveaxis(states, 0, 1)
+        return Frames(states, states[:, 0, ..., :0], {"tail": tails(found)})
+
+    def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
+        """Largest relative difference, over one frame, to the same with half the solver step.
+
+        It starts from the first and from the last but one stored frame.
+        """
+        assert family.times is not None
+        both = [self._placed(family, _grid(family), parameters, steps=steps) for steps in (1, 2)]
+        step = jnp.asarray(both[0].stepper.step_size)
+        start = family.times.burn_in * step
+        states = jnp.stack([frames.states[:, 0], frames.states[:, -2]]).astype(step.dtype)
+        times = jnp.stack([start, start + (frames.states.shape[1] - 2) * step])
+        frame = lambda one, at: one.leave(one.stepper.at(at[1])(one.enter(at[0])))
+        difference = lambda at: relative(frame(both[0], at), frame(both[1], at))
+        return jnp.max(jax.lax.map(difference, (states, times)), axis=0)
+
+    def state_at(
+        self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any
+    ) -> Float[Array, "*space channel"]:
+        """By solving once more; see `Doubling`."""
+        assert family.times is not None
+        one = self._placed(family, self.domain(family), parameters)
+        step = lambda i, v: one.stepper.at(jnp.asarray(i, float) * one.stepper.step_size)(v)
+        start = one.enter(jnp.stack([fields[name] for name in family.fields], axis=-1))
+        return one.leave(jax.lax.fori_loop(0, family.times.burn_in + frame, step, start))
+
+    def doubled(
+        self, family: Family, state: Float[Array, "*space channel"], parameters: Mapping[str, Any], frame: Any
+    ) -> Float[Array, ""]:
+        """Relative difference over one frame to twice the points per axis, both with half the step; see `Doubling`.
+
+        What is explicit may need a step four times as short on twice the points, and gets it.
+        """
+        assert family.times is not None
+        grid = self.domain(family)
+        both = [self._placed(family, grid, parameters, times=times, steps=FINER_STEPS[times]) for times in (1, 2)]
+        time = jnp.asarray(family.times.burn_in + frame, float) * both[0].stepper.step_size
+        out = [one.leave(one.stepper.at(time)(one.enter(state))) for one in both]
+        return relative(out[0][None], out[1][None])[0]
+
+    def finer_grid(self, family: Family) -> str:
+        """Twice the points."""
+        points = zip(self._points(family), _grid(family).periodic_axes, strict=True)
+        shape = [2 * n if p or self.basis == "chebyshev" else 2 * n - 1 for n, p in points]
+        now = list(self._points(family))
+        return f"raise solver.shape of the problem from {now} to {shape}, or ask for smoother states"
+
+    def variants(self, family: Family) -> list[Variant]:
+        """Shares of its steps, of both orders, and of `chebyshev` of its points."""
+        out, whole = [], self._points(family)
+        shapes = (
+            [tuple(max(int(n * s), FEWEST) for n in whole) for s in SHARES] if self.basis == "chebyshev" else [whole]
+        )
+        counts = dict.fromkeys(max(1, int(self.substeps * s)) for s in SHARES)
+        for shape, order, substeps in itertools.product(dict.fromkeys(shapes), (2, 4), counts):
+            one = dataclasses.replace(self, shape=shape, substeps=substeps, order=order)
+            size = math.prod(shape)
+            work = order * substeps * size * (size if self.basis == "chebyshev" else math.log2(size))
+            setting = {"points": list(shape), "steps": substeps, "order": order}
+            out.append(Variant(one, setting, work, f"{list(shape)} points, order {order}"))
+        return out
+
+    def finer(self, family: Family) -> "Bounded":
+        """A quarter of the step on twice the points per axis, of `chebyshev` on half as many again."""
+        points = zip(self._points(family), _grid(family).periodic_axes, strict=True)
+        if self.basis == "chebyshev":
+            shape = tuple(min(n + n // 2, MOST_POINTS) for n, _ in points)
+        else:
+            shape = tuple(2 * n if p else 2 * n - 1 for n, p in points)
+        return dataclasses.replace(self, shape=shape, substeps=4 * self.substeps, order=4)
+
+
+FINER_STEPS = {1: 2, 2: 8}  # times the substeps where points are compared
+
+
+def relative(u: Any, truth: Any) -> Array:
+    """Relative difference of the field where it is largest, `(batch,)`."""
+    norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=tuple(range(1, u.ndim - 1))))
+    return jnp.max(norm(u - truth) / jnp.maximum(norm(truth), jnp.finfo(truth.dtype).tiny), axis=-1)
+
+
+def _grid(family: Family) -> Grid:
+    assert isinstance(family.domain, Grid)
+    return family.domain
