@@ -117,6 +117,7 @@ _NAMES = {
     "embedding": "as_linen as_nnx export load save sharded trainable why_unsaved",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

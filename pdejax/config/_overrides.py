@@ -89,6 +89,8 @@ def read_override(text: str, folders: Sequence[Path]) -> Override:
         reason = str(error).splitlines()[0].split(" See ")[0]
         if odd := re.search(r"token recognition error at: '(.*?)'?$", reason):
             reason = f"{odd[1]!r} needs quotes around the value, KEY='VALUE', and there are no spaces around ="
+        if word := re.search(r"Unknown function '(\w+)'", reason):
+            reason = f'a text with {word[1]}(...) needs quotes of its own, such as {{value: "{word[1]}(x)"}}'
         raise ConfigError(f"{text}: not a valid override: {reason}") from error
     key = read.get_key_element().lstrip("+~")
     if key.split(".")[0] == "hydra":

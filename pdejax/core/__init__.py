@@ -1,6 +1,7 @@
 """What every part of pdejax shares: grids, array types, the stepper protocol, scans and spectral transforms."""
 
 from pdejax._suggest import known as known
+from pdejax._suggest import nearest as nearest
 from pdejax._suggest import suggestion as suggestion
 from pdejax.core._adapt import converted as converted
 from pdejax.core._adapt import from_channels_first as from_channels_first
@@ -28,6 +29,7 @@ from pdejax.core._ends import Periodic as Periodic
 from pdejax.core._ends import Slope as Slope
 from pdejax.core._ends import Value as Value
 from pdejax.core._ends import Wall as Wall
+from pdejax.core._ends import check_fields as check_fields
 from pdejax.core._files import LOCK as LOCK
 from pdejax.core._files import digest as digest
 from pdejax.core._files import exclusive as exclusive

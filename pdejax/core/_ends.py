@@ -2,7 +2,7 @@
 
 import ast
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -117,6 +117,18 @@ def _end(given: Any) -> End:
     if not isinstance(end, End):
         raise ValueError(f"an end is one of periodic, value, slope, outflow, wall, got {given!r}")
     return end
+
+
+def check_fields(ends: Sequence[tuple[Side, Side]], fields: Sequence[str], what: str = "ends") -> None:
+    """**Raises:** `ValueError` for sides that say what holds for some fields and nothing of others, or of one there is
+    not."""
+    for side in (side for pair in ends for side in pair if isinstance(side, tuple)):
+        if missing := [field for field in fields if field not in dict(side)]:
+            raise ValueError(f"{what} say nothing of field {missing[0]!r} where they say it of "
+                             f"{', '.join(dict(side))}")  # fmt: skip
+        for field in dict(side):
+            if field not in fields:
+                raise ValueError(known(f"field of {what}:", field, fields))
 
 
 def end_of(side: Side, field: str) -> End:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pdejax.core import known, register
-from pdejax.equations._given import check_parameters, default_values, term_list
+from pdejax.equations._given import check_parameters, default_values, definition_texts, term_list
 from pdejax.equations._residual import SymbolicResidual, evolution_residuals, in_streams
 from pdejax.equations.language.jets import AXES, TIME, Form, jets, symbols
 from pdejax.equations.language.latex import latex
@@ -73,7 +73,7 @@ class Equation:
         set_("terms", term_list(terms))
         set_("parameters", default_values(parameters))
         set_("ndim", int(ndim) if isinstance(ndim, np.integer) else ndim)
-        set_("definitions", {str(name): str(text) for name, text in (definitions or {}).items()})
+        set_("definitions", definition_texts(definitions))
         set_("primitive", (primitive,) if isinstance(primitive, str) else tuple(primitive))
         set_("positive", (positive,) if isinstance(positive, str) else tuple(positive))
         set_("solenoidal", (solenoidal,) if isinstance(solenoidal, str) else tuple(solenoidal))

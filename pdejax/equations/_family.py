@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Domain, Grid, Of, Positive, Scaling, Whole, build, check_options, known, register
+from pdejax.core import Domain, Grid, Of, Positive, Scaling, Whole, build, check_fields, check_options, known, register
 from pdejax.equations._equation import Equation
 from pdejax.equations._steady_equation import SteadyEquation
 from pdejax.equations._variables import fields_in_primitive, values_at, variable
@@ -88,14 +88,10 @@ class Family:
         if self.steady != isinstance(self.equation, SteadyEquation):
             nature = "is steady and has no times" if self.times else "evolves in time, times=Times(step=...) is missing"
             raise self._error(f"the equation {list(self.equation.terms)} {nature}")
-        ends = self.domain.ends if isinstance(self.domain, Grid) else ()
-        for side in (side for pair in ends for side in pair if isinstance(side, tuple)):
-            if missing := [field for field in self.fields if field not in dict(side)]:
-                raise self._error(f"domain.ends say nothing of field {missing[0]!r} where they say it of "
-                                  f"{', '.join(dict(side))}")  # fmt: skip
-            for field, _ in side:
-                if field not in self.fields:
-                    raise self._error(known("field of domain.ends:", field, self.fields))
+        try:
+            check_fields(self.domain.ends if isinstance(self.domain, Grid) else (), self.fields, "domain.ends")
+        except ValueError as error:
+            raise self._error(str(error)) from None
 
     def _check_draws(self) -> None:
         wanted, drawn = self._drawn, [name for names in self.draws for name in split_names(names)]
@@ -179,14 +175,15 @@ class Family:
         return self.equation.latex()
 
     def draw(
-        self, seed: Any, index: Any, domain: Domain | None = None
+        self, seed: Any, index: Any, domain: Domain | None = None, *, parameters: Any = None
     ) -> tuple[dict[str, Float[Array, "*space"]], dict[str, Float[Array, ""]]]:
         """What is drawn for solution `index`: fields by name, and values of what varies; no other number matters.
 
         Random numbers are drawn in float32 whatever the precision, so that float64 and float32 see the same. May be
         vmapped over `index`.
 
-        **Arguments:** `seed`; `index`; `domain`: where the fields are wanted, that of the family when omitted.
+        **Arguments:** `seed`; `index`; `domain`: where the fields are wanted, that of the family when omitted;
+        `parameters`: values of what varies in place of drawn ones, which fields in primitive variables depend on.
         """
         key, fields = sample_key(seed, index), {}
         for names, sampler in self.draws.items():
@@ -194,11 +191,15 @@ class Family:
             # by its place among the names, so that the order in which samplers are given does not matter
             values = sampler(jax.random.fold_in(key, self._drawn.index(own[0])), domain or self.domain)
             fields |= {name: values[..., i] for i, name in enumerate(own)}
-        parameters = _draw_parameters(key, self.vary)
+        parameters = _draw_parameters(key, self.vary) if parameters is None else parameters
         if not self.steady and self._initial != self.fields:
             fields |= self._fields_of(fields, parameters, domain or self.domain)
             fields = {name: fields[name] for name in (*self.fields, *self.inputs)}
         return fields, parameters
+
+    def draw_parameters(self, seed: Any, index: Any) -> dict[str, Float[Array, ""]]:
+        """Values of what varies of solution `index`, as `draw` draws them."""
+        return _draw_parameters(sample_key(seed, index), self.vary)
 
     def _fields_of(self, drawn: Mapping[str, Any], parameters: Mapping[str, Any], domain: Domain) -> dict[str, Any]:
         """The fields of primitive variables."""

@@ -33,6 +33,21 @@ def default_values(parameters: Any) -> dict[str, float]:
     return {name: float(value) for name, value in plain.items()}
 
 
+def definition_texts(definitions: Any) -> dict[str, str]:
+    """Named expressions, each a text.
+
+    **Raises:** `ValueError` for what is no mapping of names to expressions.
+    """
+    if definitions is not None and not isinstance(definitions, Mapping):
+        raise ValueError(f"definitions map names to texts, such as {{'p': 'g*h**2/2'}}, got {str(definitions)[:80]}")
+    found = {str(name): str(text) for name, text in (definitions or {}).items()}
+    for name, text in found.items():
+        if "=" in text:
+            raise ValueError(f"definition {name!r} is an expression without an equal sign, got {text!r:.80}: give "
+                             f"{text.partition('=')[2].strip()!r:.80}")  # fmt: skip
+    return found
+
+
 def check_parameters(parameters: Any) -> Mapping[str, Any]:
     """Names and their numbers or arrays, as they are; nothing for none.
 

@@ -9,6 +9,7 @@ from typing import Any
 import sympy
 
 from pdejax.core import known, register
+from pdejax.equations._given import definition_texts
 from pdejax.equations._residual import SymbolicResidual
 from pdejax.equations.language.jets import TIME, Form
 from pdejax.equations.language.parse import RESERVED, Parser
@@ -46,7 +47,7 @@ class Statement:
         set_("terms", (terms,) if isinstance(terms, str) else tuple(map(str, terms)))
         set_("fields", tuple(fields) if fields else _evolving(self.terms))
         set_("parameters", {str(name): float(value) for name, value in (parameters or {}).items()})
-        set_("definitions", {str(name): str(text) for name, text in (definitions or {}).items()})
+        set_("definitions", definition_texts(definitions))
         for field in self.fields:
             if re.fullmatch("[A-Za-z][A-Za-z0-9]*", field) is None or field in RESERVED:
                 raise ValueError(f"field name {field!r} is reserved or not a word of letters and digits")

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from pdejax._read import FileError, entries
+from pdejax._read import FileError, absent, entries
 from pdejax.core import build, is_structure, only_plugins, read_pair, structure, write_pair
 from pdejax.methods.cards import card_from_json
 from pdejax.methods.former import FORMER, upgraded, with_base
@@ -90,6 +90,8 @@ def load_model(folder: Path, plugins: Collection[str] | None = ()) -> Any:
     """
     description = folder / DESCRIPTION
     if not description.exists():
+        if not folder.exists():
+            raise absent(folder)
         raise FileNotFoundError(f"{folder} holds no {DESCRIPTION}: it is not a saved model")
     plain, stored = _read(folder)
     if plain["format"] not in (FORMER, FORMAT):

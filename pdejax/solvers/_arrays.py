@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from pdejax.core import as_real
+from pdejax.core import Grid, as_real
 
 
 def working(x: Any) -> Array:
@@ -77,6 +77,13 @@ def check_batch(tree: Any, shape: tuple[Any, ...], ndim: int) -> None:
     for x in jax.tree.leaves(tree):
         if np.ndim(x) > ndim and x.shape[axis] not in (1, shape[axis]) and shape[axis] != 1:
             raise ValueError(f"parameters of {x.shape[axis]} trajectories meet a state of {shape[axis]}")
+
+
+def check_points(grid: Grid, what: str) -> None:
+    """**Raises:** `ValueError` for a grid of cells, on which a state holds averages."""
+    if grid.cells:
+        raise ValueError(f"{what} takes values at points, and this grid of {list(grid.shape)} cells holds averages: "
+                         "leave domain.cells out, cells=False, or take finite volumes")  # fmt: skip
 
 
 class Imaginary(eqx.Module):

@@ -3,12 +3,28 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 
 MOST_STEPS = 100_000  # of a call: what needs more has waves of infinite speed
 
 Rate = Callable[[Any, Any], Any]
+
+
+def forward_only(q: Any) -> Any:
+    """The same, with a sentence in place of JAX's where a reverse-mode derivative is asked of steps of own sizes."""
+    return eqxi.nondifferentiable_backward(
+        q, msg="steps as large as the flow allows have no reverse-mode derivative: give substeps=, equal ones, or "
+        "solver.substeps of the problem"
+    )  # fmt: skip
+
+
+def check_cfl(cfl: float, usual: float, substeps: int | None) -> None:
+    """**Raises:** `ValueError` for a share of a cell that was chosen where the number of steps is given."""
+    if substeps is not None and cfl != usual:
+        raise ValueError(f"cfl={cfl:g} has no effect beside substeps={substeps}, which say how long steps are: leave "
+                         "one out")  # fmt: skip
 
 
 def ssp_rk3(rate: Rate, q: Any, time: Any, dt: Any, step: Any, project: Callable[[Any], Any] = lambda q: q) -> Any:

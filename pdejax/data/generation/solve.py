@@ -16,7 +16,7 @@ from pdejax.solvers import Doubling, Resolving, Simulator
 
 ATTEMPTS = 8
 
-Draw = Callable[[int, int], tuple[Mapping[str, Any], Mapping[str, Any]]]
+Draw = Callable[[int, int, int], tuple[Mapping[str, Any], Mapping[str, Any]]]
 Solve = Callable[[Any, Any], tuple[Any, ...]]
 
 
@@ -52,9 +52,14 @@ def split_seed(seed: int, split: str, attempt: int) -> int:
 
 @functools.lru_cache(maxsize=16)
 def compiled_draw(family: Family, simulator: Simulator) -> Draw:
-    """`family.draw` on the simulator's domain, compiled for one trajectory at a time."""
+    """`family.draw` on the simulator's domain, compiled for one trajectory at a time: fields of one seed, and what
+    varies of another."""
     domain = simulator.domain(family)
-    return jax.jit(lambda seed, index: family.draw(seed, index, domain))
+
+    def draw(seed: Any, first: Any, index: Any) -> Any:
+        return family.draw(seed, index, domain, parameters=family.draw_parameters(first, index))
+
+    return jax.jit(draw)
 
 
 @functools.lru_cache(maxsize=16)
@@ -101,10 +106,8 @@ class _Batch:
 
     def _draw(self, row: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Fields of this attempt with the parameters of the first: what is rejected does not thin out their range."""
-        at = lambda attempt: self.draw(split_seed(self.seed, self.split, attempt), self.indices[row])
-        fields, parameters = at(int(self.attempts[row]))
-        if self.attempts[row] and parameters:
-            parameters = at(0)[1]
+        this, first = (split_seed(self.seed, self.split, attempt) for attempt in (int(self.attempts[row]), 0))
+        fields, parameters = self.draw(this, first, self.indices[row])
         fields = {name: np.asarray(values, np.float64) for name, values in fields.items()}
         try:
             check_admissible(self.family.equation, fields, parameters, self.simulator.domain(self.family))

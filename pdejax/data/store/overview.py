@@ -86,15 +86,22 @@ def _fields(file: Any, statistics: Mapping[str, Any]) -> Section:
             data = group[name]
             fixed = "" if data.attrs["time_varying"] else ", constant in time"
             numbers = [_number(_statistic(statistics, key, name)) for key in known]
-            rows.append((name, f"{kind}{fixed}", str(data.shape), str(data.dtype), *numbers))
-    return Section("Fields", ("field", "kind", "shape", "type", *known), tuple(rows))
+            shape = data.shape[1:] if data.attrs["sample_varying"] else data.shape
+            rows.append((name, f"{kind}{fixed}", str(shape), str(data.dtype), *numbers))
+    return Section("Fields", ("field", "kind", "shape of one", "type", *known), tuple(rows))
 
 
-def _scalars(file: Any) -> Section:
+def _scalars(file: Any, others: Iterable[Path]) -> Section:
+    """Of one file, those that vary with their values in all files."""
     group, rows = file["scalars"], []
-    for name in names(group):
-        values = np.asarray(group[name][()])
-        varying = bool(group[name].attrs["sample_varying"])
+    found: dict[str, list[Any]] = {name: [np.ravel(group[name][()])] for name in names(group)}
+    varies = [name for name in found if group[name].attrs["sample_varying"]]
+    for path in others if varies else ():
+        with reading_well(path) as other:
+            for name in varies:
+                found[name].append(np.ravel(other["scalars"][name][()]))
+    for name, parts in found.items():
+        values, varying = np.concatenate(parts), name in varies
         drawn = np.asarray(file.attrs.get(name, ()))
         note = f", drawn from {_span(drawn)}" if varying and drawn.size == 2 else ""
         rows.append((name, _span(values), f"differs by trajectory{note}" if varying else ""))
@@ -200,7 +207,9 @@ def overview(path: str | Path) -> list[Section]:
     first = next(iter(files.get("train") or next(iter(files.values()))))
     with reading_well(first) as file:
         title = Section(text(file.attrs["dataset_name"]))
-        parts = [title, _splits(files), _axes(file), _fields(file, statistics), _scalars(file), _provenance(file)]
+        others = [path for paths in files.values() for path in paths if path != first]
+        parts = [title, _splits(files), _axes(file), _fields(file, statistics)]
+        parts += [_scalars(file, others), _provenance(file)]
     return [part for part in [*parts, *state] if part is not None]
 
 

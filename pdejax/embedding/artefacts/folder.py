@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pdejax._read import FileError, read_json
+from pdejax._write import check_folder
 from pdejax.core import sha256
 
 CARD, README = "card.json", "README.md"
@@ -19,6 +20,7 @@ def check_free(folder: Path) -> None:
 
     **Raises:** `ValueError` for a file, and for a folder with anything that no export wrote.
     """
+    check_folder(folder.parent)
     if not folder.exists() and not folder.is_symlink():
         return
     if not folder.is_dir() or folder.is_symlink():

@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy
 
-from pdejax.core import known, suggestion
+from pdejax.core import known, nearest, suggestion
 from pdejax.equations.language.jets import AXES, COORDINATES, STREAM, TIME, VOLUME, ZERO, Form, jet
 from pdejax.equations.language.whole import hilbert, mean
 from pdejax.equations.language.words import (
@@ -158,6 +158,8 @@ class Parser:
             return jet(field, alpha, time=suffix.count("t"))
         if name in axes:
             return COORDINATES[AXES.index(name)]
+        if name in AXES:
+            raise self._error(f"there is no {name!r} in {self.ndim}D, whose axes are {', '.join(axes)}")
         if name in ("t", "pi"):
             return TIME if name == "t" else sympy.pi
         derivatives = [f"{f}_{a * n}" for f in self.fields for a in letters for n in (1, 2, 3, 4)]
@@ -170,8 +172,10 @@ class Parser:
             )
         named = [*self.fields, *self.parameters, *self.definitions]
         options = [*named, *axes, "t", "pi", *derivatives, *CALLS]
-        declared = f"Fields: {', '.join(self.fields)}; parameters: {', '.join(self.parameters) or 'none'}."
-        raise self._error(f"{known('name', name, options)} {declared}")
+        near = suggestion(name, options) if nearest(name, options) else ""
+        fields = f"Fields: {', '.join(self.fields)}; p" if self.fields else "P"
+        declared = f"{fields}arameters: {', '.join(self.parameters) or 'none'}."
+        raise self._error(f"unknown name {name!r}.{near} {declared}")
 
     def _binary(self, node: ast.BinOp) -> Value:
         left, right = self._walk(node.left), self._walk(node.right)

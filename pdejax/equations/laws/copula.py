@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Real, check_options, register
+from pdejax.equations.laws.row import row
 
 _ROUNDING = 1e-9  # of eigenvalues that are zero
 
@@ -33,8 +34,9 @@ class Copula:
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, "correlation", tuple(map(tuple, self.correlation)))
+            object.__setattr__(self, name, row(name, getattr(self, name)))
+        rows = row("correlation", self.correlation, "rows")
+        object.__setattr__(self, "correlation", tuple(row("correlation", one) for one in rows))
         check_options(self)
         count = len(self.low)
         if count < 2:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Key, Positive, Real, check_options, register
+from pdejax.equations.laws.row import row
 
 
 @register("law", "discrete")
@@ -24,6 +25,9 @@ class Discrete:
     weights: tuple[Positive, ...] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", row("values", self.values))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", row("weights", self.weights))
         check_options(self)
         if not self.values:
             raise ValueError("values should be at least one number, got []")

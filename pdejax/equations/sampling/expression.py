@@ -9,14 +9,11 @@ import jax.numpy as jnp
 import sympy
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Grid, Key, Real, check_options, known, register
-from pdejax.equations._residual import SYMBOLS
-from pdejax.equations._statement import Statement
+from pdejax.core import Count, Grid, Key, Real, check_options, register
 from pdejax.equations.language.evaluate import evaluate
-from pdejax.equations.language.jets import AXES, jets
+from pdejax.equations.language.jets import AXES, COORDINATES, TIME
+from pdejax.equations.language.parse import RESERVED, Parser
 from pdejax.equations.laws.law import Drawn, draw_laws, read_laws, support_of
-
-_FIELD = "stated"
 
 
 @register("sampler", "expression")
@@ -36,6 +33,9 @@ class Expression:
     def __post_init__(self) -> None:
         check_options(self)
         object.__setattr__(self, "vary", read_laws("vary", self.vary))
+        for name in support_of(self.vary):
+            if not name.isidentifier() or name in RESERVED:
+                raise ValueError(f"vary.{name} is a reserved name or not a word; choose another")
         words = {str(one) for one in self._expression(len(AXES)).free_symbols}
         for name in support_of(self.vary):
             if name not in words:
@@ -46,12 +46,12 @@ class Expression:
 
         **Raises:** `ValueError` for a word that means nothing here.
         """
-        stated = Statement((), (_FIELD,), dict.fromkeys(support_of(self.vary), 1.0))
-        found = stated.side(f"value = {self.value}", str(self.value), tuple(AXES[:ndim]))
-        if jets(found):
-            raise ValueError(
-                f"value={self.value!r} depends on a field: {known('word', _FIELD, (*AXES, *support_of(self.vary)))}"
-            )
+        try:
+            found = Parser((), support_of(self.vary), ndim)("value", str(self.value)).flat()
+        except ValueError as error:
+            raise ValueError(f"value={self.value!r}: {str(error).partition(': ')[2]}") from None
+        if found.has(TIME):
+            raise ValueError(f"value={self.value!r} depends on t, and a state that is drawn stands at one time")
         return found
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
@@ -59,6 +59,6 @@ class Expression:
         drawn = draw_laws(self.vary, dict(zip(sorted(self.vary), keys, strict=False)))
         values: dict[Any, Any] = {sympy.Symbol(name, real=True): value for name, value in drawn.items()}
         place = jnp.asarray(grid.coordinates(), jnp.result_type(float))
-        values |= {SYMBOLS[axis]: place[..., i] for i, axis in enumerate(AXES[: grid.ndim])}
+        values |= {COORDINATES[i]: place[..., i] for i in range(grid.ndim)}
         field = jnp.broadcast_to(jnp.asarray(evaluate(self._expression(grid.ndim), values)), grid.shape)
         return jnp.repeat(field.astype(place.dtype)[..., None], self.channels, -1)

@@ -68,6 +68,9 @@ def parameter_table(parameters: Mapping[str, Any], names: Sequence[str]) -> Floa
 
     **Raises:** `ValueError` if a name is unknown or missing.
     """
+    if not isinstance(parameters, Mapping):
+        like = ", ".join(f"'{name}': 0.1" for name in names)
+        raise ValueError(f"bind takes parameters by name, such as {{{like}}}, got {type(parameters).__name__}")
     for name in parameters:
         if name not in names:
             raise ValueError(known("parameter", name, names) + ("" if names else " This model has no parameters."))

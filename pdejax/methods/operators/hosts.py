@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import equinox as eqx
+import jax
+
 from pdejax.core import Grid, check_slot
 from pdejax.methods.operators.bases import check_goes_with, check_shape
 from pdejax.methods.operators.roles import Replace, Tendency
@@ -19,4 +22,12 @@ def check_host(operator: Any, host: Any) -> None:
     if isinstance(role, Tendency):
         check_slot(host)
     grid = getattr(host, "grid", None)
-    check_shape(host, (2, *(grid.shape if isinstance(grid, Grid) else info.shape), len(info.fields)))
+    shape = grid.shape if isinstance(grid, Grid) else info.shape
+    check_shape(host, (_trajectories(host, len(shape)), *shape, len(info.fields)))
+
+
+def _trajectories(host: Any, ndim: int) -> int:
+    """As many as the parameters of a host are for, whose arrays then have a batch axis before those of space."""
+    arrays = [x for x in jax.tree.leaves(eqx.filter(host, eqx.is_array)) if x.ndim > ndim]
+    found = {x.shape[-ndim - 1] for x in arrays} - {1}
+    return found.pop() if len(found) == 1 else 2

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Count, Grid, PerAxis, Positive, Value, check_options, register
 from pdejax.equations import AXES, Family, SteadyEquation
+from pdejax.solvers._arrays import check_points
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.elliptic.solve import EllipticSolution, solve_elliptic
@@ -47,6 +48,7 @@ class Elliptic:
                              f"etdrk takes it")  # fmt: skip
         if not isinstance(grid, Grid):
             raise ValueError(f"{what}solver elliptic needs a grid, got {type(grid).__name__}")
+        check_points(grid, f"{what}solver elliptic")
         for axis in range(grid.ndim):
             for side in (0, 1):
                 if (end := grid.end(axis, side, "u")) != Value():

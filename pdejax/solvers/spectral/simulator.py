@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Count, Grid, PerAxis, Scaling, TimedStepper, check_options, register
 from pdejax.equations import Equation, Family
+from pdejax.solvers._arrays import check_points
 from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, more_points
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
@@ -59,6 +60,7 @@ class ETDRK:
             raise ValueError(f"{what} is for equations in time, and this one is steady; the kind elliptic takes it")
         if not isinstance(grid, Grid) or not grid.periodic:
             raise ValueError(f"{what} needs domain.ends periodic, got {_words(grid)}")
+        check_points(grid, what)
         self._check_growth(family, grid)
         shape = self.shape
         coarse = lambda fine: len(fine) != grid.ndim or any(map(operator.lt, fine, grid.shape))

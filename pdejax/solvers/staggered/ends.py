@@ -4,7 +4,7 @@ import dataclasses
 
 import sympy
 
-from pdejax.core import Grid, Outflow, Slope, Value, Wall
+from pdejax.core import Grid, Outflow, Slope, Value, Wall, check_fields
 from pdejax.equations import AXES, Equation
 from pdejax.solvers._end_text import end_expression
 
@@ -26,6 +26,7 @@ def read_sides(equation: Equation, grid: Grid) -> tuple[tuple[Sides, ...], ...]:
 
     **Raises:** `ValueError` for a side that something flows through, and what `end_expression` refuses.
     """
+    check_fields(grid.ends, equation.fields)
     return tuple(
         tuple(
             None if periodic else (_read(equation, grid, axis, 0, field), _read(equation, grid, axis, 1, field))

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Count, Grid, PerAxis, Scaling, Share, check_options, register
 from pdejax.equations import Equation, Family
+from pdejax.solvers._explicit import check_cfl
 from pdejax.solvers._in_time import frames_of, initial_state, more_points
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._twin import (
@@ -25,7 +26,7 @@ from pdejax.solvers._twin import (
 )
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.staggered.form import FEWEST, check_diffusion, check_fits
-from pdejax.solvers.staggered.stepper import StaggeredStepper, staggered_stepper
+from pdejax.solvers.staggered.stepper import CFL, StaggeredStepper, staggered_stepper
 
 SMALLEST = 8  # cells per axis of a variant
 ORDER = 2  # in space
@@ -44,7 +45,7 @@ class Staggered:
     cells per axis to solve on, those of the family's domain when omitted.
     """
 
-    cfl: Share = 0.8
+    cfl: Share = CFL
     substeps: Count | None = None
     shape: Annotated[tuple[Count, ...] | None, PerAxis()] = None
 
@@ -55,6 +56,7 @@ class Staggered:
 
     def __post_init__(self) -> None:
         check_options(self)
+        check_cfl(self.cfl, CFL, self.substeps)
 
     def validate(self, family: Family) -> None:
         """**Raises:** `ValueError` for a family that is steady, not on cells or no incompressible flow, ends that

@@ -24,9 +24,11 @@ from pdejax.core import (
 )
 from pdejax.equations import Equation
 from pdejax.solvers._arrays import batch_axis, check_batch, check_positive, real_or_traced, traced, working
-from pdejax.solvers._explicit import adaptive_steps, equal_steps, ssp_rk3
+from pdejax.solvers._explicit import adaptive_steps, check_cfl, equal_steps, forward_only, ssp_rk3
 from pdejax.solvers.staggered.form import Faces, StaggeredForm, staggered_form
 from pdejax.solvers.staggered.limits import STABLE, check_equal, fastest
+
+CFL = 0.8  # share of a cell
 
 
 @hashed_by_identity
@@ -68,7 +70,7 @@ class FaceStepper(eqx.Module):
             return equal_steps(checked, q, start, whole, self.substeps)
         largest = lambda q, t: jnp.minimum(self.cfl / fastest(form, q, t), self.longest * whole)
         q, arrived = adaptive_steps(advance, largest, q, start, whole)
-        return _where(arrived & form.finite(q), q, ndim)
+        return forward_only(_where(arrived & form.finite(q), q, ndim))
 
 
 def _where(good: Array, q: Faces, ndim: int) -> Faces:
@@ -153,7 +155,7 @@ def staggered_stepper(
     grid: Grid,
     dt: Any,
     *,
-    cfl: Share = 0.8,
+    cfl: Share = CFL,
     substeps: Count | None = None,
     parameters: Mapping[str, Any] | None = None,
     scaling: Scaling | None = None,
@@ -180,6 +182,7 @@ def staggered_stepper(
     than diffusion allows.
     """
     check_positive("dt", dt)
+    check_cfl(cfl, CFL, substeps)
     scaling = Scaling() if scaling is None else scaling
     form = staggered_form(equation, grid, parameters, scaling)
     dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import sympy
 
-from pdejax.core import Grid, Outflow, Periodic, Slope, Value, Wall
+from pdejax.core import Grid, Outflow, Periodic, Slope, Value, Wall, check_fields
 from pdejax.equations import Equation, evaluate
 from pdejax.solvers._end_text import end_expression
 from pdejax.solvers.volumes.mirror import is_mirror, mirror
@@ -69,6 +69,7 @@ def read_ends(equation: Equation, grid: Grid) -> tuple[Ends, ...]:
     **Raises:** `ValueError` for an end that is none of these, a text with a word that means nothing there, a wall
     without a mirror symmetry.
     """
+    check_fields(grid.ends, equation.fields)
     return tuple(_read(equation, grid, axis) for axis in range(grid.ndim))
 
 

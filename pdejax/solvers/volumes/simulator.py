@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Count, Grid, Of, PerAxis, Scaling, Share, build, check_options, describe, register
 from pdejax.equations import Equation, Family
+from pdejax.solvers._explicit import check_cfl
 from pdejax.solvers._in_time import frames_of, initial_state, more_points
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._twin import (
@@ -23,7 +24,7 @@ from pdejax.solvers._twin import (
 )
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.volumes.form import check_fits
-from pdejax.solvers.volumes.stepper import VolumeStepper, volume_stepper
+from pdejax.solvers.volumes.stepper import CFL, VolumeStepper, volume_stepper
 from pdejax.solvers.volumes.variants import volume_variants
 from pdejax.solvers.volumes.waves import check_parameters_of
 
@@ -45,7 +46,7 @@ class FiniteVolume:
 
     reconstruction: Annotated[Any, Of("reconstruction")] = "van_leer"
     riemann: Annotated[Any, Of("riemann")] = "hll"
-    cfl: Share = 0.45
+    cfl: Share = CFL
     substeps: Count | None = None
     shape: Annotated[tuple[Count, ...] | None, PerAxis()] = None
 
@@ -56,6 +57,7 @@ class FiniteVolume:
 
     def __post_init__(self) -> None:
         check_options(self)
+        check_cfl(self.cfl, CFL, self.substeps)
         for name in ("reconstruction", "riemann"):
             object.__setattr__(self, name, build(name, getattr(self, name)))
 

@@ -25,9 +25,12 @@ from pdejax.core import (
 )
 from pdejax.equations import Equation
 from pdejax.solvers._arrays import batch_axis, check_batch, check_positive, real_or_traced, traced, working
-from pdejax.solvers._explicit import adaptive_steps, equal_steps, ssp_rk3
+from pdejax.solvers._explicit import adaptive_steps, check_cfl, equal_steps, forward_only, ssp_rk3
 from pdejax.solvers.volumes.form import VolumeForm, volume_form
 from pdejax.solvers.volumes.reconstruct import Reconstruction
+
+CFL = 0.45  # share of a cell that waves cross in a step
+STABLE = 1.0  # the largest of them
 
 
 @hashed_by_identity
@@ -90,10 +93,14 @@ class VolumeStepper(eqx.Module):
         ndim = self.grid.ndim
         step = lambda q, time, dt: ssp_rk3(rate, q, time, dt, batch_axis(dt, ndim)[None])
         if self.substeps is not None:
-            return equal_steps(step, q, start, whole, self.substeps)
+            count = self.substeps
+            stable = lambda q, time: whole * self.form.fastest(q, time) <= count * STABLE
+            after = equal_steps(step, q, start, whole, self.substeps)
+            good = stable(q, start) & stable(after, start + whole)
+            return jnp.where(batch_axis(good, ndim)[None], after, jnp.nan)
         largest = lambda q, time: jnp.minimum(self.cfl / self.form.fastest(q, time), self.longest * whole)
         q, arrived = adaptive_steps(step, largest, q, start, whole)
-        return jnp.where(batch_axis(arrived, ndim)[None], q, jnp.nan)
+        return forward_only(jnp.where(batch_axis(arrived, ndim)[None], q, jnp.nan))
 
     def _with(self, tendency: Tendency, u: Any) -> Any:
         """The rate of change with what is added to it."""
@@ -115,7 +122,7 @@ def volume_stepper(
     *,
     reconstruction: Annotated[Any, Of("reconstruction")] = "van_leer",
     riemann: Annotated[Any, Of("riemann")] = "hll",
-    cfl: Share = 0.45,
+    cfl: Share = CFL,
     substeps: Count | None = None,
     parameters: Mapping[str, Any] | None = None,
     scaling: Scaling | None = None,
@@ -135,6 +142,7 @@ def volume_stepper(
     **Raises:** `ValueError` if equation, grid and scheme do not fit, or an argument is out of range.
     """
     check_positive("dt", dt)
+    check_cfl(cfl, CFL, substeps)
     scaling = Scaling() if scaling is None else scaling
     made: Reconstruction = build("reconstruction", reconstruction)
     form = volume_form(equation, grid, parameters, scaling, made, build("riemann", riemann))

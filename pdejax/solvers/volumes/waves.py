@@ -259,14 +259,21 @@ def _states(
     positive = {*equation.positive, *equation.nonnegative}
     names = equation.primitive or equation.fields
     values: dict[Any, Any] = {
-        sympy.Symbol(name, real=True): v for name, v in (parameters or equation.parameters).items()
+        sympy.Symbol(name, real=True): np.float64(v) for name, v in (parameters or equation.parameters).items()
     }
     values[TIME] = random.uniform(0, 1, SAMPLES)
     for x, (low, high) in zip(COORDINATES, box, strict=False):
         values[x] = length * np.concatenate([[low, high], random.uniform(low, high, SAMPLES - 2)])
     for symbol, name in zip(law.primitive.symbols, names, strict=True):
         values[symbol] = random.uniform(*((0.1, 2.0) if name in positive else (-1.0, 1.0)), SAMPLES)
-    fields = [evaluate(e, values) for e in law.primitive.fields]
+    with np.errstate(all="ignore"):
+        fields = [evaluate(e, values) for e in law.primitive.fields]
+    for field, e, found in zip(equation.fields, law.primitive.fields, fields, strict=True):
+        if not np.any(np.isfinite(found)):
+            having = {str(s): f"{values[s]:g}" for s in sorted(e.free_symbols, key=str) if np.ndim(values[s]) == 0}
+            shown = " with " + ", ".join(f"{name}={number}" for name, number in having.items()) if having else ""
+            raise ValueError(f"equation {list(equation.terms)}: {field!r} of {', '.join(names)} is not a number{shown}"
+                             ": is something divided by zero?")  # fmt: skip
     values |= dict(zip(law.conserved.symbols, fields, strict=True))
     return _admissible(values, law.conserved)
 

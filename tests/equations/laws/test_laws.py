@@ -9,6 +9,7 @@ import scipy.stats
 
 from pdejax.core import build, describe, register, registered
 from pdejax.equations import Copula, Discrete, LogUniform, Uniform
+from pdejax.equations.laws.row import row
 
 COUNT = 4000
 CORRELATION = ((1.0, 0.8, 0.0), (0.8, 1.0, -0.3), (0.0, -0.3, 1.0))
@@ -134,3 +135,11 @@ class Tent:
 def test_a_law_of_ones_own(key):
     law = build("law", {"kind": "tent", "width": 2.0})
     assert scipy.stats.kstest(many(law, key)[:, 0], scipy.stats.triang(0.5, 0, 4).cdf).pvalue > 0.05
+
+
+def test_numbers_that_are_no_row_are_told():
+    with pytest.raises(ValueError, match="values should be a list of numbers, got 1"):
+        row("values", 1)
+    with pytest.raises(ValueError, match="correlation should be a list of rows, got 0.8"):
+        row("correlation", 0.8, "rows")
+    assert row("values", [1.0, 2.0]) == (1.0, 2.0)

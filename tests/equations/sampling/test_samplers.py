@@ -184,12 +184,14 @@ def test_the_numbers_of_a_stated_field_are_drawn(key):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"value": "a*x"}, "unknown name 'a'"),
-        ({"value": "t*x"}, "t occurs in 'value = t[*]x', but the domain has no axis t"),
+        ({"value": "a*x"}, r"value='a\*x': unknown name 'a'. Parameters: none."),
+        ({"value": "x + w"}, "unknown name 'w'"),
+        ({"value": "t*x"}, "value='t[*]x' depends on t, and a state that is drawn stands at one time"),
+        ({"value": "x*dx", "vary": {"dx": (0.0, 1.0)}}, "vary.dx is a reserved name"),
         ({"value": "x", "vary": {"b": (0.0, 1.0)}}, "vary.b has no effect: 'b' does not occur in value='x'"),
         ({"value": "b*x", "vary": {"b": (1.0, 0.0)}}, r"vary.b should be a range \[low, high\], got \[1.0, 0.0\]"),
-        ({"value": "stated_x"}, "depends on a field"),
-        ({"value": "x +"}, "value = x [+]"),
+        ({"value": "u_x"}, "unknown name 'u_x'"),
+        ({"value": "x +"}, "value='x [+]': 'x [+]' is not an arithmetic expression"),
     ],
 )
 def test_a_text_that_cannot_be_drawn_is_told(options, sentence):
@@ -205,3 +207,8 @@ def test_on_cells_fields_are_averages(sampler, key, x64):
     points = Grid((64, 64), (1.0, 2.0))  # the same field as on points, seen elsewhere
     many = Grid((64 * 8, 64 * 8), (1.0, 2.0), cells=True)
     np.testing.assert_allclose(sampler(key, many)[::8, ::8], sampler(key, points), atol=0.05)
+
+
+def test_an_axis_that_is_not_there_is_told(key):
+    with pytest.raises(ValueError, match=r"value='x [+] y': there is no 'y' in 1D, whose axes are x"):
+        Expression("x + y")(key, Grid((8,), (1.0,)))

@@ -106,6 +106,8 @@ def test_several_steps_and_coarser_grids_hand_the_tendency_on(host):
             return self.stepper(u) + STEP * tendency
 
     built(Tendency(), host).within(Own(lambda u: u))
+    six = spectral_stepper(BURGERS, GRID, STEP, parameters={"nu": np.linspace(0.01, 0.02, 6)})
+    assert built(Tendency(), host).within(six)(normal(6, 32, 1)).shape == (6, 32, 1)
     assert not np.allclose(short(u, tendency=c), short(u))
 
 

@@ -1,9 +1,12 @@
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pdejax.core import Predictor, Stepper, trajectory
+from pdejax.methods.operators.binding import parameter_table
 
 MEAN, STD, DELTA = np.array([1.0, -1.0]), np.array([2.0, 0.5]), np.array([0.2, 0.1])
 
@@ -90,6 +93,8 @@ def test_messages_say_what_is_missing(make_operator):
     for bad, words in (("0.1", "holds real numbers"), (np.nan, "should be a finite number"), (1j, "is real, got")):
         with pytest.raises(ValueError, match=f"parameter 'nu' {words}"):
             operator.bind({"nu": bad})
+    with pytest.raises(ValueError, match=r"bind takes parameters by name, such as {'nu': 0.1}, got float"):
+        inspect.unwrap(parameter_table)(0.1, ("nu",))
     with pytest.raises(ValueError, match="varying nu: give it to bind"):
         operator.bind({})
     with pytest.raises(ValueError, match=r"a state \(\*batch, x, 2\) of u, v, got shape \(16, 3\)"):

@@ -12,6 +12,7 @@ from pdejax.config._assemble import recipe_of
 from pdejax.core import Grid
 from pdejax.data import Dataset, SplitSize, generate
 from pdejax.equations import EQUATIONS, Equation, Expression, Family, Times, TruncatedFourier
+from pdejax.equations._given import definition_texts
 from pdejax.solvers import FiniteVolume
 from tests.solvers.volumes.laws import cells, gas
 
@@ -159,3 +160,10 @@ def test_shipped_problems_generate_what_is_conserved(name, tmp_path):
         whole = states[..., 0].reshape(2, 6, -1).mean(-1)
         np.testing.assert_allclose(whole, whole[:, :1] + np.zeros((1, 6)), atol=3e-7 * np.abs(states).max())
     assert np.abs(states[:, -1] - states[:, 0]).max() > 0.05
+
+
+def test_definitions_are_names_with_expressions():
+    with pytest.raises(ValueError, match=r"definitions map names to texts, such as {'p': .*, got \['a: u'\]"):
+        definition_texts(["a: u"])
+    with pytest.raises(ValueError, match=r"definition 'a' is an expression without an equal sign, .*: give 'u\*\*2'"):
+        Equation("u_t = -dx(a)", definitions={"a": "a = u**2"})

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdejax.core import Grid, Outflow, Value
-from pdejax.data import SplitSize, generate
-from pdejax.equations import EQUATIONS, Equation, Expression, Family, Times, read_equation
-from pdejax.solvers import FiniteVolume, volume_stepper
+from pdejax.core import Grid, Outflow, Value, Wall
+from pdejax.data import Dataset, SplitSize, generate
+from pdejax.equations import EQUATIONS, Equation, Expression, Family, Piecewise, Times, read_equation
+from pdejax.solvers import FiniteVolume, spectral_stepper, volume_stepper
 from pdejax.solvers.volumes.law import conservation_law
 from pdejax.solvers.volumes.mirror import mirror
 from pdejax.solvers.volumes.reconstruct import WENO5
@@ -218,3 +218,58 @@ def test_diffusion_is_looked_at_where_the_grid_is_and_between_axes():
     with pytest.raises(ValueError, match="or is something positive that is not declared"):
         volume_stepper(Equation("u_t = dx(u*u_x)"), cells(8), 0.1)
     assert volume_stepper(Equation("u_t = dx(u*u_x)", positive=("u",)), cells(8), 0.1)
+
+
+def test_a_draw_that_is_repeated_belongs_to_the_parameter_that_stays(tmp_path):
+    """Fields in primitive variables depend on what varies: all of one pressure, whatever gamma is."""
+    grid = Grid((16,), (1.0,), "outflow", cells=True)
+    draws = {"rho, u, p": Piecewise(cuts=(0.4, 0.6), values=((0.2, 1.0), (0.0, 0.3), (1.0, 1.0)), channels=3)}
+    family = Family("x", EQUATIONS["euler"], grid, draws, vary={"gamma": (1.2, 2.4)}, times=Times(0.05))
+    generate(family, FiniteVolume(), tmp_path, {"train": SplitSize(8, 2)}, tolerance=2e-3, space_tolerance=0.5)
+    data = Dataset.open(tmp_path)
+    assert data.manifest["rejects"], "none was drawn again, so that this asks nothing"
+    rho, m, energy = np.moveaxis(np.asarray(data.split("train").states, float)[:, 0], -1, 0)
+    gamma = np.asarray(data.split("train").parameters["gamma"], float)[:, None]
+    np.testing.assert_allclose((gamma - 1) * (energy - m**2 / rho / 2), 1.0, rtol=1e-5)
+
+
+def test_an_equal_step_that_is_not_stable_is_no_number_at_once():
+    grid, law = cells(32), EQUATIONS["inviscid_burgers"]
+    u = (np.sin(2 * np.pi * np.asarray(grid.coordinates())[:, 0]) + 0.5)[:, None]
+    assert np.all(np.isnan(volume_stepper(law, grid, 0.5, substeps=2)(u)))
+    assert np.all(np.isfinite(volume_stepper(law, grid, 0.01, substeps=2)(u)))
+
+
+def test_derivatives_backwards_through_steps_of_own_sizes_say_what_to_give():
+    step = volume_stepper(EQUATIONS["inviscid_burgers"], cells(8), 0.1)
+    with pytest.raises(RuntimeError, match="no reverse-mode derivative: give substeps="):
+        jax.grad(lambda u: step(u).sum())(jnp.ones((8, 1)))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: FiniteVolume(cfl=0.2, substeps=10), "cfl=0.2 has no effect beside substeps=10"),
+        (
+            lambda: volume_stepper(EQUATIONS["inviscid_burgers"], cells(8), 0.1, cfl=0.2, substeps=10),
+            "cfl=0.2 has no effect beside substeps=10",
+        ),
+        (lambda: volume_stepper(EULER, _ends(rho=Outflow(), m=Wall()), 0.1), "ends say nothing of field 'E'"),
+        (
+            lambda: volume_stepper(EULER, _ends(rho=Outflow(), m=Wall(), E=Outflow(), q=Outflow()), 0.1),
+            "unknown field of ends: 'q'",
+        ),
+        (
+            lambda: volume_stepper(EULER, cells(8), 0.1, parameters={"gamma": 1.0}),
+            "'E' of rho, u, p is not a number with gamma=1: is something divided by zero",
+        ),
+        (lambda: spectral_stepper(Equation("u_t = -u_x"), cells(8), 0.1), "takes values at points, and this grid of"),
+    ],
+)
+def test_words_that_do_not_fit_are_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def _ends(**low):
+    return Grid((8,), (1.0,), [(low, "outflow")], cells=True)
