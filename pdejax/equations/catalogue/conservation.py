@@ -1,5 +1,7 @@
 """Conservation laws, with shocks, for finite volumes."""
 
+from collections.abc import Callable
+
 from pdejax.core import Count, Real, register
 from pdejax.equations._equation import Equation
 
@@ -38,26 +40,53 @@ def shallow_water_bed(g: Real = 9.81, ndim: Count = 1) -> Equation:
 def euler(gamma: Real = 1.4, ndim: Count = 1) -> Equation:
     """A gas without viscosity: density `rho`, momentum `m`, `n`, `o` along x, y, z, energy `E` per volume; velocities
     `u`, `v`, `w` and pressure `p`."""
+    return _gas(ndim, {"gamma": gamma})
+
+
+@register("equation", "compressible_navier_stokes")
+def compressible_navier_stokes(eta: Real = 1e-2, zeta: Real = 1e-2, gamma: Real = 5 / 3, ndim: Count = 2) -> Equation:
+    """A gas as of `euler` with shear viscosity `eta` and bulk viscosity `zeta`, whose friction heats it and which does
+    not conduct heat; Takamoto et al. (2022), "PDEBench", appendix D, whose data leave the mixed derivatives out."""
+    speeds, axes = "uvw"[:ndim], "xyz"[:ndim]
+    spread = " + ".join(f"d{axis}({u})" for u, axis in zip(speeds, axes, strict=True))
+
+    def stress(i: int, j: int) -> str:
+        shear = f"eta*(d{axes[j]}({speeds[i]}) + d{axes[i]}({speeds[j]}))"
+        return shear + (f" + (zeta - 2*eta/3)*({spread})" if i == j else "")
+
+    return _gas(ndim, {"eta": eta, "zeta": zeta, "gamma": gamma}, stress)
+
+
+def _gas(ndim: int, parameters: dict[str, float], stress: Callable[[int, int], str] | None = None) -> Equation:
+    """A gas with a stress between two axes, if there is one."""
     momenta, speeds, axes = "mno"[:ndim], "uvw"[:ndim], "xyz"[:ndim]
     div = lambda flux: "".join(f" - d{axis}({flux(i)})" for i, axis in enumerate(axes)).removeprefix(" ")
+    friction = lambda i, j: f" - ({stress(i, j)})" if stress else ""
     terms = [f"rho_t = {div(lambda i: momenta[i])}"]
     for j, momentum in enumerate(momenta):
-        flux = lambda i, q=momentum, j=j: f"{q}*{speeds[i]}" + (" + p" if i == j else "")
+        flux = lambda i, q=momentum, j=j: f"{q}*{speeds[i]}" + (" + p" if i == j else "") + friction(i, j)
         terms.append(f"{momentum}_t = {div(flux)}")
-    terms.append(f"E_t = {div(lambda i: f'(E + p)*{speeds[i]}')}")
+    work = lambda i: "".join(f" - {v}*({stress(i, j)})" for j, v in enumerate(speeds)) if stress else ""
+    terms.append(f"E_t = {div(lambda i: f'(E + p)*{speeds[i]}{work(i)}')}")
     square = " + ".join(f"{m}**2" for m in momenta)
     definitions = {s: f"{m}/rho" for s, m in zip(speeds, momenta, strict=True)}
     definitions["p"] = f"(gamma - 1)*(E - ({square})/(2*rho))"
-    return Equation(terms, {"gamma": gamma}, ndim, definitions, ("rho", *speeds, "p"), ("rho", "p"))
+    return Equation(terms, parameters, ndim, definitions, ("rho", *speeds, "p"), ("rho", "p"))
 
 
 @register("equation", "acoustics")
-def acoustics(speed: str = "1", ndim: Count = 1) -> Equation:
+def acoustics(speed: str = "1", damping: str = "0", ndim: Count = 1) -> Equation:
     """Sound in a medium at rest: density `q`, velocities `u`, `v`, `w` along x, y, z and pressure `p = speed**2*q`.
 
-    **Arguments:** `speed`: a number or a text in coordinates; `ndim`.
+    **Arguments:** `speed`: a number or a text in coordinates, or `c`: then it is a field that stays; `damping`: the
+    rate at which everything decays, a number or a text in coordinates: as all fields decay alike nothing is reflected
+    where it sets in, of what comes straight; `ndim`.
     """
     velocities, axes = "uvw"[:ndim], "xyz"[:ndim]
+    loss = lambda field: "" if damping.strip() == "0" else f" - ({damping})*{field}"
     flow = "".join(f" - d{axis}({v})" for v, axis in zip(velocities, axes, strict=True))
-    terms = [f"q_t ={flow}", *(f"{v}_t = -d{axis}(p)" for v, axis in zip(velocities, axes, strict=True))]
-    return Equation(terms, {}, ndim, {"p": f"({speed})**2*q"}, ("p", *velocities))
+    terms = [f"q_t ={flow}{loss('q')}"]
+    terms += [f"{v}_t = -d{axis}(p){loss(v)}" for v, axis in zip(velocities, axes, strict=True)]
+    if speed.strip() != "c":
+        return Equation(terms, {}, ndim, {"p": f"({speed})**2*q"}, ("p", *velocities))
+    return Equation([*terms, "c_t = 0"], {}, ndim, {"p": "c**2*q"}, ("p", *velocities, "c"), ("c",))

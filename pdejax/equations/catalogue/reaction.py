@@ -23,6 +23,20 @@ def gray_scott(du: Real = 2e-5, dv: Real = 1e-5, feed: Real = 0.04, kill: Real =
     return Equation(terms, {"du": du, "dv": dv, "feed": feed, "kill": kill}, ndim=2)
 
 
+@register("equation", "diffusion_sorption")
+def diffusion_sorption(
+    D: Real = 5e-4, porosity: Real = 0.29, grains: Real = 2880.0, k: Real = 3.5e-4, n: Real = 0.874
+) -> Equation:
+    """What a fluid in a porous medium carries and its grains bind after Freundlich: the concentration `u` diffuses
+    retarded by `R`; Takamoto et al. (2022), "PDEBench", appendix D, with their numbers.
+
+    What is conserved is the content, the integral of `R` over `u`.
+    """
+    retarded = "1 + (1 - porosity)/porosity*grains*k*n*exp((n - 1)*log(u + 1e-6))"
+    parameters = {"D": D, "porosity": porosity, "grains": grains, "k": k, "n": n}
+    return Equation("u_t = D*u_xx/R", parameters, 1, {"R": retarded}, nonnegative=("u",))
+
+
 @register("equation", "fitzhugh_nagumo")
 def fitzhugh_nagumo(du: Real = 1e-3, dv: Real = 5e-3, k: Real = 5e-3, ndim: Count = 2) -> Equation:
     """Activator `u` and inhibitor `v`; Takamoto et al. (2022), "PDEBench", appendix D, with their numbers."""

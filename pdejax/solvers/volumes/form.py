@@ -12,16 +12,16 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import COORDINATES, TIME, Equation, evaluate, jet, jets
-from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, traced, working
+from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, working
 from pdejax.solvers.volumes.bed import Bed, bed, wet
 from pdejax.solvers.volumes.ends import Ends, read_ends
+from pdejax.solvers.volumes.fits import check_fits, check_wellposed
 from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
 from pdejax.solvers.volumes.reconstruct import Reconstruction
 from pdejax.solvers.volumes.riemann import Faces, RiemannSolver, faces
-from pdejax.solvers.volumes.waves import check_parameters_of, radius, slope_derivative, source_derivative, waves
+from pdejax.solvers.volumes.waves import radius, slope_derivative, source_derivative, waves
 
 ROUNDING = 1e-6  # of the largest: so much below zero is nothing
-MOST_LOOKED_AT = 64  # trajectories whose parameters are looked at
 
 Values = dict[sympy.Symbol, Any]
 
@@ -70,9 +70,10 @@ class VolumeForm(eqx.Module):
         q, total = wet(self.equation, q), jnp.zeros_like(q)
         for axis in range(self.grid.ndim):
             flux, push = self._flux(q, axis, time)
-            if any(e != 0 for e in self.law.viscous[axis]):
-                flux = flux - self._viscous(q, axis, time)
             total = total - (_difference(flux, axis) - push) / self._spacing(axis)
+            if any(e != 0 for e in self.law.viscous[axis]):
+                spread = _difference(self._viscous(q, axis, time), axis) / self._spacing(axis)
+                total = total + self._mobility(q, time) * spread
         if any(e != 0 for e in self.law.sources):
             values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
             total = total + _stacked([evaluate(e, values) for e in self.law.sources], q.shape[1:], q.dtype)
@@ -111,6 +112,13 @@ class VolumeForm(eqx.Module):
             return 0.0
         values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
         return radius(source_derivative(self.equation), values)
+
+    def _mobility(self, q: Array, time: Any) -> Any:
+        """What diffusion is multiplied by."""
+        if all(e == 1 for e in self.law.mobility):
+            return 1.0
+        values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
+        return _stacked([evaluate(e, values) for e in self.law.mobility], q.shape[1:], q.dtype)
 
     def positive(self, q: Array) -> Array:
         """Whether all is that should be, of each trajectory, `(batch,)`."""
@@ -152,8 +160,18 @@ class VolumeForm(eqx.Module):
         below, above = self._within(middle, below, above, self._values(time, beyond={axis: 1}))
         own, other = waves(self.equation)
         speeds, values = (own if variables.plain else other)[axis], self._values(time, at_faces=axis)
-        met = faces(variables, speeds, own[axis], axis, values, take(above, 0, -1), take(below, 1, 0))
+        low, high = self._level(take(above, 0, -1), take(below, 1, 0))
+        met = faces(variables, speeds, own[axis], axis, values, low, high)
         return self._through(met, q, axis), 0.0
+
+    def _level(self, low: Any, high: Any) -> tuple[Any, Any]:
+        """Both sides of faces, of what stays with the mean of both: nothing is between them that could wear it off."""
+        names = [jet(self.equation.fields[i]) for i in self.law.still]
+        there = [i for i, e in enumerate(self.variables.of_fields) if e in names]
+        for i in there:
+            mean = (low[i] + high[i]) / 2
+            low, high = low.at[i].set(mean), high.at[i].set(mean)
+        return low, high
 
     def _through(self, met: Faces, q: Array, axis: int) -> Array:
         """The fluxes of both sides of faces; what stays where it is has none."""
@@ -253,38 +271,11 @@ def volume_form(
     check_positive("scaling.length", scaling.length)
     check_positive("scaling.step", scaling.step)
     column = lambda value: expand_rank(batch_axis(working(value), grid.ndim), 1 + grid.ndim)
-    _check_wellposed(equation, grid, parameters, scaling)
+    check_wellposed(equation, grid, parameters, scaling)
     values = {name: column(value) for name, value in equation.resolve(parameters).items()}
     return VolumeForm(
         values, column(scaling.length), equation, grid, reconstruction, riemann, read_ends(equation, grid)
     )
-
-
-def check_fits(equation: Equation, grid: Grid, reconstruction: Reconstruction, riemann: RiemannSolver) -> None:
-    """**Raises:** `ValueError` if equation, grid and scheme do not fit together."""
-    if grid.ndim != equation.ndim:
-        raise ValueError(f"the equation {equation.terms} has {equation.ndim} space axes, the grid {grid.ndim}")
-    if not grid.cells:
-        raise ValueError("finite volumes keep averages over cells, and this is a grid of points: set domain.cells=true")
-    if min(grid.shape) < reconstruction.ghosts:
-        raise ValueError(f"{type(reconstruction).__name__} needs at least {reconstruction.ghosts} cells along each "
-                         f"axis, got {list(grid.shape)}")  # fmt: skip
-    waves(equation)
-    bed(equation)
-    riemann.validate(equation)
-    read_ends(equation, grid)
-
-
-def _check_wellposed(equation: Equation, grid: Grid, parameters: Mapping[str, Any] | None, scaling: Scaling) -> None:
-    """Of each trajectory, or as many as tell; nothing is asked of what is traced."""
-    given = {**equation.resolve(parameters), "length": scaling.length}
-    if any(map(traced, given.values())):
-        return
-    table = np.stack(np.broadcast_arrays(*(np.asarray(value, float).ravel() for value in given.values())), axis=-1)
-    for row in np.unique(table, axis=0)[:MOST_LOOKED_AT]:
-        numbers = dict(zip(given, row.tolist(), strict=True))
-        length = numbers.pop("length")
-        check_parameters_of(equation, numbers, grid, length)
 
 
 def _difference(flux: Any, axis: int) -> Any:

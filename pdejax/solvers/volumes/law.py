@@ -49,10 +49,11 @@ class Variables:
 
 @dataclasses.dataclass(frozen=True)
 class ConservationLaw:
-    """fields_t + div(fluxes) = div(viscous) + sources + products.
+    """fields_t + div(fluxes) = mobility*div(viscous) + sources + products.
 
     - `conserved`, `primitive`: the law in its fields, and in the variables that the equation declares beside them.
     - `viscous`: along each axis, one a field, in fields and their first derivatives.
+    - `mobility`: one a field, in fields; one but for `f(u)*u_xx`, of which the integral of `1/f` is conserved.
     - `sources`: one a field, in fields.
     - `products`: along each axis, one a field: what slopes of fields that stay are multiplied by, by their numbers.
     - `still`: numbers of the fields that stay.
@@ -63,6 +64,7 @@ class ConservationLaw:
     primitive: Variables
     viscous: tuple[Expressions, ...]
     sources: Expressions
+    mobility: Expressions
     products: tuple[tuple[tuple[tuple[int, sympy.Expr], ...], ...], ...] = ()
     still: tuple[int, ...] = ()
     vanishing: Expressions = ()
@@ -103,6 +105,7 @@ def conservation_law(equation: Equation) -> ConservationLaw:
         primitive,
         each("viscous"),
         tuple(row.source for row in rows),
+        tuple(row.mobility for row in rows),
         tuple(tuple(tuple(row.products[axis].items()) for row in rows) for axis in range(equation.ndim)),
         still(equation),
         positive[len(equation.positive) :],
@@ -124,8 +127,13 @@ class _Row:
         self.source = sympy.S.Zero
         self.products: list[dict[int, Any]] = [{} for _ in range(self.ndim)]
         self.still = {equation.fields[i]: i for i in still(equation)}
+        self.mobilities: dict[sympy.Expr, None] = {}
         for alpha, expression in equation.forms[row].parts.items():
             self._add(alpha, expression)
+        if len(self.mobilities) > 1:
+            raise ValueError(f"equation {self.term!r}: its diffusion is divided by different things, so that finite "
+                             "volumes know of nothing that it conserves")  # fmt: skip
+        self.mobility = next(iter(self.mobilities), sympy.S.One)
 
     def _add(self, alpha: Alpha, expression: sympy.Expr) -> None:
         if alpha == ZERO:
@@ -146,15 +154,31 @@ class _Row:
         if not moving:
             self.source += term
             return
-        coefficient, part = term.as_independent(*varying(term), as_Add=False)
-        if [sum(j.alpha) for j in moving] == [1] and moving[0].field in self.still and self._product(term, moving[0]):
+        orders = [sum(j.alpha) for j in moving]
+        if orders == [1] and moving[0].field in self.still and self._product(term, moving[0]):
             return
+        if orders == [2] and self._slowed(term, moving[0]):
+            return
+        coefficient, part = term.as_independent(*varying(term), as_Add=False)
         if not isinstance(part, Jet) or part.mark:
             raise ValueError(f"equation {self.term!r}: {_written(term)} is neither a source nor the divergence of a "
                              f"flux; finite volumes need dx(...) of one, such as -dx(u**2)/2 for -u*u_x")  # fmt: skip
+        self._derivative(coefficient, part)
+
+    def _slowed(self, term: sympy.Expr, second: Jet) -> bool:
+        """Whether it is a second derivative times what depends on the state, `D*u_xx/R(u)`, without which it is kept:
+        what `R` is the derivative of is conserved then."""
+        coefficient, part = term.as_independent(*varying(term), as_Add=False)
+        factor = sympy.cancel(part / second)
+        if not jets(factor) or factor.has(second):
+            return False
+        self._derivative(coefficient, second, factor)
+        return True
+
+    def _derivative(self, coefficient: sympy.Expr, part: Jet, mobility: sympy.Expr = sympy.S.One) -> None:
         axis = next(i for i in range(3) if part.alpha[i])
         lowered = jet(part.field, tuple(n - m for n, m in zip(part.alpha, unit(axis), strict=True)))  # type: ignore
-        self._divergence(axis, coefficient * lowered)
+        self._divergence(axis, coefficient * lowered, mobility)
 
     def _product(self, term: sympy.Expr, slope: Jet) -> bool:
         """Whether it is one of something and the slope of a field that stays; then it is kept."""
@@ -166,7 +190,7 @@ class _Row:
         products[number] = products.get(number, sympy.S.Zero) + factor
         return True
 
-    def _divergence(self, axis: int, inner: sympy.Expr) -> None:
+    def _divergence(self, axis: int, inner: sympy.Expr, mobility: sympy.Expr = sympy.S.One) -> None:
         """d/d_axis of what may have first derivatives itself."""
         for j in jets(inner):
             if sum(j.alpha) > 1 or j.mark:
@@ -177,6 +201,7 @@ class _Row:
         self.flux[axis] -= plain
         if slopes:
             self.viscous[axis] += sympy.expand(inner - plain)
+            self.mobilities[mobility] = None
 
 
 def _written(expression: sympy.Expr) -> str:

@@ -23,7 +23,7 @@ from pdejax.solvers._twin import (
     mean_error,
 )
 from pdejax.solvers._variants import Variant
-from pdejax.solvers.volumes.form import check_fits
+from pdejax.solvers.volumes.fits import check_fits
 from pdejax.solvers.volumes.stepper import CFL, VolumeStepper, volume_stepper
 from pdejax.solvers.volumes.variants import volume_variants
 from pdejax.solvers.volumes.waves import check_parameters_of

@@ -174,7 +174,8 @@ def _check_diffusion(equation: Equation, law: ConservationLaw, states: dict[Any,
 def slope_derivative(equation: Equation, axis: int, along: int) -> sympy.Matrix:
     """Of the viscous fluxes along an axis by slopes along one."""
     slopes = [jet(field, unit(along)) for field in equation.fields]
-    found = sympy.Matrix(conservation_law(equation).viscous[axis]).jacobian(slopes)
+    law = conservation_law(equation)
+    found = sympy.diag(*law.mobility) * sympy.Matrix(law.viscous[axis]).jacobian(slopes)
     return found.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
 
 

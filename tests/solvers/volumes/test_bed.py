@@ -68,7 +68,7 @@ def test_a_dam_breaks_over_a_step(x64):
         np.testing.assert_array_equal(found[:, 2], ground)
         return found
 
-    truth = end(640)
+    truth = end(480)
     error = [np.abs(end(n) - truth.reshape(n, -1, 3).mean(1))[:, :2].mean(0) for n in (40, 160)]
     assert np.all(error[1] < 0.006)
     assert np.all(np.log2(error[0] / error[1]) > 1.3)  # of two doublings
@@ -84,6 +84,7 @@ def test_over_an_even_bed_it_is_water_without_one(x64):
     np.testing.assert_allclose(over[:, :2], plain, atol=1e-13)
 
 
+@pytest.mark.long
 def test_waves_over_a_smooth_bed_have_order_two(x64):
     def end(n):
         grid = cells(n)

@@ -129,12 +129,17 @@ SHIPPED = {
     "dam_break_step": ["problem.solver.shape=[256]", "problem.space_tolerance=0.2"],
     "fitzhugh_nagumo": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.5"],
     "acoustics": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.9"],
+    "diffusion_sorption": ["problem.solver.shape=[128]"],
+}
+LONGER = {
+    name: ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.9"]
+    for name in ("compressible_navier_stokes", "riemann_2d", "absorbing_waves")
 }
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [*SHIPPED, *(pytest.param(name, marks=pytest.mark.long) for name in LONGER)])
 def test_shipped_problems_generate_what_is_conserved(name, tmp_path):
-    recipe = recipe_of(resolve([f"problem={name}", "problem.tolerance=0.01", *SHIPPED[name]]))
+    recipe = recipe_of(resolve([f"problem={name}", "problem.tolerance=0.01", *(SHIPPED | LONGER)[name]]))
     settings = {"batch_size": 2, "tolerance": recipe.tolerance, "space_tolerance": recipe.space_tolerance}
     root = generate(recipe.family, recipe.simulator, tmp_path, {"train": SplitSize(2, 6)}, **settings)
     states = Dataset.open(root).split("train").states.astype(float)
@@ -156,6 +161,24 @@ def test_shipped_problems_generate_what_is_conserved(name, tmp_path):
         energy = ((1.5 + 0.5 * np.tanh((y - 0.5) / 0.05)) ** 2 * q**2 + u**2 + v**2).mean((2, 3)) / 2
         assert np.all(np.diff(energy) < 0)  # what the scheme takes, and the open sides later
         assert np.all(energy[:, -1] > 0.5 * energy[:, 0])
+    elif name == "absorbing_waves":
+        q, u, v, c = np.moveaxis(states, -1, 0)
+        np.testing.assert_array_equal(c, c[:, :1] + 0 * c)
+        assert np.all(np.diff((c**2 * q**2 + u**2 + v**2).mean((2, 3))) < 0)
+        middle = np.abs(q[:, -1, 4:-4, 4:-4]).max((1, 2))
+        assert np.all(np.abs(q[:, 0]).max((1, 2)) > middle)
+    elif name == "diffusion_sorption":
+        assert np.all((states[:, 1:] > 0) & (states[:, 1:] < 1))
+        assert np.all(np.diff(states[..., 0], axis=1)[:, 1:, :32] > 0)  # it fills from the left
+        assert np.all(np.diff(states[:, -1, :, 0]) < 1e-6)
+    elif name == "riemann_2d":
+        rho, m, n, energy = np.moveaxis(states, -1, 0)
+        assert np.all(rho > 0)
+        assert np.all(energy - (m**2 + n**2) / (2 * rho) > 0)
+        assert np.all(rho[:, -1].mean((1, 2)) > rho[:, 0].mean((1, 2)))  # shocks run into the thin ones
+    elif name == "compressible_navier_stokes":
+        whole = states.mean((2, 3))
+        np.testing.assert_allclose(whole, whole[:, :1] + np.zeros_like(whole), atol=1e-6 * np.abs(states).max())
     else:
         whole = states[..., 0].reshape(2, 6, -1).mean(-1)
         np.testing.assert_allclose(whole, whole[:, :1] + np.zeros((1, 6)), atol=3e-7 * np.abs(states).max())
