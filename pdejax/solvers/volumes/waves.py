@@ -66,9 +66,10 @@ class Waves:
 
 def radius(matrix: sympy.Matrix, values: Values) -> Any:
     """A bound on the largest eigenvalue of a matrix at each state, that does not depend on units much."""
-    if matrix.rows == 1:
-        only: Any = matrix[0, 0]
-        return jnp.abs(jnp.asarray(evaluate(only, values), jnp.result_type(float)))
+    if matrix.is_lower or matrix.is_upper:  # its eigenvalues are on the diagonal
+        diagonal: Any = dict.fromkeys(matrix[i, i] for i in range(matrix.rows))
+        found = [jnp.abs(jnp.asarray(evaluate(e, values), jnp.result_type(float))) for e in diagonal]
+        return functools.reduce(jnp.maximum, found)
     shape = jnp.broadcast_shapes(*(np.shape(v) for v in values.values()))
     rows: Any = [
         [jnp.broadcast_to(jnp.asarray(evaluate(e, values), jnp.result_type(float)), shape) for e in matrix.row(i)]
