@@ -23,7 +23,7 @@ from pdejax.core import (
 )
 from pdejax.equations import Equation
 from pdejax.solvers._arrays import check_batch, check_positive, real_or_traced, traced, working
-from pdejax.solvers.bounded.exponential import Fourth, Linear, Second, exponential
+from pdejax.solvers.bounded.exponential import Fourth, Second, apply, exponential
 from pdejax.solvers.bounded.lines import LineForm, line_form
 
 GROWING = 1.5  # times, from half the points to all of them, that a growth rate may rise by
@@ -41,7 +41,7 @@ class ChebyshevStepper(eqx.Module):
     """
 
     form: LineForm
-    method: Linear | Second | Fourth
+    method: Second | Fourth
     inward: Array
     outward: Array
     dt: Array
@@ -81,6 +81,8 @@ class ChebyshevStepper(eqx.Module):
         rest = self._with(tendency)
 
         def body(y: Any, i: Any) -> tuple[Any, None]:
+            if tendency is None and self.form.exact:
+                return apply(self.method.exp, y), None
             return self.method(rest, y, self.time + i * self.dt, self.dt), None
 
         self._check_batch(v)
@@ -159,7 +161,7 @@ def chebyshev_stepper(
     step = dt if traced(dt) else np.asarray(dt, np.float64)
     if traced(step) and not traced(form.matrix):
         form = eqx.tree_at(lambda f: f.matrix, form, working(form.matrix))
-    method = exponential(form.matrix, step, order, exact=form.exact)
+    method = exponential(form.matrix, step, order)
     line = form.line
     return ChebyshevStepper(
         jax.tree.map(working, form), method, working(line.inward()), working(line.outward()), working(step),
@@ -183,6 +185,6 @@ def check_growth_of(form: LineForm, equation: Equation, parameters: Any, scaling
     if bad.any():
         raise ValueError(
             f"the equation {'; '.join(equation.terms)} has no solution forwards in time with these ends: its modes "
-            f"grow the faster the more points there are, on {form.line.size} like exp({rate[bad].max():.3g} t); is the sign "
-            "of a term wrong, or a condition at the side where nothing comes in?"
+            f"grow the faster the more points there are, on {form.line.size} like exp({rate[bad].max():.3g} t); is the "
+            "sign of a term wrong, or a condition at the side where nothing comes in?"
         )

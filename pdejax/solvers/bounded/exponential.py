@@ -51,16 +51,6 @@ class Fourth(eqx.Module):
         return whole + apply(self.end[0], one) + apply(self.end[1], four) + apply(self.end[2], five)
 
 
-class Linear(eqx.Module):
-    """A step of what has no rest."""
-
-    exp: Array
-
-    def __call__(self, rest: Any, y: Array, time: Any, dt: Any) -> Array:
-        """One step."""
-        return apply(self.exp, y)
-
-
 def apply(matrix: Array, y: Array) -> Array:
     """A matrix, or one for each trajectory, times vectors `(*batch, unknown)`."""
     if matrix.ndim == 2:
@@ -68,17 +58,12 @@ def apply(matrix: Array, y: Array) -> Array:
     return jnp.einsum("bij,...bj->...bi", matrix, y, precision="highest")
 
 
-def exponential(matrix: Any, dt: Any, order: Literal[2, 4], *, exact: bool) -> Linear | Second | Fourth:
-    """The method of an order for a matrix `(batch?, unknown, unknown)` and a step, a number or `(batch,)`.
-
-    **Arguments:** `exact`: whether there is nothing but the matrix.
-    """
+def exponential(matrix: Any, dt: Any, order: Literal[2, 4]) -> Second | Fourth:
+    """The method of an order for a matrix `(batch?, unknown, unknown)` and a step, a number or `(batch,)`."""
     step = dt[..., None, None] if np.ndim(dt) else dt
     matrix = matrix if np.ndim(matrix) == 3 or not np.ndim(dt) else matrix[None]
     (exp, one, two, three), (exp_half, one_half, two_half, three_half) = phi_blocks(matrix * step)
     of = lambda *weights: tuple(working(step * weight) for weight in weights)
-    if exact:
-        return Linear(working(exp))
     if order == 2:
         return Second(working(exp), *of(one, two))
     mixed = two_half / 2 - three + two / 4 - three_half / 2

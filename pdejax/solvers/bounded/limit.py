@@ -10,7 +10,7 @@ import sympy
 
 from pdejax.core import Scaling
 from pdejax.equations import COORDINATES, TIME, Alpha, Equation, evaluate, jets
-from pdejax.solvers._arrays import traced
+from pdejax.solvers._arrays import traced, working
 from pdejax.solvers.bounded.mirror import Mirror
 from pdejax.solvers.spectral.canonical import canonical
 from pdejax.solvers.spectral.etdrk import etdrk
@@ -110,9 +110,9 @@ def _growth(implicit: np.ndarray, rest: np.ndarray, dt: Any, order: Literal[2, 4
     count = shape[-1]
     pairs = [*itertools.product(range(count), repeat=2)]
     symbols = {(i, j): implicit[:, i, j] for i, j in pairs if i == j or implicit[:, i, j].any()}
-    nonlinear = lambda v, _: tuple(sum(rest[:, i, j] * v[j] for j in range(count)) for i in range(count))
-    one = lambda j: tuple(np.full(len(step), complex(i == j)) for i in range(count))
     with jax.ensure_compile_time_eval():
+        slopes, one = working(rest), lambda j: tuple(working(np.full(len(step), complex(i == j))) for i in range(count))
+        nonlinear = lambda v, _: tuple(sum(slopes[:, i, j] * v[j] for j in range(count)) for i in range(count))
         method = etdrk(Linear.of(symbols), step, order)
         columns = [np.stack([np.asarray(x) for x in method(nonlinear, one(j), 0.0, step)], -1) for j in range(count)]
     size = lambda m: np.abs(np.linalg.eigvals(m)).max(-1)
