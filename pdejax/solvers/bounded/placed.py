@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Key, Scaling
+from pdejax.core import AnyState, Grid, Key, Scaling, State, Tendency, as_state, hashed_by_identity
 from pdejax.equations import Equation
 from pdejax.solvers.bounded.chebyshev_stepper import ChebyshevStepper, chebyshev_stepper, check_growth_of
 from pdejax.solvers.bounded.lines import line_form
-from pdejax.solvers.bounded.mirror import mirror_of
+from pdejax.solvers.bounded.mirror import Mirror, mirror_of
 from pdejax.solvers.bounded.mirror_stepper import check_mirrored, mirror_stepper
 from pdejax.solvers.spectral.resolution import energies
+from pdejax.solvers.spectral.stepper import SpectralStepper
 
 DEALIAS = 2 / 3  # of the modes of sines and cosines, which take part in products
 
@@ -25,11 +26,13 @@ DEALIAS = 2 / 3  # of the modes of sines and cosines, which take part in product
 class Placed:
     """A Stepper of states of its own, and the ways to and from equidistant points.
 
+    - `whole`: the Stepper of states on equidistant points.
     - `enter`, `leave`: from states `(*batch, *space, channel)` to its own and back; `energies`: of its own, see
         `pdejax.solvers.spectral.resolution`.
     """
 
     stepper: Any
+    whole: Any
     enter: Callable[[Any], Any]
     leave: Callable[[Any], Any]
     energies: Callable[[Any], Any]
@@ -68,7 +71,8 @@ def fourier(
         method.equation, own, method.dt, parameters=parameters, scaling=scaling, dealias=DEALIAS, **method.options
     )
     found = lambda u: energies(back.extended_state(u), back.extended, DEALIAS)
-    return Placed(stepper, lambda u: into.transfer(u, shape), lambda v: back.transfer(v, grid.shape), found)
+    whole = stepper if shape == grid.shape else Within(stepper, into, back)
+    return Placed(stepper, whole, lambda u: into.transfer(u, shape), lambda v: back.transfer(v, grid.shape), found)
 
 
 def check_fourier(method: Method, shape: tuple[int, ...], grid: Grid, parameters: Any, scaling: Scaling) -> None:
@@ -76,6 +80,46 @@ def check_fourier(method: Method, shape: tuple[int, ...], grid: Grid, parameters
     check_mirrored(method.equation, grid.with_shape(shape), method.dt, method.order, parameters, scaling, DEALIAS)
 
 
+@hashed_by_identity
+class Within(eqx.Module):
+    """A Stepper on other points of a box with mirrors than its states are on, a `TimedStepper`."""
+
+    stepper: SpectralStepper
+    outer: Mirror = eqx.field(static=True)
+    inner: Mirror = eqx.field(static=True)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the states."""
+        return self.outer.grid
+
+    @property
+    def step_size(self) -> Array:
+        """Time one call covers."""
+        return self.stepper.step_size
+
+    @property
+    def time(self) -> Array:
+        """Time the next call starts at."""
+        return self.stepper.time
+
+    def at(self, time: Any) -> "Within":
+        """The same set to a time."""
+        return Within(self.stepper.at(time), self.outer, self.inner)
+
+    def __call__(self, u: AnyState, *, key: Key | None = None, tendency: Tendency = None) -> State:
+        """The state after one call, see `SpectralStepper`."""
+        u = as_state(u)
+        back = lambda v: self.inner.transfer(v, self.outer.grid.shape)
+        into = lambda u: self.outer.transfer(u, self.inner.grid.shape)
+        if tendency is None:
+            return back(self.stepper(into(u)))
+        given: Any = tendency
+        within = (lambda t, v: into(given(t, back(v)))) if callable(given) else into(as_state(given))
+        return back(self.stepper(into(u), tendency=within))
+
+
+@hashed_by_identity
 class Between(eqx.Module):
     """Advances states at Chebyshev points, a `TimedStepper`."""
 
@@ -108,7 +152,9 @@ def chebyshev(
         method.equation, grid, method.dt, points=shape[0], parameters=parameters, scaling=scaling, **method.options
     )
     matrix = stepper.form.line.coefficients()
-    return Placed(Between(stepper), stepper.enter, stepper.leave, functools.partial(_of_polynomials, matrix=matrix))
+    return Placed(
+        Between(stepper), stepper, stepper.enter, stepper.leave, functools.partial(_of_polynomials, matrix=matrix)
+    )
 
 
 def check_chebyshev(method: Method, shape: tuple[int, ...], grid: Grid, parameters: Any, scaling: Scaling) -> None:

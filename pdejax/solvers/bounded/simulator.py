@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import operator
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,6 @@ from pdejax.solvers.spectral.resolution import tails
 
 FEWEST = 8  # points per axis of a coarser solver
 MOST_POINTS = 128  # Chebyshev ones, whose matrices are full
-OVER = 2  # times as many equidistant points as Chebyshev ones, where states are drawn
 MOST_CORNERS = 16  # of ranges of parameters, all of four
 SHARES = (1.0, 0.5, 0.25)  # of the points and of the steps
 
@@ -39,8 +39,8 @@ class Bounded:
     - `basis`: `fourier`, sines and cosines, for ends of the value 0 or the slope 0 and equations that keep their
         mirror images, see `mirror_stepper`; or `chebyshev`, in one dimension, see `chebyshev_stepper`.
     - `order`: in time, 2 or 4; `substeps`: solver steps per frame.
-    - `shape`: points per axis to solve on, of `chebyshev` Chebyshev points; those of the family's domain when omitted,
-        and of `chebyshev` at most 128.
+    - `shape`: points per axis to solve on; those of the family's domain when omitted. Of `chebyshev` Chebyshev points,
+        at most 128; when omitted as many as the domain has intervals.
     """
 
     basis: Literal["fourier", "chebyshev"]
@@ -84,11 +84,8 @@ class Bounded:
             if self.shape[0] > MOST_POINTS:
                 raise ValueError(f"{what} should be at most {MOST_POINTS} Chebyshev points, got {list(self.shape)}")
             return
-        for fine, n, periodic in zip(self.shape, grid.shape, grid.periodic_axes, strict=True):
-            if fine < n or (not periodic and (fine - 1) % max(n - 1, 1)):
-                raise ValueError(f"{what} should hold the points of domain.shape={list(grid.shape)}, {n} - 1 intervals "
-                                 f"each divided in equal parts, such as {2 * n - 1} points, got "
-                                 f"{list(self.shape)}")  # fmt: skip
+        if any(map(operator.lt, self.shape, grid.shape)):
+            raise ValueError(f"{what} should be at least domain.shape={list(grid.shape)}, got {list(self.shape)}")
 
     def _check_corners(self, family: Family) -> None:
         ranges = np.array([*family.support.values()], float).reshape(-1, 2)
@@ -99,22 +96,17 @@ class Bounded:
 
     def _points(self, family: Family, coarser: int = 1) -> tuple[int, ...]:
         """Of the solver, per axis."""
-        grid, least = _grid(family), lambda n: max(n, FEWEST)
+        grid = _grid(family)
         if self.basis == "chebyshev":
-            whole = min(grid.shape[0], MOST_POINTS) if self.shape is None else self.shape[0]
-            return (whole if coarser == 1 else least(whole // coarser),)
-        if coarser == 1:
-            return grid.shape if self.shape is None else self.shape
-        parts = zip(self._points(family), grid.periodic_axes, strict=True)
-        return tuple(least(n // coarser if p else (n - 1) // coarser + 1) for n, p in parts)
+            whole = min(grid.shape[0] - 1, MOST_POINTS) if self.shape is None else self.shape[0]
+            return (whole if coarser == 1 else max(whole // coarser, FEWEST),)
+        whole = grid.shape if self.shape is None else self.shape
+        return whole if coarser == 1 else _fewer(grid, whole, coarser)
 
     def domain(self, family: Family, *, coarser: int = 1) -> Grid:
-        """The equidistant points of its states: of `fourier` its own, of `chebyshev` about twice as many."""
-        grid, points = _grid(family), self._points(family, coarser)
-        if self.basis == "fourier":
-            return grid.with_shape(points)
-        n = grid.shape[0] - 1
-        return grid.with_shape((max(1, -(-OVER * points[0] // n)) * n + 1,)) if coarser == 1 else grid
+        """The family's grid: states go from there to the solver's points and back."""
+        grid = _grid(family)
+        return grid if coarser == 1 else grid.with_shape(_fewer(grid, grid.shape, coarser))
 
     def numerics(self, family: Family) -> dict[str, Any]:
         """Basis, points, order and step."""
@@ -140,8 +132,7 @@ class Bounded:
         """The Stepper whose call is one frame, for numbers or arrays `(batch,)` of what varies."""
         points, grid = self._points(family, coarser), self.domain(family, coarser=coarser)
         one = dataclasses.replace(self, shape=points)
-        placed = one._placed(family, grid, parameters)
-        return getattr(placed.stepper, "stepper", placed.stepper)
+        return one._placed(family, grid, parameters).whole
 
     def __call__(
         self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], times: np.ndarray
@@ -153,14 +144,13 @@ class Bounded:
         if len(times) < 2:
             raise ValueError(f"problem {family.name!r} evolves in time: a split holds at least 2 frames, "
                              f"got {len(times)}")  # fmt: skip
-        grid, burn_in = self.domain(family), round(times[0] / family.step)
-        placed = self._placed(family, grid, parameters)
+        burn_in = round(times[0] / family.step)
+        placed = self._placed(family, _grid(family), parameters)
         start = burn_in * jnp.asarray(placed.stepper.step_size)
         v = placed.enter(jnp.stack([fields[name] for name in family.fields], axis=-1))
         if burn_in:
             v = trajectory(placed.stepper, v, 1, inner_steps=burn_in)[0]
-        stored = lambda v: grid.transfer(placed.leave(v), family.domain).astype(jnp.float32)
-        store = lambda v: (stored(v), placed.energies(v))
+        store = lambda v: (placed.leave(v).astype(jnp.float32), placed.energies(v))
         states, found = trajectory(
             placed.stepper, v, len(times) - 1, include_initial=True, post=store, start_time=start
         )
@@ -187,7 +177,7 @@ class Bounded:
     ) -> Float[Array, "*space channel"]:
         """By solving once more; see `Doubling`."""
         assert family.times is not None
-        one = self._placed(family, self.domain(family), parameters)
+        one = self._placed(family, _grid(family), parameters)
         step = lambda i, v: one.stepper.at(jnp.asarray(i, float) * one.stepper.step_size)(v)
         start = one.enter(jnp.stack([fields[name] for name in family.fields], axis=-1))
         return one.leave(jax.lax.fori_loop(0, family.times.burn_in + frame, step, start))
@@ -200,7 +190,7 @@ class Bounded:
         What is explicit may need a step four times as short on twice the points, and gets it.
         """
         assert family.times is not None
-        grid = self.domain(family)
+        grid = _grid(family)
         both = [self._placed(family, grid, parameters, times=times, steps=FINER_STEPS[times]) for times in (1, 2)]
         time = jnp.asarray(family.times.burn_in + frame, float) * both[0].stepper.step_size
         out = [one.leave(one.stepper.at(time)(one.enter(state))) for one in both]
@@ -214,11 +204,9 @@ class Bounded:
         return f"raise solver.shape of the problem from {now} to {shape}, or ask for smoother states"
 
     def variants(self, family: Family) -> list[Variant]:
-        """Shares of its steps, of both orders, and of `chebyshev` of its points."""
+        """Shares of its points and steps, of both orders."""
         out, whole = [], self._points(family)
-        shapes = (
-            [tuple(max(int(n * s), FEWEST) for n in whole) for s in SHARES] if self.basis == "chebyshev" else [whole]
-        )
+        shapes = [tuple(max(int(n * share), FEWEST) for n in whole) for share in SHARES]
         counts = dict.fromkeys(max(1, int(self.substeps * s)) for s in SHARES)
         for shape, order, substeps in itertools.product(dict.fromkeys(shapes), (2, 4), counts):
             one = dataclasses.replace(self, shape=shape, substeps=substeps, order=order)
@@ -250,3 +238,9 @@ def relative(u: Any, truth: Any) -> Array:
 def _grid(family: Family) -> Grid:
     assert isinstance(family.domain, Grid)
     return family.domain
+
+
+def _fewer(grid: Grid, shape: tuple[int, ...], times: int) -> tuple[int, ...]:
+    """So many times fewer points, or intervals of an axis with ends."""
+    parts = zip(shape, grid.periodic_axes, strict=True)
+    return tuple(max(n // times if p else (n - 1) // times + 1, FEWEST) for n, p in parts)
