@@ -30,7 +30,8 @@ def mirror_stepper(
 
     Ends are periodic, of the value 0 or the slope 0, for each field and side. Linear terms of constant coefficients are
     exact at any step; the rest is explicit. Works on all images of the box behind its mirrors, two per axis with ends,
-    four where a field has one end of each kind: with one such axis a step takes about two times that of a periodic box.
+    four where a field has one end of each kind: a step takes about two times that of a periodic box for each
+    such axis.
 
     **Arguments:** as of `spectral_stepper`.
 

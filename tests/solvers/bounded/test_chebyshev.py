@@ -32,8 +32,8 @@ def between(low, high, n=65):
     ("ends", "order"),
     [
         ((Value(BELOW), Value(ABOVE)), 4),
-        ((Slope(OUT_BELOW), Value(ABOVE)), 4),
-        ((Slope(OUT_BELOW), Slope(OUT_ABOVE)), 4),
+        pytest.param((Slope(OUT_BELOW), Value(ABOVE)), 4, marks=pytest.mark.long),
+        pytest.param((Slope(OUT_BELOW), Slope(OUT_ABOVE)), 4, marks=pytest.mark.long),
         ((Value(BELOW), Slope(OUT_ABOVE)), 2),
     ],
 )
