@@ -1,4 +1,4 @@
-"""Incompressible flow: in two dimensions by its vorticity w, and by its velocity."""
+"""Incompressible flow: in two dimensions by its vorticity w, and by its velocity, also with buoyancy."""
 
 from pdejax.core import Count, Real, register
 from pdejax.equations._equation import Equation
@@ -31,3 +31,14 @@ def navier_stokes_velocity(nu: Real = 1e-3, ndim: Count = 3) -> Equation:
     inertia = lambda f: "".join(f" - d{a}({f}*{g})" for g, a in zip(velocity, axes, strict=True))
     terms = [f"{f}_t ={inertia(f)} + nu*lap({f})" for f in velocity]
     return Equation(terms, {"nu": nu}, ndim, solenoidal=tuple(velocity))
+
+
+@register("equation", "boussinesq")
+def boussinesq(Ra: Real = 1e5, Pr: Real = 1.0, ndim: Count = 2) -> Equation:
+    """Fluid between a warm and a cold plate, by its velocity `u`, `v`, `w` and temperature `T` that lifts it along the
+    last axis, in units of the distance of the plates, their difference and the speed of free fall."""
+    velocity, axes = "uvw"[:ndim], "xyz"[:ndim]
+    inertia = lambda f: "".join(f" - d{a}({f}*{g})" for g, a in zip(velocity, axes, strict=True))
+    terms = [f"{f}_t ={inertia(f)} + sqrt(Pr/Ra)*lap({f}){' + T' * (f == velocity[-1])}" for f in velocity]
+    terms.append(f"T_t ={inertia('T')} + lap(T)/sqrt(Pr*Ra)")
+    return Equation(terms, {"Ra": Ra, "Pr": Pr}, ndim, solenoidal=tuple(velocity))

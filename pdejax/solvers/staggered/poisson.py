@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Grid
+from pdejax.solvers._arrays import scale
 
 
 def cosine_transform(x: Float[Array, "*batch point"]) -> Float[Array, "*batch point"]:
@@ -49,14 +50,11 @@ def solve_poisson(divergence: Float[Array, "*batch_and_space"], grid: Grid) -> F
     p = divergence
     for axis in walls:
         p = _along(cosine_transform, p, axis)
-    factor = _inverse_symbol(grid, rest)
+    factor, places = jnp.asarray(_inverse_symbol(grid, rest), p.dtype), [1 + axis for axis in rest]
     if rest:
-        places = [1 + axis for axis in rest]
-        p = jnp.fft.irfftn(
-            jnp.fft.rfftn(p, axes=places) * jnp.asarray(factor, p.dtype), [grid.shape[axis] for axis in rest], places
-        )
+        p = jnp.fft.irfftn(scale(factor, jnp.fft.rfftn(p, axes=places)), [p.shape[i] for i in places], places)
     else:
-        p = p * jnp.asarray(factor, p.dtype)
+        p = p * factor
     for axis in walls:
         p = _along(inverse_cosine_transform, p, axis)
     return p

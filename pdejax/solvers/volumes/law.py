@@ -89,7 +89,7 @@ def conservation_law(equation: Equation) -> ConservationLaw:
     rows = [_Row(equation, row) for row in range(equation.channels)]
     if equation.solenoidal:
         raise ValueError(f"the flow {', '.join(equation.solenoidal)} is incompressible: finite volumes have no "
-                         "pressure for it, solver etdrk has")  # fmt: skip
+                         "pressure for it, solvers staggered and etdrk have")  # fmt: skip
     for term, form in zip(equation.terms, equation.forms, strict=True):
         if word := next(filter(None, map(whole_word, form.parts.values())), ""):
             raise ValueError(f"equation {term!r}: {word}(...) asks for the whole box, and finite volumes see the cells "
