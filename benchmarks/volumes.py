@@ -28,7 +28,7 @@ from benchmarks._serve import Side, alternate, serve
 from experiments._kit.results import record, row, write_benchmark
 from pdejax.core import Grid
 from pdejax.equations import read_equation
-from pdejax.solvers import VolumeStepper, volume_stepper
+from pdejax.solvers import VolumeStepper, staggered_stepper, volume_stepper
 
 QUESTION = "What does a finite-volume step cost a cell, and how is that beside a compiled peer?"
 STEPS = 10  # of a run
@@ -93,11 +93,48 @@ def _steps(stepper: VolumeStepper, u: Any) -> int:
     return count
 
 
+@dataclasses.dataclass(frozen=True)
+class Cavity:
+    """A lid that drives an incompressible flow, with equal steps, of which each has three stages and projections."""
+
+    shape: tuple[int, int]
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"lid-driven cavity {self.batch} x {' x '.join(map(str, self.shape))}, staggered"
+
+    @property
+    def cells(self) -> int:
+        """Of all trajectories."""
+        return self.batch * int(np.prod(self.shape))
+
+    def run(self, double: bool) -> Callable[[], Any]:
+        """Compiled; a call makes `STEPS` steps."""
+        with jax.enable_x64(double):
+            lid = {"u": {"kind": "value", "expression": 1.0}, "v": "wall"}
+            grid = Grid(self.shape, (1.0, 1.0), ends=["wall", ["wall", lid]], cells=True)
+            equation = read_equation("navier_stokes_velocity", {"nu": 1e-3}, 2)
+            stepper = staggered_stepper(equation, grid, STEPS * 0.2 / max(self.shape), substeps=STEPS).on_faces
+            q = stepper.form.to_faces(jnp.zeros((self.batch, *self.shape, 2)))
+            compiled = jax.jit(lambda s, q: s(q)).lower(stepper, q).compile()
+
+        def call() -> int:
+            with jax.enable_x64(double):
+                jax.block_until_ready(compiled(stepper, q))
+            return STEPS
+
+        return call
+
+
 CASES = (
     *(Case("euler", (1024,), 16, name) for name in ("van_leer", "mc", "minmod", "weno5")),
     Case("shallow_water", (128, 128), 1, "van_leer"),
     Case("euler", (128, 128), 1, "van_leer"),
     Case("euler", (128, 128), 1, "weno5"),
+    Cavity((64, 64), 8),
+    Cavity((128, 128), 1),
 )
 BESIDE = Case("euler", (128, 128), 1, "mc")
 
@@ -109,7 +146,7 @@ def cpu_seconds(run: Callable[[], int]) -> float:
     return (time.process_time() - start) / steps
 
 
-def measure(case: Case, double: bool, turns: int, threads: int) -> dict[str, Any]:
+def measure(case: Case | Cavity, double: bool, turns: int, threads: int) -> dict[str, Any]:
     """Nanoseconds of CPU time a cell and step."""
     run = case.run(double)
     run()

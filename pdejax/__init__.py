@@ -74,11 +74,13 @@ if TYPE_CHECKING:
     from pdejax.solvers import Elliptic as Elliptic
     from pdejax.solvers import FiniteVolume as FiniteVolume
     from pdejax.solvers import Function as Function
+    from pdejax.solvers import Staggered as Staggered
     from pdejax.solvers import chebyshev_stepper as chebyshev_stepper
     from pdejax.solvers import grid_residual as grid_residual
     from pdejax.solvers import mirror_stepper as mirror_stepper
     from pdejax.solvers import solve_elliptic as solve_elliptic
     from pdejax.solvers import spectral_stepper as spectral_stepper
+    from pdejax.solvers import staggered_stepper as staggered_stepper
     from pdejax.solvers import volume_stepper as volume_stepper
     from pdejax.training import EarlyStopping as EarlyStopping
     from pdejax.training import JsonLines as JsonLines
@@ -101,8 +103,8 @@ _NAMES = {
     ),
     "equations": "BoundaryValueProblem EQUATIONS Equation Family SteadyEquation Times",
     "solvers": (
-        "Bounded ETDRK Elliptic FiniteVolume Function chebyshev_stepper grid_residual mirror_stepper solve_elliptic "
-        "spectral_stepper volume_stepper"
+        "Bounded ETDRK Elliptic FiniteVolume Function Staggered chebyshev_stepper grid_residual mirror_stepper "
+        "solve_elliptic spectral_stepper staggered_stepper volume_stepper"
     ),
     "data": "ArrayFeed Arrays Dataset Trajectories generate open_data",
     "networks": (

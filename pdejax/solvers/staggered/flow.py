@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import sympy
 
@@ -54,9 +55,9 @@ def _read(equation: Equation, row: int) -> FieldTerms:
     if word := next(filter(None, map(whole_word, form.parts.values())), ""):
         raise ValueError(f"equation {term!r}: {word}(...) asks for the whole box, and solver staggered sees the cells "
                          "beside a face alone")  # fmt: skip
-    zero: sympy.Expr = sympy.S.Zero
-    drift, diffusion = [zero] * equation.ndim, [zero] * equation.ndim
-    source = products = zero
+    drift: list[Any] = [sympy.S.Zero] * equation.ndim
+    diffusion: list[Any] = [sympy.S.Zero] * equation.ndim
+    source = products = sympy.S.Zero
     for part in sympy.Add.make_args(sympy.expand(form.flat())):
         moving = [j for j in jets(part) if j.alpha != ZERO or j.mark]
         if not moving:

@@ -90,7 +90,7 @@ def test_solvers_of_other_cost_are_parts_of_it():
 
 SHIPPED = {
     "lid_driven_cavity": ["problem.domain.shape=[16,16]", "problem.space_tolerance=0.5"],
-    "rayleigh_benard": ["problem.domain.shape=[16,8]", "problem.space_tolerance=0.9"],
+    "rayleigh_benard": ["problem.domain.shape=[16,8]", "problem.solver.shape=[16,8]", "problem.space_tolerance=0.9"],
 }
 
 
