@@ -63,7 +63,9 @@ class Case:
             x = jnp.asarray(grid.coordinates().sum(-1))
             wave = 1 + 0.1 * jnp.sin(2 * jnp.pi * x)
             ones = [0.1 * wave] * len(self.shape)
-            fields = [wave, *ones] + ([2.5 * wave] if self.equation == "euler" else [])
+            fields = [wave, *ones] + ([] if self.equation == "shallow_water" else [2.5 * wave])
+            if self.equation == "magnetohydrodynamics":  # without a divergence: each depends on the others' places
+                fields += [0.3 * jnp.sin(2 * jnp.pi * jnp.asarray(grid.coordinates()[..., i])) for i in (1, 0)]
             u = jnp.broadcast_to(jnp.stack(fields, -1), (self.batch, *self.shape, len(fields)))
             options = {"reconstruction": self.reconstruction, "riemann": self.riemann}
             stepper = volume_stepper(equation, grid, 1.0, **options)
@@ -135,6 +137,7 @@ CASES = (
     Case("euler", (128, 128), 1, "weno5"),
     Cavity((64, 64), 8),
     Cavity((128, 128), 1),
+    Case("magnetohydrodynamics", (128, 128), 1, "van_leer", "hlld"),
 )
 BESIDE = Case("euler", (128, 128), 1, "mc")
 

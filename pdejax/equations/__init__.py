@@ -54,6 +54,7 @@ from pdejax.equations.laws.law import Law as Law
 from pdejax.equations.laws.law import join_names as join_names
 from pdejax.equations.laws.uniform import LogUniform as LogUniform
 from pdejax.equations.laws.uniform import Uniform as Uniform
+from pdejax.equations.sampling.curl import Curl as Curl
 from pdejax.equations.sampling.expression import Expression as Expression
 from pdejax.equations.sampling.from_file import FromFile as FromFile
 from pdejax.equations.sampling.gaussian_blobs import GaussianBlobs as GaussianBlobs

@@ -42,6 +42,12 @@ def first_and_last(family: Family, states: Array, step: Array) -> tuple[Array, A
     return chosen, jnp.stack([start, start + (states.shape[1] - 2) * step])
 
 
+def largest_relative(u: Any, truth: Any) -> Array:
+    """Relative difference of the field where it is largest, `(batch,)`."""
+    norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=tuple(range(1, u.ndim - 1))))
+    return jnp.max(norm(u - truth) / jnp.maximum(norm(truth), jnp.finfo(truth.dtype).tiny), axis=-1)
+
+
 def more_points(shape: list[int]) -> str:
     """What to change where a grid of this shape is too coarse."""
     return f"raise solver.shape of the problem from {shape} to {[2 * n for n in shape]}, or ask for smoother states"

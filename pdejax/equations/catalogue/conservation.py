@@ -90,3 +90,43 @@ def acoustics(speed: str = "1", damping: str = "0", ndim: Count = 1) -> Equation
     if speed.strip() != "c":
         return Equation(terms, {}, ndim, {"p": f"({speed})**2*q"}, ("p", *velocities))
     return Equation([*terms, "c_t = 0"], {}, ndim, {"p": "c**2*q"}, ("p", *velocities, "c"), ("c",))
+
+
+@register("equation", "magnetohydrodynamics")
+def magnetohydrodynamics(gamma: Real = 5 / 3, ndim: Count = 2, components: Count = 2, bx: Real = 0.75) -> Equation:
+    """A gas without viscosity or resistance that conducts: `rho`, momentum `m`, `n`, `o`, total energy `E` and the
+    magnetic field `bx`, `by`, `bz` along x, y, z, in units in which its pressure is half of its square; velocities `u`,
+    `v`, `w` and the pressure `p` of the gas.
+
+    **Arguments:** `gamma`; `ndim`; `components`: of velocity and field, two or three, at least `ndim`; `bx`: the field
+    along x in one dimension, where it is the same everywhere and a parameter; without effect in more.
+    """
+    if not max(ndim, 2) <= components <= 3:
+        raise ValueError(f"equation magnetohydrodynamics: components should be {' or '.join('23'[max(ndim, 2) - 2 :])} "
+                         f"in {ndim} dimensions, got {components}")  # fmt: skip
+    momenta, speeds, fields, axes = (
+        "mno"[:components],
+        "uvw"[:components],
+        ("bx", "by", "bz")[:components],
+        "xyz"[:ndim],
+    )
+    div = lambda flux: "".join(f" - d{axis}({flux(i)})" for i, axis in enumerate(axes)).removeprefix(" ")
+    terms = [f"rho_t = {div(lambda i: momenta[i])}"]
+    for j, momentum in enumerate(momenta):
+        flux = lambda i, q=momentum, j=j: f"{q}*{speeds[i]} - {fields[i]}*{fields[j]}" + (" + P" if i == j else "")
+        terms.append(f"{momentum}_t = {div(flux)}")
+    along = " + ".join(f"{v}*{b}" for v, b in zip(speeds, fields, strict=True))
+    terms.append(f"E_t = {div(lambda i: f'(E + P)*{speeds[i]} - {fields[i]}*({along})')}")
+    for j, field in enumerate(fields):
+        others = [i for i in range(ndim) if i != j]
+        # of a divergence of its own there is nothing: what moves is what the others bring
+        row = [f"- d{axes[i]}({speeds[i]}*{field} - {fields[i]}*{speeds[j]})" for i in others]
+        if ndim > 1 or j:
+            terms.append(f"{field}_t = {' '.join(row)}")
+    kept = fields if ndim > 1 else fields[1:]
+    squares = lambda names: " + ".join(f"{name}**2" for name in names)
+    definitions = {s: f"{m}/rho" for s, m in zip(speeds, momenta, strict=True)}
+    definitions["p"] = f"(gamma - 1)*(E - ({squares(momenta)})/(2*rho) - ({squares(fields)})/2)"
+    definitions["P"] = f"p + ({squares(fields)})/2"
+    parameters = {"gamma": gamma} if ndim > 1 else {"gamma": gamma, "bx": bx}
+    return Equation(terms, parameters, ndim, definitions, ("rho", *speeds, "p", *kept), ("rho", "p"))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Grid, Slope, Value, resample
+from pdejax.core import Grid, Slope, Value, check_fields, resample
 from pdejax.equations import AXES, Equation
 from pdejax.solvers._end_text import end_expression
 
@@ -93,6 +93,7 @@ def mirror_of(equation: Equation, grid: Grid) -> Mirror:
         if not periodic and n < 3:
             raise ValueError(f"an axis with ends needs at least 3 points, both ends among them, got {n} along "
                              f"{AXES[axis]}")  # fmt: skip
+    check_fields(grid.ends, equation.fields)
     return Mirror(grid, tuple(_signs(equation, grid, field) for field in equation.fields))
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import sympy
 
-from pdejax.core import Grid, Outflow, Slope, Value
+from pdejax.core import Grid, Outflow, Slope, Value, check_fields
 from pdejax.equations import Equation
 from pdejax.solvers._end_text import end_expression
 from pdejax.solvers.chebyshev.nodes import Chebyshev
@@ -25,6 +25,7 @@ def conditions_of(equation: Equation, grid: Grid, field: str) -> tuple[Given, ..
 
     **Raises:** `ValueError` for other ends.
     """
+    check_fields(grid.ends, equation.fields)
     found = []
     for side in (0, 1):
         end = grid.end(0, side, field)

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Grid, PerAxis, Scaling, check_options, register, trajectory
+from pdejax.core import Count, Grid, PerAxis, Scaling, check_options, register
 from pdejax.equations import Equation, Family
+from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, largest_relative
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.bounded.given import check_start
@@ -141,19 +142,9 @@ class Bounded:
 
         **Raises:** `ValueError` for fewer than two frames.
         """
-        if len(times) < 2:
-            raise ValueError(f"problem {family.name!r} evolves in time: a split holds at least 2 frames, "
-                             f"got {len(times)}")  # fmt: skip
-        burn_in = round(times[0] / family.step)
-        placed = self._placed(family, _grid(family), parameters)
-        start = burn_in * jnp.asarray(placed.stepper.step_size)
-        v = placed.enter(jnp.stack([fields[name] for name in family.fields], axis=-1))
-        if burn_in:
-            v = trajectory(placed.stepper, v, 1, inner_steps=burn_in)[0]
+        initial, placed = initial_state(family, fields, times), self._placed(family, _grid(family), parameters)
         store = lambda v: (placed.leave(v).astype(jnp.float32), placed.energies(v))
-        states, found = trajectory(
-            placed.stepper, v, len(times) - 1, include_initial=True, post=store, start_time=start
-        )
+        states, found = frames_of(placed.stepper, placed.enter(initial), times, family.step, store)
         states = jnp.moveaxis(states, 0, 1)
         return Frames(states, states[:, 0, ..., :0], {"tail": tails(found)})
 
@@ -162,15 +153,11 @@ class Bounded:
 
         It starts from the first and from the last but one stored frame.
         """
-        assert family.times is not None
         both = [self._placed(family, _grid(family), parameters, steps=steps) for steps in (1, 2)]
-        step = jnp.asarray(both[0].stepper.step_size)
-        start = family.times.burn_in * step
-        states = jnp.stack([frames.states[:, 0], frames.states[:, -2]]).astype(step.dtype)
-        times = jnp.stack([start, start + (frames.states.shape[1] - 2) * step])
+        from_ = first_and_last(family, frames.states, jnp.asarray(both[0].stepper.step_size))
         frame = lambda one, at: one.leave(one.stepper.at(at[1])(one.enter(at[0])))
-        difference = lambda at: relative(frame(both[0], at), frame(both[1], at))
-        return jnp.max(jax.lax.map(difference, (states, times)), axis=0)
+        difference = lambda at: largest_relative(frame(both[0], at), frame(both[1], at))
+        return jnp.max(jax.lax.map(difference, from_), axis=0)
 
     def state_at(
         self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any
@@ -194,7 +181,7 @@ class Bounded:
         both = [self._placed(family, grid, parameters, times=times, steps=FINER_STEPS[times]) for times in (1, 2)]
         time = jnp.asarray(family.times.burn_in + frame, float) * both[0].stepper.step_size
         out = [one.leave(one.stepper.at(time)(one.enter(state))) for one in both]
-        return relative(out[0][None], out[1][None])[0]
+        return largest_relative(out[0][None], out[1][None])[0]
 
     def finer_grid(self, family: Family) -> str:
         """Twice the points."""
@@ -227,12 +214,6 @@ class Bounded:
 
 
 FINER_STEPS = {1: 2, 2: 8}  # times the substeps where points are compared
-
-
-def relative(u: Any, truth: Any) -> Array:
-    """Relative difference of the field where it is largest, `(batch,)`."""
-    norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=tuple(range(1, u.ndim - 1))))
-    return jnp.max(norm(u - truth) / jnp.maximum(norm(truth), jnp.finfo(truth.dtype).tiny), axis=-1)
 
 
 def _grid(family: Family) -> Grid:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from pdejax.core import Count, Grid, PerAxis, Scaling, TimedStepper, check_options, register
 from pdejax.equations import Equation, Family
 from pdejax.solvers._arrays import check_points
-from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, more_points
+from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, largest_relative, more_points
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.spectral.residual import grid_residual
@@ -137,12 +137,7 @@ class ETDRK:
     def _difference(self, family: Family, variants: list[SpectralStepper], state: Any, time: Any) -> Array:
         start = family.domain.transfer(state, self.domain(family))
         coarse, fine = (s.at(time)(start) if isinstance(s, TimedStepper) else s(start) for s in variants)
-        return self._relative(coarse, fine)
-
-    def _relative(self, u: Any, truth: Any) -> Array:
-        """Relative difference of the field where it is largest."""
-        norm = lambda u: jnp.sqrt(jnp.sum(u**2, axis=tuple(range(1, u.ndim - 1))))
-        return jnp.max(norm(u - truth) / jnp.maximum(norm(truth), jnp.finfo(truth.dtype).tiny), axis=-1)
+        return largest_relative(coarse, fine)
 
     def state_at(
         self, family: Family, fields: Mapping[str, Any], parameters: Mapping[str, Any], frame: Any
@@ -164,7 +159,7 @@ class ETDRK:
         one, other = (simulator.stepper(family, parameters) for simulator in (own, fine))
         time = jnp.asarray(family.times.burn_in + frame, float) * one.step_size
         above = other.at(time)(grid.transfer(state, fine.domain(family)))
-        return self._relative(one.at(time)(state)[None], fine.domain(family).transfer(above, grid)[None])[0]
+        return largest_relative(one.at(time)(state)[None], fine.domain(family).transfer(above, grid)[None])[0]
 
     def finer_grid(self, family: Family) -> str:
         """Twice the points."""

@@ -1,5 +1,7 @@
 """The right-hand side of a conservation law for averages over cells."""
 
+import functools
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +18,9 @@ from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, work
 from pdejax.solvers.volumes.bed import Bed, bed, wet
 from pdejax.solvers.volumes.ends import Ends, read_ends
 from pdejax.solvers.volumes.fits import check_fits, check_wellposed
+from pdejax.solvers.volumes.induction import induced, magnetic_fields
 from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
+from pdejax.solvers.volumes.neighbours import at_faces, difference, inner, stacked
 from pdejax.solvers.volumes.reconstruct import Reconstruction
 from pdejax.solvers.volumes.riemann import Faces, RiemannSolver, faces
 from pdejax.solvers.volumes.waves import radius, slope_derivative, source_derivative, waves
@@ -67,16 +71,15 @@ class VolumeForm(eqx.Module):
     def rate(self, q: Array, time: Any) -> Array:
         """The rate of change at a time that is a number or `(batch,)`."""
         time = batch_axis(jnp.asarray(time), self.grid.ndim)
-        q, total = wet(self.equation, q), jnp.zeros_like(q)
+        q = wet(self.equation, q)
+        total = self._transport(q, time)
         for axis in range(self.grid.ndim):
-            flux, push = self._flux(q, axis, time)
-            total = total - (_difference(flux, axis) - push) / self._spacing(axis)
             if any(e != 0 for e in self.law.viscous[axis]):
-                spread = _difference(self._viscous(q, axis, time), axis) / self._spacing(axis)
+                spread = difference(self._viscous(q, axis, time), axis) / self._spacing(axis)
                 total = total + self._mobility(q, time) * spread
         if any(e != 0 for e in self.law.sources):
             values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
-            total = total + _stacked([evaluate(e, values) for e in self.law.sources], q.shape[1:], q.dtype)
+            total = total + stacked([evaluate(e, values) for e in self.law.sources], q.shape[1:], q.dtype)
         return total
 
     def fastest(self, q: Array, time: Any) -> Array:
@@ -118,7 +121,7 @@ class VolumeForm(eqx.Module):
         if all(e == 1 for e in self.law.mobility):
             return 1.0
         values = self._values(time) | dict(zip(self.law.conserved.symbols, q, strict=True))
-        return _stacked([evaluate(e, values) for e in self.law.mobility], q.shape[1:], q.dtype)
+        return stacked([evaluate(e, values) for e in self.law.mobility], q.shape[1:], q.dtype)
 
     def positive(self, q: Array) -> Array:
         """Whether all is that should be, of each trajectory, `(batch,)`."""
@@ -134,7 +137,7 @@ class VolumeForm(eqx.Module):
     def _spacing(self, axis: int) -> Any:
         return self.grid.spacing[axis] * self.length
 
-    def _values(self, time: Any, at_faces: int | None = None, beyond: Mapping[int, int] | None = None) -> Values:
+    def _values(self, time: Any, beyond: Mapping[int, int] | None = None, at_faces: int | None = None) -> Values:
         """Parameters, time, and places of the middles of cells; of faces along an axis, with ghosts along others."""
         values: Values = {sympy.Symbol(name, real=True): value for name, value in self.parameters.items()}
         values[TIME] = time
@@ -145,46 +148,71 @@ class VolumeForm(eqx.Module):
             values[COORDINATES[axis]] = jnp.asarray(x.reshape((1, *shape)), jnp.result_type(float)) * self.length
         return values
 
-    def _flux(self, q: Array, axis: int, time: Any) -> tuple[Array, Any]:
-        """Through all faces across an axis, `(field, batch, *space)` with one more along it; and what a bed gives the
-        cells beside."""
-        variables, ghosts, ground = self.variables, self.reconstruction.ghosts, bed(self.equation)
-        if ground is not None:
-            return self._flux_over(ground, q, axis, time)
-        padded = self.ends[axis].padded(q, ghosts, self._spacing(axis), self._values(time), smooth=False)
-        known = self._values(time, beyond={axis: ghosts}) | dict(zip(self.law.conserved.symbols, padded, strict=True))
+    def _transport(self, q: Array, time: Any) -> Array:
+        """What fluxes without slopes of fields change."""
+        axes, ghosts = range(self.grid.ndim), self.reconstruction.ghosts
+        if (ground := bed(self.equation)) is not None:
+            changes = [self._over(ground, self._padded(q, time, {axis: ghosts}), axis, time) for axis in axes]
+            return functools.reduce(operator.add, changes)
+        if not (magnetic := magnetic_fields(self.equation)):
+            fluxes = [self._flux(self._padded(q, time, {axis: ghosts}), axis, time) for axis in axes]
+            return self._divergence(fluxes)
+        whole = self._padded(q, time, dict.fromkeys(axes, ghosts))
+        around = lambda *own: inner(whole, ghosts - 1, [other for other in axes if other not in own])
+        known = self._values(time, beyond=dict.fromkeys(axes, 1))
+        known |= dict(zip(self.law.conserved.symbols, around(), strict=True))
+        middle = lambda axis, field: evaluate(self.law.conserved.fluxes[axis][field], known)
+        fluxes = [self._flux(around(axis), axis, time, around=1) for axis in axes]
+        total = self._divergence([inner(f, 1, [b for b in axes if b != a]) for a, f in enumerate(fluxes)])
+        for one in magnetic:
+            for field, rate in induced(one, fluxes, middle, self._spacing).items():
+                here = np.arange(q.shape[0]).reshape(-1, *(1,) * rate.ndim) == field
+                total = jnp.where(here, rate[None], total)
+        return total
+
+    def _divergence(self, fluxes: list[Array]) -> Any:
+        """Minus that of fluxes through faces."""
+        return sum(-difference(flux, axis) / self._spacing(axis) for axis, flux in enumerate(fluxes))
+
+    def _padded(self, q: Array, time: Any, ghosts: Mapping[int, int]) -> Array:
+        """Averages with so many ghosts at both ends of axes."""
+        beyond: dict[int, int] = {}
+        for axis, count in ghosts.items():
+            values = self._values(time, beyond)
+            q = self.ends[axis].padded(q, count, self._spacing(axis), values, smooth=False)
+            beyond[axis] = count
+        return q
+
+    def _flux(self, padded: Array, axis: int, time: Any, around: int = 0) -> Array:
+        """Through all faces across an axis, of averages with ghosts along it, and so many at the ends of others."""
+        variables, ghosts = self.variables, self.reconstruction.ghosts
+        beyond = {other: around for other in range(self.grid.ndim) if other != axis}
+        shape = [n + 2 * beyond.get(i, 0) + (i == axis) for i, n in enumerate(self.grid.shape)]
+        known = self._values(time, beyond={**beyond, axis: ghosts})
+        known |= dict(zip(self.law.conserved.symbols, padded, strict=True))
         w = padded if variables.plain else jnp.stack([evaluate(e, known) for e in variables.of_fields])
         take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[2 + axis] + end, axis=2 + axis)
         below, above = self.reconstruction(w, 2 + axis)
         middle = take(w, ghosts - 1, 1 - ghosts)
-        below, above = self._within(middle, below, above, self._values(time, beyond={axis: 1}))
+        bad = self._bad(self._values(time, beyond={**beyond, axis: 1}), below, above)
+        # of the cell itself where something at one of its faces is not positive
+        below, above = (x if bad is None else jnp.where(bad[None], middle, x) for x in (below, above))
         own, other = waves(self.equation)
-        speeds, values = (own if variables.plain else other)[axis], self._values(time, at_faces=axis)
-        low, high = self._level(take(above, 0, -1), take(below, 1, 0))
+        speeds, values = (own if variables.plain else other)[axis], self._values(time, beyond, at_faces=axis)
+        low, high = self._through(take(above, 0, -1), take(below, 1, 0), axis, values)
         met = faces(variables, speeds, own[axis], axis, values, low, high)
-        return self._through(met, q, axis), 0.0
+        return self._met(met, (padded.shape[1], *shape), padded)
 
-    def _level(self, low: Any, high: Any) -> tuple[Any, Any]:
-        """Both sides of faces, of what stays with the mean of both: nothing is between them that could wear it off."""
-        names = [jet(self.equation.fields[i]) for i in self.law.still]
-        there = [i for i, e in enumerate(self.variables.of_fields) if e in names]
-        for i in there:
-            mean = (low[i] + high[i]) / 2
-            low, high = low.at[i].set(mean), high.at[i].set(mean)
-        return low, high
-
-    def _through(self, met: Faces, q: Array, axis: int) -> Array:
+    def _met(self, met: Faces, shape: tuple[int, ...], like: Array) -> Array:
         """The fluxes of both sides of faces; what stays where it is has none."""
         flux = list(self.riemann(self.equation, met))
         for i in self.law.still:
             flux[i] = 0.0
-        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
-        return _stacked(flux, (q.shape[1], *shape), q.dtype)
+        return stacked(flux, shape, like.dtype)
 
-    def _flux_over(self, ground: Bed, q: Array, axis: int, time: Any) -> tuple[Array, Any]:
-        """The same over a bed."""
+    def _over(self, ground: Bed, padded: Array, axis: int, time: Any) -> Array:
+        """What fluxes along an axis and a bed change."""
         ghosts, primitive = self.reconstruction.ghosts, self.reconstruction.primitive
-        padded = self.ends[axis].padded(q, ghosts, self._spacing(axis), self._values(time), smooth=False)
         take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[2 + axis] + end, axis=2 + axis)
         w = ground.levels(padded, primitive)
         below, above = (ground.fields(one, primitive) for one in self.reconstruction(w, 2 + axis))
@@ -194,28 +222,41 @@ class VolumeForm(eqx.Module):
         below, above = jnp.where(bad, middle, below), jnp.where(bad, middle, above)
         low, high = ground.meet(take(above, 0, -1), take(below, 1, 0))
         values, own = self._values(time, at_faces=axis), waves(self.equation)[0][axis]
+        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
         met = faces(self.law.conserved, own, own, axis, values, low, high)
-        inside = take(below, 1, -1), take(above, 1, -1)
-        over = take(high, 0, -1), take(low, 1, 0)
-        push = ground.push(axis, self._values(time), inside, over) if ground.bed is not None else 0.0
-        return self._through(met, q, axis), push
+        change = difference(self._met(met, (padded.shape[1], *shape), padded), axis)
+        if ground.bed is not None:
+            inside, over = (take(below, 1, -1), take(above, 1, -1)), (take(high, 0, -1), take(low, 1, 0))
+            change = change - ground.push(axis, self._values(time), inside, over)
+        return -change / self._spacing(axis)
 
-    def _within(self, middle: Any, below: Any, above: Any, parameters: Values) -> tuple[Any, Any]:
-        """Face values, those of the cell itself where something at one of its faces is not positive."""
-        bad: Any = None
-        for e in self.variables.positive:
-            for w in (below, above):
-                one = evaluate(e, parameters | dict(zip(self.variables.symbols, w, strict=True))) <= 0
-                bad = one if bad is None else bad | one
-        if bad is None:
-            return below, above
-        return jnp.where(bad[None], middle, below), jnp.where(bad[None], middle, above)
+    def _through(self, low: Array, high: Array, axis: int, values: Values) -> tuple[Array, Array]:
+        """States at faces with one magnetic field through each, but where something would not be positive by that; so
+        is what stays, since nothing is between both sides that could wear it off."""
+        symbols, of = self.law.conserved.symbols, self.variables.of_fields
+        fields = [symbols[one[axis]] for one in magnetic_fields(self.equation)]
+        fields += [symbols[i] for i in self.law.still]
+        same = np.array([e in fields for e in of]).reshape(-1, *(1,) * (low.ndim - 1))
+        if not same.any():
+            return low, high
+        one, two = (jnp.where(same, (low + high) / 2, x) for x in (low, high))
+        bad = self._bad(values, one, two)
+        return (one, two) if bad is None else (jnp.where(bad[None], low, one), jnp.where(bad[None], high, two))
+
+    def _bad(self, parameters: Values, *states: Array) -> Any:
+        """Where something that should be is not positive in one of some states; none where nothing need be."""
+        found = [
+            evaluate(e, parameters | dict(zip(self.variables.symbols, w, strict=True))) <= 0
+            for e in self.variables.positive
+            for w in states
+        ]
+        return functools.reduce(jnp.logical_or, found) if found else None
 
     def _viscous(self, q: Array, axis: int, time: Any) -> Array:
         """Through all faces across an axis, of central differences."""
         values = self._face_values(q, axis, time)
         shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.shape))
-        return _stacked([evaluate(e, values) for e in self.law.viscous[axis]], (q.shape[1], *shape), q.dtype)
+        return stacked([evaluate(e, values) for e in self.law.viscous[axis]], (q.shape[1], *shape), q.dtype)
 
     def _face_values(self, q: Array, axis: int, time: Any) -> Values:
         """Fields and their slopes at the faces across an axis."""
@@ -225,23 +266,10 @@ class VolumeForm(eqx.Module):
             padded = self.ends[other].padded(padded, 1, self._spacing(other), known, smooth=True)
         values = self._values(time, at_faces=axis)
         for number, field in enumerate(self.equation.fields):
-            values[jet(field)] = self._at_faces(padded[number], axis, (0, 0, 0))
+            values[jet(field)] = at_faces(padded[number], axis, (0, 0, 0), self._spacing)
         for j in (j for e in self.law.viscous[axis] for j in jets(e)):
-            values[j] = self._at_faces(padded[self.equation.fields.index(j.field)], axis, j.alpha)
+            values[j] = at_faces(padded[self.equation.fields.index(j.field)], axis, j.alpha, self._spacing)
         return values
-
-    def _at_faces(self, field: Any, axis: int, alpha: tuple[int, int, int]) -> Any:
-        """A field, or its first derivative, at the faces across an axis; `field` has a ghost at each end."""
-        across = [i for i in range(self.grid.ndim) if i != axis]
-        for other in across:
-            take = lambda part, f=field, place=1 + other: f[(slice(None),) * place + (part,)]
-            if alpha[other]:
-                field = (take(slice(2, None)) - take(slice(None, -2))) / (2 * self._spacing(other))
-            else:
-                field = take(slice(1, -1))
-        take = lambda part: field[(slice(None),) * (1 + axis) + (part,)]
-        low, high = take(slice(None, -1)), take(slice(1, None))
-        return (high - low) / self._spacing(axis) if alpha[axis] else (low + high) / 2
 
     def _diffusivity(self, q: Array, axis: int, time: Any) -> Any:
         """The largest eigenvalue of the derivative of viscous fluxes by slopes, or a bound on it, at a cell's faces."""
@@ -276,12 +304,3 @@ def volume_form(
     return VolumeForm(
         values, column(scaling.length), equation, grid, reconstruction, riemann, read_ends(equation, grid)
     )
-
-
-def _difference(flux: Any, axis: int) -> Any:
-    take = lambda part: flux[(slice(None),) * (2 + axis) + (part,)]
-    return take(slice(1, None)) - take(slice(None, -1))
-
-
-def _stacked(fields: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    return jnp.stack([jnp.broadcast_to(jnp.asarray(f, dtype), shape) for f in fields])

@@ -8,6 +8,7 @@ import numpy as np
 import sympy
 
 from pdejax.equations import AXES, COORDINATES, Equation, Jet, evaluate, jet, unit
+from pdejax.solvers.volumes.induction import magnetic_fields
 from pdejax.solvers.volumes.law import conservation_law
 
 MOST = 10  # fields of which all signs are tried
@@ -18,7 +19,8 @@ SAMPLES = 16
 def mirror(equation: Equation, axis: int) -> tuple[int, ...]:
     """The sign of each field in a mirror across the axis, such as -1 of the momentum along it.
 
-    Of several symmetries that with the fewest signs changed is meant: the rest is of other symmetries beside.
+    Of several symmetries that with the fewest signs changed is meant: the rest is of other symmetries beside. A wall
+    conducts, so that a magnetic field is along it.
 
     **Raises:** `ValueError` if there is none, or not one alone.
     """
@@ -28,6 +30,8 @@ def mirror(equation: Equation, axis: int) -> tuple[int, ...]:
     good = [signs for signs in itertools.product((1, -1), repeat=count) if is_mirror(equation, axis, signs)]
     fewest = min((signs.count(-1) for signs in good), default=0)
     best = [signs for signs in good if signs.count(-1) == fewest]
+    # a wall conducts: of a magnetic field there is none through it
+    best = [signs for signs in best if all(signs[one[axis]] < 0 for one in magnetic_fields(equation))] or best
     if len(best) != 1:
         changing = lambda signs: ", ".join(str(f) for f, s in zip(fields, signs, strict=True) if s < 0) or "nothing"
         found = " and ".join(map(changing, best)) or "none"

@@ -38,10 +38,10 @@ class FiniteVolume:
     difference the error follows for the order of contacts, which is the lowest; at shocks it is less, and the lesser
     the smoother a field is.
 
-    **Arguments:** `reconstruction`: `van_leer`, `mc`, `minmod` or `weno5`; `riemann`: `hll`, `llf` or `hllc`; `cfl`:
-    share of a cell that waves cross in a step, summed over axes; `substeps`: equal steps per frame in place of those,
-    through which reverse-mode derivatives go; `shape`: cells per axis to solve on, those of the family's domain when
-    omitted.
+    **Arguments:** `reconstruction`: `van_leer`, `mc`, `minmod` or `weno5`; `riemann`: `hll`, `llf`, `hllc` or `hlld`;
+    `cfl`: share of a cell that waves cross in a step, summed over axes; `substeps`: equal steps per frame in place of
+    those, through which reverse-mode derivatives go; `shape`: cells per axis to solve on, those of the family's domain
+    when omitted.
     """
 
     reconstruction: Annotated[Any, Of("reconstruction")] = "van_leer"

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,12 +13,13 @@ import sympy
 from pdejax.core import Grid
 from pdejax.equations import AXES, COORDINATES, TIME, Equation, evaluate, jet, jets, shortest, unit
 from pdejax.solvers.volumes.flow import flow
-from pdejax.solvers.volumes.law import ConservationLaw, Variables, conservation_law
+from pdejax.solvers.volumes.law import ConservationLaw, conservation_law
+from pdejax.solvers.volumes.plasma import fast_waves, find_plasma
+from pdejax.solvers.volumes.states import SAMPLES, random_states, with_variables
 
 DIRECTIONS = 8  # in which diffusion is looked at beside the axes
 BETWEEN = 9  # states at which the speeds of a flux that is not convex are looked at between two
 LARGEST = 5  # fields of a system whose eigenvalues are asked for in closed form
-SAMPLES = 64  # states at which they are compared with numbers
 SQUARINGS = 4  # of a matrix, whose norm to the power 1/16 is at most 1.17 times the largest eigenvalue
 
 Expressions = tuple[sympy.Expr, ...]
@@ -93,7 +94,7 @@ def waves(equation: Equation) -> tuple[tuple[Waves, ...], tuple[Waves, ...]]:
     **Raises:** `ValueError` where speeds are not real, so that the equation has no solutions forwards in time.
     """
     law = conservation_law(equation)
-    states = _states(equation, law)
+    states = random_states(equation, law)
     pairs = [_along(equation, law, axis, states) for axis in range(equation.ndim)]
     return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
 
@@ -104,14 +105,16 @@ def _along(equation: Equation, law: ConservationLaw, axis: int, states: dict[Any
     if matrix.has(sympy.DiracDelta):
         raise ValueError(f"equation {list(equation.terms)}: its flux along {AXES[axis]} jumps, so that waves there "
                          "have no speed")  # fmt: skip
-    inserted = dict(zip(own.symbols, other.fields, strict=True))
-    there = matrix if other.plain else matrix.applyfunc(lambda e: sympy.simplify(e.xreplace(inserted)))
-    there_values = _with(states, other)
-    numbers = _numbers(there, there_values)
+    numbers = _numbers(matrix, states)
     if not matrix.has(*COORDINATES, TIME):  # where these occur it is asked on the grid
-        numbers = _speeds(equation, axis, there, there_values)
+        numbers = _speeds(equation, axis, matrix, states)
     convex = _convex(equation, axis, matrix)
-    found = _closed(there, there_values, numbers)
+    there, there_values = matrix, with_variables(states, other)
+    # what SymPy does not find, or not soon, may be known
+    if (found := _confirmed(fast_waves(equation, axis, other), there_values, _moving(matrix, numbers))) is None:
+        inserted = dict(zip(own.symbols, other.fields, strict=True))
+        there = matrix if other.plain else matrix.applyfunc(lambda e: sympy.simplify(e.xreplace(inserted)))
+        found = _confirmed(_closed(there), there_values, numbers)
     if found is None:
         return Waves(own.symbols, None, matrix, convex), Waves(other.symbols, None, there, convex)
     back = dict(zip(other.symbols, other.of_fields, strict=True))
@@ -121,13 +124,15 @@ def _along(equation: Equation, law: ConservationLaw, axis: int, states: dict[Any
 
 def _convex(equation: Equation, axis: int, matrix: sympy.Matrix) -> bool:
     """Whether the flux is linear or known to curve to one side: of a single field by its second derivative, of several
-    as that of a gas or of water."""
+    as that of a gas, also one that conducts, or of water."""
     fields = [jet(name) for name in equation.fields]
     if not matrix.has(*fields):
         return True
     if equation.channels == 1:
         curve = sympy.diff(matrix[0, 0], fields[0])
         return bool(not curve.has(fields[0]) or curve.is_nonnegative or curve.is_nonpositive)
+    if find_plasma(equation, axis) is not None:
+        return True
     with contextlib.suppress(ValueError):
         return flow(equation, axis) is not None
     return False
@@ -145,8 +150,8 @@ def check_parameters_of(equation: Equation, parameters: Mapping[str, float], gri
     **Arguments:** `equation`; `parameters`: all; `grid`; `length`: a factor on its lengths.
     """
     law = conservation_law(equation)
-    states = _states(equation, law, parameters, [(o, o + n) for o, n in zip(grid.origin, grid.lengths, strict=True)],
-                     length)  # fmt: skip
+    box = [(o, o + n) for o, n in zip(grid.origin, grid.lengths, strict=True)]
+    states = random_states(equation, law, parameters, box, length)
     for axis in range(equation.ndim):
         _speeds(equation, axis, _derivative(equation, axis), states)
     if law.diffuses:
@@ -188,15 +193,31 @@ def source_derivative(equation: Equation) -> sympy.Matrix:
     return found.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
 
 
-def _closed(matrix: sympy.Matrix, values: dict[Any, Any], numbers: Any) -> Expressions | None:
-    """Eigenvalues as expressions, if they are found and agree with the numbers."""
+def _closed(matrix: sympy.Matrix) -> Expressions | None:
+    """Eigenvalues as expressions, if they are found."""
     if matrix.rows > LARGEST:
         return None
     try:
-        found = tuple(shortest(e) for e in matrix.eigenvals(error_when_incomplete=True))
+        return tuple(shortest(e) for e in matrix.eigenvals(error_when_incomplete=True))
+    except (sympy.matrices.exceptions.MatrixError, ValueError, KeyError):  # type: ignore[attr-defined]
+        return None
+
+
+def _moving(matrix: sympy.Matrix, numbers: Any) -> Any:
+    """Eigenvalues without as many zeros as there are fields without a flux."""
+    still = sum(all(e == 0 for e in matrix.row(i)) for i in range(matrix.rows))
+    order = np.argsort(np.abs(numbers), axis=-1)
+    return np.take_along_axis(numbers, order[:, still:], axis=-1)
+
+
+def _confirmed(found: Expressions | None, values: dict[Any, Any], numbers: Any) -> Expressions | None:
+    """Speeds whose extremes agree with the numbers."""
+    if found is None:
+        return None
+    try:
         with np.errstate(all="ignore"):
             mine = [np.broadcast_to(evaluate(e, values), numbers.shape[:1]) for e in found]
-    except (sympy.matrices.exceptions.MatrixError, ValueError, KeyError):  # type: ignore[attr-defined]
+    except (ValueError, KeyError):
         return None
     known = np.isfinite(numbers).all(axis=-1)
     extremes = np.stack([np.min(mine, axis=0), np.max(mine, axis=0)], axis=-1)[known]
@@ -247,53 +268,3 @@ def _check_real(equation: Equation, axis: int, numbers: Any, states: dict[Any, A
         raise ValueError(f"equation {list(equation.terms)} is not hyperbolic along {AXES[axis]}: at {where} the speeds "
                          f"of its waves are complex ({numbers[at][np.argmax(np.abs(numbers[at].imag))]:.3g}); declare "
                          "what is positive, or change the flux")  # fmt: skip
-
-
-def _states(
-    equation: Equation,
-    law: ConservationLaw,
-    parameters: Mapping[str, float] | None = None,
-    box: Sequence[tuple[float, float]] = ((0.0, 1.0),) * 3,
-    length: float = 1.0,
-) -> dict[Any, Any]:
-    """Random states that may be, by field, and numbers for all else that occurs."""
-    random = np.random.default_rng(0)
-    positive = {*equation.positive, *equation.nonnegative}
-    names = equation.primitive or equation.fields
-    values: dict[Any, Any] = {
-        sympy.Symbol(name, real=True): np.float64(v) for name, v in (parameters or equation.parameters).items()
-    }
-    values[TIME] = random.uniform(0, 1, SAMPLES)
-    for x, (low, high) in zip(COORDINATES, box, strict=False):
-        values[x] = length * np.concatenate([[low, high], random.uniform(low, high, SAMPLES - 2)])
-    for symbol, name in zip(law.primitive.symbols, names, strict=True):
-        values[symbol] = random.uniform(*((0.1, 2.0) if name in positive else (-1.0, 1.0)), SAMPLES)
-    with np.errstate(all="ignore"):
-        fields = [evaluate(e, values) for e in law.primitive.fields]
-    for field, e, found in zip(equation.fields, law.primitive.fields, fields, strict=True):
-        if not np.any(np.isfinite(found)):
-            having = {str(s): f"{values[s]:g}" for s in sorted(e.free_symbols, key=str) if np.ndim(values[s]) == 0}
-            shown = " with " + ", ".join(f"{name}={number}" for name, number in having.items()) if having else ""
-            raise ValueError(f"equation {list(equation.terms)}: {field!r} of {', '.join(names)} is not a number{shown}"
-                             ": is something divided by zero?")  # fmt: skip
-    values |= dict(zip(law.conserved.symbols, fields, strict=True))
-    return _admissible(values, law.conserved)
-
-
-def _admissible(values: dict[Any, Any], conserved: Variables) -> dict[Any, Any]:
-    """The same with states in which something positive is not in place of one that may be."""
-    if not conserved.positive:
-        return values
-    with np.errstate(all="ignore"):
-        good = np.all([np.broadcast_to(evaluate(e, values), (SAMPLES,)) > 0 for e in conserved.positive], axis=0)
-    if not np.any(good):
-        return values
-    index = np.where(good, np.arange(SAMPLES), np.argmax(good))
-    take = lambda v: v[index] if isinstance(v, np.ndarray) else v
-    return {symbol: take(v) for symbol, v in values.items()}
-
-
-def _with(values: dict[Any, Any], variables: Variables) -> dict[Any, Any]:
-    with np.errstate(all="ignore"):
-        found = [evaluate(e, values) for e in variables.of_fields]
-    return values | dict(zip(variables.symbols, found, strict=True))

@@ -140,6 +140,6 @@ def test_a_law_of_ones_own(key):
 def test_numbers_that_are_no_row_are_told():
     with pytest.raises(ValueError, match="values should be a list of numbers, got 1"):
         row("values", 1)
-    with pytest.raises(ValueError, match="correlation should be a list of rows, got 0.8"):
+    with pytest.raises(ValueError, match=r"correlation should be a list of rows, got 0\.8"):
         row("correlation", 0.8, "rows")
     assert row("values", [1.0, 2.0]) == (1.0, 2.0)

@@ -133,7 +133,7 @@ SHIPPED = {
 }
 LONGER = {
     name: ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.9"]
-    for name in ("compressible_navier_stokes", "riemann_2d", "absorbing_waves")
+    for name in ("compressible_navier_stokes", "riemann_2d", "absorbing_waves", "orszag_tang")
 }
 
 
