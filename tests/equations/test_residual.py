@@ -54,6 +54,8 @@ def on_grid(equation, grid, field, modes, t):
 def test_pointwise_residual_agrees_with_the_spectral_right_hand_side(name, x64):
     equation = CASES[name]
     shape = {1: (32,), 2: (24, 20), 3: (16, 14, 14)}[equation.ndim]
+    if name == "magnetohydrodynamics":
+        shape = (40, 36)  # a quotient of squares of sines has many modes
     grid, t = Grid(shape, (2 * np.pi,) * equation.ndim), 0.7
     if name == "navier_stokes_forced":
         grid = Grid(shape, (2.0, 1.0))  # another box, on which the forcing is periodic

@@ -191,12 +191,16 @@ class Bounded:
         return f"raise solver.shape of the problem from {now} to {shape}, or ask for smoother states"
 
     def variants(self, family: Family) -> list[Variant]:
-        """Shares of its points and steps, of both orders."""
+        """Shares of its points and steps, of both orders, whose steps are stable."""
         out, whole = [], self._points(family)
         shapes = [tuple(max(int(n * share), FEWEST) for n in whole) for share in SHARES]
         counts = dict.fromkeys(max(1, int(self.substeps * s)) for s in SHARES)
         for shape, order, substeps in itertools.product(dict.fromkeys(shapes), (2, 4), counts):
             one = dataclasses.replace(self, shape=shape, substeps=substeps, order=order)
+            try:
+                one._check_corners(family)
+            except ValueError:
+                continue
             size = math.prod(shape)
             work = order * substeps * size * (size if self.basis == "chebyshev" else math.log2(size))
             setting = {"points": list(shape), "steps": substeps, "order": order}
