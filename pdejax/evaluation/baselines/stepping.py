@@ -72,7 +72,10 @@ def solver_coarse_grid(data: Any, start: int = 0) -> Baseline:
 
 
 def solver_large_step(data: Any, start: int = 0) -> Baseline:
-    """The same solver with a quarter of its steps."""
+    """The same solver with a quarter of its steps.
+
+    **Raises:** `ValueError` where it makes no such steps, or not with so few.
+    """
     _, simulator = solved_by(data)
     substeps = getattr(simulator, "substeps", 1)
     if substeps is None:
@@ -82,7 +85,9 @@ def solver_large_step(data: Any, start: int = 0) -> Baseline:
     fewer = max(1, substeps // LARGER_STEP)
     meaning = f"the same solver with {fewer} instead of {substeps} steps per frame"
     label = f"solver, {fewer} step{'s' if fewer > 1 else ''} per frame"
-    return _solver(data, start, label, meaning, _at(simulator, substeps=fewer))
+    larger = _at(simulator, substeps=fewer)
+    larger.validate(data.family)  # says where so large a step is not stable
+    return _solver(data, start, label, meaning, larger)
 
 
 def _points(shape: tuple[int, ...]) -> str:
