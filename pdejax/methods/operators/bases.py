@@ -225,6 +225,16 @@ def check_shape(base: Stepper, shape: tuple[int, ...]) -> None:
         raise ValueError(f"base {name_of(base)} gives {getattr(found, 'shape', found)} for a state {shape}")
 
 
+def check_reverses(base: Any) -> None:
+    """**Raises:** `ValueError` for a base that says that reverse-mode derivatives do not go through it."""
+    inner = base.example() if isinstance(base, Solved) else base
+    while (within := getattr(inner, "hands_on_to", None)) is not None:
+        inner = within
+    if not getattr(inner, "reverses", True):
+        raise ValueError(f"base {name_of(base)} chooses its steps itself, and gradients do not go back through them: "
+                         "give it equal ones, base.simulator.substeps, or set through_base=false")  # fmt: skip
+
+
 def name_of(base: Any) -> str:
     """What messages call a base."""
     return "solver" if isinstance(base, Solved) else getattr(base, "__name__", type(base).__name__)

@@ -13,7 +13,7 @@ from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.fitting import fitted_network
 from pdejax.methods.method import AbstractMethod, only
-from pdejax.methods.operators.bases import base_of
+from pdejax.methods.operators.bases import base_of, check_reverses
 from pdejax.methods.operators.binding import with_table
 from pdejax.methods.operators.info import OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
@@ -108,6 +108,8 @@ class Supervised(AbstractMethod):
         base = base_of(self.predict, self.base, card)
         if isinstance(role, Tendency):
             check_slot(base)
+        if self._through(role):
+            check_reverses(base)
         out = channels * (len(card.shape) if role.flux else 1)
         return Operator(
             network=fitted_network(network, card, self.history * channels, out_channels=out, key=key),
@@ -119,6 +121,11 @@ class Supervised(AbstractMethod):
             role=role,
             residual=self._residual(card),
         )
+
+    def _through(self, role: AbstractRole) -> bool:
+        """Whether gradients go back through the base."""
+        asked = self.base is not None and self.through_base
+        return asked and (isinstance(role, Tendency) or (self.unroll > 1 and not self.cut_gradient))
 
     def _residual(self, card: DataCard) -> Float[Array, " channel"] | None:
         """Size of one unit of the network's output beside a base.

@@ -59,6 +59,11 @@ class VolumeStepper(eqx.Module):
         """Time one call covers, a scalar or `(batch,)`."""
         return self.dt
 
+    @property
+    def reverses(self) -> bool:
+        """Whether reverse-mode derivatives go through it: not where it chooses its steps itself."""
+        return self.substeps is not None
+
     def at(self, time: Any) -> "VolumeStepper":
         """The same Stepper set to a time, a scalar or `(batch,)`."""
         return eqx.tree_at(lambda s: s.time, self, jnp.asarray(real_or_traced(time, "time"), self.dt.dtype))
@@ -91,15 +96,15 @@ class VolumeStepper(eqx.Module):
 
     def _advance(self, rate: Any, q: Any, start: Any, whole: Any) -> Any:
         ndim = self.grid.ndim
-        step = lambda q, time, dt: ssp_rk3(rate, q, time, dt, batch_axis(dt, ndim)[None])
+        step = lambda rate: lambda q, time, dt: ssp_rk3(rate, q, time, dt, batch_axis(dt, ndim)[None])
         if self.substeps is not None:
-            count = self.substeps
-            stable = lambda q, time: whole * self.form.fastest(q, time) <= count * STABLE
-            after = equal_steps(step, q, start, whole, self.substeps)
-            good = stable(q, start) & stable(after, start + whole)
+            # its many arrays, kept for going back, take twice as long as computing them again; a method has no hash
+            again = jax.checkpoint(lambda q, t: rate(q, t))
+            after = equal_steps(step(again), q, start, whole, self.substeps)
+            good = whole * self.form.fastest(after, start + whole) <= self.substeps * STABLE
             return jnp.where(batch_axis(good, ndim)[None], after, jnp.nan)
         largest = lambda q, time: jnp.minimum(self.cfl / self.form.fastest(q, time), self.longest * whole)
-        q, arrived = adaptive_steps(step, largest, q, start, whole)
+        q, arrived = adaptive_steps(step(rate), largest, q, start, whole)
         return forward_only(jnp.where(batch_axis(arrived, ndim)[None], q, jnp.nan))
 
     def _with(self, tendency: Tendency, u: Any) -> Any:

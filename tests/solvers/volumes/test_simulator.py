@@ -128,6 +128,12 @@ SHIPPED = {
     "dam_break": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.5"],
     "dam_break_step": ["problem.solver.shape=[256]", "problem.space_tolerance=0.2"],
     "fitzhugh_nagumo": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.5"],
+    "dye": [
+        "problem.domain.shape=[16,16]",
+        "problem.solver.shape=[32,32]",
+        "problem.space_tolerance=0.9",
+        "problem.solver.reconstruction=minmod",
+    ],
     "acoustics": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.9"],
     "diffusion_sorption": ["problem.solver.shape=[128]"],
 }
