@@ -110,6 +110,11 @@ class StaggeredStepper(eqx.Module):
         return self.on_faces.time
 
     @property
+    def reverses(self) -> bool:
+        """Whether reverse-mode derivatives go through it: not where it chooses its steps itself."""
+        return self.substeps is not None
+
+    @property
     def substeps(self) -> int | None:
         """Equal steps of a call, if it makes such."""
         return self.on_faces.substeps
