@@ -38,6 +38,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "refiner_table": ("refiner_table", *SMOKE),
     "fno_benchmarks": ("fno_benchmarks", *SMOKE),
     "hybrid": ("hybrid", *SMOKE),
+    "hybrid_fv": ("hybrid_fv", *SMOKE),
     "ks_fno": ("ks_fno", *SMOKE),
     "neural_ode": ("neural_ode", *SMOKE, "--only", "digits"),
     "lsm_benchmarks": ("lsm_benchmarks", *SMOKE),

@@ -71,7 +71,7 @@ class Prices:
     @functools.cached_property
     def truth(self) -> np.ndarray:
         """Frames of the solver that all are compared with, on the cells of the data."""
-        step = solver(self.family, self.rivals.truth)
+        step = solver(self.family, self.rivals.truth, self.rivals.riemann)
         return rolled(self.family, step, self.first, self.rivals.frames, self.cells)
 
     @functools.cached_property
@@ -82,7 +82,9 @@ class Prices:
 
     def _systems(self) -> dict[str, tuple[Any, int]]:
         """Everything that is compared: its Stepper and its cells per axis."""
-        members = {str(one): (solver(self.family, one), one.cells) for one in self.rivals.members()}
+        members = {
+            str(one): (solver(self.family, one, self.rivals.riemann), one.cells) for one in self.rivals.members()
+        }
         return {**members, **{name: (model, self.cells) for name, model in self.models.items()}}
 
     def _keep(self, name: str, entry: dict[str, Any]) -> None:
@@ -95,7 +97,9 @@ class Prices:
         if TRUTH not in self.known:
             few, exact = self.rivals.exact_of, self.rivals.exact
             first = drawn(self.family, UNSEEN, few, exact[0])
-            better = rolled(self.family, solver(self.family, exact), first, self.rivals.frames, self.cells)
+            better = rolled(
+                self.family, solver(self.family, exact, self.rivals.riemann), first, self.rivals.frames, self.cells
+            )
             self._found(TRUTH, self.truth[:, :few], better)
         systems = self._systems()
         if all(name in self.known and (not self._stable(name) or "seconds" in self.known[name]) for name in systems):

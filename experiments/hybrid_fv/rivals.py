@@ -38,7 +38,8 @@ class Rivals:
 
     **Arguments:**
 
-    - `cells`: per axis, by reconstruction; `pace`: steps per frame over cells per axis. Every combination is a member.
+    - `cells`: per axis, by reconstruction; `pace`: steps per frame over cells per axis. Every combination
+        is a member; `riemann`: the Riemann solver of all.
     - `truth`: the solver that all are compared with, as a `Member`; `exact`, `exact_of`: the one that tells its error,
         on so many trajectories.
     - `trajectories`, `frames`: that are compared.
@@ -50,6 +51,7 @@ class Rivals:
         ("weno5", (16, 24, 32, 48, 64, 96)),
     )
     pace: tuple[float, ...] = (5 / 32, 6 / 32)
+    riemann: str = "hllc"
     truth: tuple[int, str, int] = (192, "weno5", 42)
     exact: tuple[int, str, int] = (288, "weno5", 64)
     exact_of: int = 2
@@ -67,10 +69,10 @@ def grid_of(family: Any, cells: int) -> Grid:
     return family.domain.with_shape((cells, cells))
 
 
-def solver(family: Any, member: tuple[int, str, int]) -> VolumeStepper:
+def solver(family: Any, member: tuple[int, str, int], riemann: str) -> VolumeStepper:
     """A Stepper of one frame for the equation of the data."""
     cells, scheme, steps = member
-    return volume_stepper(family.equation, grid_of(family, cells), family.step, reconstruction=scheme, riemann="hllc",
+    return volume_stepper(family.equation, grid_of(family, cells), family.step, reconstruction=scheme, riemann=riemann,
                           substeps=steps)  # fmt: skip
 
 
