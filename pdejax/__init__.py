@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from pdejax.core import Alternating as Alternating
     from pdejax.core import Average as Average
     from pdejax.core import Grid as Grid
+    from pdejax.core import Mixed as Mixed
     from pdejax.core import Outflow as Outflow
     from pdejax.core import Periodic as Periodic
     from pdejax.core import PointCloud as PointCloud
@@ -97,7 +98,7 @@ __version__ = "0.1.0"
 # resolved on first use, so that the command line answers --help without importing JAX
 _NAMES = {
     "core": (
-        "Alternating Average Grid Periodic Value Slope Outflow "
+        "Alternating Average Grid Mixed Periodic Value Slope Outflow "
         "Wall PointCloud Scaling register registered converted from_channels_first per_sample repeated "
         "to_channels_first trajectory unroll"
     ),

@@ -24,6 +24,7 @@ from pdejax.core._compose import Alternating as Alternating
 from pdejax.core._compose import Average as Average
 from pdejax.core._domain import Domain as Domain
 from pdejax.core._ends import End as End
+from pdejax.core._ends import Mixed as Mixed
 from pdejax.core._ends import Outflow as Outflow
 from pdejax.core._ends import Periodic as Periodic
 from pdejax.core._ends import Slope as Slope

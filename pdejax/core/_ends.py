@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -63,6 +64,30 @@ class Slope(End):
         object.__setattr__(self, "expression", _text("Slope", self.expression))
 
 
+@register("end", "mixed")
+@dataclasses.dataclass(frozen=True)
+class Mixed(End):
+    """`value` times the field and `slope` times its derivative along the outward normal have a sum (Robin), such as
+    what a body loses to its surroundings.
+
+    **Arguments:** `expression`: the sum, a number, or plain text in coordinates, `t` and parameters; `value`, `slope`:
+    numbers above zero: of other signs, what leaves makes more leave.
+    """
+
+    expression: str | float = "0"
+    value: float = 1.0
+    slope: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expression", _text("Mixed", self.expression))
+        for name, other in (("value", "slope"), ("slope", "value")):
+            number = getattr(self, name)
+            if isinstance(number, bool | np.bool_) or not hasattr(number, "__float__") or not 0 < number < math.inf:
+                raise ValueError(f"{name} of a Mixed end is a number above zero, got {number!r}; where it is zero the "
+                                 f"end is a {other.capitalize()}")  # fmt: skip
+            object.__setattr__(self, name, float(number))
+
+
 @register("end", "outflow")
 @dataclasses.dataclass(frozen=True)
 class Outflow(End):
@@ -115,7 +140,7 @@ def _side(given: Any) -> Side:
 def _end(given: Any) -> End:
     end = build("end", given)
     if not isinstance(end, End):
-        raise ValueError(f"an end is one of periodic, value, slope, outflow, wall, got {given!r}")
+        raise ValueError(f"an end is one of periodic, value, slope, mixed, outflow, wall, got {given!r}")
     return end
 
 

@@ -2,12 +2,12 @@
 
 import sympy
 
-from pdejax.core import Slope, Value
+from pdejax.core import Mixed, Slope, Value
 from pdejax.equations import AXES, COORDINATES, TIME, Equation
 from pdejax.equations.language.parse import Parser
 
 
-def end_expression(equation: Equation, axis: int, side: int, field: str, end: Value | Slope) -> sympy.Expr:
+def end_expression(equation: Equation, axis: int, side: int, field: str, end: Value | Slope | Mixed) -> sympy.Expr:
     """The text of a value or slope, in the coordinates across, time and parameters.
 
     **Raises:** `ValueError` for a word that means nothing there.

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import sympy
 
-from pdejax.core import Grid, Outflow, Periodic, Slope, Value, Wall, check_fields
+from pdejax.core import Grid, Mixed, Outflow, Periodic, Slope, Value, Wall, check_fields
 from pdejax.equations import Equation, evaluate
 from pdejax.solvers._end_text import end_expression
 from pdejax.solvers.volumes.mirror import is_mirror, mirror
@@ -56,6 +56,8 @@ class Ends:
         there = evaluate(expression, values)
         if isinstance(end, Value):
             return 2 * there - mirrored if smooth else 0 * mirrored + there
+        if isinstance(end, Mixed):  # the slope of the line through the last cell that meets it
+            there = (there - end.value * edge) / (end.slope + end.value * spacing / 2)
         count = mirrored.shape[place]
         steps = jnp.arange(count, dtype=mirrored.dtype)
         steps = steps[::-1] if side == 0 else steps
@@ -84,7 +86,7 @@ def _read(equation: Equation, grid: Grid, axis: int) -> Ends:
         for i, field in enumerate(equation.fields):
             end = ends[i]
             text = sympy.S.Zero
-            if isinstance(end, Value | Slope):
+            if isinstance(end, Value | Slope | Mixed):
                 text = end_expression(equation, axis, side, field, end)
             elif isinstance(end, Wall):
                 end = signs[i]
@@ -104,4 +106,4 @@ def _signs(equation: Equation, axis: int, ends: list[Any]) -> tuple[int, ...]:
     return said
 
 
-_KNOWN = [kind.__name__.lower() for kind in (Periodic, Value, Slope, Outflow, Wall)]
+_KNOWN = [kind.__name__.lower() for kind in (Periodic, Value, Slope, Mixed, Outflow, Wall)]

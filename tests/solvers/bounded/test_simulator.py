@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from pdejax.config._assemble import recipe_of
 from pdejax.core import Grid, build, describe
 from pdejax.data import Dataset, SplitSize, generate
 from pdejax.equations import EQUATIONS, Equation, Expression, Family, SteadyEquation, Times, TruncatedFourier
+from pdejax.evaluation.baselines.stepping import solver_large_step
 from pdejax.solvers import Bounded, Doubling, Simulator, Varied
 
 SINES = {"u": Expression("a*sin(pi*x)", {"a": (0.5, 1.0)})}
@@ -192,3 +194,15 @@ def test_a_network_learns_a_shipped_problem(tmp_path, monkeypatch):
 
 
 SPLITS = ("train", "valid", "test")
+
+
+def test_steps_that_are_not_stable_are_no_variants_and_no_baseline():
+    waves = Equation(["u_t = v", "v_t = (1 + 0.2*cos(2*pi*x))**2*u_xx"])
+    draws = {"u": Expression("cos(2*pi*x)"), "v": Expression()}
+    family = Family("w", waves, Grid((33,), (1.0,), "slope"), draws, times=Times(0.1))
+    solver = Bounded("fourier", substeps=8)
+    counts = {one.setting["steps"] for one in solver.variants(family) if one.setting["points"] == [33]}
+    assert counts == {8, 4}  # with two a wave grows
+    data = SimpleNamespace(family=family, simulator=solver, domain=family.domain, step=0.1)
+    with pytest.raises(ValueError, match="beyond the limit of the terms with coefficients that vary"):
+        solver_large_step(data)

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 
-from pdejax.core import Grid
-from pdejax.equations import Equation, read_equation
+from pdejax.core import Grid, Mixed
+from pdejax.equations import EQUATIONS, Equation, read_equation
 from pdejax.solvers import volume_stepper
 from pdejax.solvers.volumes.mirror import mirror
 from tests.solvers.volumes.laws import BASIN, EULER, FLAT, WATER, cells, flow, gas
@@ -248,3 +249,28 @@ def test_sound_stands_between_walls(x64):
         errors.append(np.abs(found - mean * np.stack(exact, -1)).mean())
     assert orders(errors)[0] > 1.5
     assert errors[1] < 2e-3
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.5])
+def test_a_body_that_loses_heat_through_its_ends_cools_as_its_mode(slope, x64):
+    """`u = cos(k (x - 1/2))` with `k tan(k/2) = value/slope` decays like `exp(-k^2 t)`."""
+    value = 2.0
+    k = scipy.optimize.brentq(lambda k: slope * k * np.tan(k / 2) - value, 1e-6, np.pi - 1e-6)
+    errors = []
+    for n in (8, 16):
+        grid = cells(n, ends={"kind": "mixed", "value": value, "slope": slope})
+        faces = np.arange(n + 1) / n - 0.5
+        averages = np.diff(np.sin(k * faces))[:, None] * n / k
+        found = flow(EQUATIONS["diffusion"], grid, averages, 0.2, parameters={"nu": 1.0})
+        errors.append(np.abs(found / averages - np.exp(-(k**2) * 0.2)).max())
+    assert errors[1] < 2e-3
+    assert 1.7 < np.log2(errors[0] / errors[1]) < 2.3
+
+
+def test_mixed_ends_have_two_numbers_above_zero():
+    with pytest.raises(
+        ValueError, match="value of a Mixed end is a number above zero, got 0; where it is zero"
+    ):
+        Mixed("0", value=0)
+    with pytest.raises(ValueError, match=r"slope of a Mixed end is a number above zero, got -1\.0"):
+        Mixed("0", slope=-1.0)
