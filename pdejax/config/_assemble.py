@@ -170,9 +170,12 @@ def _of_trajectories(config: RunConfig) -> Run:
     dataset, method = dataset_of(config), method_of(config)
     size, kind = config.train.batch_size, config.train.feed
     if missing := [name for name in ("train", "valid") if name not in dataset.split_names]:
+        how = "name the arrays so, or give one array, which is divided"
+        if config.problem is not None:
+            how = f"add problem.splits.{missing[0]}, or name one of problem.splits so, and generate again"
         raise ValueError(f"{config.data_folder}: a training learns from the split 'train' and is measured on 'valid'; "
-                         f"{' and '.join(map(repr, missing))} is missing, found {', '.join(dataset.split_names)}: name "
-                         "the arrays so, or give one array, which is divided")  # fmt: skip
+                         f"{' and '.join(map(repr, missing))} is missing, found "
+                         f"{', '.join(dataset.split_names)}: {how}")  # fmt: skip
     valid = choose_feed(dataset.split("valid"), method.window, size, seed=config.seed, kind=kind)
     history = known_frames(method)
     count, steps = valid_rollout(config, dataset.split("valid"), history)

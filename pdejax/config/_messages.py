@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pdejax._suggest import meant, nearest, suggestion
 from pdejax.config._compose import Composition, dotted, has
 from pdejax.config._yaml import Key
+
+CLOSE = 0.85  # of all letters: a slip of the hand
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -50,8 +53,10 @@ def _meant(section: Key, wrong: str, known: list[str], model: type[BaseModel], v
     names, here = {wrong, *meant(wrong)}, (*section, wrong)
     there = {*all_keys(model), *(key for key in _present(values) if key[: len(here)] != here)}
     elsewhere = sorted({dotted(key) for key in there if key[-1] in names and key != here})
+    # what differs by a letter or two comes first: the section was meant, and its key is misspelt
+    close = [name for name in nearest(wrong, known)[:1] if SequenceMatcher(None, wrong, name).ratio() > CLOSE]
     if elsewhere and (not nearest(wrong, known) or any(key.split(".")[-1] == wrong for key in elsewhere)):
-        return f" Did you mean {' or '.join(map(repr, elsewhere[:3]))}?"
+        return f" Did you mean {' or '.join(map(repr, [*close, *elsewhere][:3]))}?"
     return suggestion(wrong, known)
 
 

@@ -1,5 +1,6 @@
 """Equations by name, and equations in their own words."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from pdejax.core import build, factory_of, known, options_of, registered
 from pdejax.equations._equation import Equation
 from pdejax.equations._given import term_list
 from pdejax.equations._steady_equation import SteadyEquation
+from pdejax.equations.language.parse import split_sides
 
 # of one in its own words
 ENTRIES = ("terms", "parameters", "ndim", "definitions", "primitive", "positive", "solenoidal", "nonnegative")
@@ -69,4 +71,7 @@ def _with_kind(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("an equation in its own words needs the entry 'terms', for example ['u_t = nu*u_xx']")
     terms = list(term_list(given["terms"]))
     evolves = any(str(term).split("=")[0].strip().endswith("_t") for term in terms)
+    for term in terms if not evolves else ():
+        if re.search(r"_t+\b|\bd\w+/dt\b|^\s*[A-Za-z]+_?t+\s*=", str(term)):  # a rate that is written otherwise
+            split_sides(str(term))
     return {"kind": "evolution" if evolves else "steady", **given, "terms": terms}

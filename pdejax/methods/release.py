@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pdejax._read import FileError, absent, entries
+from pdejax._write import check_folder
 from pdejax.core import build, is_structure, only_plugins, read_pair, structure, write_pair
 from pdejax.methods.cards import card_from_json
 from pdejax.methods.former import FORMER, upgraded, with_base
@@ -52,6 +53,7 @@ def save_model(folder: Path, model: Any, metadata: Mapping[str, Any] | None = No
     model = unbound(model)
     plain = {"format": FORMAT, **_described(model), "metadata": dict(metadata or {})}
     arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(model).items()}
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_pair(folder / DESCRIPTION, plain, folder / WEIGHTS, save(arrays), (DESCRIPTION, WEIGHTS))
 

@@ -79,6 +79,15 @@ def check_batch(tree: Any, shape: tuple[Any, ...], ndim: int) -> None:
             raise ValueError(f"parameters of {x.shape[axis]} trajectories meet a state of {shape[axis]}")
 
 
+def telling(table: np.ndarray, most: int) -> list[int]:
+    """Numbers of rows to look at: all different ones, or so many with the least and the largest of every column."""
+    rows = np.unique(table, axis=0, return_index=True)[1]
+    if len(rows) <= most:
+        return sorted(rows.tolist())
+    ends = [*table.argmin(0), *table.argmax(0)]
+    return sorted({*map(int, ends), *rows[np.linspace(0, len(rows) - 1, most).astype(int)].tolist()})
+
+
 def check_points(grid: Grid, what: str) -> None:
     """**Raises:** `ValueError` for a grid of cells, on which a state holds averages."""
     if grid.cells:

@@ -48,6 +48,17 @@ def largest_relative(u: Any, truth: Any) -> Array:
     return jnp.max(norm(u - truth) / jnp.maximum(norm(truth), jnp.finfo(truth.dtype).tiny), axis=-1)
 
 
+def coarser_shape(shape: tuple[int, ...], coarser: int, least: int) -> tuple[int, ...]:
+    """So many times fewer points per axis.
+
+    **Raises:** `ValueError` where fewer than `least` would be left.
+    """
+    if coarser > 1 and min(shape) // coarser < least:
+        raise ValueError(f"coarser={coarser} leaves {min(shape) // coarser} of {min(shape)} points on an axis, and the "
+                         f"solver needs {least}: coarser is at most {max(min(shape) // least, 1)}")  # fmt: skip
+    return tuple(n // coarser for n in shape)
+
+
 def more_points(shape: list[int]) -> str:
     """What to change where a grid of this shape is too coarse."""
     return f"raise solver.shape of the problem from {shape} to {[2 * n for n in shape]}, or ask for smoother states"

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import Equation, Family
-from pdejax.solvers._in_time import first_and_last
+from pdejax.solvers._in_time import coarser_shape, first_and_last
 
 MOST_CORNERS = 64  # of ranges of parameters, all of six
 TINY = 1e-12  # of the largest field: smaller ones are rounding, and no scale of their own
@@ -36,11 +36,11 @@ def check_cells(family: Family, kind: str, shape: tuple[int, ...] | None) -> Non
 
 
 def cells_of(family: Family, shape: tuple[int, ...] | None, coarser: int = 1, least: int = 1) -> Grid:
-    """The grid of cells a solver works on, or one of so many times fewer per axis but at least as many."""
+    """The grid of cells a solver works on, or one of so many times fewer per axis, which are at least as many."""
     grid = family.domain
     assert isinstance(grid, Grid)
     whole = grid if shape is None else grid.with_shape(shape)
-    return whole if coarser == 1 else grid.with_shape(tuple(max(n // coarser, least) for n in whole.shape))
+    return whole if coarser == 1 else grid.with_shape(coarser_shape(whole.shape, coarser, least))
 
 
 def halved(grid: Grid) -> Grid:

@@ -63,7 +63,7 @@ def test_list_finds_the_users_own_problem(here, capsys):
     (here / "configs" / "problem").mkdir(parents=True)
     (here / "configs" / "problem" / "pipe.yaml").write_text("# Flow through a pipe.\nname: pipe\n")
     assert main(["list"]) == 0
-    assert "  pipe                  Flow through a pipe.\n" in capsys.readouterr().out
+    assert re.search(r"\n  pipe +Flow through a pipe\.\n", capsys.readouterr().out)
 
 
 def test_inspect_a_data_set(here, small, capsys):

@@ -26,6 +26,9 @@ def test_misspelt_key_in_an_experiment(mine):
 
 
 OVERRIDES = {
+    "train.step=5": "unknown key 'train.step'. Did you mean 'steps' or 'problem.time.step'?",
+    "problem.equation={terms: 'ut = u_xx'}": "problem.equation.terms cannot be read: equation 'ut = u_xx': "
+    "expected 'FIELD_t = ...', for example 'u_t = -u*u_x + nu*u_xx'",
     "train.stepss=5": "unknown key 'train.stepss'. Did you mean 'steps' or 'stages'?",
     "learning_rate=1e-4": "unknown key 'learning_rate'. Did you mean 'train.learning_rate'?",
     "probleme=ks": "unknown key 'probleme'. Did you mean 'problem'?",

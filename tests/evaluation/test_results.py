@@ -418,8 +418,9 @@ def test_models_of_two_kinds_are_not_compared_and_not_measured(data):
 
 def test_what_is_no_folder_of_a_run_is_told(tmp_path):
     (tmp_path / "notes.py").write_text("")
-    for name, said in (("nope", "nope does not exist"), ("notes.py", "notes.py is a file")):
-        with pytest.raises(FileNotFoundError, match=f"{said}: expected the folder of a run"):
+    file = "notes.py is a file: expected the folder of a run"
+    for name, said in (("nope", "nope does not exist"), ("notes.py", file)):
+        with pytest.raises(FileNotFoundError, match=said):
             evaluate(tmp_path / name)
 
 

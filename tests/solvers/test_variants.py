@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax.core import Grid
 from pdejax.data import read_problem
-from pdejax.solvers import Varied
+from pdejax.equations import EQUATIONS, Family, Times
+from pdejax.solvers import ETDRK, Varied
 
 BURGERS = {
     "name": "burgers",
@@ -83,3 +85,13 @@ def test_steady_grids_are_those_that_inputs_are_stored_on():
         np.testing.assert_allclose(shared(inputs), own(inputs), atol=1e-6)
         errors.append(float(jnp.abs(own(inputs) - exact).max()))
     assert errors[0] > 10 * errors[-1]  # a looser tolerance is less accurate
+
+
+def test_a_grid_that_is_too_coarse_is_refused():
+    family = Family(
+        "c", EQUATIONS["burgers"], Grid((32,), (1.0,)), {"u": {"kind": "sum_of_sines"}},
+        times=Times(0.1),
+    )  # fmt: skip
+    assert ETDRK().domain(family, coarser=8).shape == (4,)
+    with pytest.raises(ValueError, match=r"coarser=64 leaves 0 of 32 points .*: coarser is at most 8"):
+        ETDRK().domain(family, coarser=64)

@@ -277,4 +277,7 @@ def _domain(where: str, shape: tuple[int, ...], domain: Any, lengths: Any, perio
     if not all(isinstance(one, bool | np.bool_) for one in every["periodic"]):
         raise ValueError(f"{where}: periodic={periodic!r} should be true or false, or one of these for each axis")
     ends = tuple("periodic" if one else "slope" for one in every["periodic"])
-    return Grid(shape, tuple(map(float, every["lengths"])), ends)
+    try:
+        return Grid(shape, tuple(every["lengths"]), ends)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None

@@ -20,6 +20,13 @@ def uniform(key: Key, shape: tuple[int, ...], low: float, high: float) -> Array:
     return jax.random.uniform(key, shape, jnp.float32, low, high).astype(jnp.result_type(float))
 
 
+def check_modes(name: str, highest: int, grid: Grid) -> None:
+    """**Raises:** `ValueError` for waves that a grid cannot hold, which would be cut or seen as longer ones."""
+    if highest > (fewest := min(grid.shape)) // 2:
+        raise ValueError(f"{name} reaches to {highest} waves, and an axis of {fewest} points holds {fewest // 2}: ask "
+                         "for fewer, or take more points")  # fmt: skip
+
+
 def modes(cutoff: int, ndim: int) -> tuple[np.ndarray, ...]:
     """Integer modes -cutoff..cutoff of each axis in the layout of `transform`."""
     n = 2 * cutoff + 1

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdejax.core import Count, Grid, Key, Positive, Real, Whole, check_options, register
-from pdejax.equations.sampling.series import uniform
+from pdejax.equations.sampling.series import check_modes, uniform
 
 
 @register("sampler", "sum_of_sines")
@@ -35,6 +35,7 @@ class SumOfSines:
 
     def __call__(self, key: Key, grid: Grid) -> Float[Array, "*space channel"]:
         low, high = self.wavenumbers
+        check_modes("wavenumbers", high, grid)
         keys, shape = jax.random.split(key, 4), (self.count, self.channels)
         amplitude = uniform(keys[0], shape, -self.amplitude, self.amplitude)
         phase = uniform(keys[1], shape, 0.0, 2 * np.pi)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pdejax._write import check_folder
 from pdejax.core import replacing, write_text
 from pdejax.evaluation.page.html import escape, page, picture
 from pdejax.evaluation.page.section import Page, Picture, Section
@@ -20,6 +21,7 @@ def write_page(result: Result, folder: str | Path) -> Path:
     **Returns:** the path of the page.
     """
     kind, folder = KINDS[result.kind], Path(folder)
+    check_folder(folder / "figures")
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     with style():
         made: Page = kind.function("sections")(result, folder)

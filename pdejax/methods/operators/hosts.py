@@ -9,6 +9,8 @@ from pdejax.core import Grid, check_slot
 from pdejax.methods.operators.bases import check_goes_with, check_shape
 from pdejax.methods.operators.roles import Replace, Tendency
 
+MOST_COUNTS = 4
+
 
 def check_host(operator: Any, host: Any) -> None:
     """**Raises:** `ValueError` for a Stepper of another step, box, fields or shape than an operator was trained for,
@@ -23,11 +25,17 @@ def check_host(operator: Any, host: Any) -> None:
         check_slot(host)
     grid = getattr(host, "grid", None)
     shape = grid.shape if isinstance(grid, Grid) else info.shape
-    check_shape(host, (_trajectories(host, len(shape)), *shape, len(info.fields)))
+    refused: ValueError | None = None
+    for count in (2, *_counts(host)):  # a host with parameters of several trajectories takes states of as many
+        try:
+            return check_shape(host, (count, *shape, len(info.fields)))
+        except ValueError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
-def _trajectories(host: Any, ndim: int) -> int:
-    """As many as the parameters of a host are for, whose arrays then have a batch axis before those of space."""
-    arrays = [x for x in jax.tree.leaves(eqx.filter(host, eqx.is_array)) if x.ndim > ndim]
-    found = {x.shape[-ndim - 1] for x in arrays} - {1}
-    return found.pop() if len(found) == 1 else 2
+def _counts(host: Any) -> list[int]:
+    """Trajectories that a host may be for: first sizes of its arrays, the smallest of them."""
+    arrays = [x for x in jax.tree.leaves(eqx.filter(host, eqx.is_array)) if x.ndim]
+    return sorted({x.shape[0] for x in arrays} - {1, 2})[:MOST_COUNTS]

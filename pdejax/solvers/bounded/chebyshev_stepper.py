@@ -22,7 +22,7 @@ from pdejax.core import (
     hashed_by_identity,
 )
 from pdejax.equations import Equation
-from pdejax.solvers._arrays import check_batch, check_positive, real_or_traced, traced, working
+from pdejax.solvers._arrays import check_batch, check_positive, real_or_traced, telling, traced, working
 from pdejax.solvers.bounded.exponential import Fourth, Second, apply, exponential
 from pdejax.solvers.bounded.lines import LineForm, line_form
 
@@ -178,7 +178,10 @@ def check_growth_of(form: LineForm, equation: Equation, parameters: Any, scaling
     if traced(form.matrix) or form.line.size < 2 * FEWEST:
         return
     coarse = line_form(equation, form.line.grid, form.line.size // 2, parameters, scaling)
-    most = lambda m: np.linalg.eigvals(m.reshape(-1, *m.shape[-2:])[:MOST])
+    numbers = [np.ravel(np.asarray(x, float)) for x in (*equation.resolve(parameters).values(), scaling.length)]
+    rows = telling(np.stack(np.broadcast_arrays(*numbers), -1), MOST)
+    which = lambda m: rows if len(m) > 1 else [0]
+    most = lambda m: np.linalg.eigvals((m := m.reshape(-1, *m.shape[-2:]))[which(m)])
     fine, few = most(form.matrix), most(coarse.matrix)
     rate = fine.real.max(-1)
     bad = (rate > ROUNDING * np.abs(fine).max(-1)) & (rate > GROWING * np.maximum(few.real.max(-1), 0))

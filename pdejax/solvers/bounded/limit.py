@@ -21,6 +21,7 @@ PLACES = {1: 33, 2: 9, 3: 5}  # per axis, by the number of axes
 WAVES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the highest mode that takes part in products
 GROWTH = 1e-3  # in a step, beyond that of the solution
 HALVINGS = 24
+LATER = np.concatenate([[0.0], np.geomspace(0.5, 1000.0, 24)])  # steps after which coefficients of time are looked at
 
 Entry = tuple[int, int, Alpha, Any]  # equation, field, derivative, coefficient
 
@@ -46,10 +47,11 @@ def check_limit(
     explicit = [e for product in form.products for e in _slopes(equation, product)]
     if not explicit:
         return
-    values, waves = _places(mirror, given, scaling, dealias)
+    moves = any(sympy.sympify(c).has(TIME) for *_, c in explicit)
+    step = np.reshape(np.asarray(scaling.step * np.asarray(dt, float)), (-1, 1, 1))
+    values, waves = _places(mirror, given, scaling, dealias, step.max() * LATER if moves else np.zeros(1))
     linear = [(t.row, equation.fields.index(t.jet.field), t.jet.alpha, t.coefficient) for t in form.linear]
     implicit, rest = (_matrix(equation, entries, values, waves) for entries in (linear, explicit))
-    step = np.reshape(np.asarray(scaling.step * np.asarray(dt, float)), (-1, 1, 1))
     beyond = lambda share: _growth(implicit, rest, share * step, order)
     if (growth := beyond(1.0)) <= 1 + GROWTH:
         return
@@ -74,15 +76,19 @@ def _slopes(equation: Equation, product: Any) -> list[Entry]:
     return found
 
 
-def _places(mirror: Mirror, given: Mapping[str, Any], scaling: Scaling, dealias: float | None) -> tuple[Any, Any]:
-    """Values of parameters `(batch, 1, 1)` and places `(1, place, 1)`, and wavenumbers `(batch?, 1, wave)` per axis."""
+def _places(
+    mirror: Mirror, given: Mapping[str, Any], scaling: Scaling, dealias: float | None, times: np.ndarray
+) -> tuple[Any, Any]:
+    """Values of parameters `(batch, 1, 1)`, places and times `(1, place, 1)`, all places at each time, and wavenumbers
+    `(batch?, 1, wave)` per axis."""
     column = lambda x: np.reshape(np.asarray(x, float), (-1, 1, 1))
     grid, length = mirror.grid, column(scaling.length)
     values: dict[Any, Any] = {sympy.Symbol(name, real=True): column(value) for name, value in given.items()}
     axes = [np.linspace(o, o + n, PLACES[grid.ndim]) for o, n in zip(grid.origin, grid.lengths, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.ndim)
+    values[TIME] = np.repeat(times, len(points))[None, :, None]
+    points = np.tile(points, (len(times), 1))
     values |= {x: points[None, :, i, None] * length for i, x in enumerate(COORDINATES[: grid.ndim])}
-    values[TIME] = np.zeros((1, 1, 1))
     highest = [np.pi / h * (dealias or 1.0) for h in mirror.extended.spacing]
     shares = np.array([*itertools.product(WAVES, repeat=grid.ndim)])
     return values, [shares[None, None, :, i] * k / length for i, k in enumerate(highest)]
@@ -115,6 +121,13 @@ def _growth(implicit: np.ndarray, rest: np.ndarray, dt: Any, order: Literal[2, 4
         nonlinear = lambda v, _: tuple(sum(slopes[:, i, j] * v[j] for j in range(count)) for i in range(count))
         method = etdrk(Linear.of(symbols), step, order)
         columns = [np.stack([np.asarray(x) for x in method(nonlinear, one(j), 0.0, step)], -1) for j in range(count)]
-    size = lambda m: np.abs(np.linalg.eigvals(m)).max(-1)
-    exact = phi_blocks((implicit + rest) * step[:, None, None])[0][0]
-    return float(np.max(size(np.stack(columns, -1)) / np.maximum(size(exact), 1)))
+    with np.errstate(all="ignore"):  # what grows beyond all numbers in a step
+        exact = phi_blocks((implicit + rest) * step[:, None, None])[0][0]
+    return float(np.max(_size(np.stack(columns, -1)) / np.maximum(_size(exact), 1)))
+
+
+def _size(matrices: np.ndarray) -> np.ndarray:
+    """The largest eigenvalue of each; the largest number there is where they are beyond it."""
+    good = np.isfinite(matrices).all((-2, -1), keepdims=True)
+    found = np.abs(np.linalg.eigvals(np.where(good, matrices, 0))).max(-1)
+    return np.where(good[..., 0, 0], found, np.finfo(float).max)

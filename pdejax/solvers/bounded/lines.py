@@ -16,6 +16,7 @@ from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, trac
 from pdejax.solvers.bounded.points import Line
 from pdejax.solvers.bounded.rows import Eliminated, Given, conditions_of
 
+MOST_SINGLE = 32  # points of which a matrix may be made in single precision
 ORDER = 2  # of derivatives: more of them need more conditions than one at each end
 
 Term = tuple[int, int, int, sympy.Expr]  # equation, field, derivative, coefficient
@@ -216,6 +217,10 @@ def _matrix(
 ) -> Any:
     """`(batch?, unknown, unknown)`."""
     later = any(map(traced, (*values.values(), length)))
+    if later and line.size > MOST_SINGLE and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        raise ValueError(f"parameters that are traced (jit, vmap, grad) make the matrix of {line.size} Chebyshev "
+                         f"points in single precision, which is for {MOST_SINGLE} at most: compute in double "
+                         "precision (jax.enable_x64) or give numbers")  # fmt: skip
     xp: Any = jnp if later else np
     ready = working if later else lambda x: x
     rank = max(np.ndim(v) for v in (*values.values(), length))

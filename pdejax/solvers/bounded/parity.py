@@ -41,14 +41,17 @@ def check_parity(
             own, wanted = turned(signs[term.jet.field], term.jet.alpha), mirror.signs[term.row]
             if own[axis][side] != wanted[axis][side]:
                 raise _refused(equation, term.row, term.coefficient * term.jet, wanted, axis, side)
-    given = {name: _number(value, equation.parameters[name]) for name, value in equation.resolve(parameters).items()}
-    length = _number(Scaling().length if scaling is None else scaling.length, 1.0)
+    given = {name: _numbers(value, equation.parameters[name]) for name, value in equation.resolve(parameters).items()}
+    length = _numbers(Scaling().length if scaling is None else scaling.length, 1.0)
+    # every trajectory is looked at, in turns
+    count = max(SAMPLES, length.size, *(value.size for value in given.values()))
+    given, length = {name: np.resize(value, count) for name, value in given.items()}, np.resize(length, count)
     for product in form.products:
         _check_product(equation, mirror, product, signs, given, length)
 
 
-def _number(value: Any, default: float) -> float:
-    return default if traced(value) else float(np.ravel(np.asarray(value, float))[0])
+def _numbers(value: Any, default: float) -> np.ndarray:
+    return np.ravel(np.asarray(default if traced(value) else value, float))
 
 
 def _ends(mirror: Mirror) -> list[tuple[int, int]]:
@@ -65,22 +68,22 @@ def _check_whole(equation: Equation, form: Canonical) -> None:
 
 
 def _check_product(
-    equation: Equation, mirror: Mirror, product: Product, signs: Mapping[str, Signs], given: Any, length: float
+    equation: Equation, mirror: Mirror, product: Product, signs: Mapping[str, Signs], given: Any, length: np.ndarray
 ) -> None:
+    count = len(length)
     box = [(o * length, n * length) for o, n in zip(mirror.grid.origin, mirror.grid.lengths, strict=True)]
     for axis, side in _ends(mirror):
         random = np.random.default_rng(0)
-        values: dict[Any, Any] = {TIME: random.uniform(0, 1, SAMPLES)}
-        values |= {s: random.uniform(0.5, 1.5, SAMPLES) for s in jets(product.expression)}
+        values: dict[Any, Any] = {TIME: random.uniform(0, 1, count)}
+        values |= {s: random.uniform(0.5, 1.5, count) for s in jets(product.expression)}
         values |= {s: given[str(s)] for s in symbols(product.expression) if str(s) in given}
-        values |= {x: o + n * random.uniform(0, 1, SAMPLES) for x, (o, n) in zip(COORDINATES, box, strict=False)}
+        values |= {x: o + n * random.uniform(0, 1, count) for x, (o, n) in zip(COORDINATES, box, strict=False)}
         low, extent = box[axis]
-        end, near = low + side * extent, NEAR * extent * random.uniform(0, 1, SAMPLES)
+        end, near = low + side * extent, NEAR * extent * random.uniform(0, 1, count)
         flip = lambda s, axis=axis, side=side: turned(signs[s.field], s.alpha)[axis][side] if isinstance(s, Jet) else 1
         here = {**values, COORDINATES[axis]: end + near}
         there = {s: flip(s) * v for s, v in {**values, COORDINATES[axis]: end - near}.items()}
-        sizes = _at(product.expression, values)
-        one, other = _at(product.expression, here), _at(product.expression, there)
+        sizes, one, other = (_at(product.expression, at, count) for at in (values, here, there))
         size = np.abs(np.concatenate([sizes, one])[np.isfinite(np.concatenate([sizes, one]))]).max(initial=0)
         for use in product.uses:
             wanted = turned(mirror.signs[use.row], use.alpha)[axis][side]
@@ -90,9 +93,9 @@ def _check_product(
                 raise _refused(equation, use.row, term, mirror.signs[use.row], axis, side, inner)
 
 
-def _at(expression: sympy.Expr, values: Mapping[Any, Any]) -> np.ndarray:
+def _at(expression: sympy.Expr, values: Mapping[Any, Any], count: int) -> np.ndarray:
     with np.errstate(all="ignore"):
-        return np.broadcast_to(np.asarray(evaluate(expression, values), float), (SAMPLES,))
+        return np.broadcast_to(np.asarray(evaluate(expression, values), float), (count,))
 
 
 def _refused(

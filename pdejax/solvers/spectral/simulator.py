@@ -13,7 +13,14 @@ from jaxtyping import Array, Float
 from pdejax.core import Count, Grid, PerAxis, Scaling, TimedStepper, check_options, register
 from pdejax.equations import Equation, Family
 from pdejax.solvers._arrays import check_points
-from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, largest_relative, more_points
+from pdejax.solvers._in_time import (
+    coarser_shape,
+    first_and_last,
+    frames_of,
+    initial_state,
+    largest_relative,
+    more_points,
+)
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.spectral.residual import grid_residual
@@ -86,7 +93,7 @@ class ETDRK:
         """The periodic grid it works on."""
         _, grid = _of(family)
         whole = grid if self.shape is None else grid.with_shape(self.shape)
-        return whole if coarser == 1 else grid.with_shape(tuple(max(n // coarser, FEWEST) for n in whole.shape))
+        return whole if coarser == 1 else grid.with_shape(coarser_shape(whole.shape, coarser, FEWEST))
 
     def numerics(self, family: Family) -> dict[str, Any]:
         """Order and step."""

@@ -13,7 +13,7 @@ from pdejax.solvers.staggered.flow import buoyancies, source_derivative
 from pdejax.solvers.staggered.form import Faces, StaggeredForm, part
 from pdejax.solvers.volumes.waves import radius
 
-STABLE = 1.25  # a step times `fastest`: four thirds of it is where diffusion alone grows, with three stages
+STABLE = 1.25  # a step times `fastest`: beyond 1.256 diffusion alone grows, with three stages
 
 
 def fastest(form: StaggeredForm, q: Faces, time: Any) -> Array:

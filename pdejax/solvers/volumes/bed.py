@@ -2,14 +2,15 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import sympy
 
-from pdejax.equations import AXES, Equation, evaluate, jet
+from pdejax.equations import AXES, Equation, Jet, evaluate, jet
 from pdejax.solvers.volumes.flow import flow
-from pdejax.solvers.volumes.law import conservation_law
+from pdejax.solvers.volumes.law import ConservationLaw, conservation_law
 
 DRY = 1e-8  # of the largest depth: less than that does not move; in single precision a thousand times as much
 
@@ -24,12 +25,14 @@ class Bed:
 
     - `depth`, `bed`: numbers of fields; no bed where only the depth may be zero.
     - `momenta`, `weights`: along each axis.
+    - `still`: numbers of the other fields that stay: no water carries them.
     """
 
     depth: int
     bed: int | None
     momenta: tuple[int, ...]
     weights: tuple[sympy.Expr, ...]
+    still: tuple[int, ...] = ()
 
     def wet(self, q: Any) -> Any:
         """The state with nothing moving where it is dry, and a depth that can be divided by."""
@@ -37,28 +40,23 @@ class Bed:
         share = DRY * (1 if q.dtype == jnp.float64 else 1e3)
         largest = jnp.max(h, axis=tuple(range(1, h.ndim)), keepdims=True)
         moves = h > share * largest
-        out = [jnp.where(moves, one, 0) for one in q]
-        out[self.depth] = self._divisible(h)
-        if self.bed is not None:
-            out[self.bed] = q[self.bed]
-        return jnp.stack(out)
+        return self._with(q, lambda one: jnp.where(moves, one, 0), self._divisible(h))
 
     def levels(self, q: Any, primitive: bool) -> Any:
         """What is reconstructed: the surface, the bed, and velocities or momenta."""
         h = q[self.depth]
-        out = [one / h if primitive else one for one in q]
-        out[self.depth] = h + self.height(q)
-        if self.bed is not None:
-            out[self.bed] = q[self.bed]
-        return jnp.stack(out)
+        return self._with(q, lambda one: one / h if primitive else one, h + self.height(q))
 
     def fields(self, w: Any, primitive: bool) -> Any:
         """The state of `levels`."""
         h = w[self.depth] - self.height(w)
-        out = [one * h if primitive else one for one in w]
-        out[self.depth] = h
-        if self.bed is not None:
-            out[self.bed] = w[self.bed]
+        return self._with(w, lambda one: one * h if primitive else one, h)
+
+    def _with(self, q: Any, carried: Callable[[Any], Any], depth: Any) -> Any:
+        """A state with another depth, and something else of what the water carries."""
+        stay = {self.bed, *self.still}
+        out = [one if i in stay else carried(one) for i, one in enumerate(q)]
+        out[self.depth] = depth
         return jnp.stack(out)
 
     def height(self, q: Any) -> Any:
@@ -70,15 +68,15 @@ class Bed:
         h = q[self.depth]
         above = jnp.maximum(h - (height - self.height(q)), 0)
         share = above / self._divisible(h)
-        out = [one * share for one in q]
-        out[self.depth] = self._divisible(above)
-        if self.bed is not None:
-            out[self.bed] = height
-        return jnp.stack(out)
+        out = self._with(q, lambda one: one * share, self._divisible(above))
+        return out if self.bed is None else out.at[self.bed].set(height)
 
     def meet(self, low: Any, high: Any) -> tuple[Any, Any]:
-        """Both sides of faces over the higher bed."""
+        """Both sides of faces over the higher bed, and with the mean of what stays."""
         height = jnp.maximum(self.height(low), self.height(high))
+        for i in self.still:
+            mean = (low[i] + high[i]) / 2
+            low, high = low.at[i].set(mean), high.at[i].set(mean)
         return self.over(low, height), self.over(high, height)
 
     def push(self, axis: int, values: Any, inside: tuple[Any, Any], met: tuple[Any, Any]) -> Any:
@@ -96,7 +94,8 @@ class Bed:
         return jnp.stack(out)
 
     def _divisible(self, depth: Any) -> Any:
-        return jnp.maximum(depth, 1e-200 if depth.dtype == jnp.float64 else 1e-30)
+        """What derivatives can be divided by too, whose denominators are squares."""
+        return jnp.maximum(depth, 1e-100 if depth.dtype == jnp.float64 else 1e-14)
 
 
 def wet(equation: Equation, q: Any) -> Any:
@@ -123,7 +122,10 @@ def bed(equation: Equation) -> Bed | None:
     weights = [sympy.simplify(2 * one.pressure / depth**2) for one in roles] if depth else []
     hydrostatic = roles and all(one.density == roles[0].density and not one.energy for one in roles)
     if not products:  # without a bed any pressure that vanishes with the depth is good
-        return Bed(roles[0].density, None, tuple(one.momentum for one in roles), ()) if hydrostatic else None
+        if hydrostatic:
+            return Bed(roles[0].density, None, tuple(one.momentum for one in roles), (), law.still)
+        _check_dry(equation, law)
+        return None
     number = min(products)
     fits = hydrostatic and len(products) == 1 and not any(w.has(*law.conserved.symbols) for w in weights)
     for axis, one in enumerate(roles if fits else ()):
@@ -135,4 +137,15 @@ def bed(equation: Equation) -> Bed | None:
         raise ValueError(f"equation {list(equation.terms)}: finite volumes take the slope of {name!r}, which stays, "
                          f"times a depth h where their sum is flat at rest: as -k*h*{name}_{AXES[0]} beside "
                          "-dx(m**2/h + k*h**2/2), along every axis, with h in positive or nonnegative")  # fmt: skip
-    return Bed(roles[0].density, number, tuple(one.momentum for one in roles), tuple(weights))
+    still = tuple(i for i in law.still if i != number)
+    return Bed(roles[0].density, number, tuple(one.momentum for one in roles), tuple(weights), still)
+
+
+def _check_dry(equation: Equation, law: ConservationLaw) -> None:
+    """**Raises:** `ValueError` where something is divided by what may be zero, but in water that carries all else."""
+    divided = [*(e for axis in law.conserved.fluxes for e in axis), *law.sources, *law.primitive.of_fields]
+    for name, zero in zip(equation.nonnegative, law.vanishing, strict=True):
+        if isinstance(zero, Jet) and any(e.subs(zero, 0).has(sympy.zoo, sympy.nan, sympy.oo) for e in divided):
+            raise ValueError(f"equation {list(equation.terms)}: {name!r} may be zero (nonnegative) and something is "
+                             "divided by it; finite volumes know that of the depth of water with its momenta and what "
+                             "they carry alone: is it positive?")  # fmt: skip

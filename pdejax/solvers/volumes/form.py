@@ -130,8 +130,10 @@ class VolumeForm(eqx.Module):
         good = jnp.all(jnp.isfinite(q), axis=0)
         for e in conserved.positive:
             found = evaluate(e, values)
-            # what may be zero is so to within rounding
-            good = good & (found >= -ROUNDING * jnp.max(jnp.abs(found)) if e in self.law.vanishing else found > 0)
+            space = tuple(range(1, found.ndim))
+            # what may be zero is so to within rounding, each trajectory's own
+            least = -ROUNDING * jnp.max(jnp.abs(found), axis=space, keepdims=True)
+            good = good & (found >= least if e in self.law.vanishing else found > 0)
         return jnp.all(good, axis=tuple(range(1, good.ndim)))
 
     def _spacing(self, axis: int) -> Any:
@@ -273,11 +275,13 @@ class VolumeForm(eqx.Module):
 
     def _diffusivity(self, q: Array, axis: int, time: Any) -> Any:
         """The largest eigenvalue of the derivative of viscous fluxes by slopes, or a bound on it, at a cell's faces."""
-        found = radius(slope_derivative(self.equation, axis, axis), self._face_values(q, axis, time))
+        found = radius(slope_derivative(self.equation, axis, axis, mobile=False), self._face_values(q, axis, time))
         shape = (q.shape[1], *(n + (i == axis) for i, n in enumerate(self.grid.shape)))
         faces = jnp.broadcast_to(jnp.asarray(found, q.dtype), shape)
         take = lambda start, end: jax.lax.slice_in_dim(faces, start, faces.shape[1 + axis] + end, axis=1 + axis)
-        return jnp.maximum(take(0, -1), take(1, 0))
+        mobility = self._mobility(q, time)  # of the cell, which multiplies what goes through its faces
+        largest = mobility if isinstance(mobility, float) else jnp.max(mobility, axis=0)
+        return largest * jnp.maximum(take(0, -1), take(1, 0))
 
 
 def volume_form(

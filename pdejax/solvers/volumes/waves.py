@@ -177,11 +177,12 @@ def _check_diffusion(equation: Equation, law: ConservationLaw, states: dict[Any,
 
 
 @functools.lru_cache(maxsize=64)
-def slope_derivative(equation: Equation, axis: int, along: int) -> sympy.Matrix:
-    """Of the viscous fluxes along an axis by slopes along one."""
+def slope_derivative(equation: Equation, axis: int, along: int, *, mobile: bool = True) -> sympy.Matrix:
+    """Of the viscous fluxes along an axis by slopes along one; `mobile`: times the mobility."""
     slopes = [jet(field, unit(along)) for field in equation.fields]
     law = conservation_law(equation)
-    found = sympy.diag(*law.mobility) * sympy.Matrix(law.viscous[axis]).jacobian(slopes)
+    found = sympy.Matrix(law.viscous[axis]).jacobian(slopes)
+    found = sympy.diag(*law.mobility) * found if mobile else found
     return found.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
 
 

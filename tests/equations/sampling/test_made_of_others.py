@@ -55,11 +55,11 @@ def test_factors_and_offsets_are_drawn(key):
 
 
 def test_a_scaled_field_is_a_multiple_of_what_its_sampler_draws(key, x64):
-    field = TruncatedFourier(zero_mean=True, channels=2)
+    field = TruncatedFourier(cutoff=3, zero_mean=True, channels=2)
     u = np.asarray(Scaled(field, 2.0, 3.0, channels=2)(key, GRID))
     own = np.asarray(field(jax.random.split(key, 3)[0], GRID))
     np.testing.assert_allclose(u, 2 * own + 3, rtol=1e-12)
-    again = Scaled({"kind": "truncated_fourier"}, 2.0, 3.0, channels=2)
+    again = Scaled({"kind": "truncated_fourier", "cutoff": 3}, 2.0, 3.0, channels=2)
     assert again == Scaled(field, 2.0, 3.0, channels=2)
     assert build("sampler", json.loads(json.dumps(describe(again))), channels=2) == again
 

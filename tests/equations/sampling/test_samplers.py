@@ -213,3 +213,11 @@ def test_on_cells_fields_are_averages(sampler, key, x64):
 def test_an_axis_that_is_not_there_is_told(key):
     with pytest.raises(ValueError, match=r"value='x [+] y': there is no 'y' in 1D, whose axes are x"):
         Expression("x + y")(key, Grid((8,), (1.0,)))
+
+
+def test_waves_that_the_grid_does_not_hold_are_refused(key):
+    grid = Grid((32,), (1.0,))
+    with pytest.raises(ValueError, match="cutoff reaches to 40 waves, and an axis of 32 points holds 16"):
+        build("sampler", {"kind": "truncated_fourier", "cutoff": 40})(key, grid)
+    with pytest.raises(ValueError, match="wavenumbers reaches to 17 waves"):
+        build("sampler", {"kind": "sum_of_sines", "wavenumbers": (1, 17)})(key, grid)

@@ -148,3 +148,49 @@ def test_depths_that_are_drawn_may_be_zero_and_not_less():
         Equation("u_t = -dx(u)", nonnegative=("q",))
     with pytest.raises(ValueError, match="draws has no samplers of the field 's'"):
         Family("r", RIVER, cells(8), {"u": "expression", "b": "expression"}, times=Times(0.1))
+
+
+RAIN = {"definitions": {"u": "m/h"}, "nonnegative": ("h",)}
+ISLAND = np.where((np.arange(32) > 8) & (np.arange(32) < 20), 1.0, 0.0)
+
+
+def test_what_stays_is_not_carried_by_water(x64):
+    """Rain that is a field which stays falls on dry ground as rain that is a number."""
+    field = Equation(["h_t = -dx(m) + r", "m_t = -dx(m*u + h**2/2)", "r_t = 0"], primitive=("h", "u", "r"), **RAIN)
+    number = Equation(["h_t = -dx(m) + k", "m_t = -dx(m*u + h**2/2)"], {"k": 0.3}, primitive=("h", "u"), **RAIN)
+    terms = ["h_t = -dx(m) + r", "m_t = -dx(m*u + h**2/2) - h*b_x", "b_t = 0", "r_t = 0"]
+    levels = {"s": "h + b", "u": "m/h"}
+    over = Equation(terms, definitions=levels, primitive=("s", "u", "b", "r"), nonnegative=("h",))
+    zero, rain = 0 * ISLAND, 0.3 + 0 * ISLAND
+    wanted = flow(number, cells(32), np.stack([ISLAND, zero], -1), 0.05)
+    found = flow(field, cells(32), np.stack([ISLAND, zero, rain], -1), 0.05)
+    level = flow(over, cells(32), np.stack([ISLAND, zero, zero, rain], -1), 0.05)
+    np.testing.assert_allclose(found[:, :2], wanted, atol=1e-13)
+    np.testing.assert_allclose(level[:, :2], wanted, atol=1e-10)
+    np.testing.assert_array_equal(found[:, 2], rain)
+
+
+def test_a_trajectory_that_is_no_number_leaves_its_neighbour_alone(x64):
+    equation = read_equation("shallow_water_bed", ndim=1)
+    state = np.stack([1 + ISLAND, 0 * ISLAND, 0 * ISLAND], -1)
+    both = flow(equation, cells(32), np.stack([state, np.nan * state]), 0.01)
+    np.testing.assert_array_equal(both[0], flow(equation, cells(32), state[None], 0.01)[0])
+    assert np.all(np.isnan(both[1]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_derivatives_over_dry_ground_are_numbers(dtype, x64):
+    stepper = volume_stepper(read_equation("shallow_water_bed", ndim=1), cells(32), 0.01, substeps=2)
+    state = np.stack([ISLAND, 0 * ISLAND, 0.2 * (np.arange(32) > 14)], -1).astype(dtype)
+    gradient = jax.jit(jax.grad(lambda u: jnp.sum(stepper(u) ** 2)))(jnp.asarray(state))
+    assert np.all(np.isfinite(gradient))
+    assert np.abs(gradient).max() > 1
+
+
+def test_a_depth_that_may_be_zero_needs_no_velocity_that_is_named(x64):
+    plain = Equation(["h_t = -dx(m)", "m_t = -dx(m**2/h + h**2/2)"], nonnegative=("h",))
+    named = Equation(["h_t = -dx(m)", "m_t = -dx(m*u + h**2/2)"], primitive=("h", "u"), **RAIN)
+    state = np.stack([ISLAND, 0 * ISLAND], -1)
+    np.testing.assert_allclose(flow(plain, cells(32), state, 0.05), flow(named, cells(32), state, 0.05), atol=1e-12)
+    with pytest.raises(ValueError, match=r"'h' may be zero \(nonnegative\) and something is divided by it"):
+        volume_stepper(Equation(["h_t = -dx(h)", "w_t = -dx(w/h)"], nonnegative=("h",)), cells(8), 0.1)

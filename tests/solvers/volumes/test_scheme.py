@@ -268,9 +268,7 @@ def test_a_body_that_loses_heat_through_its_ends_cools_as_its_mode(slope, x64):
 
 
 def test_mixed_ends_have_two_numbers_above_zero():
-    with pytest.raises(
-        ValueError, match="value of a Mixed end is a number above zero, got 0; where it is zero"
-    ):
+    with pytest.raises(ValueError, match="value of a Mixed end is a number above zero, got 0; where it is zero"):
         Mixed("0", value=0)
     with pytest.raises(ValueError, match=r"slope of a Mixed end is a number above zero, got -1\.0"):
         Mixed("0", slope=-1.0)

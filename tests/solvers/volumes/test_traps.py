@@ -273,3 +273,16 @@ def test_words_that_do_not_fit_are_refused(call, words):
 
 def _ends(**low):
     return Grid((8,), (1.0,), [(low, "outflow")], cells=True)
+
+
+def test_a_mobility_that_is_steep_bounds_the_step(x64):
+    equation = Equation("u_t = u**6*u_xx")
+    spike = np.where(np.arange(32) == 16, 1.0, 0.01)[:, None]
+    assert np.all(np.isfinite(flow(equation, cells(32), spike, 1e-3)))
+
+
+def test_every_trajectory_is_asked_whether_it_has_a_solution():
+    nu = np.linspace(0.1, 1.0, 100)
+    nu[69] = -0.01
+    with pytest.raises(ValueError, match="its diffusion along x is negative"):
+        volume_stepper(EQUATIONS["diffusion"], cells(8), 0.1, parameters={"nu": nu})
