@@ -128,6 +128,6 @@ def _growth(implicit: np.ndarray, rest: np.ndarray, dt: Any, order: Literal[2, 4
 
 def _size(matrices: np.ndarray) -> np.ndarray:
     """The largest eigenvalue of each; the largest number there is where they are beyond it."""
-    good = np.isfinite(matrices).all((-2, -1), keepdims=True)
-    found = np.abs(np.linalg.eigvals(np.where(good, matrices, 0))).max(-1)
-    return np.where(good[..., 0, 0], found, np.finfo(float).max)
+    good = np.asarray(np.isfinite(matrices).all((-2, -1)))
+    found = np.abs(np.linalg.eigvals(np.where(good[..., None, None], matrices, 0))).max(-1)
+    return np.where(good, found, np.finfo(float).max)
