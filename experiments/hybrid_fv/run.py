@@ -1,6 +1,6 @@
 """A network beside finite volumes on 32 x 32 cells, against finer and better ones, on fields with sharp edges.
 
-python -m experiments.hybrid_fv.run --preset small            # about half an hour on two cores
+python -m experiments.hybrid_fv.run --preset small            # all arms, which go on where they stopped
 python -m experiments.hybrid_fv.run --preset small --collect  # from what is measured already
 python -m experiments.hybrid_fv.run --preset smoke            # a minute
 """
