@@ -7,9 +7,9 @@ from pdejax.core import Count, Grid, Scaling, Share, checked
 from pdejax.equations import Equation
 from pdejax.solvers._arrays import check_positive
 from pdejax.solvers.bounded.form import mirror_form
-from pdejax.solvers.bounded.limit import check_limit
 from pdejax.solvers.bounded.mirror import mirror_of
 from pdejax.solvers.bounded.parity import check_parity
+from pdejax.solvers.spectral.limit import check_limit
 from pdejax.solvers.spectral.stepper import SpectralStepper, exponential_stepper
 from pdejax.solvers.spectral.wellposed import check_growth
 
@@ -61,4 +61,4 @@ def check_mirrored(
     mirror = mirror_of(equation, grid)
     check_parity(equation, mirror, parameters, scaling)
     check_growth(equation, mirror.extended, parameters, scaling)
-    check_limit(equation, mirror, dt, order, parameters, scaling, dealias)
+    check_limit(equation, grid, mirror.extended, dt, order, parameters, scaling, dealias)

@@ -23,6 +23,7 @@ from pdejax.solvers._in_time import (
 )
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
+from pdejax.solvers.spectral.limit import check_limit
 from pdejax.solvers.spectral.residual import grid_residual
 from pdejax.solvers.spectral.resolution import energies, tails
 from pdejax.solvers.spectral.stepper import SpectralStepper, spectral_stepper
@@ -68,24 +69,29 @@ class ETDRK:
         if not isinstance(grid, Grid) or not grid.periodic:
             raise ValueError(f"{what} needs domain.ends periodic, got {_words(grid)}")
         check_points(grid, what)
-        self._check_growth(family, grid)
         shape = self.shape
         coarse = lambda fine: len(fine) != grid.ndim or any(map(operator.lt, fine, grid.shape))
         if shape is not None and coarse(shape):
             raise ValueError(f"problem {family.name!r}: solver.shape should be at least domain.shape="
                              f"{list(grid.shape)}, got {list(shape)}")  # fmt: skip
+        self.check_corners(family)
 
-    def _check_growth(self, family: Family, grid: Grid) -> None:
-        """At the corners of the ranges of what varies: all, or as many drawn where they are more."""
+    def check_corners(self, family: Family) -> None:
+        """Looks at the corners of the ranges of what varies: all, or as many drawn where they are more.
+
+        **Raises:** `ValueError` where there is no solution forwards in time, or the step is beyond its limit.
+        """
         ranges = np.array([*family.support.values()], float).reshape(-1, 2)
         count = 2 ** len(ranges)
         drawn = count > MOST_CORNERS
         numbers = np.random.default_rng(0).integers(count, size=MOST_CORNERS) if drawn else np.arange(count)
         corners = ranges[np.arange(len(ranges)), (numbers[:, None] >> np.arange(len(ranges))) & 1]
         own, scaling = Scaling.split(dict(zip(family.support, corners.T, strict=True)))
+        (equation, grid), whole, length = _of(family), self.domain(family), Scaling(scaling.length)
         try:
-            check_growth(_of(family)[0], grid, own, Scaling(scaling.length))
-            check_ends(_of(family)[0], grid, own, Scaling(scaling.length))
+            check_growth(equation, grid, own, length)
+            check_ends(equation, grid, own, length)
+            check_limit(equation, grid, whole, family.step / self.substeps, self.order, own, scaling, DEALIAS)
         except ValueError as error:
             raise ValueError(f"problem {family.name!r}: {error}") from None
 

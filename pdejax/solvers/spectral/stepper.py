@@ -35,6 +35,7 @@ from pdejax.solvers._arrays import (
 )
 from pdejax.solvers.spectral.etdrk import ETDRK2, ETDRK4, etdrk
 from pdejax.solvers.spectral.form import discretise
+from pdejax.solvers.spectral.limit import check_limit
 from pdejax.solvers.spectral.wellposed import check_ends, check_growth
 
 
@@ -123,8 +124,8 @@ def spectral_stepper(
     - `scaling`: factors on the lengths of the grid and on `dt`, numbers or arrays `(batch,)`.
     - `dealias`: fraction of modes that products see and make (2/3 is exact for quadratic ones); `None` for all.
 
-    **Raises:** `ValueError` if equation and grid do not fit, an argument is out of range, or the equation has no
-    solution forwards in time.
+    **Raises:** `ValueError` if equation and grid do not fit, an argument is out of range, the equation has no solution
+    forwards in time, or the step is beyond the limit of terms with coefficients that vary.
     """
     check_positive("dt", dt)
     scaling = Scaling() if scaling is None else scaling
@@ -134,6 +135,7 @@ def spectral_stepper(
     form = discretise(equation, grid, parameters, scaling=scaling, dealias=dealias)
     check_growth(equation, grid, parameters, scaling)
     check_ends(equation, grid, parameters, scaling)
+    check_limit(equation, grid, grid, dt, order, parameters, scaling, dealias)
     return exponential_stepper(form, dt, scaling, order, substeps)
 
 

@@ -25,12 +25,17 @@ FINER = 1.5  # times as many points per axis, and twice the steps
 
 
 def etdrk_variants(simulator: Any, family: Family) -> Iterator[Variant]:
-    """Shares of the solver's grid and of its steps, of both orders; the grid of the stored frames too."""
+    """Shares of the solver's grid and of its steps, of both orders, whose steps are stable; the grid of the stored
+    frames too."""
     whole = simulator.domain(family).shape
     shapes = [tuple(_even(n * share) for n in whole) for share in GRIDS] + [whole, tuple(family.domain.shape)]
     counts = [max(1, int(simulator.substeps * share)) for share in STEPS] + [1]
     for shape, order, substeps in itertools.product(dict.fromkeys(shapes), ORDERS, dict.fromkeys(counts)):
         one = dataclasses.replace(simulator, shape=shape, substeps=substeps, order=order)
+        try:
+            one.check_corners(family)
+        except ValueError:
+            continue
         setting = {"points": list(shape), "steps": substeps, "order": order}
         # a step of either order transforms as often as its order says
         work = order * substeps * math.prod(shape) * math.log2(math.prod(shape))

@@ -82,13 +82,18 @@ class VolumeForm(eqx.Module):
             total = total + stacked([evaluate(e, values) for e in self.law.sources], q.shape[1:], q.dtype)
         return total
 
-    def fastest(self, q: Array, time: Any) -> Array:
-        """The rate at which waves and diffusion cross cells and sources act, largest of each trajectory, `(batch,)`."""
+    def fastest(self, q: Array, time: Any, *, in_any_state: bool = False) -> Array:
+        """The rate at which waves and diffusion cross cells and sources act, largest of each trajectory, `(batch,)`.
+
+        **Arguments:** `in_any_state`: only of what has the same rate in all states.
+        """
         time, q = batch_axis(jnp.asarray(time), self.grid.ndim), wet(self.equation, q)
-        total: Any = self._source_rate(q, time)
+        counts = lambda *matrices: not in_any_state or not any(jets(e) for matrix in matrices for e in matrix)
+        total: Any = self._source_rate(q, time) if counts(source_derivative(self.equation)) else 0.0
         for axis in range(self.grid.ndim):
-            total = total + self._wave_speed(q, axis, time) / self._spacing(axis)
-            if any(e != 0 for e in self.law.viscous[axis]):
+            if counts(waves(self.equation)[0][axis].matrix):
+                total = total + self._wave_speed(q, axis, time) / self._spacing(axis)
+            if any(e != 0 for e in self.law.viscous[axis]) and counts(slope_derivative(self.equation, axis, axis)):
                 total = total + 2 * self._diffusivity(q, axis, time) / self._spacing(axis) ** 2
         total = jnp.broadcast_to(total, q.shape[1:])
         return jnp.max(total, axis=tuple(range(1, total.ndim)))

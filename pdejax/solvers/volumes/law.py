@@ -86,7 +86,6 @@ def conservation_law(equation: Equation) -> ConservationLaw:
 
     **Raises:** `ValueError` for a term that is no divergence of a flux and no source, naming it.
     """
-    rows = [_Row(equation, row) for row in range(equation.channels)]
     if equation.solenoidal:
         raise ValueError(f"the flow {', '.join(equation.solenoidal)} is incompressible: finite volumes have no "
                          "pressure for it, solvers staggered and etdrk have")  # fmt: skip
@@ -94,6 +93,7 @@ def conservation_law(equation: Equation) -> ConservationLaw:
         if word := next(filter(None, map(whole_word, form.parts.values())), ""):
             raise ValueError(f"equation {term!r}: {word}(...) asks for the whole box, and finite volumes see the cells "
                              "beside a face alone")  # fmt: skip
+    rows = [_Row(equation, row) for row in range(equation.channels)]
     fields = tuple(jet(name) for name in equation.fields)
     each = lambda what: tuple(tuple(getattr(row, what)[axis] for row in rows) for axis in range(equation.ndim))
     fluxes = each("flux")

@@ -154,4 +154,21 @@ def volume_stepper(
     form = volume_form(equation, grid, parameters, scaling, made, build("riemann", riemann))
     dt = scaling.step * (np.asarray(dt) if isinstance(dt, list | tuple) else dt)
     step = dt if traced(dt) else np.asarray(dt, np.float64)
+    if substeps is not None:
+        _check_equal(form, step, substeps)
     return VolumeStepper(form, working(step), working(0.0), working(cfl), working(1.0), substeps)
+
+
+def _check_equal(form: VolumeForm, dt: Any, substeps: int) -> None:
+    """**Raises:** `ValueError` if equal steps are too long in any state; nothing is asked of what is traced."""
+    if any(map(traced, (dt, form.length, *form.parameters.values()))):
+        return
+    with jax.ensure_compile_time_eval():
+        nothing = jnp.zeros((form.equation.channels, 1, *form.grid.shape))
+        rate = np.asarray(form.fastest(nothing, 0.0, in_any_state=True))
+    needed = np.ceil(np.max(dt * rate) / STABLE)
+    if needed > substeps:
+        cells = " x ".join(map(str, form.grid.shape))
+        raise ValueError(f"substeps={substeps} makes steps of {np.max(dt) / substeps:.3g}, and those of terms that act "
+                         f"alike on all states, on {cells} cells, are stable up to {STABLE / np.max(rate):.3g}: set "
+                         f"substeps to at least {needed:.0f}, or leave it out")  # fmt: skip

@@ -266,6 +266,10 @@ def _check_real(equation: Equation, axis: int, numbers: Any, states: dict[Any, A
         at = int(np.argmax(bad))
         where = ", ".join(f"{s}={np.broadcast_to(v, (SAMPLES,))[at]:.3g}" for s, v in states.items() if s.name in
                           equation.fields)  # fmt: skip
-        raise ValueError(f"equation {list(equation.terms)} is not hyperbolic along {AXES[axis]}: at {where} the speeds "
-                         f"of its waves are complex ({numbers[at][np.argmax(np.abs(numbers[at].imag))]:.3g}); declare "
-                         "what is positive, or change the flux")  # fmt: skip
+        names = [n for n in equation.parameters if np.ndim(states[sympy.Symbol(n, real=True)]) == 0]
+        having = ", ".join(f"{n}={states[sympy.Symbol(n, real=True)]:g}" for n in names)
+        speed = numbers[at][np.argmax(np.abs(numbers[at].imag))]
+        with_them, change = (f" with {having}", "change a parameter, ") if having else ("", "")
+        raise ValueError(f"equation {list(equation.terms)}{with_them} is not hyperbolic along {AXES[axis]}: at {where} "
+                         f"the speeds of its waves are complex ({speed:.3g}); {change}declare what is positive, or "
+                         "change the flux")  # fmt: skip

@@ -286,3 +286,26 @@ def test_every_trajectory_is_asked_whether_it_has_a_solution():
     nu[69] = -0.01
     with pytest.raises(ValueError, match="its diffusion along x is negative"):
         volume_stepper(EQUATIONS["diffusion"], cells(8), 0.1, parameters={"nu": nu})
+
+
+@pytest.mark.parametrize(
+    ("terms", "substeps", "least"),
+    [("u_t = -dx(u) + 1.0*u_xx", 5, 661), ("u_t = -dx(u) - 1e4*u", 20, 806), ("u_t = -dx(u)", 1, 6)],
+)
+def test_equal_steps_that_are_too_long_in_any_state_are_refused(terms, substeps, least, x64):
+    start = 1 + 0.1 * np.random.default_rng(0).random((64, 1))
+    make = lambda count: volume_stepper(Equation(terms), cells(64), 0.1, substeps=count)
+    with pytest.raises(ValueError, match=f"set substeps to at least {least}, or leave it out"):
+        make(substeps)
+    assert np.abs(np.asarray(make(least)(start))).max() < 1.2  # and with so many it is stable
+
+
+def test_a_parameter_that_makes_speeds_complex_is_told():
+    with pytest.raises(ValueError, match=r"with g=-9.81 is not hyperbolic along x: .* complex"):
+        volume_stepper(WATER, cells(16), 0.1, parameters={"g": -9.81})
+
+
+@pytest.mark.parametrize(("word", "part"), [("hilbert", "hilbert(u_xx)"), ("mean", "mean(u)*u")])
+def test_words_of_the_whole_box_are_no_laws(word, part):
+    with pytest.raises(ValueError, match=rf"{word}\(...\) asks for the whole box"):
+        volume_stepper(Equation(f"u_t = -dx(u**2/2) + {part}"), cells(16), 0.1)

@@ -1,6 +1,7 @@
 """How long an explicit step may be where coefficients vary: what they multiply is not in an exponential."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -8,19 +9,17 @@ import jax
 import numpy as np
 import sympy
 
-from pdejax.core import Scaling
+from pdejax.core import Grid, Scaling
 from pdejax.equations import COORDINATES, TIME, Alpha, Equation, evaluate, jets
 from pdejax.solvers._arrays import traced, working
-from pdejax.solvers.bounded.mirror import Mirror
 from pdejax.solvers.spectral.canonical import canonical
 from pdejax.solvers.spectral.etdrk import etdrk
 from pdejax.solvers.spectral.linear import Linear
-from pdejax.solvers.spectral.phi_blocks import phi_blocks
 
 PLACES = {1: 33, 2: 9, 3: 5}  # per axis, by the number of axes
 WAVES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the highest mode that takes part in products
 GROWTH = 1e-3  # in a step, beyond that of the solution
-HALVINGS = 24
+SHORTER, MOST_SHARES = 0.8, 100  # steps that are looked at, each by this share of the one before
 LATER = np.concatenate([[0.0], np.geomspace(0.5, 1000.0, 24)])  # steps after which coefficients of time are looked at
 
 Entry = tuple[int, int, Alpha, Any]  # equation, field, derivative, coefficient
@@ -28,7 +27,8 @@ Entry = tuple[int, int, Alpha, Any]  # equation, field, derivative, coefficient
 
 def check_limit(
     equation: Equation,
-    mirror: Mirror,
+    grid: Grid,
+    waves: Grid,
     dt: Any,
     order: Literal[2, 4],
     parameters: Mapping[str, Any] | None,
@@ -38,6 +38,9 @@ def check_limit(
     """Compares a step's growth with that of the solution, of waves at places where the coefficients are held fixed.
 
     Terms are looked at that are linear in the fields. Of what is traced nothing is looked at.
+
+    **Arguments:** `grid`: where the coefficients are; `waves`: the periodic grid of the waves, the same or that of all
+    its images behind mirrors; `dt`: of one step, a number or array `(batch,)`.
 
     **Raises:** `ValueError` that names the step, its limit and the growth.
     """
@@ -49,17 +52,23 @@ def check_limit(
         return
     moves = any(sympy.sympify(c).has(TIME) for *_, c in explicit)
     step = np.reshape(np.asarray(scaling.step * np.asarray(dt, float)), (-1, 1, 1))
-    values, waves = _places(mirror, given, scaling, dealias, step.max() * LATER if moves else np.zeros(1))
+    values, numbers = _places(grid, waves, given, scaling, dealias, step.max() * LATER if moves else np.zeros(1))
     linear = [(t.row, equation.fields.index(t.jet.field), t.jet.alpha, t.coefficient) for t in form.linear]
-    implicit, rest = (_matrix(equation, entries, values, waves) for entries in (linear, explicit))
-    beyond = lambda share: _growth(implicit, rest, share * step, order)
-    if (growth := beyond(1.0)) <= 1 + GROWTH:
+    implicit, rest = (_matrix(equation, entries, values, numbers) for entries in (linear, explicit))
+    # where a wave turns by whole turns in a step it hides how it grows: all shorter steps have to be stable as well,
+    # down to those that turn no wave by more than one half
+    turns = float(np.abs(np.linalg.eigvals(implicit + rest)).max()) * float(step.max())
+    shares = SHORTER ** np.arange(max(1, min(MOST_SHARES, 2 + np.log(max(turns, 1)) / -np.log(SHORTER))))
+    growths = [_growth(implicit, rest, share * step, order) for share in shares]
+    unstable = [i for i, growth in enumerate(growths) if growth > 1 + GROWTH]
+    if not unstable:
         return
-    good = next((0.5**i for i in range(1, HALVINGS) if beyond(0.5**i) <= 1 + GROWTH), 0.5**HALVINGS)
+    growth, good = max(growths), SHORTER ** (unstable[-1] + 1)
     raise ValueError(
         f"a step of {float(step.max()):g} is beyond the limit of the terms with coefficients that vary in "
-        f"{'; '.join(equation.terms)}, which are explicit: a wave grows by the factor {growth:.3g} in it; take steps "
-        f"of {good * float(step.max()):.3g}, {round(1 / good)} times as many substeps, or fewer points"
+        f"{'; '.join(equation.terms)}, which are explicit: a wave grows by the factor {growth:.3g} in a step that is "
+        f"as long or shorter; take steps of {good * float(step.max()):.3g}, {math.ceil(1 / good)} times as many "
+        "substeps, or fewer points"
     )
 
 
@@ -77,19 +86,19 @@ def _slopes(equation: Equation, product: Any) -> list[Entry]:
 
 
 def _places(
-    mirror: Mirror, given: Mapping[str, Any], scaling: Scaling, dealias: float | None, times: np.ndarray
+    grid: Grid, waves: Grid, given: Mapping[str, Any], scaling: Scaling, dealias: float | None, times: np.ndarray
 ) -> tuple[Any, Any]:
     """Values of parameters `(batch, 1, 1)`, places and times `(1, place, 1)`, all places at each time, and wavenumbers
     `(batch?, 1, wave)` per axis."""
     column = lambda x: np.reshape(np.asarray(x, float), (-1, 1, 1))
-    grid, length = mirror.grid, column(scaling.length)
+    length = column(scaling.length)
     values: dict[Any, Any] = {sympy.Symbol(name, real=True): column(value) for name, value in given.items()}
     axes = [np.linspace(o, o + n, PLACES[grid.ndim]) for o, n in zip(grid.origin, grid.lengths, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.ndim)
     values[TIME] = np.repeat(times, len(points))[None, :, None]
     points = np.tile(points, (len(times), 1))
     values |= {x: points[None, :, i, None] * length for i, x in enumerate(COORDINATES[: grid.ndim])}
-    highest = [np.pi / h * (dealias or 1.0) for h in mirror.extended.spacing]
+    highest = [np.pi / h * (dealias or 1.0) for h in waves.spacing]
     shares = np.array([*itertools.product(WAVES, repeat=grid.ndim)])
     return values, [shares[None, None, :, i] * k / length for i, k in enumerate(highest)]
 
@@ -121,9 +130,10 @@ def _growth(implicit: np.ndarray, rest: np.ndarray, dt: Any, order: Literal[2, 4
         nonlinear = lambda v, _: tuple(sum(slopes[:, i, j] * v[j] for j in range(count)) for i in range(count))
         method = etdrk(Linear.of(symbols), step, order)
         columns = [np.stack([np.asarray(x) for x in method(nonlinear, one(j), 0.0, step)], -1) for j in range(count)]
-    with np.errstate(all="ignore"):  # what grows beyond all numbers in a step
-        exact = phi_blocks((implicit + rest) * step[:, None, None])[0][0]
-    return float(np.max(_size(np.stack(columns, -1)) / np.maximum(_size(exact), 1)))
+    # by eigenvalues: in the exponential of a long step, rounding grows until any growth looks like that of the solution
+    rates = np.linalg.eigvals((implicit + rest) * step[:, None, None]).real.max(-1)
+    with np.errstate(over="ignore"):  # what grows beyond all numbers in a step
+        return float(np.max(_size(np.stack(columns, -1)) / np.exp(np.maximum(rates, 0))))
 
 
 def _size(matrices: np.ndarray) -> np.ndarray:
