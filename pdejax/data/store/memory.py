@@ -48,7 +48,7 @@ class Arrays(Trajectories):
     - `step`: time between two frames; 1 when omitted, or 0, which is steady, where there is one frame.
     - `lengths`: of the axes of space, 1 each when omitted; `periodic`: whether the axes are, one for all or each.
     - `domain`: where the states live, in place of `lengths` and `periodic`.
-    - `fields`: names of the channels; `u`, or `u0`, `u1`, ... when omitted, as they may be unless there are more than
+    - `fields`: names of the channels; `u`, or `u0`, `u1`, ... when omitted, as they may be unless there are as many as
         points on an axis.
     - `inputs`: fields given beside the states, name to `(trajectory, *space)`; if `states` are a mapping, of splits to
         such mappings. `parameters`: what varies from trajectory to trajectory, name to `(trajectory,)`, likewise.
@@ -97,7 +97,7 @@ class Arrays(Trajectories):
         self.name, self._kept = name, statistics_file
         self.step = _step(where, step, {p.states.shape[1] for p in parts.values()})
         self.domain = _domain(where, space, domain, lengths, periodic)
-        if fields is None and channels > min((n for n in space if n > 1), default=1):
+        if fields is None and channels > 1 and channels >= min((n for n in space if n > 1), default=1):
             _suspect(where, space, channels)
         named = ("u",) if channels == 1 else tuple(f"u{i}" for i in range(channels))
         self.field_names = named if fields is None or not len(fields) else tuple(fields)
@@ -169,11 +169,11 @@ def _step(where: str, step: Any, frames: set[int]) -> float:
 
 
 def _suspect(where: str, space: tuple[int, ...], channels: int) -> None:
-    """**Raises:** `ValueError`: more channels than points, and without names, are points behind the channels."""
+    """**Raises:** `ValueError`: as many channels as points, and without names, may be points behind the channels."""
     points = " x ".join(map(str, space))
     raise ValueError(f"{where}: states are (trajectory, time, *space, channel), which gives {points} point(s) of space "
                      f"with {channels} fields: if the channels stand before space, take numpy.moveaxis(states, 2, -1), "
-                     "or else name them, fields=[...]")  # fmt: skip
+                     "if there is no axis of channels, states[..., None], or else name them, fields=[...]")  # fmt: skip
 
 
 def _check_ends(where: str, domain: Any, fields: Sequence[str]) -> None:

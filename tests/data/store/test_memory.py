@@ -179,7 +179,7 @@ def test_slips_of_names_sizes_and_splits_are_told():
     assert ArrayFeed(Arrays({"test": BASE}, step=0.1), batch_size=2).source.split_names == ("test",)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 1, 64), (2, 3, 2, 64), (2, 3, 3, 16, 16)])
+@pytest.mark.parametrize("shape", [(2, 3, 1, 64), (2, 3, 2, 64), (2, 3, 3, 16, 16), (2, 3, 1, 8, 8)])
 def test_channels_before_space_are_asked_about(shape):
     states = np.ones(shape)
     space, fields = " x ".join(map(str, shape[2:-1])), shape[-1]
@@ -206,3 +206,11 @@ def test_rows_of_different_lengths_are_no_array():
 def test_a_split_that_was_not_made_is_told_how():
     with pytest.raises(ValueError, match=r"unknown split 'test'. Known: train. Arrays\(splits=.* would divide them"):
         Arrays(STATES).split("test")
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 3, 8, 8, 8)])
+def test_an_axis_of_channels_that_is_missing_is_asked_about(shape):
+    states = np.ones(shape)
+    with pytest.raises(ValueError, match=r"with 8 fields: .*if there is no axis of channels, states\[..., None\]"):
+        Arrays(states)
+    assert Arrays(states[..., None]).domain.shape == shape[2:]
