@@ -14,7 +14,7 @@ import numpy as np
 from pdejax._interrupt import Interrupted, signals
 from pdejax._write import writing
 from pdejax.core import Seed, check_arguments, known
-from pdejax.data import Feed, Trajectories, windowed
+from pdejax.data import Feed, Trajectories, WindowOrder, windowed
 from pdejax.methods import AbstractMethod, check_made_for, why_unsaved
 from pdejax.training.callbacks import Callback
 from pdejax.training.guards import check_finite, check_length, check_same, in_precision
@@ -230,6 +230,9 @@ def train_here(
         damaged = ", ".join(map(str, checkpoints.passed))
         said = f"damaged and passed over: the checkpoint of update {damaged} in {folder}"
         progress.say(said) if show else warnings.warn(said, stacklevel=2)
+    order = getattr(feed, "order", None)
+    if isinstance(order, WindowOrder) and feed.batch_size > len(order):
+        progress.say(f"a batch of {feed.batch_size} has windows more than once: the data hold {len(order)} of them")
     if first:
         progress.say(f"continuing at update {first} of {steps}")
     if restored is None and evaluators:

@@ -303,3 +303,10 @@ def test_networks_of_other_channels_are_told_in_one_way():
 def test_what_stands_beside_an_optimiser_is_told(optimiser, words):
     with pytest.raises(ValueError, match=words):
         fit(METHOD, line(), PointFeed(), steps=6, optimiser=optimiser, seed=0, show=False)
+
+
+@pytest.mark.parametrize(("size", "told"), [(24, True), (16, False)])
+def test_a_batch_that_holds_windows_twice_is_told(size, told, capsys):
+    feed = ArrayFeed(np.random.default_rng(0).normal(size=(8, 3, 8, 1)), size)
+    fit(Supervised(), {"kind": "fno", "modes": 2, "width": 2, "depth": 1}, feed, steps=1)
+    assert ("a batch of 24 has windows more than once: the data hold 16 of them" in capsys.readouterr().out) is told

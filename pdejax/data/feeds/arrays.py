@@ -36,7 +36,7 @@ class ArrayFeed:
         split = train_split(self.source)
         self.window = min(2, split.frames) if window is None else window
         self._windows = WindowFeed(split, self.window, batch_size, seed=seed)
-        self.arrays = self._windows.arrays
+        self.arrays, self.order = self._windows.arrays, self._windows.order
 
     def with_window(self, frames: int) -> "ArrayFeed":
         """The feed with windows of as many frames.
