@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         rollouts = {kind_for(model, data) for model in models.values()} == {"rollout"}
         # rollouts have the classical solver beside in any case
         names = [name for name in OPTIONS if name != "baselines"] if rollouts else OPTIONS
-        options = options_of(next(iter(configs.values())), names) | rollout_options(arguments, rollouts)
+        options = options_of(next(iter(configs.values())), names) | rollout_options(arguments, rollouts, words)
         result = compare(models, data, reference=reference, together=together, runs=runs, **options)
     result.save(into)
     print(printable(result))
@@ -45,19 +46,25 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def rollout_options(arguments: argparse.Namespace, rollouts: bool) -> dict[str, Any]:
+WITHOUT_EFFECT = {"seed": "--seed N draws", "evaluation.baselines": "the classical solver is beside in any case"}
+
+
+def rollout_options(arguments: argparse.Namespace, rollouts: bool, words: Sequence[str]) -> dict[str, Any]:
     """What is asked of rollouts; nothing of other runs.
 
-    **Raises:** `ValueError` for a flag that is about rollouts where there are none.
+    **Raises:** `ValueError` for a flag that is about rollouts where there are none, and for a word that they ignore.
     """
     import jax
 
-    asked = {"--members": arguments.members, "--long": arguments.long}
+    asked = {"--members": arguments.members, "--long": arguments.long, "--seed": arguments.seed}
     if not rollouts:
         for flag, value in asked.items():
             if value:
                 raise ValueError(f"{flag} is about rollouts, these runs have none")
         return {}
+    for text in words:
+        if (key := text.partition("=")[0].strip("+~")) in WITHOUT_EFFECT:
+            raise ValueError(f"{text}: {key} has no effect on a comparison of rollouts: {WITHOUT_EFFECT[key]}")
     return {
         "key": jax.random.key(arguments.seed),
         "members": arguments.members,

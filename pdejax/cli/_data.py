@@ -7,6 +7,7 @@ from typing import Any
 from pdejax.config import ConfigError, RunConfig, read_run
 
 TRAINED = ("network", "method", "train", "name", "runs_dir", "experiment")  # words that made a run, and judge none
+OF_TRAINING = ("evaluation.valid_trajectories", "evaluation.valid_steps")
 
 
 def run_config(folder: Path, words: list[str], plugins: Collection[str] = ()) -> RunConfig:
@@ -23,9 +24,14 @@ def run_config(folder: Path, words: list[str], plugins: Collection[str] = ()) ->
         what = f"{folder} is not a run: it holds no config.yaml" if folder.exists() else f"{folder} does not exist"
         raise FileNotFoundError(f"{what}.{suggestion(folder.name, beside)}")
     for text in words:
-        if (head := text.partition("=")[0].strip("+~").split(".")[0]) in TRAINED:
+        key = text.partition("=")[0].strip("+~")
+        if (head := key.split(".")[0]) in TRAINED:
             raise ConfigError(f"{text}: a run is judged as it was trained, so that {head} has no effect: an evaluation "
                               "reads evaluation.KEY=, problem.KEY=, data=, data_dir= and seed=")  # fmt: skip
+        if key in OF_TRAINING:
+            own = key.removeprefix("evaluation.valid_")
+            raise ConfigError(f"{text}: {key} is about rollouts that are measured while a run is trained, and has no "
+                              f"effect here: evaluation.{own} is that of an evaluation")  # fmt: skip
     from pdejax.core import only_plugins
 
     with only_plugins(plugins):

@@ -122,6 +122,11 @@ def test_what_is_no_run_is_told(two, capsys):
     assert "run runs/first is given twice" in capsys.readouterr().err
     assert main(["compare", "evaluation.steps=2"]) == 2
     assert "name at least one run to compare" in capsys.readouterr().err
+    for word, why in (("seed=3", "--seed N draws"), ("evaluation.baselines=false", "the classical solver is beside")):
+        assert main(["compare", *two, word]) == 2
+        assert f"{word}: {word.partition('=')[0]} has no effect on a comparison of rollouts: {why}" in (
+            capsys.readouterr().err
+        )
 
 
 def test_names_tell_runs_apart(tmp_path):

@@ -75,6 +75,8 @@ def test_an_evaluation_does_not_take_words_of_training(here, small, capsys):
     (here / "runs/a/config.yaml").write_text(resolve([*small, "name=a"]).to_yaml())
     text = said(["evaluate", "runs/a", "network.width=64"], capsys)
     assert "network.width=64: a run is judged as it was trained, so that network has no effect" in text
+    text = said(["evaluate", "runs/a", "evaluation.valid_steps=3"], capsys)
+    assert "has no effect here: evaluation.steps is that of an evaluation" in text
 
 
 def test_what_does_not_fit_into_memory_is_said_before(here, small, capsys):
