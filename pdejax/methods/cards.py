@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from pdejax.core import build, describe
@@ -31,7 +31,8 @@ class DataCard:
     frames; `field_names`; `parameter_names`: physical parameters that vary between trajectories; `statistics`:
     per-field and per-parameter moments of the training split, name to list; `equation`: its source, for people;
     `fingerprint`: of the data set; `input_names`: fields given beside the states; `periodic`: whether each axis is;
-    `source`: which `family` the data solve and by what `simulator`, as descriptions, for a method that asks.
+    `source`: which `family` the data solve and by what `simulator`, as descriptions, for a method that asks;
+    `parameter_ranges`: lowest and highest value of each parameter, that could be drawn or else is in the training data.
     """
 
     shape: tuple[int, ...]
@@ -45,6 +46,7 @@ class DataCard:
     input_names: tuple[str, ...] = ()
     periodic: tuple[bool, ...] = ()
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parameter_ranges: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(cls, data: Trajectories, method: Any = None) -> "DataCard":
@@ -65,6 +67,7 @@ class DataCard:
             fingerprint=data.fingerprint,
             input_names=tuple(data.input_names),
             periodic=_periodic(domain),
+            parameter_ranges=_ranges(data),
         )
         return method.measured(card, data) if isinstance(method, Measuring) else card
 
@@ -88,6 +91,7 @@ class DataCard:
             equation=tuple(family.equation.terms),
             input_names=inputs,
             periodic=_periodic(domain),
+            parameter_ranges=_support(family, parameters),
         )
         return method.sketched(card, family, simulator) if isinstance(method, Measuring) else card
 
@@ -102,8 +106,8 @@ class DataCard:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` reads."""
-        plain = dataclasses.asdict(self)
-        return plain if self.source else {name: value for name, value in plain.items() if name != "source"}
+        later = ("source", "parameter_ranges")  # which cards without them never said
+        return {name: value for name, value in dataclasses.asdict(self).items() if value or name not in later}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "DataCard":
@@ -111,6 +115,7 @@ class DataCard:
         lists = ("shape", "lengths", "field_names", "parameter_names", "equation", "input_names", "periodic")
         values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in plain.items()}
         _check_numbers(values)
+        values["parameter_ranges"] = tuple((float(a), float(b)) for a, b in values.get("parameter_ranges", ()))
         return cls(**values)
 
 
@@ -123,9 +128,29 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
         raise ValueError(f"data.step should be a number, 0 where there is no time, got {step!r}")
     if not all(real(x) and x > 0 for x in lengths):
         raise ValueError(f"data.lengths should be positive numbers, got {list(lengths)}")
+    ranges = values.get("parameter_ranges", ())
+    pair = lambda one: isinstance(one, list | tuple) and len(one) == 2 and all(map(real, one))
+    if not (isinstance(ranges, list | tuple) and all(map(pair, ranges))):
+        raise ValueError(f"data.parameter_ranges should be pairs of numbers, got {ranges!r}")
     for name, numbers in dict(values.get("statistics", {})).items():
         if not (isinstance(numbers, list) and all(map(real, numbers))):
             raise ValueError(f"data.statistics.{name} should be a list of numbers, got {numbers!r}")
+
+
+def _ranges(data: Trajectories) -> tuple[tuple[float, float], ...]:
+    """What the family of the data could draw, or where none is known the least and the largest they were trained on."""
+    names = data.parameter_names
+    if not names:
+        return ()
+    if data.family is not None:
+        return _support(data.family, names)
+    table = data.split("train" if "train" in data.split_names else data.split_names[0]).parameter_array
+    return tuple(zip(table.min(0).tolist(), table.max(0).tolist(), strict=True))
+
+
+def _support(family: Family, names: Sequence[str]) -> tuple[tuple[float, float], ...]:
+    ends = (family.support[name] for name in names)
+    return tuple((float(low), float(high)) for low, high in ends)
 
 
 def _lengths(domain: Any) -> tuple[float, ...]:

@@ -1,6 +1,7 @@
 """What all operators share: how a state and physical parameters come in."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from pdejax.core import as_real, as_state, known
-from pdejax.methods.operators.info import OperatorInfo
+from pdejax.methods.operators.info import ROUNDING, OperatorInfo
 from pdejax.methods.operators.normalisation import Normalisation
 
 Condition = Float[Array, "batch parameter"] | None
@@ -20,14 +21,26 @@ _Model = TypeVar("_Model", bound=Any)
 
 
 def bound(operator: _Model, parameters: Mapping[str, Any]) -> _Model:
-    """An operator for these physical parameters.
+    """An operator for these physical parameters; those that it was not trained for are told in a warning.
 
     **Arguments:** `operator`: has `info` and `parameters`; `parameters`: name to a number or an array `(batch,)`, for
     every name in `operator.info.parameters`.
 
     **Raises:** `ValueError` if a name is unknown or missing.
     """
-    return with_table(operator, parameter_table(parameters, operator.info.parameters))
+    table = parameter_table(parameters, operator.info.parameters)
+    if table is not None and not isinstance(table, Tracer):
+        _warn_beyond(np.asarray(table), operator.info)
+    return with_table(operator, table)
+
+
+def _warn_beyond(table: np.ndarray, info: OperatorInfo) -> None:
+    """Tells the value of each parameter that is furthest from what the operator was trained on."""
+    for name, column, (low, high) in zip(info.parameters, table.T, info.ranges, strict=False):
+        outside = np.maximum(low - column, column - high)
+        if outside.max() > ROUNDING * max(abs(low), abs(high)):
+            warnings.warn(f"parameter {name!r} is {column[outside.argmax()]:g}, and this operator was trained on "
+                          f"{low:g} to {high:g}: nothing is known of what it does beyond", stacklevel=4)  # fmt: skip
 
 
 def with_table(operator: _Model, table: Float[Array, "sets parameter"] | None) -> _Model:

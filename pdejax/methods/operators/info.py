@@ -21,7 +21,7 @@ class OperatorInfo:
     **Arguments:** `step`: time that one call covers; `lengths`: of the domain, if it is a grid; `fields`: names of the
     channels; `inputs`: names of fields given instead of a state; `parameters`: names of physical parameters that it is
     bound to; `history`: frames a state holds; `shape`: of the grid of the data; `equation`: its source, for people;
-    `periodic`: whether each axis of the grid is.
+    `periodic`: whether each axis of the grid is; `ranges`: lowest and highest value of each parameter of the training.
     """
 
     step: float
@@ -33,6 +33,7 @@ class OperatorInfo:
     shape: tuple[int, ...] = ()
     equation: tuple[str, ...] = ()
     periodic: tuple[bool, ...] = ()
+    ranges: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(cls, card: DataCard, history: int = 1) -> "OperatorInfo":
@@ -47,6 +48,7 @@ class OperatorInfo:
             shape=card.shape,
             equation=card.equation,
             periodic=card.periodic,
+            ranges=card.parameter_ranges,
         )
 
     @property

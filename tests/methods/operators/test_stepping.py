@@ -1,4 +1,6 @@
+import dataclasses
 import inspect
+import json
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +8,8 @@ import numpy as np
 import pytest
 
 from pdejax.core import Predictor, Stepper, trajectory
+from pdejax.data import Arrays, read_problem
+from pdejax.methods import DataCard, OperatorInfo
 from pdejax.methods.operators.binding import parameter_table
 
 MEAN, STD, DELTA = np.array([1.0, -1.0]), np.array([2.0, 0.5]), np.array([0.2, 0.1])
@@ -109,3 +113,33 @@ def test_a_state_of_integers_is_promoted_and_a_complex_one_refused(make_operator
         ValueError, match=r"a state is real, got complex64: give the real and the imaginary part as two"
     ):
         operator(jnp.ones((16, 2), jnp.complex64))
+
+
+@pytest.mark.parametrize(("value", "told"), [(-7.0, "-7"), (310.0, "310"), ([3.0, 4.0, 9.0, 4.5], "9")])
+def test_parameters_beyond_those_of_the_training_are_told(make_operator, value, told):
+    operator = make_operator()
+    operator = dataclasses.replace(operator, info=dataclasses.replace(operator.info, ranges=((2.5, 4.0),)))
+    with pytest.warns(UserWarning, match=rf"'nu' is {told}, and this operator was trained on 2.5 to 4: nothing"):
+        operator.bind({"nu": jnp.asarray(value)})
+    for inside in (2.5, 4.0, jnp.array([3.0, 4.0])):
+        operator.bind({"nu": inside})
+    jax.jit(lambda nu: operator.bind({"nu": nu}).parameters)(7.0)  # nothing is asked of what is traced
+
+
+def test_the_range_of_parameters_is_that_of_the_training_data_or_what_could_be_drawn(card):
+    states, nu = np.random.default_rng(0).normal(size=(3, 2, 8, 1)), np.array([0.5, 2.0, 9.0])
+    data = Arrays(states, parameters={"nu": nu}, splits={"train": 0.7, "test": 0.3})
+    known = DataCard.of(data)
+    assert known.parameter_ranges == ((0.5, 2.0),)
+    assert OperatorInfo.of(DataCard.from_json(json.loads(json.dumps(known.to_json())))).ranges == ((0.5, 2.0),)
+    assert "parameter_ranges" not in card.to_json()
+    family, _ = read_problem(
+        {
+            "equation": "diffusion",
+            "domain": {"shape": [8], "lengths": [1.0]},
+            "initial": {"kind": "expression"},
+            "time": {"step": 0.1},
+            "vary": {"nu": [0.25, 0.5]},
+        }
+    )
+    assert DataCard.sketch(family).parameter_ranges == ((0.25, 0.5),)
