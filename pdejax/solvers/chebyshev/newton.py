@@ -125,6 +125,7 @@ def newton(system: Steady, tolerance: float, progress: Progress) -> tuple[np.nda
         size = float(np.linalg.norm(change) / max(np.linalg.norm(x), np.finfo(float).tiny))
         # rounding ends the convergence before a tolerance that is too sharp does
         if size <= tolerance or (part == 1 and before < QUADRATIC and size > before / 2):
+            progress(MOST_STEPS, MOST_STEPS)  # what is left of the most there may be was not needed
             return x, step
         before = size
     raise RuntimeError(f"Newton's method has not converged in {MOST_STEPS} steps (last relative change {before:.1e}); "

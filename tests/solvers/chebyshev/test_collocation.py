@@ -350,3 +350,12 @@ def test_what_is_nearly_zero_far_away_is_a_truth_of_zero_ends():
     start = {"start": {"at": "t=0.1", "terms": f"u = {kernel.replace('t)', '0.1)')}"}}
     truth = {"kind": "exact", "fields": {"u": kernel}}
     assert solve_truth(problem(box, ["u_t = u_xx"], start | ends, truth=truth)).floor == 0
+
+
+def test_progress_ends_where_newton_does():
+    """The bar is full, however few of the steps that it may take were needed."""
+    told = []
+    one = problem({"x": [0, 1]}, ["u_xx = u**2"], boundary("u = 1"))
+    collocate(one, [8], progress=lambda done, total: told.append((done, total)))
+    assert len(told) > 2
+    assert told[-1][0] == told[-1][1]
