@@ -84,8 +84,9 @@ class Run:
         """Writes the configuration, or checks that the run to continue has the same one."""
         path = self.folder / "config.yaml"
         if not path.exists() and begun(self.folder):
-            raise ValueError(f"{self.folder} holds checkpoints, but no {path.name} that tells of what: put it back, or "
-                             "choose another name=...")  # fmt: skip
+            raise ValueError(f"{self.folder} holds checkpoints, but no {path.name} that tells of what, as where it was "
+                             "removed while a training wrote to it: put the file back, delete the folder to begin "
+                             "anew, or choose another name=...")  # fmt: skip
         if path.exists() and begun(self.folder):
             wanted, found = _determining(self.words), _determining(self.earlier(path))
             if key := first_difference({"run": found}, {"run": wanted}):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import equinox as eqx
@@ -135,3 +136,13 @@ def test_phases_are_a_plan_of_two_stages():
     short = dataclasses.replace(whole, settings=TrainSettings(2, **LOOP))
     with pytest.raises(ValueError, match=r"train.steps=2 leave no update after a first phase of 2"):
         phased(short, lambda method, seed: PointFeed(), lambda method: [], tuple)
+
+
+def test_checkpoints_that_nobody_can_tell_of_are_refused_with_the_ways_out(tmp_path):
+    """As they are found where a folder was removed while a training wrote to it."""
+    folder = run(tmp_path).train(show=False)
+    (folder / "config.yaml").unlink()
+    with pytest.raises(ValueError, match=r"toy holds checkpoints, but no config.yaml .*: put .* delete the folder to "):
+        run(tmp_path).train(show=False)
+    shutil.rmtree(folder)
+    run(tmp_path).train(show=False)
