@@ -27,6 +27,12 @@ def real_or_traced(value: Any, what: str) -> Any:
     return value if any(map(traced, jax.tree.leaves(value))) else as_real(value, what)
 
 
+def shown_stepper(stepper: Any) -> str:
+    """A Stepper in a line: the time of a call, the steps that make it, and where."""
+    covers = stepper.step_size if traced(stepper.step_size) else np.asarray(stepper.step_size).tolist()
+    return f"{type(stepper).__name__}(step_size={covers}, substeps={stepper.substeps}, grid={stepper.grid})"
+
+
 def check_positive(name: str, value: Any) -> None:
     """**Raises:** `ValueError` for a number or array that is not positive and finite, unless it is traced."""
     if traced(value):

@@ -30,6 +30,7 @@ from pdejax.solvers._arrays import (
     expand_rank,
     lift,
     real_or_traced,
+    shown_stepper,
     traced,
     working,
 )
@@ -61,6 +62,9 @@ class SpectralStepper(eqx.Module):
     def step_size(self) -> Array:
         """Time one call covers, a scalar or `(batch,)`."""
         return self.substeps * self.dt
+
+    def __repr__(self) -> str:
+        return shown_stepper(self)
 
     def at(self, time: Any) -> "SpectralStepper":
         """The same Stepper set to a time, a scalar or `(batch,)`."""
@@ -114,10 +118,12 @@ def spectral_stepper(
     """The pseudo-spectral Stepper of an equation on a periodic grid.
 
     Works in float64 when 64-bit numbers are on, otherwise in float32 (with coefficients from float64 unless traced).
+    Of a `solenoidal` velocity a call keeps what has no divergence.
 
     **Arguments:**
 
-    - `dt`: one solver step, a number or array `(batch,)`.
+    - `dt`: one solver step, a number or array `(batch,)`: `substeps` multiply it, while those of `volume_stepper` and
+        `staggered_stepper` divide the time of a call, which is their `dt`. Of all, `step_size` is the time of a call.
     - `order`: of the exponential integrator in time, 2 or 4.
     - `substeps`: solver steps of a call, which covers the time `substeps * dt`.
     - `parameters`: numbers or arrays `(batch,)`.

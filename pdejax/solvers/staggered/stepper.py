@@ -23,7 +23,15 @@ from pdejax.core import (
     hashed_by_identity,
 )
 from pdejax.equations import Equation
-from pdejax.solvers._arrays import batch_axis, check_batch, check_positive, real_or_traced, traced, working
+from pdejax.solvers._arrays import (
+    batch_axis,
+    check_batch,
+    check_positive,
+    real_or_traced,
+    shown_stepper,
+    traced,
+    working,
+)
 from pdejax.solvers._explicit import adaptive_steps, check_cfl, equal_steps, forward_only, ssp_rk3
 from pdejax.solvers.staggered.form import Faces, StaggeredForm, staggered_form
 from pdejax.solvers.staggered.limits import STABLE, check_equal, fastest
@@ -104,6 +112,9 @@ class StaggeredStepper(eqx.Module):
         """Time one call covers, a scalar or `(batch,)`."""
         return self.on_faces.dt
 
+    def __repr__(self) -> str:
+        return shown_stepper(self)
+
     @property
     def time(self) -> Array:
         """Time a call starts at."""
@@ -177,7 +188,7 @@ def staggered_stepper(
         a parameter, given winds (`-U*u_x`) and sources such as buoyancy.
     - `grid`: of cells (`Grid(..., cells=True)`). Its ends are periodic; `wall`, on which the velocity vanishes and
         through which no scalar passes; `value`, such as the speed of a lid, or `slope`, such as 0 where a flow slips.
-    - `dt`: time one call covers, a number or array `(batch,)`.
+    - `dt`: time one call covers, a number or array `(batch,)`; of `spectral_stepper` it is one of its `substeps`.
     - `cfl`: share of a cell that the flow crosses in a step, summed over axes, with what diffusion takes of it.
     - `substeps`: equal steps of a call in place of those that `cfl` gives.
     - `parameters`: numbers or arrays `(batch,)`.

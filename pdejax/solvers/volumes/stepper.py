@@ -25,7 +25,15 @@ from pdejax.core import (
     hashed_by_identity,
 )
 from pdejax.equations import Equation
-from pdejax.solvers._arrays import batch_axis, check_batch, check_positive, real_or_traced, traced, working
+from pdejax.solvers._arrays import (
+    batch_axis,
+    check_batch,
+    check_positive,
+    real_or_traced,
+    shown_stepper,
+    traced,
+    working,
+)
 from pdejax.solvers._explicit import adaptive_steps, check_cfl, equal_steps, forward_only, ssp_rk3
 from pdejax.solvers.volumes.form import VolumeForm, volume_form
 from pdejax.solvers.volumes.reconstruct import Reconstruction
@@ -59,6 +67,9 @@ class VolumeStepper(eqx.Module):
     def step_size(self) -> Array:
         """Time one call covers, a scalar or `(batch,)`."""
         return self.dt
+
+    def __repr__(self) -> str:
+        return shown_stepper(self)
 
     @property
     def reverses(self) -> bool:
@@ -138,7 +149,7 @@ def volume_stepper(
     **Arguments:**
 
     - `grid`: of cells (`Grid(..., cells=True)`).
-    - `dt`: time one call covers, a number or array `(batch,)`.
+    - `dt`: time one call covers, a number or array `(batch,)`; of `spectral_stepper` it is one of its `substeps`.
     - `reconstruction`: a `Reconstruction` or its name; `riemann`: a `RiemannSolver` or its name.
     - `cfl`: share of a cell that waves cross in a step, summed over axes; above one half states may lose positivity.
     - `substeps`: equal steps of a call in place of those that `cfl` gives.

@@ -32,6 +32,8 @@ def test_it_is_a_timed_stepper():
     assert isinstance(stepper, TimedStepper)
     assert float(stepper.step_size) == pytest.approx(0.3)
     assert float(stepper.at(2.0).time) == 2.0
+    assert repr(stepper).startswith("SpectralStepper(step_size=0.3")
+    assert "substeps=3" in repr(stepper)
 
 
 @pytest.mark.parametrize("order", [2, pytest.param(4, marks=pytest.mark.long)])
