@@ -29,6 +29,9 @@ MEANT: Mapping[str, Sequence[str]] = {
     "kind": ("type", "name", "class", "_target_"),
     "fields": ("channels", "variables"),
     "nu": ("viscosity",),
+    "train": ("training",),
+    "valid": ("val", "validation", "dev"),
+    "test": ("testing",),
 }
 
 
@@ -37,16 +40,17 @@ def meant(wrong: object) -> set[str]:
     return {name for name, others in MEANT.items() if str(wrong).casefold() in others}
 
 
-def nearest(wrong: object, options: Iterable[object]) -> list[str]:
+def nearest(wrong: object, options: Iterable[object], least: float = 0.6) -> list[str]:
     """At most two options that are spelt like `wrong`, best first; by other cases of letters where there is none.
 
-    Those that `wrong` is another name of come before all that look like it.
+    Those that `wrong` is another name of come before all that look like it, which have at `least` this share of
+    letters in common.
     """
     names = sorted(map(str, options))
     if also := sorted(meant(wrong) & {*names}):
         return also[:2]
     lower = {name.casefold(): name for name in reversed(names)}
-    match = lambda word, possible: difflib.get_close_matches(word, possible, n=2, cutoff=0.6)
+    match = lambda word, possible: difflib.get_close_matches(word, possible, n=2, cutoff=least)
     return match(str(wrong), names) or [lower[near] for near in match(str(wrong).casefold(), sorted(lower))]
 
 

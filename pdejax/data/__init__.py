@@ -22,7 +22,9 @@ from pdejax.data.generation.problem import read_problem as read_problem
 from pdejax.data.generation.recipe import TOLERANCES as TOLERANCES
 from pdejax.data.generation.recipe import Recipe as Recipe
 from pdejax.data.generation.recipe import SplitSize as SplitSize
+from pdejax.data.generation.recipe import check_split_names as check_split_names
 from pdejax.data.generation.recipe import first_difference as first_difference
+from pdejax.data.generation.solve import drawn_divergence as drawn_divergence
 from pdejax.data.points.adaptive import AdaptivePoints as AdaptivePoints
 from pdejax.data.points.observations import read_observations as read_observations
 from pdejax.data.points.samplers import GridPoints as GridPoints

@@ -18,7 +18,9 @@ from pdejax.equations._residual import SymbolicResidual as SymbolicResidual
 from pdejax.equations._residual import linearised as linearised
 from pdejax.equations._statement import Statement as Statement
 from pdejax.equations._steady_equation import SteadyEquation as SteadyEquation
+from pdejax.equations._variables import SLIGHT as SLIGHT
 from pdejax.equations._variables import check_admissible as check_admissible
+from pdejax.equations._variables import divergence_of as divergence_of
 from pdejax.equations._variables import expression_of as expression_of
 from pdejax.equations._variables import fields_in_primitive as fields_in_primitive
 from pdejax.equations._variables import shortest as shortest

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from pdejax.core import Grid
 from pdejax.equations._equation import Equation
 from pdejax.equations.language.evaluate import evaluate
 from pdejax.equations.language.jets import COORDINATES, jet, jets
@@ -62,6 +63,33 @@ def values_at(equation: Equation, parameters: Mapping[str, Any], domain: Any) ->
                               for name, default in equation.parameters.items()}  # fmt: skip
     place = domain.coordinates()
     return values | {x: place[..., i] for i, x in enumerate(COORDINATES[: equation.ndim])}
+
+
+SLIGHT = 0.1  # a divergence beside the gradients that is taken for rounding and for what a grid makes of a flow
+
+
+def divergence_of(equation: Any, fields: Mapping[str, Any], domain: Any) -> float:
+    """Size of the divergence of a solenoidal velocity beside that of its gradients, both root mean squares; zero where
+    none is solenoidal or what is given is no grid.
+
+    **Arguments:** `fields`: NumPy arrays `(*space)` by name.
+    """
+    names = getattr(equation, "solenoidal", ())
+    if not names or not isinstance(domain, Grid):
+        return 0.0
+    slopes = [[_slope(fields[name], axis, domain) for axis in range(domain.ndim)] for name in names]
+    size = np.sqrt(sum(np.mean(one**2) for row in slopes for one in row))
+    along = np.sqrt(np.mean(sum(row[axis] for axis, row in enumerate(slopes)) ** 2))
+    return float(along / size) if size else 0.0
+
+
+def _slope(u: Any, axis: int, grid: Grid) -> np.ndarray:
+    """The derivative along an axis, of the interpolant where it is periodic."""
+    if not grid.periodic_axes[axis]:
+        return np.gradient(u, grid.spacing[axis], axis=axis)
+    n = grid.shape[axis]
+    k = 2j * np.pi * np.fft.rfftfreq(n, grid.spacing[axis]) * (2 * np.arange(n // 2 + 1) != n)
+    return np.fft.irfft(np.fft.rfft(u, axis=axis) * k.reshape([-1 if i == axis else 1 for i in range(u.ndim)]), n, axis)
 
 
 def check_admissible(equation: Any, fields: Mapping[str, Any], parameters: Mapping[str, Any], domain: Any) -> None:

@@ -13,7 +13,7 @@ from pdejax._read import read_json
 from pdejax.core import check_disk, check_memory, exclusive, remove_partial, write_text
 from pdejax.data.generation.former import current
 from pdejax.data.generation.manifest import make_manifest, versions
-from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, difference
+from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, check_split_names, difference
 from pdejax.data.generation.seconds import SolveSeconds
 from pdejax.data.generation.solve import Solution, concatenate, solve_batch
 from pdejax.data.store.files import to_json
@@ -221,6 +221,7 @@ def generate(
     sizes = (seed, shard_size, batch_size, tolerance, space_tolerance)
     recipe = Recipe(family, as_simulator(simulator), dict(splits), *sizes)
     if not all((root / shard.path).exists() for shard in recipe.shards()):
+        check_split_names(recipe.splits)
         _check_room(root, recipe)
     with exclusive(root):
         remove_partial(root)

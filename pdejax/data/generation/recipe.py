@@ -3,16 +3,20 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pdejax._suggest import nearest
 from pdejax.core import Count, check_options, describe
 from pdejax.data.generation.problem import read_problem
 from pdejax.equations import Family
 from pdejax.solvers import Resolving, Simulator
 
 SIZES = ("splits", "seed", "shard_size", "batch_size", "tolerance", "space_tolerance")
+SPLITS = ("train", "valid", "test")  # that a training and its evaluation read; others are for `split=` and pictures
+OF_ONES_OWN = rf"({'|'.join(SPLITS)})[^a-z]"  # a further split that is called after one of these, such as test_2
 TOLERANCES = {False: 1e-4, True: 1e-8}  # of what evolves in time, and of what is steady
 SPACE_TOLERANCE = 1e-2
 _MISSING = object()
@@ -115,6 +119,15 @@ class Recipe:
             for number, first in enumerate(range(0, size.trajectories, self.shard_size)):
                 path = Path("data", split, f"{self.family.name}-{number:05d}.hdf5").as_posix()
                 yield Shard(split, path, first, min(self.shard_size, size.trajectories - first), size.frames)
+
+
+def check_split_names(names: Iterable[str]) -> None:
+    """**Raises:** `ValueError` for the misspelt name of a split that everybody reads."""
+    for name in names:
+        if name in SPLITS or re.match(OF_ONES_OWN, name) or not (near := nearest(name, SPLITS, 0.75)):
+            continue
+        raise ValueError(f"splits.{name} is read by no training, which has train and valid, nor by its evaluation, "
+                         f"which has test: did you mean {near[0]!r}?")  # fmt: skip
 
 
 def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:

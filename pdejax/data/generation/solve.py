@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdejax.data.generation.resolution import GridCheck
-from pdejax.equations import Family, check_admissible
+from pdejax.equations import Family, check_admissible, divergence_of
 from pdejax.solvers import Doubling, Resolving, Simulator
 
 ATTEMPTS = 8
@@ -60,6 +60,16 @@ def compiled_draw(family: Family, simulator: Simulator) -> Draw:
         return family.draw(seed, index, domain, parameters=family.draw_parameters(first, index))
 
     return jax.jit(draw)
+
+
+def drawn_divergence(family: Family, simulator: Simulator, split: str, seed: int) -> float:
+    """The divergence of the velocity that is drawn first, see `divergence_of`; zero of equations that know none."""
+    if not getattr(family.equation, "solenoidal", ()):
+        return 0.0
+    with jax.enable_x64(True):
+        this = split_seed(seed, split, 0)
+        fields, _ = compiled_draw(family, simulator)(this, this, 0)
+    return divergence_of(family.equation, {name: np.asarray(u) for name, u in fields.items()}, simulator.domain(family))
 
 
 @functools.lru_cache(maxsize=16)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pdejax.core import Grid, Scaling
-from pdejax.equations import Equation, TruncatedFourier, read_equation
-from pdejax.solvers import discretise, rhs, spectral_stepper, volume_stepper
+from pdejax.data import drawn_divergence
+from pdejax.equations import SLIGHT, Equation, Expression, Family, Times, TruncatedFourier, divergence_of, read_equation
+from pdejax.solvers import ETDRK, discretise, rhs, spectral_stepper, volume_stepper
 
 BOX = Grid((32, 32), (2 * np.pi, 2 * np.pi))
 FLAT = read_equation("navier_stokes_velocity", {"nu": 0.1}, 2)
@@ -142,3 +143,33 @@ def test_terms_that_a_projection_does_not_commute_with_keep_all_modes(x64):
                     {"a": 0.1}, 2, solenoidal=("u", "v"))  # fmt: skip
     assert discretise(same, BOX).beside is None
     assert discretise(unequal, BOX).beside is not None
+
+
+def flows(grid):
+    """One that turns, without divergence, and a gradient, all of whose slopes are in its divergence (by parts)."""
+    x, y = np.moveaxis(np.asarray(grid.coordinates()), -1, 0)
+    turning = {"u": np.cos(x) * np.sin(y), "v": -np.sin(x) * np.cos(y)}
+    return turning, {"u": np.sin(x) * np.cos(y), "v": np.cos(x) * np.sin(y)}
+
+
+@pytest.mark.parametrize("about", [{}, {"cells": True}, {"cells": True, "ends": "wall"}])
+def test_the_size_of_a_divergence_is_measured_beside_that_of_gradients(about):
+    grid = Grid((16, 20), (2 * np.pi, 2 * np.pi), **about)
+    turning, spreading = flows(grid)
+    allowed = 1e-12 if grid.periodic else SLIGHT
+    assert divergence_of(FLAT, turning, grid) < allowed
+    assert divergence_of(FLAT, spreading, grid) == pytest.approx(1.0, abs=allowed)
+    assert divergence_of(Equation("u_t = u_xx"), {"u": turning["u"][:, 0]}, Grid((16,), (1.0,))) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("texts", "share"),
+    [
+        (("cos(x)*sin(y)", "-sin(x)*cos(y)"), 0.0),
+        (("sin(x)*cos(y) + sin(y)", "cos(x)*sin(y)"), (2 / 3) ** 0.5),
+    ],
+)
+def test_the_divergence_that_is_drawn_is_known_before_it_is_projected_away(texts, share):
+    draws = {name: Expression(text) for name, text in zip("uv", texts, strict=True)}
+    family = Family("f", FLAT, Grid((16, 16), (2 * np.pi, 2 * np.pi)), draws, {}, Times(0.1))
+    assert drawn_divergence(family, ETDRK(), "train", 0) == pytest.approx(share, abs=1e-12)
