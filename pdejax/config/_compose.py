@@ -106,15 +106,11 @@ def _left_open(composition: Composition) -> Iterator[Key]:
                 yield (*prefix, *below)
 
 
-def check_set(composition: Composition) -> Composition:
-    """Refuses values that a file leaves open by `???`."""
-    lines = [
-        f"{composition.where(key)}: {dotted(key)} is left open: set it by {dotted(key)}=VALUE"
-        for key in dict.fromkeys(_left_open(composition))
-    ]
-    if lines:
-        raise ConfigError("\n".join(lines))
-    return composition
+def left_open(composition: Composition) -> Mapping[Key, str]:
+    """What a file leaves open by `???`, with lines that ask for it; nothing of a kind that another one replaced."""
+    keys = (key for key in dict.fromkeys(_left_open(composition)) if has(composition.values, key))
+    ask = "{where}: {name} is left open: set it by {name}=VALUE"
+    return {key: ask.format(where=composition.where(key), name=dotted(key)) for key in keys}
 
 
 def _found(folders: Sequence[Path], name: str) -> Path:

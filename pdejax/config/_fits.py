@@ -16,9 +16,9 @@ from pdejax.config._overrides import ConfigError
 from pdejax.config._run import Evaluation, RunConfig
 from pdejax.config._train import settings_of
 from pdejax.core import build, check_memory
-from pdejax.data import Recipe, open_data
+from pdejax.data import Recipe, check_split_names, open_data
 from pdejax.methods import DataCard, MadeForGrids, Measuring, ProblemCard
-from pdejax.training import OPTIONAL, TrainSettings, reads, unread
+from pdejax.training import OPTIONAL, TrainSettings, build_schedule, reads, unread
 
 OF_ALL = ("price", "trials")  # keys of an evaluation that every kind reads
 
@@ -35,6 +35,8 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         raise ConfigError(f"{composition.where(('data',))}: {absent(config.data)}")
     with _told("problem" if config.data is None else "data", config, composition):
         card = _card(config)
+        if room and config.problem is not None and not config.stated:
+            check_split_names(config.problem.splits)
         if room and isinstance(card, DataCard):
             points, fields = math.prod(card.shape), len(card.field_names)
             # sixty-four fields in single precision: a network of usual width, or the coefficients of a solver
@@ -52,6 +54,8 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
                 _check_grid(model, card, config, composition)
     with _told("train", config, composition):
         parts = [settings_of(part) for part in config.train.parts()]
+        for part in parts:
+            build_schedule(part)
     _check_read(parts, composition)
     if isinstance(card, DataCard):
         _check_sizes(config, method, composition)

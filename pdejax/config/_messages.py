@@ -1,7 +1,7 @@
 """Validation errors as sentences: where the value was set, what is wrong, what was probably meant."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any, get_args, get_origin
 
@@ -103,15 +103,19 @@ def _lower(message: str) -> str:
     return message[0].lower() + message[1:]
 
 
-def explain(error: ValidationError, composition: Composition, model: type[BaseModel]) -> str:
+def explain(
+    error: ValidationError, composition: Composition, model: type[BaseModel], without: Collection[Key] = ()
+) -> list[str]:
     """One line per mistake, `where: what`.
 
-    **Arguments:** `error`: of validating `composition.values` as `model`.
+    **Arguments:** `error`: of validating `composition.values` as `model`; `without`: keys of which nothing is said.
     """
     lines = []
     for one in error.errors():
         where = _key(composition.values, one["loc"], one["type"])
         for key, sentence in _sentences(one, where, model, composition.values):
+            if any(key[: len(unsaid)] == unsaid for unsaid in without):
+                continue
             # where a section has no kind, whoever set another word of it left the kind out
             beside = [(*key[:-1], name) for name in one["input"]] if one["type"] == "no_kind" else []
             place = composition.where(max([key, *beside], key=composition.rank))
@@ -120,4 +124,4 @@ def explain(error: ValidationError, composition: Composition, model: type[BaseMo
                 chosen = (o.text for o in reversed(composition.overrides) if o.chooses and o.key == key[0])
                 place = next(chosen, place)
             lines.append(f"{place}: {sentence}")
-    return "\n".join(lines)
+    return lines

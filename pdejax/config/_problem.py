@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, create_model
 
-from pdejax.config._boundary_value import BoundaryValueConfig
+from pdejax.config._boundary_value import AXES, BoundaryValueConfig
 from pdejax.config._sections import converted, fields_of, section, section_of
 from pdejax.config._types import Name, Real, Section, fault
 from pdejax.core import Grid
@@ -17,7 +17,20 @@ def problem_type(value: Any) -> type[Section]:
     """The type of a `problem` section that holds this value: one solution, or a family with its data set."""
     if not isinstance(value, Mapping):
         return ProblemConfig
-    return BoundaryValueConfig if "conditions" in value else _family_type(value)
+    return BoundaryValueConfig if is_stated(value) else _family_type(value)
+
+
+def is_stated(value: Any) -> bool:
+    """Whether a `problem` section states one solution: it has conditions, or the axes of a box or more keys of such a
+    problem than of a family and its data set, so that they are what is missing.
+    """
+    if not isinstance(value, Mapping) or "conditions" in value:
+        return isinstance(value, Mapping)
+    domain = value.get("domain")
+    if isinstance(domain, Mapping) and domain and {*domain} <= {*AXES}:
+        return True
+    stated, family = {*BoundaryValueConfig.model_fields}, {*_family_type({}).model_fields, "input"}
+    return len({*value} & (stated - family)) > len({*value} & (family - stated))
 
 
 class ProblemConfig(Section):

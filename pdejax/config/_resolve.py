@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pdejax.config._compose import Composition, applied, check_set, compose
+from pdejax.config._compose import Composition, applied, compose, left_open
 from pdejax.config._fits import check_fits
 from pdejax.config._folders import GROUPS, search_folders, shorter
 from pdejax.config._former import current
@@ -19,11 +19,15 @@ MOST_DEVICES = 1024  # that XLA is told to make of a processor
 
 
 def _validated(composition: Composition, *, room: bool) -> RunConfig:
-    kind = run_type(check_set(composition).values)
+    kind, unset = run_type(composition.values), left_open(composition)
+    config, lines = None, []
     try:
         config = kind.model_validate(composition.values)
-    except ValidationError as error:
-        raise ConfigError(explain(error, composition, kind)) from error
+    except ValidationError as error:  # what is wrong comes before what is not said yet
+        lines = explain(error, composition, kind, without=unset)
+    if lines := [*lines, *unset.values()]:
+        raise ConfigError("\n".join(lines))
+    assert config is not None
     check_fits(config, composition, room=room)
     return config
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, create_model
 
-from pdejax.config._problem import problem_type
+from pdejax.config._problem import is_stated, problem_type
 from pdejax.config._sections import section_of
 from pdejax.config._train import TrainConfig, train_type
 from pdejax.config._types import Count, Flag, MaybePlace, Name, Place, Section, Seed, fault
@@ -96,7 +96,7 @@ Nothing = Annotated[None, BeforeValidator(_nothing)]
 def run_type(values: Mapping[str, Any]) -> type[RunConfig]:
     """The type of a configuration that holds these values: the kinds they name tell the types of the sections."""
     problem, data = values.get("problem"), values.get("data")
-    stated = isinstance(problem, Mapping) and "conditions" in problem
+    stated = is_stated(problem)
     ndim = _axes(problem, stated)
     sections: Any = {
         "from": (MaybePlace, None),

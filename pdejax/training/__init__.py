@@ -13,6 +13,7 @@ from pdejax.training.guards import NonFiniteLoss as NonFiniteLoss
 from pdejax.training.optimisers.balance import Balance as Balance
 from pdejax.training.optimisers.choose import OPTIONAL as OPTIONAL
 from pdejax.training.optimisers.choose import build_optimiser as build_optimiser
+from pdejax.training.optimisers.choose import build_schedule as build_schedule
 from pdejax.training.optimisers.choose import check_read as check_read
 from pdejax.training.optimisers.choose import reads as reads
 from pdejax.training.optimisers.choose import unread as unread

@@ -320,3 +320,63 @@ def test_a_box_without_conditions_at_its_ends_has_no_solution(mine):
     mine({})
     sentence = "problem.conditions is empty, and nothing else says what holds at the ends of t"
     assert sentence in said(["experiment=pig_burgers", "~problem.conditions", "+problem.conditions={}"])
+
+
+LATTICE = "configs/network/gaussian_lattice.yaml:3: network.counts is left open: set it by network.counts=VALUE"
+
+
+@pytest.mark.parametrize(
+    ("word", "lines"),
+    [
+        (
+            "network.kind=gaussian_latice",
+            ["unknown network.kind 'gaussian_latice'. Did you mean 'gaussian_lattice' or 'gaussians'?"],
+        ),
+        ("network.kind=fnoo", ["unknown network.kind 'fnoo'. Known: "]),
+        ("train.stepz=3", ["unknown key 'train.stepz'. Did you mean 'steps'?", LATTICE]),
+        ("network.counts=???", ["network.counts is left open"]),
+    ],
+)
+def test_what_is_wrong_is_told_before_what_is_left_open(word, lines):
+    told = said(["problem=pig_burgers", "method=physics_informed", "network=gaussian_lattice", word]).splitlines()
+    assert len(told) == len(lines)
+    assert all(one.removeprefix("...") in line for one, line in zip(lines, told, strict=True))
+
+
+def test_a_kind_that_replaces_another_one_leaves_none_of_its_keys_open():
+    words = ["problem=pig_burgers", "method=physics_informed", "network=gaussian_lattice", "network.kind=gaussians"]
+    assert resolve(words).network.kind == "gaussians"
+
+
+STATED = """# Mine.
+name: mine
+equation: {terms: ["u_xx = 1"]}
+domain: {x: [0, 1]}
+"""
+
+
+def test_a_problem_stated_without_its_conditions_is_asked_for_them(mine):
+    folder = mine({"problem/mine.yaml": STATED})
+    words = ["problem=mine", "network=gaussians", "method=physics_informed"]
+    assert said(words, folder) == "mine/problem/mine.yaml: problem.conditions is missing"
+
+
+def test_a_rate_that_a_schedule_cannot_reach_is_refused_before_anything_is_made():
+    expected = "train.final_learning_rate should be at most train.learning_rate=0.001 with schedule=cosine, got 0.1"
+    assert expected in said(["train.final_learning_rate=0.1"])
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("trian", "train"), ("val", "valid"), ("validation", "valid"), ("tset", "test")]
+)
+def test_a_split_that_nobody_reads_is_told_with_the_one_that_was_meant(name, near):
+    word = f"problem.splits={{{name}: {{trajectories: 2, frames: 3}}}}"
+    assert (
+        said([word]) == f"{word}: problem.splits.{name} is read by no training, which has train and valid, nor by "
+        f"its evaluation, which has test: did you mean {near!r}?"
+    )
+
+
+def test_further_splits_have_names_of_their_own():
+    for name in ("test_long", "train2", "shifted"):
+        assert name in resolve([f"problem.splits.{name}={{trajectories: 2, frames: 3}}"]).problem.splits
