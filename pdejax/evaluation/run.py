@@ -65,8 +65,15 @@ def kind_for(model: Any, data: Any) -> str:
 
     **Raises:** `ValueError` for a model that needs data without them, or that was made for others.
     """
+    if isinstance(model, str | Path):
+        name = str(model)
+        raise ValueError(f"{name!r} is the name of a folder, which is measured alone, evaluate({name!r}), on the data "
+                         f"of its training; where data are given take pdejax.load({name!r})")  # fmt: skip
     if isinstance(model, PhysicsField):
         return "coordinate"
+    if hasattr(model, "step") and hasattr(model, "split"):
+        raise ValueError(f"an evaluation takes the model first and then its data: evaluate(model, data), got "
+                         f"{type(model).__name__} as the model")  # fmt: skip
     if data is None:
         raise ValueError(f"an evaluation of a {type(model).__name__} needs data: evaluate(model, data)")
     if not hasattr(data, "step") or not hasattr(data, "split"):

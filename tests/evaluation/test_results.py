@@ -416,6 +416,18 @@ def test_models_of_two_kinds_are_not_compared_and_not_measured(data):
         compare({"a": scaled(data, 0.9), "b": field(0.1)}, data)
 
 
+def test_a_name_is_no_model_and_data_are_none_either(data):
+    said = r"'runs/a' is the name of a folder, which .* take pdejax.load\('runs/a'\)"
+    with pytest.raises(ValueError, match=said):
+        evaluate("runs/a", data)
+    with pytest.raises(ValueError, match=said):
+        compare({"a": "runs/a"}, data)
+    with pytest.raises(ValueError, match=r"evaluate\(model, data\), got \w+ as the model"):
+        evaluate(data, scaled(data, 0.9))
+    with pytest.raises(ValueError, match=r"takes a data set, such as Arrays or what open_data gives, got str"):
+        evaluate(scaled(data, 0.9), "data/ks")
+
+
 def test_what_is_no_folder_of_a_run_is_told(tmp_path):
     (tmp_path / "notes.py").write_text("")
     file = "notes.py is a file: expected the folder of a run"
