@@ -28,7 +28,7 @@ def test_evaluate(untrained, undrawn, capsys):
     assert set(document["systems"]) == {"model"}
     entry = document["systems"]["model"]["metrics"]["one_step_nrmse"]
     low, high = entry["interval"]
-    assert f"one-step nRMSE         {entry['value']:.4g}  [{low:.4g}, {high:.4g}]\n" in shown
+    assert f"first-frame nRMSE      {entry['value']:.4g}  [{low:.4g}, {high:.4g}]\n" in shown
     assert (untrained / "report.html").read_text().endswith("</html>\n")
     assert main(["list"]) == 0
     assert "  mine  update 0 of 4000, evaluated\n" in capsys.readouterr().out

@@ -83,7 +83,11 @@ METRICS: dict[str, Metric] = {
         lambda c: np.sqrt(c["mse"].sum(0) / np.maximum(c["truth_ms"].sum(0), np.finfo(float).tiny)),
     ),
     "one_step_nrmse": _lower(
-        "one-step nRMSE", "", "error norm over norm of the truth after one step", lambda c: c["nrmse"][0], timed=True
+        "first-frame nRMSE",
+        "",
+        "error norm over norm of the truth one frame of the data later",
+        lambda c: c["nrmse"][0],
+        timed=True,
     ),
     "nrmse_gmean": Metric(
         "nRMSE, geometric mean",
@@ -98,9 +102,9 @@ METRICS: dict[str, Metric] = {
     **{f"correlation_time_{t}_each": _time_of_each(t) for t in THRESHOLDS},
     "mse": _lower("MSE", "field²", "mean square error over all steps", lambda c: c["mse"].mean(0)),
     "one_step_vrmse": _lower(
-        "one-step VRMSE",
+        "first-frame VRMSE",
         "",
-        "error over the truth's spatial standard deviation after one step",
+        "error over the truth's spatial standard deviation one frame of the data later",
         lambda c: c["vrmse"][0],
         timed=True,
     ),
@@ -112,9 +116,9 @@ METRICS: dict[str, Metric] = {
     ),
     **{
         f"one_step_nrmse_{band}": _lower(
-            f"one-step nRMSE, {band} modes",
+            f"first-frame nRMSE, {band} modes",
             "",
-            f"share of modes {first} to {last or 'the last'} in the one-step nRMSE (squares add up)",
+            f"share of modes {first} to {last or 'the last'} in the first-frame nRMSE (squares add up)",
             lambda c, band=band: c[f"nrmse_{band}"][0],
             timed=True,
         )

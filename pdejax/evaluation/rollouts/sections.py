@@ -38,7 +38,7 @@ from pdejax.plot import (
 
 HEADLINES = {
     "correlation_time_0.8": "time with mean correlation above 0.8",
-    "one_step_nrmse": "relative error (nRMSE) after one step",
+    "one_step_nrmse": "relative error (nRMSE) after one frame of the data",
     "nrmse_gmean": "relative error, geometric mean of the first {steps} steps",
 }
 ROLES = ("typical", "worst")

@@ -68,7 +68,7 @@ def test_what_people_wrote_is_escaped(page):
 
 def test_the_page_names_systems_metrics_and_data(page):
     text = (page / "report.html").read_text(encoding="utf-8")
-    for expected in ("best linear propagator", "persistence", "one-step nRMSE", "time to 0.8", "0" * 64, "jaxlib"):
+    for expected in ("best linear propagator", "persistence", "first-frame nRMSE", "time to 0.8", "0" * 64, "jaxlib"):
         assert expected in text
     assert "3 of 3 trajectories never fell below 0.8" in text  # of the exact linear propagator
 
