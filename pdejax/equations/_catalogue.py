@@ -11,7 +11,17 @@ from pdejax.equations._steady_equation import SteadyEquation
 from pdejax.equations.language.parse import split_sides
 
 # of one in its own words
-ENTRIES = ("terms", "parameters", "ndim", "definitions", "primitive", "positive", "solenoidal", "nonnegative")
+ENTRIES = (
+    "terms",
+    "parameters",
+    "ndim",
+    "definitions",
+    "primitive",
+    "positive",
+    "solenoidal",
+    "nonnegative",
+    "complex",
+)
 FORMS = ("evolution", "steady", "stated")  # kinds of equations in their own words
 
 

@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pdejax.core import known, register
+from pdejax.equations._complex import check_pairs, in_parts, pairs_of
 from pdejax.equations._given import check_parameters, default_values, definition_texts, term_list
 from pdejax.equations._residual import SymbolicResidual, evolution_residuals, in_streams
 from pdejax.equations.language.jets import AXES, TIME, Form, jets, symbols
 from pdejax.equations.language.latex import latex
+from pdejax.equations.language.pairs import WORDS, is_complex
 from pdejax.equations.language.parse import RESERVED, Parser, split_sides
 
 
@@ -40,6 +42,9 @@ class Equation:
     - `nonnegative`: names of those that may be zero as well, such as a depth where it is dry.
     - `solenoidal`: names of the fields that are the velocity of an incompressible flow, in the order of axes: the
         gradient of the pressure that keeps their divergence zero is understood in their terms.
+    - `complex`: names of complex fields, each with those of its real and imaginary part, `{"psi": ("u", "v")}`: the
+        fields are these two, `psi_t = e` is kept as `u_t = re(e)` and `v_t = im(e)`, and terms and definitions may
+        have `psi`, the imaginary unit `i`, `conj(e) re(e) im(e)` and the modulus `abs(e)`. Parameters stay real.
 
     Wherever an argument is called `parameters`, it maps names to numbers or arrays `(batch,)`, and missing names take
     their defaults.
@@ -55,6 +60,7 @@ class Equation:
     positive: tuple[str, ...] = ()
     solenoidal: tuple[str, ...] = ()
     nonnegative: tuple[str, ...] = ()
+    complex: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict, hash=False)
 
     inputs: ClassVar[tuple[str, ...]] = ()  # fields given beside the initial state
 
@@ -68,9 +74,11 @@ class Equation:
         positive: Sequence[str] = (),
         solenoidal: Sequence[str] = (),
         nonnegative: Sequence[str] = (),
+        complex: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         set_ = functools.partial(object.__setattr__, self)
-        set_("terms", term_list(terms))
+        set_("complex", pairs_of(complex))
+        set_("terms", in_parts(term_list(terms), self.complex))
         set_("parameters", default_values(parameters))
         set_("ndim", int(ndim) if isinstance(ndim, np.integer) else ndim)
         set_("definitions", definition_texts(definitions))
@@ -89,11 +97,13 @@ class Equation:
         repeated = [f for f in self.fields if self.fields.count(f) > 1]
         if repeated:
             raise ValueError(f"field {repeated[0]!r} has two equations: {self.terms}")
+        check_pairs(self.complex, self.fields)
+        reserved = (*RESERVED, *self.complex, *(WORDS if self.complex else ()))
         for name in self.parameters:
-            if not name.isidentifier() or name in RESERVED or name in self.fields:
+            if not name.isidentifier() or name in (*reserved, *self.fields):
                 raise ValueError(f"parameter name {name!r} is reserved, a field, or not a word; choose another")
         for name in self.definitions:
-            if not name.isidentifier() or name in (*RESERVED, *self.fields, *self.parameters):
+            if not name.isidentifier() or name in (*reserved, *self.fields, *self.parameters):
                 raise ValueError(f"definition {name!r} is reserved, a field, a parameter or not a word; choose another")
         self._check_variables()
 
@@ -115,6 +125,11 @@ class Equation:
 
     def _check_used(self) -> None:
         """Reads the terms, so that mistakes are reported where they are made."""
+        for name in self._declared:
+            if name in self.definitions and is_complex(self.defined[name]):
+                raise ValueError(
+                    f"definition {name!r} is complex, and what is primitive, positive or nonnegative is real"
+                )
         named = [self.defined[name] for name in self._declared if name in self.definitions]
         used = {str(s) for form in (*self.forms, *named) for e in form.parts.values() for s in symbols(e)}
         for name in self.parameters:
@@ -142,8 +157,13 @@ class Equation:
     @functools.cached_property
     def forms(self) -> tuple[Form, ...]:
         """The right-hand sides, read."""
-        parser = Parser(self.fields, self.parameters, self.ndim, whole=True, definitions=self.defined)
+        parser = self._parser(self.defined)
         return tuple(parser(term, split_sides(term)[1]) for term in self.terms)
+
+    def _parser(self, definitions: Mapping[str, Form]) -> Parser:
+        return Parser(
+            self.fields, self.parameters, self.ndim, whole=True, definitions=definitions, complex=self.complex
+        )
 
     @functools.cached_property
     def defined(self) -> Mapping[str, Form]:
@@ -155,8 +175,8 @@ class Equation:
             if not ready:
                 raise ValueError(f"definitions go in a circle: {', '.join(waiting)}")
             for name in ready:
-                read = Parser(self.fields, self.parameters, self.ndim, whole=True, definitions=found)
-                found[name] = read(f"{name} = {self.definitions[name]}", waiting.pop(name))
+                read = self._parser(found)
+                found[name] = read(f"{name} = {self.definitions[name]}", waiting.pop(name), real=False)
         return found
 
     @functools.cached_property

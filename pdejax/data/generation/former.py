@@ -9,7 +9,14 @@ FORMER = "pdejax-dataset-2"
 # what sections of a recipe could not say when the first data sets were made, as it was then
 _LATER = {
     "equation": {
-        "evolution": {"definitions": {}, "primitive": [], "positive": [], "solenoidal": [], "nonnegative": []}
+        "evolution": {
+            "definitions": {},
+            "primitive": [],
+            "positive": [],
+            "solenoidal": [],
+            "nonnegative": [],
+            "complex": {},
+        }
     },
     "domain": {"grid": {"cells": False}},
 }

@@ -1,4 +1,4 @@
-"""Waves as systems of real fields."""
+"""Waves, those of complex amplitude as two real fields."""
 
 from pdejax.core import Count, Real, register
 from pdejax.equations._equation import Equation
@@ -13,17 +13,14 @@ def wave(c: Real = 1.0, ndim: Count = 1) -> Equation:
 @register("equation", "schroedinger")
 def schroedinger(k: Real = 1.0) -> Equation:
     """The cubic equation i psi_t = -psi_xx/2 - k |psi|^2 psi for psi = u + i v, focusing for a positive k."""
-    return Equation(["u_t = -v_xx/2 - k*(u**2 + v**2)*v", "v_t = u_xx/2 + k*(u**2 + v**2)*u"], {"k": k})
+    return Equation("psi_t = i*psi_xx/2 + i*k*abs(psi)**2*psi", {"k": k}, complex={"psi": ("u", "v")})
 
 
 @register("equation", "ginzburg_landau")
 def ginzburg_landau(b: Real = 1.0, c: Real = -1.5) -> Equation:
     """Aranson and Kramer (2002), "The world of the complex Ginzburg-Landau equation", equation 1, for A = u + i v."""
-    terms = [
-        "u_t = u + u_xx - b*v_xx - (u**2 + v**2)*(u - c*v)",
-        "v_t = v + v_xx + b*u_xx - (u**2 + v**2)*(v + c*u)",
-    ]
-    return Equation(terms, {"b": b, "c": c})
+    term = "A_t = A + (1 + i*b)*A_xx - (1 + i*c)*abs(A)**2*A"
+    return Equation(term, {"b": b, "c": c}, complex={"A": ("u", "v")})
 
 
 @register("equation", "benjamin_ono")

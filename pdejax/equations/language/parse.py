@@ -14,11 +14,25 @@ import sympy
 
 from pdejax.core import known, nearest, suggestion
 from pdejax.equations.language.jets import AXES, COORDINATES, STREAM, TIME, VOLUME, ZERO, Form, jet
+from pdejax.equations.language.pairs import (
+    ENTIRE,
+    PARTS,
+    UNIT,
+    apart,
+    cusps,
+    is_complex,
+    modulus,
+    part,
+    settled,
+    together,
+)
 from pdejax.equations.language.whole import hilbert, mean
 from pdejax.equations.language.words import (
     ASKS_THE_BOX,
     CALLS,
+    CUSP,
     DERIVATIVES,
+    DIFFERENTIATED,
     FUNCTIONS,
     JUMPS,
     REFUSED,
@@ -36,6 +50,7 @@ LARGEST_POWER = 16
 LARGEST_NUMBER = 1e300
 SHOWN = 200  # characters of an equation in a message
 NOT_REAL = "the right-hand side divides by zero or leaves the real numbers"
+COMPLEX = "the right-hand side is complex, and the field is a real one: take re(...), im(...) or abs(...) of it"
 MOST_COMPARED = 8  # expressions of one min or max: all are compared with all
 MOST_CHARACTERS, MOST_TERMS = 2000, 2000  # of an equation, as it is written and multiplied out
 
@@ -62,7 +77,8 @@ class Parser:
 
     **Arguments:** `fields`, `parameters`: names that may occur; `ndim`: number of space axes; `rates`: whether
     derivatives in time such as `u_tt` may occur; `definitions`: named expressions, by their forms; `whole`: whether
-    `mean`, `integral` and `hilbert` may occur, which ask for a field on the whole box.
+    `mean`, `integral` and `hilbert` may occur, which ask for a field on the whole box; `complex`: names of complex
+    fields, each with those of its two real ones.
     """
 
     def __init__(
@@ -74,6 +90,7 @@ class Parser:
         rates: bool = False,
         definitions: Mapping[str, Form] | None = None,
         whole: bool = False,
+        complex: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self.fields = tuple(fields)
         self.parameters = tuple(parameters)
@@ -81,10 +98,12 @@ class Parser:
         self.rates = rates
         self.whole = whole
         self.definitions = dict(definitions or {})
+        self.complex = dict(complex or {})
+        self.calls = (*CALLS, *PARTS) if self.complex else CALLS
         self.term = ""
 
-    def __call__(self, term: str, right: str) -> Form:
-        """The form of `right`, the right-hand side of `term`.
+    def __call__(self, term: str, right: str, *, real: bool = True) -> Form:
+        """The form of `right`, the right-hand side of `term`, which is refused if it should be real and is not.
 
         **Raises:** `ValueError` naming the term, the bad word and the nearest valid spelling.
         """
@@ -102,8 +121,11 @@ class Parser:
             reason = error.msg if isinstance(error, SyntaxError) else "nested too deeply"
             raise self._error(f"{right!r} is not an arithmetic expression ({reason})") from None
         form = self._scalar(value, "the right-hand side")
-        if any(e.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I) for e in form.parts.values()):
+        if any(e.has(sympy.zoo, sympy.nan, sympy.oo) for e in form.parts.values()):
             raise self._error(NOT_REAL)
+        form = settled(form) if self.complex else form
+        if real and is_complex(form):
+            raise self._error(COMPLEX if self.complex else NOT_REAL)
         if any(e.has(sympy.DiracDelta) for e in form.parts.values()):
             raise self._error(f"{right!r} {JUMPS}")
         for number in (n for e in form.parts.values() for n in e.atoms(sympy.Number)):
@@ -151,31 +173,43 @@ class Parser:
             return sympy.Symbol(name, real=True)
         if name in self.definitions:
             return self.definitions[name].flat()
-        if field in self.fields and name == field:
-            return jet(field)
-        if field in self.fields and suffix and set(suffix) <= set(letters):
-            alpha = (suffix.count("x"), suffix.count("y"), suffix.count("z"))
-            return jet(field, alpha, time=suffix.count("t"))
+        fields = (*self.fields, *self.complex)
+        if field in fields and (name == field or (suffix and set(suffix) <= set(letters))):
+            return self._derivative(field, suffix)
+        if name == UNIT and self.complex:
+            return sympy.I
         if name in axes:
             return COORDINATES[AXES.index(name)]
         if name in AXES:
             raise self._error(f"there is no {name!r} in {self.ndim}D, whose axes are {', '.join(axes)}")
         if name in ("t", "pi"):
             return TIME if name == "t" else sympy.pi
-        derivatives = [f"{f}_{a * n}" for f in self.fields for a in letters for n in (1, 2, 3, 4)]
-        if field in self.fields and suffix:
+        derivatives = [f"{f}_{a * n}" for f in fields for a in letters for n in (1, 2, 3, 4)]
+        if field in fields and suffix:
             wanted = f"derivatives of {field!r} in {self.ndim}D are written with the letters {', '.join(letters)}"
             raise self._error(f"unknown derivative {name!r}: {wanted}.{suggestion(name, derivatives)}")
         if name in ("i", "j", "I", "J"):
-            raise self._error(
-                f"{name!r} is unknown: numbers are real, so write the real and the imaginary part as two fields"
-            )
-        named = [*self.fields, *self.parameters, *self.definitions]
-        options = [*named, *axes, "t", "pi", *derivatives, *CALLS]
+            raise self._error(f"{name!r} is unknown: {self._advice()}")
+        named = [*fields, *self.parameters, *self.definitions]
+        options = [*named, *axes, "t", "pi", *derivatives, *self.calls]
         near = suggestion(name, options) if nearest(name, options) else ""
-        fields = f"Fields: {', '.join(self.fields)}; p" if self.fields else "P"
-        declared = f"{fields}arameters: {', '.join(self.parameters) or 'none'}."
+        told = f"Fields: {', '.join(fields)}; p" if fields else "P"
+        declared = f"{told}arameters: {', '.join(self.parameters) or 'none'}."
         raise self._error(f"unknown name {name!r}.{near} {declared}")
+
+    def _derivative(self, field: str, suffix: str) -> sympy.Expr:
+        alpha = (suffix.count("x"), suffix.count("y"), suffix.count("z"))
+        if field not in self.complex:
+            return jet(field, alpha, time=suffix.count("t"))
+        real, imaginary = (jet(one, alpha, time=suffix.count("t")) for one in self.complex[field])
+        return real + sympy.I * imaginary
+
+    def _advice(self) -> str:
+        """What to write in place of another name of the imaginary unit."""
+        if self.complex:
+            return f"the imaginary unit is {UNIT!r}"
+        declare = ", or declare both as a complex one, complex: {psi: [u, v]}" if self.whole else ""
+        return f"numbers are real, so write the real and the imaginary part as two fields{declare}"
 
     def _binary(self, node: ast.BinOp) -> Value:
         left, right = self._walk(node.left), self._walk(node.right)
@@ -212,7 +246,7 @@ class Parser:
                 " (a square root is sqrt(...))"
             )
         flat, n = base.flat(), int(exponent)
-        if flat.is_number and abs(n) * abs(math.log10(abs(float(flat)) or 1)) > math.log10(LARGEST_NUMBER):
+        if flat.is_number and abs(n) * abs(math.log10(float(abs(flat)) or 1)) > math.log10(LARGEST_NUMBER):
             raise self._error(f"a power of {exponent} makes a number beyond {LARGEST_NUMBER:g}")
         power: Any = flat**exponent
         if power.is_Pow and power.exp.is_Integer and abs(int(power.exp)) > LARGEST_POWER:
@@ -220,8 +254,8 @@ class Parser:
         return self._bounded(Form.of(power))
 
     def _call(self, name: str, args: list[ast.expr]) -> Value:
-        if name not in CALLS:
-            raise self._error(known("function", name, CALLS))
+        if name not in self.calls:
+            raise self._error(known("function", name, self.calls))
         wanted = 2 if name in TWO else 1
         if len(args) != wanted:
             raise self._error(f"{name}(...) takes {wanted} argument{'s' * (wanted > 1)}, got {len(args)}")
@@ -230,11 +264,22 @@ class Parser:
             return self._function(name, [self._scalar(value, f"the argument of {name}").flat() for value in values])
         if name in WHOLE:
             return self._whole(name, self._scalar(values[0], f"the argument of {name}"))
+        if name in PARTS and self.complex:
+            return part(name, values[0]) if isinstance(values[0], Form) else tuple(part(name, v) for v in values[0])
         if name in DERIVATIVES and isinstance(values[0], Form) and jumps(values[0]):
             raise self._error(f"{name}({ast.unparse(args[0])}) {JUMPS}")
+        if name in DIFFERENTIATED and self.complex and any(cusps(name, form) for form in _components(values[0])):
+            raise self._error(f"{name}({ast.unparse(args[0])}) {CUSP}")
         return getattr(self, "_" + name.replace("dy", "dx").replace("dz", "dx"))(name, *values)
 
     def _function(self, name: str, arguments: list[sympy.Expr]) -> Form:
+        arguments = [settled(Form.of(e)).flat() for e in arguments] if self.complex else arguments
+        if self.complex and any(e.has(sympy.I) for e in arguments):
+            if name == "abs":
+                return Form.of(modulus(arguments[0]))
+            if name not in ENTIRE:
+                raise self._error(f"{name}(...) is of real numbers, and what it is asked of is complex: take re(...), "
+                                  "im(...) or abs(...) of that")  # fmt: skip
         try:
             found = FUNCTIONS[name](*arguments)
         except ValueError:  # SymPy compares real numbers only
@@ -248,6 +293,8 @@ class Parser:
     def _whole(self, name: str, form: Form) -> Form:
         if not self.whole:
             raise self._error(f"{name}(...) {ASKS_THE_BOX}")
+        if is_complex(form):  # all three are linear
+            return together(*(self._whole(name, one) for one in apart(form)))
         if name != "hilbert":  # derivatives have no mean
             expression = mean(form.parts.get(ZERO, sympy.S.Zero))
             return Form.of(VOLUME * expression if name == "integral" else expression)
@@ -318,6 +365,10 @@ class Parser:
     def _advect(self, name: str, value: Value) -> Form:
         velocity = self._velocity(name, value)
         return self._dot("dot", velocity, self._grad("grad", value))
+
+
+def _components(value: Value) -> Vector:
+    return (value,) if isinstance(value, Form) else value
 
 
 def _total(forms: Iterable[Form]) -> Form:

@@ -28,6 +28,7 @@ FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
 }
 DERIVATIVES = ("dx", "dy", "dz", "lap", "bilap", "grad")  # of scalars
 OPERATORS = (*DERIVATIVES, "div", "dot", "curl", "velocity", "advect")
+DIFFERENTIATED = (*DERIVATIVES, "div", "curl")  # take derivatives of what they are given
 WHOLE = ("mean", "integral", "hilbert")  # ask for a field on the whole box
 CALLS = (*FUNCTIONS, *OPERATORS, *WHOLE)
 TWO = ("min", "max", "dot")  # take two arguments
@@ -50,6 +51,7 @@ JUMPS = (
     "needs the derivative of a jump, which is no function: the first of step or sign, or the second of abs, positive, "
     "min or max"
 )
+CUSP = "needs a derivative that a modulus does not have where it is zero: take an even power of it such as abs(psi)**2"
 ASKS_THE_BOX = (
     "asks for a field on the whole box, which only an Equation on a periodic grid has: points, steady equations and "
     "stated fields do not"
