@@ -58,7 +58,12 @@ SMALL = {
     ),
     "darcy": Case(
         "fno_darcy",
-        ("problem.domain.shape=[43,43]", "problem.solver.shape=[211,211]", "problem.input.cutoff=128"),
+        (
+            "problem.domain.shape=[43,43]",
+            "problem.solver.shape=[211,211]",
+            "problem.input.cutoff=128",
+            "problem.space_tolerance=0.05",
+        ),
         {
             "FNO": (
                 *TRAIN,
@@ -95,6 +100,7 @@ SMOKE = {
         (
             "problem.domain.shape=[15,15]",
             "problem.solver.shape=[29,29]",
+            "problem.space_tolerance=1",  # a coarse truth: nothing is claimed of the flow
             "problem.input.cutoff=16",
             splits(128, 8, 16, 1),
         ),

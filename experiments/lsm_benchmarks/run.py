@@ -37,7 +37,12 @@ def _arms(
 SMALL = {
     "darcy": Case(
         "lsm_darcy",
-        ("problem.domain.shape=[43,43]", "problem.solver.shape=[211,211]", "problem.input.cutoff=128"),
+        (
+            "problem.domain.shape=[43,43]",
+            "problem.solver.shape=[211,211]",
+            "problem.input.cutoff=128",
+            "problem.space_tolerance=0.05",
+        ),
         _arms(
             (*TRAIN, "train.steps=500", "train.batch_size=8", "train.learning_rate=1e-3"),
             12,
@@ -85,6 +90,7 @@ SMOKE = {
         (
             "problem.domain.shape=[15,15]",
             "problem.solver.shape=[29,29]",
+            "problem.space_tolerance=1",  # a coarse truth: nothing is claimed of the flow
             "problem.input.cutoff=16",
             splits(128, 8, 16, 1),
         ),

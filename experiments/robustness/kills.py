@@ -26,6 +26,7 @@ WORDS = (
 )  # fmt: skip
 STEADY = (
     "problem=darcy_small", "problem.domain.shape=[11,11]", "problem.solver.shape=[21,21]", "problem.input.cutoff=20",
+    "problem.space_tolerance=1",
     "problem.splits={train: {trajectories: 8}, valid: {trajectories: 2}, test: {trajectories: 2}}",
     "network.width=4", "network.modes=4", "network.depth=1", "train=smoke", "train.steps=200", "train.devices=1",
     "train.checkpoint_every=10", "train.evaluate_every=20",

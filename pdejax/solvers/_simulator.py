@@ -27,7 +27,8 @@ class Frames(eqx.Module):
 
 @runtime_checkable
 class Resolving(Protocol):
-    """A `Simulator` that knows how far it is from another grid: its `Frames.record` has a `space_error`, `(batch,)`.
+    """A `Simulator` that knows how far it is from another grid: its `Frames.record` has a `space_error`, `(batch,)`, or
+    nothing where no grid is there to compare with.
 
     - `grid_checks`: what these numbers are.
     """

@@ -22,7 +22,7 @@ def _time(points: str, *more: str, frames: int = 9, train: int = 4) -> Words:
 
 def _steady(points: str, *more: str) -> Words:
     sizes = (f"problem.splits.{name}.trajectories={n}" for name, n in (("train", 4), ("valid", 2), ("test", 2)))
-    return (f"problem.domain.shape={points}", *sizes, *more)
+    return (f"problem.domain.shape={points}", *sizes, "problem.space_tolerance=1e9", *more)
 
 
 # every file of configs/problem; what is coarse here may be far from the truth of the equation
@@ -54,7 +54,7 @@ DATA: Mapping[str, Words] = {
     "darcy": _steady("[9,9]", "problem.input.cutoff=16", "problem.solver.shape=[17,17]"),
     "darcy_small": _steady("[8,8]", "problem.input.cutoff=16", "problem.solver.shape=[22,22]"),
     "poisson": _steady("[9,9]"),
-    "helmholtz": _steady("[9,9]"),
+    "helmholtz": _steady("[9,9]", "problem.solver.shape=[9,9]"),
     # stated by their conditions: the solution with which a field is compared
     "pig_allen_cahn": ("problem.parameters.nu=1e-2", "problem.truth.points=64", "problem.truth.steps=50",
                        "problem.truth.shape=[6,16]"),

@@ -6,6 +6,7 @@ from typing import Any
 from pdejax.data.generation.recipe import SPACE_TOLERANCE, Recipe
 
 FORMER = "pdejax-dataset-2"
+_COMPARING = ("etdrk", "elliptic")  # solvers that compared no grids when the first data sets were made
 # what sections of a recipe could not say when the first data sets were made, as it was then
 _LATER = {
     "equation": {
@@ -26,7 +27,7 @@ _ENDS = {"periodic": "periodic", "dirichlet": "value", "neumann": "slope"}
 def current(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
     """A recipe as JSON in the present form, whichever it is in; what it did not say yet has its default."""
     if "problem" not in recipe:
-        compared = {"space_tolerance": SPACE_TOLERANCE} if recipe.get("simulator", {}).get("kind") == "etdrk" else {}
+        compared = {"space_tolerance": SPACE_TOLERANCE} if recipe.get("simulator", {}).get("kind") in _COMPARING else {}
         return {**compared, **recipe, **_completed(recipe.get("family"))}
     return Recipe.of({**_section(recipe["problem"]), **{k: v for k, v in recipe.items() if k != "problem"}}).plain
 

@@ -210,6 +210,7 @@ def generate(
     - `space_tolerance`: largest accepted relative difference, over one frame, to a solution with twice the points per
         axis, where the simulator compares: 1e-2 when omitted. It is measured of some trajectories (for at most a
         quarter of the time) and of all whose spectra do not end low enough to do without; what is worse is drawn anew.
+        Cells and steady problems are compared with half as many, every trajectory of them.
     - `progress`: called with the number of finished trajectories and of all of them (see `progress_bar`).
 
     **Returns:** `root` as a path.

@@ -85,7 +85,9 @@ def compiled_solver(family: Family, simulator: Simulator, frames: int) -> Solve:
         store = lambda x: module.asarray(x).astype(np.float32)
         count = len(found.states)
         tails = found.record.get("tail", module.zeros((count, 0)))
-        errors = found.record.get("space_error", module.full((count,), module.nan))
+        errors = found.record.get("space_error")  # one that is no number is as bad as can be
+        unknown = module.full((count,), module.nan)
+        errors = unknown if errors is None else module.where(module.isnan(errors), module.inf, errors)
         return store(found.states), store(found.inputs), simulator.check(family, found, parameters), tails, errors
 
     return solve if simulator.outside else jax.jit(solve)
@@ -166,7 +168,7 @@ class _Batch:
             return None
         if self.grid is None:
             self.space_error[row] = error
-            return None if error <= self.space_tolerance else error
+            return error if error > self.space_tolerance else None
         fields, parameters = self.draws[row]
         error = self.grid.error(fields, parameters, states, tails, self.indices[row])
         self.tail[row], self.space_error[row] = tails.max(), error

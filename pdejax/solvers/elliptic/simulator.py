@@ -1,29 +1,37 @@
 """Steady families on boxes with zero boundary values."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import sympy
 from jaxtyping import Array, Float
 
 from pdejax.core import Count, Grid, PerAxis, Positive, Value, check_options, register
-from pdejax.equations import AXES, Family, SteadyEquation
+from pdejax.equations import AXES, Family, SteadyEquation, evaluate
 from pdejax.solvers._arrays import check_points
+from pdejax.solvers._in_time import largest_relative
 from pdejax.solvers._simulator import Frames
+from pdejax.solvers._twin import corners
 from pdejax.solvers._variants import Variant
 from pdejax.solvers.elliptic.solve import EllipticSolution, solve_elliptic
 from pdejax.solvers.elliptic.variants import elliptic_variants
 
 SMALLEST = 3  # points per axis, both ends among them
+SHORTEST = 4  # points of a wave
 
 
 @register("simulator", "elliptic")
 @dataclasses.dataclass(frozen=True)
 class Elliptic:
     """Finite volumes of second order and preconditioned conjugate gradients; see `solve_elliptic`.
+
+    Each solution is compared with that on half as many intervals, where their number is even. The difference is about
+    the error where inputs jump, as the coefficients of Darcy flow do, and three times the error where all is smooth.
 
     **Arguments:** `shape`: points per axis to solve on, a multiple of the intervals of the family's domain, which is
     thinned out of it; `tolerance`: relative residual at which it stops; `preconditioner`.
@@ -36,6 +44,7 @@ class Elliptic:
     outside = False
     checks = "relative residual of the discrete equations"
     remedy = "choose another solver.preconditioner or a larger tolerance of the problem"
+    grid_checks = "difference to half as many intervals per axis"
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -61,6 +70,24 @@ class Elliptic:
             raise ValueError(f"{what}solver.shape should have a multiple of the intervals of domain.shape="
                              f"{list(grid.shape)}, for example {[5 * (n - 1) + 1 for n in grid.shape]}, "
                              f"got {list(fine)}")  # fmt: skip
+        self._check_waves(family)
+
+    def _check_waves(self, family: Family) -> None:
+        """Waves shorter than four points: half of the intervals would not hold them either, and see no difference."""
+        equation: Any = family.equation
+        if not (equation.uniform(0) and equation.uniform(1)):
+            return
+        grid = self.domain(family)
+        for own, _ in corners(family):
+            values = {sympy.Symbol(k, real=True): v for k, v in {**family.parameters, **own}.items()}
+            a, c = (float(evaluate(one, values)) for one in equation.symbols[:2])
+            points = 2 * math.pi / (max(grid.spacing) * math.sqrt(max(-c / (a or 1.0), 1e-300)))
+            if points < SHORTEST:
+                where = ", ".join(f"{name}={value:g}" for name, value in own.items())
+                wanted = [math.ceil((n - 1) * SHORTEST / points) + 1 for n in grid.shape]
+                raise ValueError(f"problem {family.name!r}: a wave{where and f' with {where}'} has {points:.2g} points "
+                                 f"on the grid, and needs {SHORTEST}: raise solver.shape from {list(grid.shape)} to at "
+                                 f"least {wanted}")  # fmt: skip
 
     def domain(self, family: Family, *, coarser: int = 1) -> Grid:
         """The grid it works on, both ends included.
@@ -116,6 +143,12 @@ class Elliptic:
         """Shares of the stored grid's intervals, with several tolerances."""
         return list(elliptic_variants(self, family))
 
+    def finer_grid(self, family: Family) -> str:
+        """Twice the intervals, or a larger tolerance."""
+        shape = list(self.domain(family).shape)
+        return (f"raise solver.shape of the problem from {shape} to {[2 * n - 1 for n in shape]}, or its "
+                "space_tolerance if an error of this size does not matter")  # fmt: skip
+
     def finer(self, family: Family) -> None:
         """None: a finer grid needs finer input fields than those that are stored."""
 
@@ -131,7 +164,17 @@ class Elliptic:
         inputs, grid = jnp.stack([fields[name] for name in family.inputs], axis=-1), self.domain(family)
         solution = self.solve(family, inputs, parameters)
         store = lambda x: grid.transfer(x, family.domain).astype(jnp.float32)
-        return Frames(store(solution.u[..., None])[:, None], store(inputs), {"residual": solution.residual})
+        record = {"residual": solution.residual, **self._compared(family, inputs, parameters, solution.u[..., None])}
+        return Frames(store(solution.u[..., None])[:, None], store(inputs), record)
+
+    def _compared(self, family: Family, inputs: Any, parameters: Mapping[str, Any], fine: Any) -> dict[str, Any]:
+        """Relative difference to the solution on every second point, nothing where that misses an end."""
+        grid = self.domain(family)
+        if any(n % 2 == 0 or n < 2 * SMALLEST - 1 for n in grid.shape):
+            return {}
+        half = self.domain(family, coarser=2)
+        coarse = self.solve(family, grid.transfer(inputs, half), parameters).u[..., None]
+        return {"space_error": largest_relative(coarse, grid.transfer(fine, half))}
 
     def check(self, family: Family, frames: Frames, parameters: Mapping[str, Any]) -> Float[Array, " batch"]:
         """The residual that was left on the solver's grid."""

@@ -30,7 +30,7 @@ def problem():
 @pytest.fixture(scope="module")
 def root(problem, tmp_path_factory):
     folder = tmp_path_factory.mktemp("darcy")
-    return generate(*problem, folder / "darcy", SPLITS, shard_size=4, batch_size=4, tolerance=1e-8)
+    return generate(*problem, folder / "darcy", SPLITS, shard_size=4, batch_size=4, tolerance=1e-8, space_tolerance=0.5)
 
 
 def test_stored_solutions_solve_the_equation(problem, root, x64):

@@ -19,7 +19,9 @@ SPEC = {
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     root = tmp_path_factory.mktemp("poisson") / "poisson"
-    generate(*read_problem(SPEC), root, {"train": SplitSize(8), "test": SplitSize(5)}, tolerance=1e-8)
+    generate(
+        *read_problem(SPEC), root, {"train": SplitSize(8), "test": SplitSize(5)}, tolerance=1e-8, space_tolerance=0.1
+    )
     return Dataset.open(root)
 
 
