@@ -188,7 +188,8 @@ def test_what_the_data_note_of_their_check_counts(ks):
 def poisson(tmp_path_factory):
     family, simulator = read_problem(POISSON)
     sizes = {"train": SplitSize(2), "test": SplitSize(5)}
-    return Dataset.open(generate(family, simulator, tmp_path_factory.mktemp("price") / "poisson", sizes))
+    root = tmp_path_factory.mktemp("price") / "poisson"
+    return Dataset.open(generate(family, simulator, root, sizes, space_tolerance=0.5))
 
 
 def test_steady_operators_have_a_price_of_their_solution(poisson, undrawn, tmp_path):
