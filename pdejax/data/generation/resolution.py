@@ -16,7 +16,7 @@ from pdejax.equations import Family
 from pdejax.solvers import Doubling
 
 SHARE = 1 / 24  # of the work of solving, for comparing: one alone takes up to five times its share of a batch
-ROUGH = 0.1  # of a field's size in the highest modes: then what frames leave out adds up
+ROUGH = 0.1  # of a field's size in the highest modes: then what frames leave out adds up, and a jump rings
 ADDED = 10.0  # times the tolerance that may add up over frames
 
 Doubled = Callable[[Any, Mapping[str, Any], Any], Any]
@@ -61,6 +61,11 @@ class GridCheck:
         state = states[frame].astype(np.float64) if self.stored else self._state_at(fields, parameters, at)
         found = float(self._doubled(state, parameters, at))
         return found if math.isfinite(found) else math.inf
+
+    @staticmethod
+    def rings(tails: np.ndarray) -> bool:
+        """Whether the drawn state has jumps that stay: both grids take the same waves for them, and agree."""
+        return len(tails) > 1 and bool(tails[:2].min() > ROUGH)
 
     def fails(self, tail: float, error: float) -> bool:
         """Whether a trajectory is not resolved."""

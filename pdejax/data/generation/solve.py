@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pdejax.data.generation.resolution import GridCheck
+from pdejax.data.generation.resolution import ROUGH, GridCheck
 from pdejax.equations import Family, check_admissible, divergence_of
 from pdejax.solvers import Doubling, Resolving, Simulator
 
 ATTEMPTS = 8
+HIGHEST = "the share of the highest modes in the first two frames"
 
 Draw = Callable[[int, int, int], tuple[Mapping[str, Any], Mapping[str, Any]]]
 Solve = Callable[[Any, Any], tuple[Any, ...]]
@@ -140,6 +141,10 @@ class _Batch:
             reason = "not finite"
         elif difference > self.tolerance:
             reason = f"{self.simulator.checks} above tolerance"
+        elif self.grid is not None and self.grid.rings(tails):
+            value, tolerance, reason = float(tails[:2].min()), ROUGH, f"{HIGHEST} above tolerance"
+            assert isinstance(self.simulator, Resolving)
+            remedy = f"{self.simulator.finer_grid(self.family)}; where it jumps take solver finite_volume"
         elif (space_error := self._unresolved(row, states, tails, error)) is not None:
             assert isinstance(self.simulator, Resolving)
             assert self.space_tolerance is not None

@@ -23,6 +23,7 @@ from pdejax.solvers._in_time import (
 )
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
+from pdejax.solvers.spectral.canonical import canonical
 from pdejax.solvers.spectral.limit import check_limit
 from pdejax.solvers.spectral.residual import grid_residual
 from pdejax.solvers.spectral.resolution import energies, tails
@@ -175,8 +176,12 @@ class ETDRK:
         return largest_relative(one.at(time)(state)[None], fine.domain(family).transfer(above, grid)[None])[0]
 
     def finer_grid(self, family: Family) -> str:
-        """Twice the points."""
-        return more_points(list(self.domain(family).shape))
+        """Twice the points; another solver where nothing smooths a shock, which no number of points resolves."""
+        points = more_points(list(self.domain(family).shape))
+        form = canonical(_of(family)[0])
+        if not form.products or any(term.jet.mark or sum(term.jet.alpha) > 1 for term in form.linear):
+            return points
+        return f"{points}; no term smooths a shock: if there is one, take solver finite_volume and fluxes in dx(...)"
 
     def variants(self, family: Family) -> list[Variant]:
         """Shares of its points and steps, of both orders."""

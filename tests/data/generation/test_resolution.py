@@ -75,6 +75,15 @@ def test_a_grid_that_never_suffices_is_told_with_a_finer_one():
         solved(case(64), tolerance=1e-15)
 
 
+def test_jumps_that_stay_are_refused_though_both_grids_agree_on_their_waves():
+    """Of a shift of jumps by waves a fifth is wrong, and values leave the range of those that were drawn."""
+    jumps = {"kind": "piecewise", "cuts": [0.3, 0.7], "values": [0.0, 1.0]}
+    words = r"share of the highest modes .* tolerance 0.1\): raise solver.shape .* take solver finite_volume"
+    with pytest.raises(ValueError, match=words):
+        solved(case(equation={"terms": ["u_t = -u_x"]}, initial=jumps, time={"step": 0.105}))
+    solved(case(equation={"terms": ["u_t = u_xx"]}, initial=jumps, time={"step": 0.01}))  # heat wears them off
+
+
 def test_a_smooth_field_is_certified_by_its_spectrum():
     """Number 0 is compared, as every so manieth; the other one is not, and need not be."""
     found = solved(case(128, parameters={"nu": 0.1}))
