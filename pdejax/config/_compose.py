@@ -40,6 +40,12 @@ class Composition:
                 return place
         return "configuration"
 
+    def word_for(self, key: Key) -> str | None:
+        """The word that chose the file which tells a section, such as `method=steady`, where a word did."""
+        if self.last(key) >= len(self.files):
+            return None
+        return next((o.text for o in reversed(self.overrides) if o.chooses and o.key == key[0]), None)
+
     def last(self, key: Key) -> int:
         """Which of the files, by their order, or then an override was the last to set a key; -1 where none did."""
         return next((rank for rank, _ in self._set(key)), -1)

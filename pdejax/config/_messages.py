@@ -31,6 +31,12 @@ def all_keys(model: type[BaseModel]) -> Iterator[Key]:
             yield from ((name, *key) for key in all_keys(below))
 
 
+def _first_below(model: type[BaseModel], section: Key) -> Key:
+    """A key that a section has to have, where one is known."""
+    below = [key for key in all_keys(model) if len(key) == len(section) + 1 and key[:-1] == section]
+    return next(iter(below), ())
+
+
 def _key(values: Any, location: tuple[str | int, ...], kind: str) -> Key:
     """The user's key of an error's location, which also holds the names of union members."""
     key: Key = ()
@@ -91,7 +97,8 @@ def _sentences(error: Any, key: Key, model: type[BaseModel], values: Any) -> Ite
     elif kind == "string_pattern_mismatch":
         yield key, f"{name} becomes a folder: letters, digits and . _ = + - are possible, got {got!r}"
     elif kind in ("model_type", "model_attributes_type", "dict_type"):
-        yield key, f"{name} is a section with keys below it, got {got!r}"
+        such = f", such as {dotted(below)}" if (below := _first_below(model, key)) else ""
+        yield key, f"{name} is a section with keys below it{such}, got {got!r}"
     elif kind in ("tuple_type", "list_type"):
         yield key, f"{name} should be a list, such as [{got}], got {got!r}"
     else:
@@ -119,9 +126,7 @@ def explain(
             # where a section has no kind, whoever set another word of it left the kind out
             beside = [(*key[:-1], name) for name in one["input"]] if one["type"] == "no_kind" else []
             place = composition.where(max([key, *beside], key=composition.rank))
-            if one["type"] == "unknown_kind" and len(key) == 2 and composition.last(key) < len(composition.files):
-                # of a file that a word has chosen, the word
-                chosen = (o.text for o in reversed(composition.overrides) if o.chooses and o.key == key[0])
-                place = next(chosen, place)
+            if one["type"] == "unknown_kind" and len(key) == 2:
+                place = composition.word_for(key) or place
             lines.append(f"{place}: {sentence}")
     return lines

@@ -61,6 +61,13 @@ def _not_an_override(text: str, folders: Sequence[Path]) -> ConfigError:
     return ConfigError(f"{text}: an override is written key=value or group=name.{meant}")
 
 
+def _quoted(text: str) -> str:
+    """A word as a shell takes it whose value, or each entry of it, is a text."""
+    key, _, value = text.partition("=")
+    entries = ", ".join(f'"{one.strip()}"' for one in value.strip("[]").split(","))
+    return f"'{key}=[{entries}]'" if value.startswith("[") else f"'{key}=\"{value}\"'"
+
+
 def _check_option(text: str, group: str, value: Any, folders: Sequence[Path]) -> None:
     known = options(group, folders)
     if value is None and group == "experiment":
@@ -91,6 +98,8 @@ def read_override(text: str, folders: Sequence[Path]) -> Override:
             reason = f"{odd[1]!r} needs quotes around the value, KEY='VALUE', and there are no spaces around ="
         if word := re.search(r"Unknown function '(\w+)'", reason):
             reason = f'a text with {word[1]}(...) needs quotes of its own, such as {{value: "{word[1]}(x)"}}'
+        if re.match(r"(mismatched|no viable alternative|extraneous).* input .*=", reason):
+            reason = f"a text with = in it needs quotes of its own, {_quoted(text)}"
         raise ConfigError(f"{text}: not a valid override: {reason}") from error
     key = read.get_key_element().lstrip("+~")
     if key.split(".")[0] == "hydra":

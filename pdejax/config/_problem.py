@@ -1,9 +1,9 @@
 """What is solved and how much data of it is made: the types of the `problem` section."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, create_model
+from pydantic import AfterValidator, BeforeValidator, create_model
 
 from pdejax.config._boundary_value import AXES, BoundaryValueConfig
 from pdejax.config._sections import converted, fields_of, section, section_of
@@ -58,10 +58,10 @@ def _family_type(value: Mapping[str, Any]) -> type[ProblemConfig]:
         "domain": (_domain_type(domain), ...),
     }
     if evolves:
-        fields["initial"] = (_draws_type(value.get("initial")), ...)
+        fields["initial"] = (_draws_type(value.get("initial"), equation.fields if equation else ()), ...)
         fields["time"] = (section(Times, value.get("time")), ...)
     if equation is not None and equation.inputs:
-        fields["input"] = (_draws_type(value.get("input")), ...)
+        fields["input"] = (_draws_type(value.get("input"), equation.inputs), ...)
     fields["solver"] = (_solver_type(value.get("solver"), "etdrk" if evolves else "elliptic", ndim), {})
     sizes = {name: kind for name, kind in fields_of(Recipe, value).items() if name not in ("family", "simulator")}
     sizes["tolerance"] = (sizes["tolerance"][0], TOLERANCES[not evolves])
@@ -94,12 +94,25 @@ def _domain_type(value: Any) -> Any:
     return section(Grid, value)
 
 
-def _draws_type(value: Any) -> Any:
-    """A sampler of all fields, or one by name."""
-    if isinstance(value, Mapping) and "kind" not in value and any(isinstance(one, Mapping) for one in value.values()):
-        kinds: Any = {name: (section_of("sampler", one), ...) for name, one in value.items()}
+def _draws_type(value: Any, names: Sequence[str]) -> Any:
+    """A sampler of all fields of these names, or one by name."""
+    by_name = lambda: {*value} & {*names} or any(isinstance(one, Mapping) for one in value.values())
+    if isinstance(value, Mapping) and "kind" not in value and by_name():
+        kinds: Any = {name: (_sampler_type(one), ...) for name, one in value.items()}
         return create_model("Draws", __base__=Section, **kinds)
-    return section_of("sampler", value)
+    return _sampler_type(value)
+
+
+def _sampler_type(value: Any) -> Any:
+    if isinstance(value, Mapping | Section):
+        return section_of("sampler", value)
+
+    def refuse(given: Any) -> Any:
+        plain = isinstance(given, str | int | float) and not isinstance(given, bool)
+        such = f"{{kind: expression, value: {given if plain else 0}}}"
+        raise fault(f"should be a sampler, such as {such}, got {given!r}")
+
+    return Annotated[Any, BeforeValidator(refuse)]
 
 
 def _solver_type(value: Any, kind: str, ndim: int | None) -> Any:

@@ -152,12 +152,25 @@ def _type(argument: inspect.Parameter, value: Any, ndim: int | None) -> Any:
         optional = argument.default is None or type(None) in members_of(annotation)
         return Any if optional else _refusing("dict_type")
     if mark is not None:
-        return _held_type(annotation, value, ndim)
+        usual = _default_of_kind(argument, mark.group)
+        if usual is None or not isinstance(value, Mapping) or "kind" in value:
+            return _held_type(annotation, value, ndim)
+        # other options of what is there when nothing is said
+        filled = lambda given: {**usual, **given} if isinstance(given, Mapping) else given
+        return Annotated[_held_type(annotation, filled(value), ndim), BeforeValidator(filled)]
     assert record is not None
     others = [part for part in members_of(annotation) if part is not record and part is not type(None)]
     if not isinstance(value, Mapping) and others:
         return converted(annotation, ndim)
     return section(record, value, ndim=ndim) if isinstance(value, Mapping | Section) else _refusing("dict_type")
+
+
+def _default_of_kind(argument: inspect.Parameter, group: str) -> Mapping[str, Any] | None:
+    """The section of an option's default, where that is an object of a group or the name of one."""
+    plain = None if argument.default is argument.empty else describe(argument.default)
+    if isinstance(plain, str) and plain in registered(group):
+        return {"kind": plain}
+    return plain if isinstance(plain, Mapping) and "kind" in plain else None
 
 
 def _held_type(annotation: Any, value: Any, ndim: int | None) -> Any:

@@ -49,7 +49,7 @@ OVERRIDES = {
     "problem.domain.lengths=[1,2]": "problem.domain.lengths should have one entry for each of the axes of shape [128], "
     "got [1.0, 2.0]",
     "problem.domain.lengths=[a]": "problem.domain.lengths.0 should be a valid number, got 'a'",
-    "problem.time=3": "problem.time is a section with keys below it, got 3",
+    "problem.time=3": "problem.time is a section with keys below it, such as problem.time.step, got 3",
     "train.devices=0": "train.devices should be greater than or equal to 1, got 0",
     "network.modes=[4,4]": "network.modes should have one entry for each of 1 axes, got [4, 4]",
     "problem.splits.test.trajectories=-1": "problem.splits.test.trajectories should be greater than or equal to 1, "
@@ -117,16 +117,17 @@ def test_options_of_a_kind(word):
     assert said(["network=unet", word]) == f"{word}: {UNET[word]}"
 
 
-def test_whoever_sets_an_option_of_no_kind_is_told_the_kinds():
-    word = "method.points.count=512"
-    told = "method.points.kind is missing: grid, quasi_random, uniform are possible"
-    assert said(["problem=pig_burgers", "method=physics_informed", "network=gaussians", word]) == f"{word}: {told}"
+def test_whoever_sets_an_option_of_no_kind_is_told_the_kinds(mine):
+    folder, word = mine({"problem/mine.yaml": WITHOUT_START}), "problem.initial.cutoff=3"
+    assert said(["problem=mine", word], folder).startswith(f"{word}: problem.initial.kind is missing: curl, ")
 
 
 METHODS = {
-    ("method=steady",): "the method steady maps input fields, but these data step in time: take supervised",
+    ("method=steady",): "the method steady maps input fields, but these data step in time: take supervised, "
+    "such as method=one_step",
     ("problem=darcy", "method=neural_ode"): "a neural_ode moves in time, but the data map a: take steady",
-    ("problem=darcy", "method=one_step"): "supervised steps in time, but the data map a: take steady",
+    ("problem=darcy", "method=one_step"): "supervised steps in time, but the data map a: take steady, such as "
+    "method=steady",
 }
 
 
@@ -380,3 +381,49 @@ def test_a_split_that_nobody_reads_is_told_with_the_one_that_was_meant(name, nea
 def test_further_splits_have_names_of_their_own():
     for name in ("test_long", "train2", "shifted"):
         assert name in resolve([f"problem.splits.{name}={{trajectories: 2, frames: 3}}"]).problem.splits
+
+
+A_NUMBER = {
+    "problem.initial=0": "problem.initial should be a sampler, such as {kind: expression, value: 0}, got 0",
+    "problem.equation.terms=u_t = u_xx": "not a valid override: a text with = in it needs quotes of its own, "
+    "'problem.equation.terms=\"u_t = u_xx\"'",
+    "problem.equation.terms=[u_t = v, v_t = u]": "not a valid override: a text with = in it needs quotes of its own, "
+    '\'problem.equation.terms=["u_t = v", "v_t = u"]\'',
+    "problem.splits.more={trajectories: 2}": "problem.splits.more.frames should be at least 2, as problem 'burgers' "
+    "evolves in time, got 1",
+    "method=steady": "the method steady maps input fields, but these data step in time: take supervised, such as "
+    "method=one_step",
+}
+
+
+@pytest.mark.parametrize("word", A_NUMBER)
+def test_a_word_of_the_wrong_nature_is_told_with_the_right_one(word):
+    assert said(["problem=burgers", word]) == f"{word}: {A_NUMBER[word]}"
+
+
+WITHOUT_START = """# Mine.
+name: mine
+equation: {terms: ["u_t = u_xx"]}
+domain: {shape: [64], lengths: [1.0]}
+time: {step: 0.1}
+splits: {train: {trajectories: 2, frames: 3}}
+"""
+
+
+def test_a_number_where_a_field_is_drawn_is_told_as_a_sampler(mine):
+    folder = mine({"problem/mine.yaml": f"{WITHOUT_START}initial: {{u: 0}}\n"})
+    found = "problem.initial.u should be a sampler, such as {kind: expression, value: 0}, got 0"
+    assert said(["problem=mine"], folder) == f"mine/problem/mine.yaml:7: {found}"
+
+
+def test_a_file_where_a_section_belongs_is_told_with_the_key_for_it():
+    words = ["experiment=pig_burgers", "problem.observations=measured.csv"]
+    found = (
+        "problem.observations is a section with keys below it, such as problem.observations.path, got 'measured.csv'"
+    )
+    assert said(words) == f"{words[1]}: {found}"
+
+
+def test_a_key_of_an_option_keeps_the_kind_that_it_has_when_nothing_is_said():
+    points = resolve(["experiment=pig_burgers", "method.points.count=128"]).method.points
+    assert (points.kind, points.count) == ("quasi_random", 128)

@@ -33,7 +33,7 @@ def test_every_word_that_is_meant_is_an_option_and_the_others_are_none():
     known = (
         {key[-1] for key in all_keys(RunConfig)} | {field.name for field in dataclasses.fields(SplitSize)} | {"kind"}
     )
-    known |= {field.name for field in dataclasses.fields(TrainSettings)}
+    known |= {field.name for field in dataclasses.fields(TrainSettings)} | {"train", "valid", "test"}
     for group in ("network", "method", "domain", "optimiser"):
         for kind in registered(group):
             known |= {*options_of(factory_of(group, kind))}

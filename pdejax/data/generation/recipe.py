@@ -72,6 +72,10 @@ class Recipe:
             object.__setattr__(self, "tolerance", TOLERANCES[self.family.steady])
         if not self.splits:
             raise ValueError("a data set has at least one split, e.g. {'train': SplitSize(trajectories=64, frames=50)}")
+        for name, size in self.splits.items():
+            if size.frames < 2 and not self.family.steady:
+                raise ValueError(f"splits.{name}.frames should be at least 2, as problem {self.family.name!r} evolves "
+                                 f"in time, got {size.frames}")  # fmt: skip
         for name in ("shard_size", "batch_size", "tolerance"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

@@ -40,7 +40,8 @@ class Steady(AbstractMethod):
 
     def build(self, network: Any, card: DataCard, *, key: Key) -> SteadyOperator:
         if not card.input_names:
-            raise ValueError("the method steady maps input fields, but these data step in time: take supervised")
+            raise ValueError("the method steady maps input fields, but these data step in time: take supervised, "
+                             "such as method=one_step")  # fmt: skip
         self.error.check(card)
         return SteadyOperator(
             network=fitted_network(network, card, len(card.input_names), key=key),

@@ -98,7 +98,8 @@ class Supervised(AbstractMethod):
     def build(self, network: Any, card: DataCard, *, key: Key) -> Operator:
         channels = len(card.field_names)
         if card.input_names:
-            raise ValueError(f"supervised steps in time, but the data map {', '.join(card.input_names)}: take steady")
+            raise ValueError(f"supervised steps in time, but the data map {', '.join(card.input_names)}: take "
+                             "steady, such as method=steady")  # fmt: skip
         self.error.check(card)
         role = self._role
         if role.flux and not all(card.periodic):

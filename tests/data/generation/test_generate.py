@@ -250,7 +250,7 @@ def test_empty_splits_are_refused(size):
 
 
 def test_what_evolves_needs_two_frames(burgers, tmp_path):
-    with pytest.raises(ValueError, match="problem 'burgers' evolves in time: a split holds at least 2 frames, got 1"):
+    with pytest.raises(ValueError, match="frames should be at least 2, as problem 'burgers' evolves in time, got 1"):
         generate(*burgers, tmp_path / "data", {"train": SplitSize(2, 1)})
 
 
