@@ -199,7 +199,7 @@ class VolumeForm(eqx.Module):
         known |= dict(zip(self.law.conserved.symbols, padded, strict=True))
         w = padded if variables.plain else jnp.stack([evaluate(e, known) for e in variables.of_fields])
         take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[2 + axis] + end, axis=2 + axis)
-        below, above = self.reconstruction(w, 2 + axis)
+        below, above = self.ends[axis].reconstructed(w, self.reconstruction)
         middle = take(w, ghosts - 1, 1 - ghosts)
         bad = self._bad(self._values(time, beyond={**beyond, axis: 1}), below, above)
         # of the cell itself where something at one of its faces is not positive
@@ -222,7 +222,7 @@ class VolumeForm(eqx.Module):
         ghosts, primitive = self.reconstruction.ghosts, self.reconstruction.primitive
         take = lambda x, start, end: jax.lax.slice_in_dim(x, start, x.shape[2 + axis] + end, axis=2 + axis)
         w = ground.levels(padded, primitive)
-        below, above = (ground.fields(one, primitive) for one in self.reconstruction(w, 2 + axis))
+        below, above = (ground.fields(one, primitive) for one in self.ends[axis].reconstructed(w, self.reconstruction))
         middle = take(padded, ghosts - 1, 1 - ghosts)
         # with one of its faces below the ground a cell is level
         bad = jnp.minimum(below[ground.depth], above[ground.depth]) < 0

@@ -35,7 +35,7 @@ def test_what_flows_into_rest_is_seen(x64):
     found = flow(EQUATIONS["inviscid_burgers"], grid, np.zeros((64, 1)), 1.0)[:, 0]
     assert found.max() < 1 + 1e-9
     assert found.min() > -1e-9
-    assert abs(found.mean() - 0.5) < 2e-3  # half of the square flows in
+    assert abs(found.mean() - 0.5) < 1e-12  # half of the square flows in
 
 
 def test_what_is_given_is_what_flows_in(x64):
