@@ -215,33 +215,6 @@ def test_orszag_and_tang_converges(x64):
 
 
 @pytest.mark.long
-def test_waves_across_a_grid_have_order_two(x64):
-    """The Alfven wave at an angle to both axes; its field is of a potential at corners, Toth (2000), section 6.3.1.
-
-    Of the reconstruction that does not clip what is largest, since on so few cells the others' order is below.
-    """
-    equation = read_equation({"kind": "magnetohydrodynamics", "components": 3}, None, 2)
-    errors = []
-    for n in (12, 24):
-        lengths = (np.sqrt(5.0), np.sqrt(5.0) / 2)  # the wave is of length one along (1, 2)/sqrt(5)
-        grid = cells(2 * n, n, lengths=lengths)
-        place = lambda x, y: 2 * np.pi * (x + 2 * y) / np.sqrt(5.0)
-        x, y = np.moveaxis(grid.coordinates(), -1, 0)
-        corner = [np.linspace(0, one, m + 1) for one, m in zip(lengths, grid.shape, strict=True)]
-        potential = 0.1 / (2 * np.pi) * np.cos(place(*np.meshgrid(*corner, indexing="ij")))
-        hx, hy = grid.spacing
-        bx = (np.diff(potential, axis=1)[1:] + np.diff(potential, axis=1)[:-1]) / (2 * hy) + 1 / np.sqrt(5)
-        by = -(np.diff(potential, axis=0)[:, 1:] + np.diff(potential, axis=0)[:, :-1]) / (2 * hx) + 2 / np.sqrt(5)
-        across, out = 0.1 * np.sin(place(x, y)), 0.1 * np.cos(place(x, y))
-        velocity = (-2 * across / np.sqrt(5), across / np.sqrt(5), out)
-        start = plasma(1.0, velocity, 0.1, (bx, by, out), (0, 1, 2))
-        found = flow(equation, grid, start, 1.0, riemann="hlld", reconstruction="weno5")
-        assert divergence(found[..., :-1]) < 1e-13
-        errors.append(np.abs(found - start)[..., 1:].mean())
-    assert np.log2(errors[0] / errors[1]) > 1.7
-
-
-@pytest.mark.long
 def test_flow_along_an_axis_is_that_of_one_dimension(x64):
     """What means of four faces alone would not give: Gardiner and Stone (2005), section 3.2."""
     n, options = 32, {"riemann": "hlld", "substeps": 12}
