@@ -79,40 +79,42 @@ def _gas(ndim: int, parameters: dict[str, float], stress: Callable[[int, int], s
 def acoustics(speed: str = "1", damping: str | Sequence[str] = "0", ndim: Count = 1) -> Equation:
     """Sound in a medium at rest: density `q`, velocities `u`, `v`, `w` along x, y, z and pressure `p = speed**2*q`.
 
-    Layers in which waves along an axis decay, and of which nothing is reflected at any angle, are those of Berenger
-    (1994), "A perfectly matched layer for the absorption of electromagnetic waves": parts of the density decay each
-    with the rate of its axis. What they are beside their sum is one field `r`, zero where nothing decays: the negative
-    integral over time of `sx*sy*q + dx(sy*u) + dy(sx*v)`, of the rates `sx`, `sy`.
+    Layers in which waves across a side decay, and of which nothing is reflected at any angle, are those of Berenger
+    (1994), "A perfectly matched layer for the absorption of electromagnetic waves": what each velocity brings of the
+    density decays with the rate of its axis. Fields `qy`, `qz` are what comes along y and z, `q` is still the whole.
 
     **Arguments:** `speed`: a number or a text in coordinates, or `c`: then it is a field that stays; `damping`: the
-    rate at which everything decays, a number or a text in coordinates, or in two dimensions a list, one for each axis:
-    the rates of layers across x, which depend on x alone, and across y; `ndim`.
+    rate at which everything decays, a number or a text in coordinates, or in several dimensions a list, one rate for
+    each axis, that of layers across it; `ndim`.
 
-    **Raises:** `ValueError` for rates of layers that are not one for each of two axes, in its coordinate.
+    **Raises:** `ValueError` for rates of layers that are not one for each of several axes, in its coordinate alone.
     """
-    velocities, axes, layered = "uvw"[:ndim], "xyz"[:ndim], not isinstance(damping, str)
-    rates = [str(one).strip() for one in damping] if layered else [str(damping).strip()] * ndim
-    if layered and not ndim == len(rates) == 2:
-        raise ValueError(f"equation acoustics: damping should be a text, or in two dimensions a list of two, one for "
-                         f"each axis, got {list(damping)} in {ndim}")  # fmt: skip
-    for axis, rate in zip(axes, rates, strict=True) if layered else ():
+    velocities, axes = "uvw"[:ndim], "xyz"[:ndim]
+    rates = [damping.strip()] * ndim if isinstance(damping, str) else [str(one).strip() for one in damping]
+    parts = () if isinstance(damping, str) else _parts(rates, axes)
+    loss = lambda field, rate: "" if rate == "0" else f" - ({rate})*{field}"
+    flow = "".join(f" - d{axis}({v})" for v, axis in zip(velocities, axes, strict=True))
+    first = f"({' - '.join(['q', *parts])})" if parts else "q"
+    brought = list(zip((first, *parts), rates, strict=False))  # along each axis; in one sum where all decay alike
+    terms = [f"q_t ={flow}{''.join(loss(part, rate) for part, rate in brought)}"]
+    terms += [f"{v}_t = -d{axis}(p){loss(v, rate)}" for v, axis, rate in zip(velocities, axes, rates, strict=True)]
+    along = zip(velocities[1:], axes[1:], brought[1:], strict=False)
+    terms += [f"{part}_t = -d{axis}({v}){loss(part, rate)}" for v, axis, (part, rate) in along]
+    if speed.strip() != "c":
+        return Equation(terms, {}, ndim, {"p": f"({speed})**2*q"}, ("p", *velocities, *parts))
+    return Equation([*terms, "c_t = 0"], {}, ndim, {"p": "c**2*q"}, ("p", *velocities, *parts, "c"), ("c",))
+
+
+def _parts(rates: list[str], axes: str) -> tuple[str, ...]:
+    """Names of the parts of the density that layers of these rates ask for."""
+    if len(axes) == 1 or len(rates) != len(axes):
+        raise ValueError(f"equation acoustics: damping should be a text, or in several dimensions a list of as many, "
+                         f"one for each axis, got {rates} in {len(axes)}")  # fmt: skip
+    for axis, rate in zip(axes, rates, strict=True):
         if other := next((name for name in "xyzt" if name != axis and re.search(rf"\b{name}\b", rate)), None):
             raise ValueError(f"equation acoustics: damping of layers across {axis} should depend on {axis} alone, got "
                              f"{rate!r} with {other}")  # fmt: skip
-    loss = lambda rate, field: "" if rate == "0" else f" - ({rate})*{field}"
-    flow = "".join(f" - d{axis}({v})" for v, axis in zip(velocities, axes, strict=True))
-    terms = [f"q_t ={flow}{loss(' + '.join(rates) if layered else rates[0], 'q')}{' + r' if layered else ''}"]
-    terms += [f"{v}_t = -d{axis}(p){loss(rate, v)}" for v, axis, rate in zip(velocities, axes, rates, strict=True)]
-    more: tuple[str, ...] = ()
-    if layered:
-        sx, sy = rates
-        terms.append(f"r_t = -dx(({sy})*u) - dy(({sx})*v) - ({sx})*({sy})*q")
-        more += ("r",)
-    if speed.strip() == "c":
-        terms.append("c_t = 0")
-        more += ("c",)
-    p = "c**2*q" if speed.strip() == "c" else f"({speed})**2*q"
-    return Equation(terms, {}, ndim, {"p": p}, ("p", *velocities, *more), ("c",) if "c" in more else ())
+    return tuple(f"q{axis}" for axis in axes[1:])
 
 
 @register("equation", "magnetohydrodynamics")

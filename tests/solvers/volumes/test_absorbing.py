@@ -55,17 +55,19 @@ def test_a_pulse_is_parted_where_the_speed_jumps(x64):
 def test_layers_of_each_axis_are_said_by_a_list():
     layers = Equation(
         [
-            "q_t = -dx(u) - dy(v) - (x + y**2)*q + r",
+            "q_t = -dx(u) - dy(v) - x*(q - qy) - y**2*qy",
             "u_t = -dx(p) - x*u",
             "v_t = -dy(p) - y**2*v",
-            "r_t = -dx(y**2*u) - dy(x*v) - x*y**2*q",
+            "qy_t = -dy(v) - y**2*qy",
         ],
         ndim=2,
         definitions={"p": "q"},
     )
     assert read_equation({"kind": "acoustics", "damping": ["x", "y**2"]}, None, 2).forms == layers.forms
-    for ndim, damping in ((1, ["x"]), (2, ["x"]), (3, ["x", "y", "z"])):
-        with pytest.raises(ValueError, match=rf"a list of two, one for each axis, got .* in {ndim}"):
+    space = read_equation({"kind": "acoustics", "damping": ["0", "y", "z"], "speed": "c"}, None, 3)
+    assert space.fields == ("q", "u", "v", "w", "qy", "qz", "c")
+    for ndim, damping in ((1, ["x"]), (2, ["x"]), (3, ["x", "y"])):
+        with pytest.raises(ValueError, match=rf"a list of as many, one for each axis, got .* in {ndim}"):
             read_equation({"kind": "acoustics", "damping": damping}, None, ndim)
     with pytest.raises(ValueError, match=r"layers across y should depend on y alone, got '1 \+ x' with x"):
         read_equation({"kind": "acoustics", "damping": ["x", "1 + x"]}, None, 2)
@@ -89,5 +91,5 @@ def test_little_of_a_ring_comes_back_from_layers(place, x64):
     outer = end(192, 3.0, -1.0, "0")[64:128, 64:128][10:-10, 10:-10]
     reflection = lambda loss: np.abs(end(64, 1.0, 0.0, loss)[10:-10, 10:-10] - outer).max()
     layered = reflection(LAYERS)
-    assert layered < 2e-3  # of one; the corners of the inner box are seen at 70 degrees from the second place
-    assert reflection(" + ".join(LAYERS)) > 15 * layered  # where all fields decay at once
+    assert layered < 5e-3  # of one; the corners of the inner box are seen at 70 degrees from the second place
+    assert reflection(" + ".join(LAYERS)) > 5 * layered  # where all fields decay at once
