@@ -56,7 +56,10 @@ long: $(VENV)/installed-test
 notebooks: $(VENV)/installed-test
 	$(BIN)/jupytext --to ipynb notebooks/*.py
 
-bench: $(VENV)/installed-bench
+# The Well's loader, in an environment of its own: it needs another fsspec than ours
+WELL := .venv-well
+
+bench: $(VENV)/installed-bench $(WELL)/installed
 	$(BIN)/python -m benchmarks.solvers
 	$(BIN)/python -m benchmarks.elliptic
 	$(BIN)/python -m benchmarks.volumes
@@ -66,7 +69,7 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.gaussians
 	$(BIN)/python -m benchmarks.operators
-	$(BIN)/python -m pytest -n 0 benchmarks/parity
+	WELL=$(WELL)/bin/python $(BIN)/python -m pytest -n 0 benchmarks/parity
 	$(BIN)/python -m experiments._kit.render
 
 .PHONY: results lock
@@ -121,5 +124,10 @@ $(INTEROP)/installed: constraints-interop.txt pyproject.toml | $(MADE)
 	else $(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r constraints-interop.txt -e .; fi
 	touch $@
 
+$(WELL)/installed: | $(MADE)
+	$(BIN)/python -m venv --clear $(WELL)
+	$(WELL)/bin/python -m pip install --quiet --disable-pip-version-check the-well==1.2.0 h5py==3.16.0
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(INTEROP) runs
+	rm -rf $(VENV) $(INTEROP) $(WELL) runs

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pdejax.data import Arrays as Arrays
     from pdejax.data import Dataset as Dataset
     from pdejax.data import Trajectories as Trajectories
+    from pdejax.data import convert as convert
     from pdejax.data import generate as generate
     from pdejax.data import open_data as open_data
     from pdejax.embedding import as_linen as as_linen
@@ -107,7 +108,7 @@ _NAMES = {
         "Bounded ETDRK Elliptic FiniteVolume Function Staggered chebyshev_stepper grid_residual mirror_stepper "
         "solve_elliptic spectral_stepper staggered_stepper volume_stepper"
     ),
-    "data": "ArrayFeed Arrays Dataset Trajectories generate open_data",
+    "data": "ArrayFeed Arrays Dataset Trajectories convert generate open_data",
     "networks": (
         "ConvNeXtUNet DilatedResNet FNO GaussianField GaussianLattice LSM MLPField Perceptron PirateNet SIREN UNet"
     ),

@@ -4,6 +4,7 @@ Beside the packages, so that reading a configuration needs no JAX.
 """
 
 import dis
+import errno
 import itertools
 import json
 import os
@@ -19,6 +20,10 @@ MOST_BESIDE = 1000  # names among which that of a missing file is looked for
 
 class FileError(ValueError):
     """A file that is there and cannot be used; the message begins with its path."""
+
+
+class TooManyOpen(FileError):
+    """A process, or the machine, has as many files open as it may; nothing is wrong with this one."""
 
 
 def as_path(given: Any) -> Path:
@@ -77,6 +82,8 @@ def unreadable(path: Path, error: OSError) -> FileError:
         return FileError(f"{path} cannot be read: its permissions do not allow it")
     if isinstance(error, BlockingIOError):
         return FileError(f"{path} cannot be read: it is locked by another process that writes it")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return TooManyOpen(f"{path} cannot be read: too many open files, more than are allowed (see ulimit -n)")
     return FileError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
 
 

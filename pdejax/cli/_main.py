@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, Command] = {
     "list": Command("what there is: problems, networks, methods, experiments, data sets, runs", "_list", ("folders",)),
     "generate": Command("solve a problem for many initial states and store the data set", "_generate", ("config",)),
     "inspect": Command("what a data set, a run or a released model holds", "_inspect", ("path",)),
+    "convert": Command("write data of others as a data set in The Well's layout, with checksums", "_convert",
+                       ("convert",)),
     "train": Command("train a network by a method on a problem's data set", "_train", ("config",)),
     "evaluate": Command("measure a trained model beside the baselines, write the table and the report", "_evaluate",
                         ("run", "words")),
@@ -143,6 +145,12 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         add_path("--picture", metavar="FILE", help="draw trajectories of a data set into this picture")
         parser.add_argument("--split", help="which split to draw (default: train)")
         parser.add_argument("--trajectory", type=_whole, metavar="N", help="the first one to draw (default: 0)")
+    if "convert" in command.arguments:
+        add_path("path", help="file or folder of data that a reader opens, see `pdejax inspect`")
+        add_path("into", metavar="DIR", help="folder of the new data set, or of one that was not finished")
+        parser.add_argument(
+            "--shard-size", type=_whole, metavar="N", help="trajectories a file (default: 64 MiB of them)"
+        )
     if {"run", "runs"} & set(command.arguments):
         parser.add_argument("--plugins", action="append", default=[], metavar="PACKAGE", help="a package whose code a "
                             "run may name, such as that of its network; may be given again")  # fmt: skip

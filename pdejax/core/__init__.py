@@ -11,6 +11,7 @@ from pdejax.core._annotations import members_of as members_of
 from pdejax.core._annotations import record_of as record_of
 from pdejax.core._array_files import open_hdf5 as open_hdf5
 from pdejax.core._array_files import read_arrays as read_arrays
+from pdejax.core._array_files import reading_hdf5 as reading_hdf5
 from pdejax.core._build import build as build
 from pdejax.core._build import describe as describe
 from pdejax.core._calling import PerSample as PerSample
@@ -48,6 +49,7 @@ from pdejax.core._grid import Grid as Grid
 from pdejax.core._memory import check_disk as check_disk
 from pdejax.core._memory import check_memory as check_memory
 from pdejax.core._on_domain import OnDomain as OnDomain
+from pdejax.core._optional import optional as optional
 from pdejax.core._options import MOST as MOST
 from pdejax.core._options import Count as Count
 from pdejax.core._options import Counts as Counts

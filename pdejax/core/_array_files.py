@@ -1,6 +1,8 @@
 """Arrays out of files of NumPy and HDF5, or one sentence that says what is wrong with them."""
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +39,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise FileError(f"{path} cannot be read as a file of NumPy's: {reason}") from error
 
 
-def open_hdf5(path: Path, mend: str) -> Any:
+def open_hdf5(path: Path, mend: str | Callable[[], str]) -> Any:
     """A file of HDF5 for reading.
 
-    **Arguments:** `path`; `mend`: what to do about one that is damaged.
+    **Arguments:** `path`; `mend`: what to do about one that is damaged, or what tells that.
 
     **Raises:** `FileNotFoundError`; `FileError` if it is not a file, not readable (permissions, locks, too many open
-    files) or damaged, each in its own words.
+    files), of another kind or damaged, each in its own words.
     """
     check_file(path)
     import h5py  # a networks' user needs none
@@ -51,7 +53,26 @@ def open_hdf5(path: Path, mend: str) -> Any:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        # what HDF5 says of a file that it cannot read at all has no number of the operating system
-        if error.errno is not None:
-            raise unreadable(path, OSError(error.errno, os.strerror(error.errno))) from None
-        raise FileError(f"{path} is damaged, it is no file of HDF5: {mend}") from None
+        again = mend if isinstance(mend, str) else mend()
+        raise _reason(path, error, f"it is no file of HDF5: {again}") from None
+
+
+@contextlib.contextmanager
+def reading_hdf5(path: Path, mend: str = "copy or download it again") -> Iterator[None]:
+    """While numbers of a file are read, which may be damaged in the middle, or go away.
+
+    **Raises:** `FileError` that says which.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _reason(path, error, f"its numbers cannot be read: {mend}") from error
+
+
+def _reason(path: Path, error: OSError, damage: str) -> FileError:
+    # what HDF5 says of bytes that are not what they should be has no number of the operating system
+    if isinstance(error, FileNotFoundError):
+        return FileError(f"{path} is missing now")
+    if error.errno is not None:
+        return unreadable(path, OSError(error.errno, os.strerror(error.errno)))
+    return FileError(f"{path} is damaged, {damage}")

@@ -17,6 +17,7 @@ from pdejax.data.feeds.order import WindowOrder as WindowOrder
 from pdejax.data.feeds.points import PointBatch as PointBatch
 from pdejax.data.feeds.points import PointFeed as PointFeed
 from pdejax.data.feeds.window import WindowFeed as WindowFeed
+from pdejax.data.generation.convert import convert as convert
 from pdejax.data.generation.generate import generate as generate
 from pdejax.data.generation.problem import read_problem as read_problem
 from pdejax.data.generation.recipe import TOLERANCES as TOLERANCES

@@ -79,6 +79,11 @@ def _plane(values: np.ndarray) -> np.ndarray:
     return values if values.ndim == 2 else values[:, :, values.shape[2] // 2]
 
 
+def _height(x: np.ndarray, y: np.ndarray) -> float:
+    """Of a row of pictures of a box, which are drawn to scale, in inches."""
+    return 0.4 + 2.1 * float(np.clip(np.ptp(y) / max(np.ptp(x), 1e-30), 0.25, 1.5))
+
+
 def _samples(samples: Sequence[Drawn]) -> Figure:
     """Inputs and solutions, a column for each sample."""
     fields = [{**one.constant, **{name: values[-1] for name, values in one.fields.items()}} for one in samples]
@@ -105,7 +110,7 @@ def _frames(one: Drawn) -> Figure:
     """A row for each field, a column for each of several times."""
     chosen = np.unique(np.linspace(0, len(one.times) - 1, COLUMNS).round().astype(int))
     (a, x), (b, y), *_ = one.axes.items()
-    made = figure(1.2 + 2.4 * len(chosen), 0.6 + 2.5 * len(one.fields))
+    made = figure(1.2 + 2.4 * len(chosen), 0.6 + _height(x, y) * len(one.fields))
     panels: Any = made.subplots(len(one.fields), len(chosen), squeeze=False)
     for row, (name, values) in enumerate(one.fields.items()):
         scale = _colours(values[chosen])

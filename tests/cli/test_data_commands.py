@@ -84,7 +84,7 @@ def test_inspect_draws_a_data_set(here, small, capsys):
     for words, message in {
         ("data/burgers", "--split", "test"): "say --picture FILE too",
         ("data/burgers", "--picture", "x.png", "--split", "tset"): "unknown split 'tset'. Did you mean 'test'?",
-        ("runs", "--picture", "x.png"): "runs holds no data set",
+        ("runs", "--picture", "x.png"): "there is no data set in runs",
         ("data/burgers", "--picture", "x.pgn"): "unknown format of pictures: 'pgn'. Did you mean 'png'",
     }.items():
         (here / "runs").mkdir(exist_ok=True)

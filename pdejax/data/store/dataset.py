@@ -13,7 +13,17 @@ from pdejax._read import entries, parse_json, read_plain_yaml, read_text
 from pdejax.core import build, foreign, known, register, sha256
 from pdejax.data.generation.former import FORMER, current
 from pdejax.data.generation.seconds import read_seconds
-from pdejax.data.store.manifest import FORMAT, MANIFEST, RECIPE, STATISTICS, changed, check_manifest, verify
+from pdejax.data.store.manifest import (
+    CONVERTED,
+    FORMAT,
+    MANIFEST,
+    RECIPE,
+    STATISTICS,
+    changed,
+    check_manifest,
+    command,
+    verify,
+)
 from pdejax.data.store.shards import ShardFile, StoredSplit
 from pdejax.data.store.statistics import from_yaml_dict
 from pdejax.data.store.trajectories import Split, Trajectories
@@ -38,7 +48,8 @@ class Dataset(Trajectories):
         root = Path(path)
         written = root / MANIFEST
         if (root / RECIPE).exists() and not written.exists():
-            raise ValueError(f"the data set in {root} is not complete: generate again with the same settings to go on")
+            again = f"{command(root)} again with the same settings to go on"
+            raise ValueError(f"the data set in {root} is not complete: {again}")
         if not written.exists():
             raise ValueError(f"there is no data set in {root}: expected the file {written}")
         content = read_text(written)
@@ -70,15 +81,25 @@ class Dataset(Trajectories):
     def _family(self) -> Mapping[str, Any]:
         return self.manifest["recipe"]["family"]
 
+    @property
+    def _converted(self) -> Mapping[str, Any] | None:
+        return self.manifest["recipe"].get(CONVERTED)
+
+    @functools.cached_property
+    def constants(self) -> Mapping[str, float]:  # type: ignore[override]
+        """Physical parameters that are the same for all trajectories."""
+        return self._converted["constants"] if self._converted else self.family.constants if self.family else {}
+
     @functools.cached_property
     def family(self) -> Family | None:
-        """What was solved; none if it needs code that is not there or that a data set may not import."""
-        return _made(lambda: build("problem", self._family))
+        """What was solved; none if it needs code that is not there or that a data set may not import, and of data of
+        others, which were converted."""
+        return None if self._converted else _made(lambda: build("problem", self._family))
 
     @functools.cached_property
     def simulator(self) -> Simulator | None:
-        """What solved it; none if it needs code that is not there or that a data set may not import."""
-        return _made(lambda: as_simulator(self.manifest["recipe"]["simulator"]))
+        """What solved it; none where `family` is none."""
+        return None if self._converted else _made(lambda: as_simulator(self.manifest["recipe"]["simulator"]))
 
     @functools.cached_property
     def domain(self) -> Any:

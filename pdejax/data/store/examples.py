@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pdejax.core import known
-from pdejax.data.store.open import open_data
-from pdejax.data.store.overview import SUFFIXES, well_files
+from pdejax.core import Scaling, known
+from pdejax.data.store.open import OURS, open_data, reader_of
+from pdejax.data.store.overview import well_files
 from pdejax.data.store.well import names, reading_well, text
 
 MOST_FIELDS = 6
@@ -42,8 +42,8 @@ def examples(
     **Raises:** `ValueError` if there is no such file, split or trajectory.
     """
     path = Path(path)
-    if path.is_file() and path.suffix not in SUFFIXES:
-        return _opened(path, split, trajectory, most)
+    if (reader := reader_of(path)) not in (OURS, "well"):
+        return _opened(path, reader, split, trajectory, most)
     files = well_files(path)
     name = _split(path, split, files)
     with reading_well(files[name][0]) as file:
@@ -94,19 +94,20 @@ def _components(file: Any, row: int, constant: bool = False) -> dict[str, np.nda
     return dict(list(out.items())[:MOST_FIELDS])
 
 
-def _opened(path: Path, split: str | None, trajectory: int, most: int) -> tuple[str, list[Example]]:
+def _opened(path: Path, reader: str, split: str | None, trajectory: int, most: int) -> tuple[str, list[Example]]:
     """Trajectories of what a reader opens."""
-    data = open_data(path)
+    data = open_data(path, reader)
     name = _split(path, split, data.split_names)
     part, domain = data.split(name), data.domain
     places = domain.axes() if hasattr(domain, "axes") else [np.arange(n) for n in domain.shape]
-    axes = dict(zip("xyz", places, strict=False))
     made = []
     for row in _rows(path, len(part), trajectory, most):
         states, inputs = part.window(row, 0, part.frames)
-        fields = {field: states[..., i] for i, field in enumerate(data.field_names)}
-        constant = {field: inputs[..., i] for i, field in enumerate(data.input_names)}
-        times = (data.step or 1.0) * np.arange(part.frames)
+        length, step = (part.parameters.get(column, {row: 1.0})[row] for column in Scaling.columns)
+        axes = {axis: length * one for axis, one in zip("xyz", places, strict=False)}
+        fields = {field: states[..., i] for i, field in enumerate(data.field_names[:MOST_FIELDS])}
+        constant = {field: inputs[..., i] for i, field in enumerate(data.input_names[:MOST_FIELDS])}
+        times = step * (data.step or 1.0) * np.arange(part.frames)
         title = f"{'trajectory' if data.step else 'sample'} {row}"
         made.append(Example(title, times, axes, fields, constant))
     return f"{data.name}, {name}", made

@@ -1,14 +1,16 @@
 """Files of a complete data set, and whether they are as they were written."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pdejax._read import FileError, entries
+from pdejax._read import FileError, entries, read_json
 from pdejax.core import sha256
 
 FORMAT = "pdejax-dataset-3"
 MANIFEST, RECIPE, STATISTICS = "manifest.json", "recipe.json", "stats.yaml"
+CONVERTED = "converted"  # the entry of a recipe that tells whose data these were, in place of a solver
 SECONDS = "seconds.json"  # what solving took; not listed in the manifest, since it differs from time to time
 
 
@@ -41,10 +43,21 @@ def check_manifest(manifest: Mapping[str, Any], path: Path) -> Mapping[str, Any]
     return manifest
 
 
+def command(path: Path) -> str | None:
+    """What made, and mends, the data set that a path belongs to, `generate` or `convert`; none where it is not ours."""
+    for root in (path, *path.absolute().parents[:3]):
+        for name, read in ((MANIFEST, lambda found: found.get("recipe", {})), (RECIPE, dict)):
+            if (root / name).is_file():
+                with contextlib.suppress(FileError, FileNotFoundError, TypeError):
+                    return "convert" if CONVERTED in read(read_json(root / name)) else "generate"
+                return "generate"
+    return None
+
+
 def changed(path: Path) -> FileError:
     """The error for a file that is not what was written."""
     return FileError(f"{path} differs from its checksum in {MANIFEST}: it is damaged or was changed; "
-                     f"delete it, then generate again to mend it")  # fmt: skip
+                     f"delete it, then {command(path)} again to mend it")  # fmt: skip
 
 
 def damaged(root: Path, manifest: Mapping[str, Any]) -> list[str]:
@@ -59,5 +72,5 @@ def verify(root: Path, manifest: Mapping[str, Any]) -> None:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise ValueError(
             f"{root / bad[0]}{more} is missing or differs from its checksum in {MANIFEST}: "
-            f"delete it, then generate again to mend it"
+            f"delete it, then {command(root)} again to mend it"
         )

@@ -107,7 +107,7 @@ class Arrays(Trajectories):
             raise ValueError(f"{where}: fields={fields!r} should name {channels} channel(s)")
         self.input_names, self.parameter_names = tuple(part.inputs), tuple(sorted(part.parameters))
         _check_ends(where, self.domain, self.field_names)
-        _check_names(where, (*self.field_names, *self.input_names, *self.parameter_names))
+        check_names(where, (*self.field_names, *self.input_names, *self.parameter_names))
         self.split_names = tuple(parts)
         self._splits = {s: ArraySplit(self, s, p) for s, p in parts.items()}
 
@@ -147,7 +147,7 @@ def _check_mapping(where: str, kind: str, given: Any, splits: tuple[str, ...] = 
         _check_mapping(f"{where}: {name}", kind, value)
 
 
-def _check_names(where: str, names: Sequence[Any]) -> None:
+def check_names(where: str, names: Sequence[Any]) -> None:
     """Whether fields, inputs and parameters have names that a file can hold, each its own."""
     for name in names:
         if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
@@ -243,12 +243,22 @@ def _check_alike(where: str, parts: Mapping[str, _Part]) -> None:
 
 
 def _divided(where: str, part: _Part, shares: Mapping[str, float]) -> dict[str, _Part]:
-    """Consecutive trajectories by their shares, one at least for each split."""
+    """Consecutive trajectories by their shares."""
+    take = lambda arrays, rows: {name: x[rows] for name, x in arrays.items()}
+    rows = divided(where, len(part.states), shares)
+    return {s: _Part(part.states[r], take(part.inputs, r), take(part.parameters, r)) for s, r in rows.items()}
+
+
+def divided(where: str, count: int, shares: Mapping[str, float]) -> dict[str, slice]:
+    """Consecutive trajectories by their shares, one at least for each split.
+
+    **Raises:** `ValueError` for what are no shares, and for fewer trajectories than splits.
+    """
     plain = isinstance(shares, Mapping) and all(isinstance(x, int | float | np.number) for x in shares.values())
     if not plain or not all(isinstance(name, str) for name in shares):
         wanted = "a mapping of names to shares, such as {'train': 0.8, 'test': 0.2}"
         raise ValueError(f"{where}: splits should be {wanted}, got {shares!r}")
-    total, count = sum(shares.values()), len(part.states)
+    total = sum(shares.values())
     if not shares or min(shares.values()) <= 0 or total > 1 + 1e-9:
         raise ValueError(f"{where}: splits={dict(shares)} should be shares above 0 whose sum is 1 at most")
     sizes = {name: max(1, int(share * count + 1e-9)) for name, share in shares.items()}
@@ -257,9 +267,7 @@ def _divided(where: str, part: _Part, shares: Mapping[str, float]) -> dict[str, 
     if sizes[largest] < 1:
         raise ValueError(f"{where}: {count} trajectories cannot be divided into {', '.join(shares)}")
     ends = np.cumsum(list(sizes.values())).tolist()
-    rows = {name: slice(end - sizes[name], end) for name, end in zip(sizes, ends, strict=True)}
-    take = lambda arrays, rows: {name: x[rows] for name, x in arrays.items()}
-    return {s: _Part(part.states[r], take(part.inputs, r), take(part.parameters, r)) for s, r in rows.items()}
+    return {name: slice(end - sizes[name], end) for name, end in zip(sizes, ends, strict=True)}
 
 
 def _domain(where: str, shape: tuple[int, ...], domain: Any, lengths: Any, periodic: Any) -> Any:

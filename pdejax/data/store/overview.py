@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pdejax._read import entries, read_json, read_plain_yaml
-from pdejax.core import registered
-from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, check_manifest, damaged
-from pdejax.data.store.open import open_data
+from pdejax.core import Grid
+from pdejax.data.store.hdf5 import SUFFIXES
+from pdejax.data.store.manifest import CONVERTED, MANIFEST, RECIPE, STATISTICS, check_manifest, command, damaged
+from pdejax.data.store.open import OURS, open_data, reader_of
 from pdejax.data.store.trajectories import Trajectories
-from pdejax.data.store.well import names, read_provenance, reading_well, text
+from pdejax.data.store.well import AXES, names, read_provenance, reading_well, text
 
 MOST_ROWS = 12
 SHOWN = ("mean", "std", "rms", "std_delta")
-SUFFIXES = (".hdf5", ".h5")
 
 
 class Section(NamedTuple):
@@ -157,11 +157,18 @@ def _state(root: Path) -> list[Section]:
     """Completeness, checksums and rejects of a data set of ours."""
     if not (root / MANIFEST).exists():
         incomplete = (root / RECIPE).exists()
-        return [Section("Not complete: generate again with the same settings to go on", bad=True)] if incomplete else []
+        return (
+            [Section(f"Not complete: {command(root)} again with the same settings to go on", bad=True)]
+            if incomplete
+            else []
+        )
     manifest = check_manifest(read_json(root / MANIFEST), root / MANIFEST)
-    entries(manifest, root / MANIFEST, self_difference=dict, check=str, rejects=list)
     bad = damaged(root, manifest)
     line = f"Checksums: {', '.join(bad)} damaged or missing" if bad else "Checksums: all files intact"
+    if CONVERTED in manifest["recipe"]:
+        told = {k: v for k, v in manifest["recipe"][CONVERTED].items() if k != "constants"}
+        return [Section(line, bad=bool(bad)), _pairs("Converted: no equation and no solver are known", told)]
+    entries(manifest, root / MANIFEST, self_difference=dict, check=str, rejects=list)
     checks = {f"{s}, {k}": v for s, d in manifest["self_difference"].items() for k, v in d.items()}
     return [
         Section(line, bad=bool(bad)),
@@ -197,8 +204,8 @@ def overview(path: str | Path) -> list[Section]:
     **Raises:** `ValueError` if there is no such file or it is damaged.
     """
     path = Path(path)
-    if path.is_file() and path.suffix not in SUFFIXES and path.suffix.removeprefix(".") in registered("reader"):
-        return _read(open_data(path))
+    if (reader := reader_of(path)) not in (OURS, "well"):
+        return _read(open_data(path, reader))
     files = well_files(path)
     root = _root_of(path)
     stats = root / STATISTICS if root else None
@@ -213,6 +220,25 @@ def overview(path: str | Path) -> list[Section]:
     return [part for part in [*parts, *state] if part is not None]
 
 
+def _space_and_time(data: Trajectories) -> Section:
+    """The axes of a grid, or what another domain says of itself, and the time between frames."""
+    domain, time = data.domain, ("time", "", f"step {_number(data.step)}" if data.step else "steady", "")
+    if not isinstance(domain, Grid):
+        return _pairs("Space and time", {"domain": domain, "step": data.step})
+    rows = []
+    for axis, (places, (low, high)) in enumerate(zip(domain.axes(), domain.ends, strict=True)):
+        ends = _end(low) if low == high else f"{_end(low)} to {_end(high)}"
+        rows.append((AXES[axis], str(len(places)), f"{_span(places)}, length {_number(domain.lengths[axis])}", ends))
+    return Section("Space and time", ("axis", "points", "range", "boundary"), (time, *rows))
+
+
+def _end(side: Any) -> str:
+    """What holds at a side, in a word, or one for each field."""
+    if isinstance(side, tuple):
+        return ", ".join(f"{field} {_end(one)}" for field, one in side)
+    return type(side).__name__.lower()
+
+
 def _read(data: Trajectories) -> list[Section]:
     """The same of what a reader opened."""
     splits = [data.split(name) for name in data.split_names]
@@ -222,10 +248,11 @@ def _read(data: Trajectories) -> list[Section]:
     fields = [(name, *(_number(data.statistics[k][i]) for k in SHOWN)) for i, name in enumerate(data.field_names)]
     spans = [(name, _span(np.concatenate([s.parameters[name] for s in splits])), "differs by trajectory")
              for name in data.parameter_names]  # fmt: skip
+    spans += [(name, _number(value), "") for name, value in data.constants.items()]
     return [
         Section(data.name),
         Section("Splits", ("split", "trajectories", "frames", "size"), rows),
-        _pairs("Space and time", {"domain": data.domain, "step": data.step}),
+        _space_and_time(data),
         Section("Fields", ("field", *SHOWN), tuple(fields + inputs)),
         _parameters(spans),
     ]

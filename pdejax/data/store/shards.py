@@ -1,11 +1,8 @@
 """A split of our layout: trajectories in numbered files, read lazily."""
 
-import contextlib
 import dataclasses
 import functools
-import os
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +11,11 @@ import numpy as np
 from pdejax._read import FileError
 from pdejax.core import sha256
 from pdejax.data.store.manifest import MANIFEST, changed
+from pdejax.data.store.opened import OpenFiles
 from pdejax.data.store.trajectories import Split, Trajectories, Window
 from pdejax.data.store.well import open_shard
 
 _KNOWN: set[tuple[Path, int, int, str]] = set()  # files whose checksum was found right
-MOST_OPEN = 64  # files kept open for windows: a large data set has more than a process may open
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,29 +50,6 @@ class ShardFile:
         return file
 
 
-class _OpenShards:
-    """The files used last, open; each process opens its own, since HDF5 survives no fork."""
-
-    def __reduce__(self) -> Any:
-        return type(self), ()  # open files do not go to another process
-
-    def __init__(self) -> None:
-        self._files: dict[tuple[int, Path], Any] = {}
-        self._lock = threading.Lock()
-
-    @contextlib.contextmanager
-    def __call__(self, shard: ShardFile) -> Iterator[Any]:
-        with self._lock:  # HDF5 lets one thread read at a time anyway
-            key = (os.getpid(), shard.path)
-            self._files[key] = self._files.pop(key, None) or shard.open()
-            if len(self._files) > MOST_OPEN:
-                owner, oldest = next(iter(self._files))
-                file = self._files.pop((owner, oldest))
-                if owner == os.getpid():
-                    file.close()
-            yield self._files[key]
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class StoredSplit(Split):
     """The trajectories of one split of a data set that `generate` wrote."""
@@ -84,7 +58,7 @@ class StoredSplit(Split):
     name: str
     frames: int
     shards: tuple[ShardFile, ...]
-    _open: _OpenShards = dataclasses.field(default_factory=_OpenShards, init=False, repr=False)
+    _open: OpenFiles = dataclasses.field(default_factory=OpenFiles, init=False, repr=False)
 
     def __len__(self) -> int:
         return sum(shard.trajectories for shard in self.shards)
@@ -120,7 +94,7 @@ class StoredSplit(Split):
             fields, local = file["t0_fields"], trajectory - shard.first
             states = [fields[name][local, start : start + frames] for name in self.source.field_names]
             inputs = [fields[name][local] for name in self.source.input_names]
-        return Window(np.stack(states, axis=-1), _stacked(inputs, self.shape[2:-1]))
+        return Window(np.stack(states, axis=-1), stacked(inputs, self.shape[2:-1]))
 
     @functools.cached_property
     def inputs(self) -> np.ndarray:
@@ -143,5 +117,5 @@ class StoredSplit(Split):
         return {name: np.concatenate(parts) for name, parts in columns.items()}
 
 
-def _stacked(fields: list[np.ndarray], space: tuple[int, ...]) -> np.ndarray:
+def stacked(fields: list[np.ndarray], space: tuple[int, ...]) -> np.ndarray:
     return np.stack(fields, axis=-1) if fields else np.zeros((*space, 0), np.float32)

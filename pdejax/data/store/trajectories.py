@@ -3,10 +3,14 @@
 import abc
 import functools
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+SPLITS = ("train", "valid", "test")
+SHARES: Mapping[str, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}  # of what others did not divide
 
 
 class Window(NamedTuple):
@@ -88,6 +92,7 @@ class Trajectories(abc.ABC):
     - `split_names`: usually `train`, `valid` and `test`.
     - `statistics`: of the train split: `mean`, `std`, `rms`, `mean_delta`, `std_delta`, `rms_delta` `(channel,)`,
         `input_mean`, `input_std` `(input,)`, `parameter_mean`, `parameter_std` `(parameter,)`, float32.
+    - `constants`: physical parameters that are the same for all trajectories, where they are known.
     - `family`, `simulator`: whose solutions these are and how they were solved for, where that is known; none for
         data of unknown origin, which a solver cannot be compared with.
     """
@@ -101,6 +106,7 @@ class Trajectories(abc.ABC):
     parameter_names: tuple[str, ...]
     split_names: tuple[str, ...]
     statistics: Mapping[str, np.ndarray]
+    constants: Mapping[str, float] = MappingProxyType({})
     family: Any
     simulator: Any
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from pdejax._read import FileError
 from pdejax.core import Grid, Outflow, Periodic, open_hdf5, replacing
-from pdejax.data.store.manifest import MANIFEST, RECIPE
+from pdejax.data.store.manifest import command
 
 # files, groups and data sets are annotated as Any below: h5py types every item as the union of all three
 
@@ -75,7 +75,8 @@ def _write_dimensions(file: Any, contents: Contents) -> None:
     ]:
         values = values if factor is None else factor[:, None] * values
         data = _dataset(group, name, values.astype(np.float32))
-        _flags(data, sample_varying=factor is not None, time_varying=False)
+        # The Well's checker takes the axis of time for one that varies in time, those of space for ones that do not
+        _flags(data, sample_varying=factor is not None, time_varying=name == "time")
     if not isinstance(contents.domain, Grid):  # coordinates of what is no product of axes; ours, not The Well's
         _dataset(group, "coordinates", contents.domain.coordinates())
 
@@ -98,15 +99,19 @@ def _write_boundaries(file: Any, contents: Contents) -> None:
             suffix = "" if len(held) == 1 else "_" + "_".join(fields)
             sides = {"": (low, (0, -1))} if low == high else {"_low": (low, (0,)), "_high": (high, (-1,))}
             for side, (end, places) in sides.items():
-                condition = group.create_group(f"{letter}{side}_{type(end).__name__.lower()}{suffix}")
+                kinds = dict.fromkeys((_bc_type(end).lower(), type(end).__name__.lower()))
+                condition = group.create_group(f"{letter}{side}_{'_'.join(kinds)}{suffix}")
                 _write_boundary(condition, letter, contents.domain.shape[axis], end, places, fields)
+
+
+def _bc_type(end: Any) -> str:
+    return {Periodic: "PERIODIC", Outflow: "OPEN"}.get(type(end), "WALL")
 
 
 def _write_boundary(
     condition: Any, letter: str, count: int, end: Any, places: Sequence[int], fields: Sequence[str]
 ) -> None:
-    types = {Periodic: "PERIODIC", Outflow: "OPEN"}
-    condition.attrs["bc_type"] = types.get(type(end), "WALL")
+    condition.attrs["bc_type"] = _bc_type(end)
     condition.attrs["associated_dims"] = _names([letter])
     condition.attrs["associated_fields"] = _names(fields)
     _flags(condition, sample_varying=False, time_varying=False)
@@ -186,12 +191,15 @@ def open_shard(path: Path) -> Any:
 
     **Raises:** `FileError` as `open_hdf5`, and if it is missing.
     """
-    root = path.absolute().parent.parent.parent
-    ours = any((root / name).exists() for name in (MANIFEST, RECIPE))
+
+    def again() -> str:  # only of what cannot be opened: a manifest may be long
+        made = command(path)
+        return f"delete it, then {made} again to mend it" if made else "copy or download it again"
+
     try:
-        return open_hdf5(path, "delete it, then generate again to mend it" if ours else "copy or download it again")
+        return open_hdf5(path, again)
     except FileNotFoundError:
-        raise FileError(f"{path} is missing: generate again to mend it") from None
+        raise FileError(f"{path} is missing: {again().removeprefix('delete it, then ')}") from None
 
 
 @contextlib.contextmanager

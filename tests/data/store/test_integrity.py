@@ -76,7 +76,7 @@ def test_what_cannot_be_opened_is_told_apart(root, tmp_path):
     with h5py.File(path, "r+"), pytest.raises(ValueError, match=r"is locked by another process"):
         _elsewhere(path)
     with pytest.raises(ValueError, match="is missing: generate again to mend it"):
-        open_shard(root / "gone.hdf5")
+        open_shard(root / "data/train/gone.hdf5")
     (tmp_path / "folder.hdf5").mkdir()
     with pytest.raises(ValueError, match="is a folder, expected a file"):
         open_shard(tmp_path / "folder.hdf5")

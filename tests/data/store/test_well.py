@@ -21,6 +21,7 @@ def check_dimensions(file):
     for axis in ["time", *dims.attrs["spatial_dims"]]:
         assert truth_value(dims[axis].attrs["sample_varying"])
         assert truth_value(dims[axis].attrs["time_varying"])
+        assert dims[axis].attrs["time_varying"] == (axis == "time")
         assert dims[axis].ndim == 1 + dims[axis].attrs["sample_varying"]
         assert dims[axis].dtype == np.float32
 
