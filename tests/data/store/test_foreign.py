@@ -1,6 +1,7 @@
 """Data of other projects: what is read is what their formats say of the numbers that were written by hand."""
 
 import os
+import pickle
 import resource
 
 import h5py
@@ -23,7 +24,7 @@ def check_windows(data):
         split = data.split(name)
         frames = min(2, split.frames)
         windows = [split.window(i, split.frames - frames, frames) for i in range(len(split))]
-        first = split.read(1, frames)
+        first = pickle.loads(pickle.dumps(split)).read(1, frames)  # as a process that reads ahead has it
         np.testing.assert_array_equal(first[0], split.states[0, :frames])
         np.testing.assert_array_equal([one.states for one in windows], split.states[:, -frames:])
         np.testing.assert_array_equal([one.inputs for one in windows], split.inputs)
