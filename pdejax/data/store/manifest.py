@@ -57,7 +57,7 @@ def command(path: Path) -> str | None:
 def changed(path: Path) -> FileError:
     """The error for a file that is not what was written."""
     return FileError(f"{path} differs from its checksum in {MANIFEST}: it is damaged or was changed; "
-                     f"delete it, then {command(path)} again to mend it")  # fmt: skip
+                     f"delete it, then {command(path) or 'generate'} again to mend it")  # fmt: skip
 
 
 def damaged(root: Path, manifest: Mapping[str, Any]) -> list[str]:
@@ -72,5 +72,5 @@ def verify(root: Path, manifest: Mapping[str, Any]) -> None:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise ValueError(
             f"{root / bad[0]}{more} is missing or differs from its checksum in {MANIFEST}: "
-            f"delete it, then {command(root)} again to mend it"
+            f"delete it, then {command(root) or 'generate'} again to mend it"
         )
