@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from pdejax.data import ArrayFeed as ArrayFeed
     from pdejax.data import Arrays as Arrays
     from pdejax.data import Dataset as Dataset
+    from pdejax.data import OutsideFeed as OutsideFeed
+    from pdejax.data import PoolFeed as PoolFeed
+    from pdejax.data import Simulated as Simulated
+    from pdejax.data import StreamFeed as StreamFeed
     from pdejax.data import Trajectories as Trajectories
     from pdejax.data import convert as convert
     from pdejax.data import generate as generate
@@ -108,7 +112,7 @@ _NAMES = {
         "Bounded ETDRK Elliptic FiniteVolume Function Staggered chebyshev_stepper grid_residual mirror_stepper "
         "solve_elliptic spectral_stepper staggered_stepper volume_stepper"
     ),
-    "data": "ArrayFeed Arrays Dataset Trajectories convert generate open_data",
+    "data": "ArrayFeed Arrays Dataset OutsideFeed PoolFeed Simulated StreamFeed Trajectories convert generate open_data",
     "networks": (
         "ConvNeXtUNet DilatedResNet FNO GaussianField GaussianLattice LSM MLPField Perceptron PirateNet SIREN UNet"
     ),

@@ -28,6 +28,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "riemann": ("pdejax.solvers",),
     "reader": ("pdejax.data.store",),
     "points": ("pdejax.data.points",),
+    "feed": ("pdejax.data.feeds",),
     "activation": ("pdejax.networks.layers",),
     "network": ("pdejax.networks.operators",),
     "field": ("pdejax.networks.fields",),
@@ -48,6 +49,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 
 CONTEXT: Mapping[str, tuple[str, ...]] = {
     "sampler": ("channels",),
+    "feed": ("source", "batch_size", "window", "seed", "rows"),
     "network": ("in_channels", "out_channels", "ndim", "condition_features", "key"),
     "field": ("channels", "box", "periodic", "parity", "rules", "key"),
 }

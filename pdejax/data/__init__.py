@@ -5,8 +5,10 @@ from pdejax.data.feeds.adaptive import AdaptivePointFeed as AdaptivePointFeed
 from pdejax.data.feeds.adaptive import point_feed as point_feed
 from pdejax.data.feeds.arrays import ArrayFeed as ArrayFeed
 from pdejax.data.feeds.batch import Batch as Batch
+from pdejax.data.feeds.batch import Counting as Counting
 from pdejax.data.feeds.batch import DeviceFeed as DeviceFeed
 from pdejax.data.feeds.batch import Feed as Feed
+from pdejax.data.feeds.batch import Rows as Rows
 from pdejax.data.feeds.batch import batches_of as batches_of
 from pdejax.data.feeds.batch import keeps_state as keeps_state
 from pdejax.data.feeds.batch import part_of as part_of
@@ -14,8 +16,13 @@ from pdejax.data.feeds.batch import windowed as windowed
 from pdejax.data.feeds.choose import choose_feed as choose_feed
 from pdejax.data.feeds.disk import DiskFeed as DiskFeed
 from pdejax.data.feeds.order import WindowOrder as WindowOrder
+from pdejax.data.feeds.outside import OutsideFeed as OutsideFeed
 from pdejax.data.feeds.points import PointBatch as PointBatch
 from pdejax.data.feeds.points import PointFeed as PointFeed
+from pdejax.data.feeds.pool import PoolFeed as PoolFeed
+from pdejax.data.feeds.simulated import Simulated as Simulated
+from pdejax.data.feeds.stream import StreamFeed as StreamFeed
+from pdejax.data.feeds.turns import Turns as Turns
 from pdejax.data.feeds.window import WindowFeed as WindowFeed
 from pdejax.data.generation.convert import convert as convert
 from pdejax.data.generation.generate import generate as generate

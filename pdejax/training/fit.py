@@ -257,7 +257,7 @@ def train_here(
                 check_finite(step, metrics, settings, checkpoints.newest if checkpoints else None)
                 now = time.perf_counter()
                 if before > first:  # the first dispatch compiles
-                    progress.advance(step, float(metrics["loss"][-1]), now - mark)
+                    progress.advance(step, metrics, now - mark, training.counts)
                 else:
                     progress.begin(step)
                 values: dict[str, float] = {}
@@ -267,6 +267,7 @@ def train_here(
                     if training.schedule is not None:
                         values["learning_rate"] = float(training.schedule(step - 1))
                     values["samples_per_second"] = progress.rate(step) * feed.batch_size
+                    values |= training.counts
 
                 # ---- evaluate the averaged model
                 if due(settings.evaluate_every, before, step):
@@ -291,6 +292,7 @@ def train_here(
                 progress.say(f"ended at update {training.step} of {steps}: {enough}")
         finally:
             progress.close()
+            training.close()
             if checkpoints:
                 checkpoints.close()
             for record in records:

@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from pdejax.data import Rows
 from pdejax.training.optimisers.batch_objective import AXIS
 from pdejax.training.optimisers.groups import place_of
 
@@ -79,7 +80,15 @@ class Layout:
 
     def shardings(self, tree: Any) -> Any:
         """Where each array of a training state lives."""
-        return jax.tree_util.tree_map_with_path(lambda path, x: NamedSharding(self.mesh, self._spec(path, x)), tree)
+        divided = NamedSharding(self.mesh, P(self.batch))
+        spec = lambda path, x: divided if _is_rows(x) else NamedSharding(self.mesh, self._spec(path, x))
+        found = jax.tree_util.tree_map_with_path(spec, tree, is_leaf=_is_rows)
+        return _on_rows(found, tree)
+
+    def mapped(self, state: Any) -> Any:
+        """How `shard_map` divides a training state over the axis of batches: rows that a feed keeps, nothing else."""
+        found = jax.tree.map(lambda x: P(self.batch) if _is_rows(x) else EVERYWHERE, state, is_leaf=_is_rows)
+        return _on_rows(found, state)
 
     def _spec(self, path: Any, array: Any) -> P:
         place = place_of(path)
@@ -114,6 +123,16 @@ class Layout:
         """Whole arrays in the memory of every process: the one place where arrays leave the devices."""
         whole = lambda x: x if x.is_fully_addressable or x.is_fully_replicated else _gathered(x)
         return jax.device_get(jax.tree.map(whole, tree))
+
+
+def _is_rows(x: Any) -> bool:
+    return isinstance(x, Rows)
+
+
+def _on_rows(found: Any, tree: Any) -> Any:
+    """What was found of rows as a whole, for each of their arrays."""
+    spread = lambda one, x: jax.tree.map(lambda _: one, x) if _is_rows(x) else one
+    return jax.tree.map(spread, found, tree, is_leaf=_is_rows)
 
 
 def _axes(spec: P) -> list[str]:

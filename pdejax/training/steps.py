@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from pdejax.core import Key
-from pdejax.data import Feed, part_of
+from pdejax.data import Counting, Feed, part_of
 from pdejax.methods import AbstractMethod
 from pdejax.training.optimisers.choose import build_schedule, optimiser_for
 from pdejax.training.optimisers.groups import chosen_leaves
@@ -47,6 +47,16 @@ class Training:
     def model(self) -> Any:
         """The model with averaged parameters, which are on the host."""
         return eqx.combine(self.layout.host(self.state.ema), self.frozen, self.static)
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """What the feed tells of the batches that were used, see `Counting`; nothing of a feed that tells nothing."""
+        counts = self.feed.counts(self.position) if isinstance(self.feed, Counting) else {}
+        return {f"feed/{name}": value for name, value in counts.items()}
+
+    def close(self) -> None:
+        """Ends what the feed does ahead."""
+        getattr(self.feed, "close", lambda: None)()
 
     def items(self, count: int) -> list[Any]:
         """The feed's next items, each with the position after it; made now unless they were before."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import NamedSharding
@@ -19,7 +20,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int
 
 from pdejax.core import Key
-from pdejax.data import keeps_state
+from pdejax.data import Counting, keeps_state
 from pdejax.methods import AbstractMethod, Coupled, Scheduled
 from pdejax.training.guards import as_precise
 from pdejax.training.optimisers.batch_objective import BatchObjective
@@ -31,6 +32,9 @@ from pdejax.training.state import TrainState
 _REFRESH = np.uint32(2**32 - 1)
 
 
+REJECTED = "feed/rejected"  # samples of a batch that did not count
+
+
 def _at(method: AbstractMethod, step: Int[Array, ""], steps: int) -> AbstractMethod:
     """The method as it is at this update, traced: its weights change without a new compilation."""
     return method.at(step.astype(float) / steps) if isinstance(method, Scheduled) else method
@@ -38,18 +42,21 @@ def _at(method: AbstractMethod, step: Int[Array, ""], steps: int) -> AbstractMet
 
 def _compiled(dispatch: Callable[..., Any], layout: Layout, *, whole: bool) -> Callable[..., Any]:
     """The program for a layout, in `shard_map` or, if it sees `whole` batches, as XLA divides it."""
-    if not whole:
-        inputs = (EVERYWHERE, EVERYWHERE, EVERYWHERE, layout.items)
-        dispatch = jax.shard_map(
-            dispatch, mesh=layout.mesh, in_specs=inputs, out_specs=EVERYWHERE, axis_names={layout.batch}
-        )
+
+    def divided(state: TrainState, *others: Any) -> Any:
+        held = layout.mapped(state)
+        inputs, outputs = (held, EVERYWHERE, EVERYWHERE, layout.items), (held, EVERYWHERE)
+        each = jax.shard_map(dispatch, mesh=layout.mesh, in_specs=inputs, out_specs=outputs, axis_names={layout.batch})
+        return each(state, *others)
+
+    made = dispatch if whole else divided
 
     def settled(*arguments: Any) -> Any:
-        state, metrics = dispatch(*arguments)
+        state, metrics = made(*arguments)
         return lax.with_sharding_constraint(state, layout.shardings(state)), metrics
 
     # inside `shard_map` a state that is everywhere is so by type
-    return jax.jit(settled if whole or layout.params else dispatch, donate_argnums=0)
+    return jax.jit(settled if whole or layout.params else made, donate_argnums=0)
 
 
 def make_update(
@@ -100,6 +107,8 @@ def make_update(
         keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(batch.row)
         objective = BatchObjective(_at(method, state.step, steps), assemble, batch, keys, accumulate, axis)
         params, optimiser_state, metrics = optimiser.step(objective, state.params, state.optimiser)
+        if isinstance(feed, Counting):
+            metrics = {**metrics, REJECTED: objective.total(jnp.sum(batch.mask <= 0).astype(jnp.float32))}
         ema = jax.tree.map(lambda e, p: ema_decay * e + (1 - ema_decay) * p, state.ema, params)
         return TrainState(params, ema, optimiser_state, state.step + 1, held), metrics
 

@@ -69,7 +69,7 @@ class DeviceFeed(Protocol):
 
     The loop keeps them in its state, so that checkpoints hold them, calls `refresh` before the updates 0, `every`,
     2 `every`, ..., and hands them to `fetch` as a third argument. Every device has the whole of them and refreshes
-    them alike.
+    them alike, or its own rows of them where they are `Rows`.
 
     - `every`: updates between two refreshes.
     """
@@ -90,6 +90,24 @@ class DeviceFeed(Protocol):
 
     def fetch(self, arrays: Any, item: Any, state: Any, /) -> Any:
         """The batch of an item, or of any part of its rows, with the help of the arrays."""
+        ...
+
+
+class Rows(eqx.Module):
+    """Arrays of a `DeviceFeed` whose first axis is that of the batch: each device has those of its own samples.
+
+    - `rows`: a pytree of such arrays.
+    """
+
+    rows: Any
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A feed that tells how much is made for it; samples it hands out with the mask 0 are told beside that."""
+
+    def counts(self, state: Mapping[str, int]) -> dict[str, float]:
+        """Numbers by name, such as `solved`, `reuse` and `age`, when the batches before this state were used."""
         ...
 
 

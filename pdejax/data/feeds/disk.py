@@ -4,12 +4,11 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from pdejax.data.feeds.batch import Batch
 from pdejax.data.feeds.order import WindowOrder
-from pdejax.data.feeds.window import geometry_arrays, geometry_of
+from pdejax.data.feeds.window import geometry_arrays, whole_batch
 from pdejax.data.store.trajectories import Split
 
 
@@ -57,7 +56,7 @@ class DiskFeed:
         self.order = WindowOrder(len(split), split.frames, window, batch_size, seed)
         self.split, self.source, self.window, self.batch_size = split, split.source, window, batch_size
         self.seed, self.rows, self.threads, self.workers = seed, rows or slice(0, batch_size), threads, workers
-        self.arrays = geometry_arrays(split)
+        self.arrays = geometry_arrays(self.source)
         self._iterator: Iterator[Any] = iter(())
         self._step = -1
 
@@ -96,8 +95,4 @@ class DiskFeed:
 
     def fetch(self, arrays: Any, item: Any) -> Batch:
         """The item as a batch."""
-        states, inputs, parameters, row = (
-            jnp.asarray(item[name]) for name in ("states", "inputs", "parameters", "row")
-        )
-        mask = jnp.ones(row.shape[0], jnp.float32)
-        return Batch(states, inputs, parameters, row, mask, geometry_of(arrays, row.shape[0]))
+        return whole_batch(arrays, item)

@@ -9,7 +9,7 @@ import numpy as np
 from pdejax.core import Geometry, Grid
 from pdejax.data.feeds.batch import Batch
 from pdejax.data.feeds.order import WindowOrder
-from pdejax.data.store.trajectories import Split
+from pdejax.data.store.trajectories import Split, Trajectories
 
 
 class WindowFeed:
@@ -31,7 +31,7 @@ class WindowFeed:
         self.split, self.source, self.window, self.batch_size, self.seed = split, split.source, window, batch_size, seed
         self.rows = rows or slice(0, batch_size)
         self.arrays = {"states": split.states, "inputs": split.inputs, "parameters": split.parameter_array}
-        self.arrays |= geometry_arrays(split)
+        self.arrays |= geometry_arrays(split.source)
 
     def init(self) -> dict[str, int]:
         """The state before the first batch."""
@@ -58,14 +58,21 @@ class WindowFeed:
         return Batch(flat[index], inputs, parameters, row, mask, geometry_of(arrays, item.shape[0]))
 
 
-def geometry_arrays(split: Split) -> dict[str, np.ndarray]:
+def geometry_arrays(source: Trajectories) -> dict[str, np.ndarray]:
     """What a feed's arrays hold of a domain that is no plain grid: its points and their weights."""
-    domain = split.source.domain
+    domain = source.domain
     if isinstance(domain, Grid):
         return {}
     points = np.asarray(domain.coordinates(), np.float32)
     weights = np.broadcast_to(np.asarray(domain.measure(), np.float32), domain.shape)
     return {"points": points, "weights": weights}
+
+
+def whole_batch(arrays: Mapping[str, Any], item: Mapping[str, Any]) -> Batch:
+    """The batch of an item that holds `states`, `inputs`, `parameters` and `row` themselves."""
+    states, inputs, parameters, row = (jnp.asarray(item[name]) for name in ("states", "inputs", "parameters", "row"))
+    mask = jnp.ones(row.shape[0], jnp.float32)
+    return Batch(states, inputs, parameters, row, mask, geometry_of(arrays, row.shape[0]))
 
 
 def geometry_of(arrays: Mapping[str, Any], batch: int) -> Geometry | None:
