@@ -11,9 +11,10 @@ import jax
 import numpy as np
 
 from pdejax.config._fits import known_frames
+from pdejax.config._online import online_feed, simulated_of
 from pdejax.config._resolve import read_run
 from pdejax.config._run import RunConfig
-from pdejax.config._train import TrainConfig, settings_of
+from pdejax.config._train import STORED, TrainConfig, settings_of
 from pdejax.config._types import Section
 from pdejax.core import build, sha256
 from pdejax.data import (
@@ -168,8 +169,10 @@ def _run(config: RunConfig, stages: Sequence[Stage], model: Any, **further: Any)
 
 def _of_trajectories(config: RunConfig) -> Run:
     dataset, method = dataset_of(config), method_of(config)
-    size, kind = config.train.batch_size, config.train.feed
-    if missing := [name for name in ("train", "valid") if name not in dataset.split_names]:
+    size, source = config.train.batch_size, simulated_of(config)
+    kind = config.train.feed if source is None else STORED[0]
+    needed = ("train", "valid") if source is None else ("valid",)
+    if missing := [name for name in needed if name not in dataset.split_names]:
         how = "name the arrays so, or give one array, which is divided"
         if config.problem is not None:
             how = f"add problem.splits.{missing[0]}, or name one of problem.splits so, and generate again"
@@ -181,7 +184,12 @@ def _of_trajectories(config: RunConfig) -> Run:
     count, steps = valid_rollout(config, dataset.split("valid"), history)
     key = jax.random.key(config.seed)
     rollout = RolloutValidation(dataset, trajectories=count, steps=steps, history=history, key=key)
-    feed = lambda method, seed: choose_feed(dataset.split("train"), method.window, size, seed=seed, kind=kind)
+
+    def feed(method: Any, seed: int) -> Any:
+        if source is not None:
+            return online_feed(config, source, method, seed)
+        return choose_feed(dataset.split("train"), method.window, size, seed=seed, kind=kind)
+
     evaluators = lambda method: [ValidationLoss(method, valid, batches=VALID_BATCHES), rollout]
 
     stages, names = [], _folders(config)
@@ -197,7 +205,7 @@ def _of_trajectories(config: RunConfig) -> Run:
         raise ValueError(f"train.stages: method {config.method.kind!r} trains in two phases by itself")
 
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)
-    model = stages[0].method.build(config.network.spec(), DataCard.of(dataset, method), key=key)
+    model = stages[0].method.build(config.network.spec(), DataCard.of(source or dataset, method), key=key)
     data = {"root": str(config.data_folder), "fingerprint": dataset.fingerprint}
     return _run(config, stages, model, data=data, files=_taught(method))
 
@@ -222,8 +230,9 @@ def valid_rollout(config: RunConfig, split: Any, history: int) -> tuple[int, int
 
 
 def _of_points(config: RunConfig) -> Run:
-    if config.train.feed != "auto":
-        raise ValueError(f"train.feed={config.train.feed} has no effect: points are drawn on the device, problem "
+    if config.train.feed != STORED[0]:
+        named = config.train.feed if config.train.online is None else config.train.online["kind"]
+        raise ValueError(f"train.feed={named} has no effect: points are drawn on the device, problem "
                          f"{config.problem.name!r} has no data set")  # fmt: skip
     problem, method = problem_of(config), method_of(config)
     key = jax.random.fold_in(jax.random.key(config.seed), WEIGHTS)

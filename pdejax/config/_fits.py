@@ -12,6 +12,7 @@ import jax
 
 from pdejax._read import absent
 from pdejax.config._compose import Composition, dotted
+from pdejax.config._online import online_feed, simulated_of
 from pdejax.config._overrides import ConfigError
 from pdejax.config._run import Evaluation, RunConfig
 from pdejax.config._train import settings_of
@@ -57,6 +58,9 @@ def check_fits(config: RunConfig, composition: Composition, *, room: bool) -> No
         for part in parts:
             build_schedule(part)
     _check_read(parts, composition)
+    with _told("train", config, composition):
+        if (source := simulated_of(config)) is not None:
+            online_feed(config, source, method, config.seed)
     if isinstance(card, DataCard):
         _check_sizes(config, method, composition)
         return

@@ -6,31 +6,41 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, create_model, model_serializer, model_validator
 
-from pdejax.config._sections import fields_of, section, several_of
+from pdejax.config._sections import fields_of, section, section_of, several_of
 from pdejax.config._types import Count, Flag, Section
-from pdejax.core import MOST
+from pdejax.core import MOST, registered
 from pdejax.methods import adapt_field
 from pdejax.training import TrainSettings
+
+STORED = ("auto", "device", "disk")  # feeds of what was generated before
 
 
 class TrainConfig(Section):
     """The loop's settings (see `pdejax.training.TrainSettings`), and how a command line feeds and runs it.
 
-    `batch_size` samples make an update; `feed` says where batches come from, the device's memory, the disk, or what
-    fits; `distributed` whether this is one of several processes, found through the cluster (Slurm, TPU pods, MPI) or,
-    elsewhere, through the variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID; `stages` are parts
-    of training one after the other, each with settings of its own. `sinks` are told of the metrics beside
-    `metrics.jsonl`, and `callbacks` may end the training: names or mappings with a `kind`.
+    `batch_size` samples make an update; `feed` says where batches come from: of the stored split `train`, from the
+    device's memory, the disk, or what fits, or a `kind` of feed that solves as training goes on; `distributed` whether
+    this is one of several processes, found through the cluster (Slurm, TPU pods, MPI) or, elsewhere, through the
+    variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID; `stages` are parts of training one after
+    the other, each with settings of its own. `sinks` are told of the metrics beside `metrics.jsonl`, and `callbacks`
+    may end the training: names or mappings with a `kind`.
 
     `warmup` below 1 is a share of `steps`, those of the stage in a stage, so that a shorter run keeps its shape.
     """
 
     batch_size: Count = 32
-    feed: Literal["auto", "device", "disk"] = "auto"
+    feed: Any = STORED[0]
     distributed: Flag = False
     stages: tuple[Any, ...] = ()
     sinks: tuple[Any, ...] = ("tensorboard",)
     callbacks: tuple[Any, ...] = ()
+
+    @property
+    def online(self) -> dict[str, Any] | None:
+        """The description of a feed that solves as training goes on; none where batches are of what is stored."""
+        if isinstance(self.feed, str):
+            return None if self.feed in STORED else {"kind": self.feed}
+        return self.feed.spec()
 
     @model_validator(mode="before")
     @classmethod
@@ -96,7 +106,16 @@ def train_type(value: Any) -> type[TrainConfig]:
         default = TrainConfig.model_fields[name].default
         given = held.get(name, default)
         fields[name] = (several_of(group, given if isinstance(given, list | tuple) else ()), default)
+    fields["feed"] = (_feed_type(held.get("feed")), STORED[0])
     return create_model("TrainConfig", __base__=TrainConfig, **fields)
+
+
+def _feed_type(value: Any) -> Any:
+    """A word for what is stored, or a feed by its name or as a section."""
+    if isinstance(value, Mapping | Section):
+        return section_of("feed", value)
+    kinds: Any = Literal[(*STORED, *registered("feed"))]
+    return kinds
 
 
 def _stage_type(settings: Any, value: Any) -> type[Stage]:
