@@ -42,6 +42,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "ks_fno": ("ks_fno", *SMOKE),
     "neural_ode": ("neural_ode", *SMOKE, "--only", "digits"),
     "lsm_benchmarks": ("lsm_benchmarks", *SMOKE),
+    "online": ("online", *SMOKE),
     "samplers": ("samplers", *SMOKE),
     "robustness": ("robustness", *SMOKE),
 }
