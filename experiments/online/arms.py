@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import pdejax
 from pdejax.core import register
 from pdejax.data import Dataset, PoolFeed, Simulated, StreamFeed
+from pdejax.equations import read_equation
 
 WEAKEST, STRONGEST = 0.5, 1.5  # factors of initial fields whose size varies
 
@@ -86,18 +87,18 @@ ORDERED = ("first in, first out, once", "mixed, once", "first in, first out, 8 t
 BURGERS = Case(
     family={
         "name": "online_burgers",
-        "equation": pdejax.Equation("u_t = -u*u_x + nu*u_xx", {"nu": 5e-3}),
+        "equation": pdejax.Equation("u_t = -u*u_x + nu*u_xx", {"nu": 1e-2}),
         "domain": pdejax.Grid((64,), (1.0,)),
         "draws": {"u": {"kind": "truncated_fourier", "cutoff": 4}},
         "times": pdejax.Times(0.3),
     },
-    simulator=pdejax.ETDRK(substeps=96, shape=(128,)),
+    simulator=pdejax.ETDRK(substeps=24),
     network={"kind": "fno", "modes": 16, "width": 24, "depth": 3},
 )
 FLOW = Case(
     family={
         "name": "online_flow",
-        "equation": {"kind": "navier_stokes"},
+        "equation": read_equation("navier_stokes", {"nu": 1e-3}, 2),
         "domain": pdejax.Grid((32, 32), (1.0, 1.0)),
         "draws": {"w": {"kind": "gaussian_random_field", "alpha": 2.5, "tau": 7.0, "cutoff": 8}},
         "times": pdejax.Times(1.0),

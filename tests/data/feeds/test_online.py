@@ -164,6 +164,7 @@ def test_moments_are_those_of_certified_solutions_and_others_are_learned_from(so
     assert source.fingerprint == Simulated(HEAT, ETDRK(), 4, calibration=8).fingerprint
 
 
+@pytest.mark.long  # tests of `generate` do the same
 def test_a_solver_that_is_too_coarse_is_refused():
     steep = Family(
         "steep",
