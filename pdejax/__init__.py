@@ -112,7 +112,9 @@ _NAMES = {
         "Bounded ETDRK Elliptic FiniteVolume Function Staggered chebyshev_stepper grid_residual mirror_stepper "
         "solve_elliptic spectral_stepper staggered_stepper volume_stepper"
     ),
-    "data": "ArrayFeed Arrays Dataset OutsideFeed PoolFeed Simulated StreamFeed Trajectories convert generate open_data",
+    "data": (
+        "ArrayFeed Arrays Dataset OutsideFeed PoolFeed Simulated StreamFeed Trajectories convert generate open_data"
+    ),
     "networks": (
         "ConvNeXtUNet DilatedResNet FNO GaussianField GaussianLattice LSM MLPField Perceptron PirateNet SIREN UNet"
     ),

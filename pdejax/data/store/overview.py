@@ -217,6 +217,9 @@ def overview(path: str | Path) -> list[Section]:
         others = [path for paths in files.values() for path in paths if path != first]
         parts = [title, _splits(files), _axes(file), _fields(file, statistics)]
         parts += [_scalars(file, others), _provenance(file)]
+        if path.is_dir() and not state and "recipe" in read_provenance(file):  # ours, which end with a manifest
+            state = [Section(f"Not complete: {path / MANIFEST} is missing: generate again with the same settings to "
+                             "mend it", bad=True)]  # fmt: skip
     return [part for part in [*parts, *state] if part is not None]
 
 

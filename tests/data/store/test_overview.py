@@ -66,6 +66,8 @@ def test_description_tells_damage(burgers_root, tmp_path):
     assert "data/valid/burgers-00000.hdf5 damaged or missing" in printed(root)
     (root / "manifest.json").rename(root / "recipe.json")
     assert "Not complete" in printed(root)
+    (root / "recipe.json").unlink()
+    assert "manifest.json is missing" in printed(root)
 
 
 def test_description_of_one_file(burgers_root):
