@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pdejax._suggest import nearest, suggestion
+
 if TYPE_CHECKING:
     from pdejax.core import Alternating as Alternating
     from pdejax.core import Average as Average
@@ -132,7 +134,8 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'pdejax' has no attribute {name!r}")
+        near = "" if name.startswith("__") else suggestion(name, nearest(name, _HOME))
+        raise AttributeError(f"module 'pdejax' has no attribute {name!r}.{near}")
     return getattr(importlib.import_module(f"pdejax.{_HOME[name]}"), name)
 
 

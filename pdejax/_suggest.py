@@ -9,6 +9,8 @@ MEANT: Mapping[str, Sequence[str]] = {
     "frames": ("time_steps", "timesteps", "snapshots", "n_steps", "nt"),
     "shape": ("resolution", "points", "grid", "grid_size", "nx", "n", "num_points"),
     "lengths": ("length", "extent", "box", "size", "l"),
+    "ends": ("periodic", "boundary", "boundaries", "bc", "bcs"),
+    "riemann": ("flux", "numerical_flux"),
     "steps": ("epochs", "num_epochs", "n_epochs", "iterations", "max_steps", "max_epochs", "updates", "num_steps"),
     "learning_rate": ("lr", "step_size", "eta"),
     "final_learning_rate": ("min_lr", "lr_min", "end_learning_rate", "final_lr"),

@@ -19,6 +19,7 @@ from pdejax.core._calling import call as call
 from pdejax.core._calling import per_sample as per_sample
 from pdejax.core._calling import wants as wants
 from pdejax.core._check import check_arguments as check_arguments
+from pdejax.core._check import check_key as check_key
 from pdejax.core._check import check_options as check_options
 from pdejax.core._check import checked as checked
 from pdejax.core._compose import Alternating as Alternating
@@ -93,6 +94,7 @@ from pdejax.core._scan import trajectory as trajectory
 from pdejax.core._scan import unroll as unroll
 from pdejax.core._selfcheck import compiler_self_check as compiler_self_check
 from pdejax.core._slot import Tendency as Tendency
+from pdejax.core._slot import as_tendency as as_tendency
 from pdejax.core._slot import check_slot as check_slot
 from pdejax.core._slot import has_slot as has_slot
 from pdejax.core._spectral import angular_wavenumbers as angular_wavenumbers
@@ -100,10 +102,13 @@ from pdejax.core._spectral import band_indices as band_indices
 from pdejax.core._spectral import inverse_transform as inverse_transform
 from pdejax.core._spectral import resample as resample
 from pdejax.core._spectral import transform as transform
+from pdejax.core._spelt import spelt as spelt
 from pdejax.core._state import as_real as as_real
 from pdejax.core._state import as_state as as_state
+from pdejax.core._state import check_positive as check_positive
 from pdejax.core._state import per_channel as per_channel
 from pdejax.core._state import refuse_masked as refuse_masked
+from pdejax.core._state import traced as traced
 from pdejax.core._structure import is_structure as is_structure
 from pdejax.core._structure import rebuilt as rebuilt
 from pdejax.core._structure import structure as structure

@@ -10,6 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core._calling import call
+from pdejax.core._check import check_key, checked
+from pdejax.core._options import Axes
+from pdejax.core._spelt import spelt
 from pdejax.core._types import Key, State, Stepper, hashed_by_identity
 
 
@@ -22,6 +25,7 @@ class ChannelsFirst(eqx.Module):
 
     def __call__(self, u: State, *, key: Key | None = None) -> State:
         """The states one step later, `(*batch, *space, channel)`; each has a key of its own."""
+        check_key(key)
         batch = u.shape[: -self.ndim - 1]
         first = jnp.moveaxis(u, -1, -self.ndim - 1)
         states = first.reshape(math.prod(batch), *first.shape[len(batch) :])
@@ -33,7 +37,8 @@ class ChannelsFirst(eqx.Module):
         return jnp.moveaxis(states.reshape(first.shape), -self.ndim - 1, -1)
 
 
-def from_channels_first(step: Callable[..., Any], ndim: int) -> ChannelsFirst:
+@checked
+def from_channels_first(step: Callable[..., Any], ndim: Axes) -> ChannelsFirst:
     """The Stepper that a step of one channels-first state makes, such as a stepper of Exponax.
 
     **Arguments:** `step`: from `(channel, *space)` to the same; with an argument `key` if it is stochastic; `ndim`:
@@ -57,6 +62,7 @@ class ChannelsLast(eqx.Module):
         return jnp.moveaxis(call(self.stepper, jnp.moveaxis(u, 0, -1), key=key), -1, 0)
 
 
+@spelt
 def to_channels_first(stepper: Stepper) -> ChannelsLast:
     """The step of one channels-first state, `(channel, *space)`, that a Stepper makes.
 
@@ -78,6 +84,7 @@ class Converted(eqx.Module):
         return self.back(call(self.step, self.into(u), key=key))
 
 
+@spelt
 def converted(step: Callable[..., Any], into: Callable[[Any], Any], back: Callable[[Any], Any]) -> Converted:
     """The Stepper of a step whose states are of another kind: spectra, or a velocity on staggered points.
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pdejax.core._foreign import flax_library
+from pdejax.core._spelt import spelt
 
 EXTRAS = ("geometry", "query", "condition", "key")
 
@@ -64,6 +65,7 @@ class PerSample(eqx.Module):
         return jnp.moveaxis(jax.vmap(self.module)(first), 1, -1)
 
 
+@spelt
 def per_sample(module: Callable[..., Any]) -> PerSample:
     """Adapts a network of single, channels-first samples, such as those made of `eqx.nn.Conv1d`.
 

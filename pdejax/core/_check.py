@@ -15,7 +15,9 @@ from pdejax._suggest import known
 from pdejax.core._annotations import members_of
 from pdejax.core._options import NameOf
 from pdejax.core._registry import registered
-from pdejax.core._types import Key
+from pdejax.core._scaling import Scaling
+from pdejax.core._spelt import bind
+from pdejax.core._types import STEPPER, Key, Stepper
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -25,14 +27,14 @@ def checked(function: _Function) -> _Function:
 
     Numbers and flags of NumPy, alone or in a sequence, come in as those of Python.
 
-    **Raises:** `ValueError` when called with a value that is none of the choices or out of bounds.
+    **Raises:** `ValueError` when called with a value that is none of the choices or out of bounds; `TypeError` for a
+    call that does not fit the signature.
     """
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> Any:
-        given, named = map(_plain, arguments), {name: _plain(value) for name, value in keywords.items()}
-        bound = signature.bind(*given, **named)
+        given, named = [*map(_plain, arguments)], {name: _plain(value) for name, value in keywords.items()}
+        bound = bind(function, given, named)
         check_arguments(function, bound.arguments)
         return function(*bound.args, **bound.kwargs)
 
@@ -66,6 +68,16 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
             _check(name, annotation, values[name])
 
 
+def check_key(key: Any) -> None:
+    """**Raises:** `ValueError` for what is no random key, nor none."""
+    _check("key", Key | None, key)
+
+
+def check_stepper(name: str, given: Any) -> None:
+    """**Raises:** `ValueError` for what is no Stepper, which is called `name`."""
+    _check(name, Stepper, given)
+
+
 @functools.lru_cache(maxsize=512)
 def _annotations(function: Any) -> Mapping[str, Any]:
     signature = inspect.signature(function, eval_str=True)
@@ -77,9 +89,12 @@ def _check(name: str, annotation: Any, value: Any) -> None:
     kinds = [_bare(part) for part in members]
     named = [_named(kind) for kind in kinds]
     if kinds and all(named) and not any(_is(kind, value) for kind in kinds):
-        *others, last = dict.fromkeys(filter(None, named))
+        made = [_MADE[kind] for kind in kinds if kind in _MADE]
+        *others, last = made or dict.fromkeys(filter(None, named))
         wanted = f"{', '.join(others)} or {last}" if others else last
         raise ValueError(f"{name} should be {wanted}, got {_short(value)}")
+    if int in kinds and float not in kinds and isinstance(value, Tracer):
+        raise ValueError(f"{name} should be a whole number, got a traced one: mark it static")
     choices = [c for part in members if typing.get_origin(_bare(part)) is Literal for c in typing.get_args(_bare(part))]
     words = all(isinstance(choice, str) for choice in choices) and isinstance(value, str)
     if choices and not any(np.ndim(value) == 0 and value == one for one in choices) and (words or len(members) == 1):
@@ -97,13 +112,14 @@ def _check(name: str, annotation: Any, value: Any) -> None:
 _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
 _KEYS = typing.get_args(Key)  # of the types that JAX has for them
 _CALLED: Mapping[Any, str] = {Callable: "a function", Sequence: "a sequence"}
+_MADE: Mapping[Any, str] = {Scaling: "a Scaling, such as pdejax.Scaling(length=2.0)", Stepper: STEPPER}
 
 
 def _named(kind: Any) -> str | None:
     """What people call a type, where values are held against it."""
     if kind in _KEYS:
         return "a random key (jax.random.key(0))"
-    return _PLAIN[kind] if kind in _PLAIN else _CALLED.get(typing.get_origin(kind))
+    return _PLAIN.get(kind) or _MADE.get(kind) or _CALLED.get(typing.get_origin(kind))
 
 
 def _is(kind: Any, value: Any) -> bool:
@@ -113,7 +129,7 @@ def _is(kind: Any, value: Any) -> bool:
         return (of == np.uint32 and shape in ((2,), (4,))) or (
             of is not None and jax.dtypes.issubdtype(of, jax.dtypes.prng_key) and shape == ()
         )
-    if typing.get_origin(kind) is Callable:
+    if typing.get_origin(kind) is Callable or kind is Stepper:
         return callable(value)
     if typing.get_origin(kind) is Sequence:
         if isinstance(value, str | bytes | Mapping) or getattr(value, "shape", (1,)) == ():

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from pdejax.core._check import check_key, check_stepper
+from pdejax.core._spelt import spelt
 from pdejax.core._types import Key, hashed_by_identity
 
 
@@ -45,6 +47,7 @@ def _check_alike(steppers: Sequence[tuple[str, Any]], wanted: float | None = Non
         known.append((f"that of {name!r}", size))
 
 
+@spelt
 @hashed_by_identity
 class Alternating(eqx.Module):
     """A Stepper that takes every n-th step with another one, a costly refinement for example: a `TimedStepper`.
@@ -60,6 +63,8 @@ class Alternating(eqx.Module):
     time: Any = 0.0
 
     def __check_init__(self) -> None:
+        check_stepper("usual", self.usual)
+        check_stepper("seldom", self.seldom)
         if not isinstance(self.every, int) or self.every < 1:
             raise ValueError(f"every is a whole number of at least 1, got {self.every}")
         if not 0 < self.step_size < math.inf:
@@ -87,11 +92,13 @@ class Alternating(eqx.Module):
 
     def __call__(self, u: Any, *, key: Key | None = None) -> Any:
         """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""
+        check_key(key)
         number = jnp.rint(jnp.asarray(self.time) / self.step_size).astype(int) + 1
         # closed over, so that the Steppers see the state as it was given
         return jax.lax.cond(number % self.every == 0, lambda: self.seldom(u, key=key), lambda: self.usual(u, key=key))
 
 
+@spelt
 @hashed_by_identity
 class Average(eqx.Module):
     """A Stepper whose step is the mean of those of several Steppers: an ensemble as one model.
@@ -102,6 +109,10 @@ class Average(eqx.Module):
     steppers: tuple[Any, ...]
 
     def __check_init__(self) -> None:
+        if isinstance(self.steppers, Mapping | str) or not isinstance(self.steppers, Sequence):
+            raise ValueError(f"steppers should be a sequence of Steppers, got {type(self.steppers).__name__}")
+        for stepper in self.steppers:
+            check_stepper("each of steppers", stepper)
         if not self.steppers:
             raise ValueError("an average needs at least one Stepper")
         _check_alike([(f"number {i}", one) for i, one in enumerate(self.steppers)])
@@ -122,6 +133,7 @@ class Average(eqx.Module):
 
     def __call__(self, u: Any, *, key: Key | None = None) -> Any:
         """The state one step later. **Arguments:** `u`: state; `key`: random key, if a Stepper needs one."""
+        check_key(key)
         keys = [None if key is None else jax.random.fold_in(key, i) for i in range(len(self.steppers))]
         steps = [stepper(u, key=k) for stepper, k in zip(self.steppers, keys, strict=True)]
         return jax.tree.map(lambda *x: sum(x) / len(x), *steps)

@@ -6,7 +6,7 @@ import equinox as eqx
 
 from pdejax.core._calling import call
 from pdejax.core._domain import Domain
-from pdejax.core._slot import Tendency, check_slot
+from pdejax.core._slot import Tendency, as_tendency, check_slot
 from pdejax.core._types import Key, State, TimedStepper, hashed_by_identity
 
 
@@ -37,7 +37,7 @@ class OnDomain(eqx.Module):
         extras: dict[str, Any] = {}
         if tendency is not None:
             check_slot(self.stepper)
-            given = tendency
+            given = as_tendency(tendency)
             within = (lambda t, v: into(given(t, back(v)))) if callable(given) else into(given)
             extras = {"tendency": within}
         return back(call(self.stepper, into(u), key=key, **extras))

@@ -43,6 +43,7 @@ class Noted:
 
 MOST = 10**12  # of anything that is counted
 Count = Annotated[int, Ge(1), Le(MOST)]
+Axes = Annotated[int, Ge(1), Le(3)]  # of space
 Depth = Annotated[int, Ge(1), Le(128)]  # of layers after one another, each of which takes its time to build
 Whole = Annotated[int, Ge(0), Le(MOST)]
 Real = Annotated[float, IsFinite]

@@ -21,7 +21,7 @@ def frame_indices(times: Any, step: float) -> np.ndarray:
     if given.ndim != 1 or not (np.issubdtype(given.dtype, np.floating) or np.issubdtype(given.dtype, np.integer)):
         raise ValueError(f"times should be a sequence of numbers, such as [{step:g}, {2 * step:g}], got {times!r}")
     ratio = given.astype(np.float64) / step
-    index = np.rint(ratio).astype(int)
+    index = np.rint(np.where(np.isfinite(ratio), ratio, 0)).astype(int)
     if (
         index.size == 0
         or np.any(np.abs(ratio - index) > 1e-6 * np.maximum(ratio, 1))

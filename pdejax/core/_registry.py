@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 
 from pdejax._suggest import known
 from pdejax.core._foreign import as_factory
+from pdejax.core._spelt import spelt
 
 Factory = Callable[..., Any]
 _Factory = TypeVar("_Factory", bound=Factory)
@@ -76,6 +77,7 @@ def register(group: str, name: str) -> Callable[[_Factory], _Factory]: ...
 def register(group: str, name: str, factory: _Factory) -> _Factory: ...
 
 
+@spelt
 def register(group: str, name: str, factory: Any = None) -> Any:
     """Makes a factory known by a name, so that configurations and saved models can ask for it.
 
@@ -94,7 +96,8 @@ def register(group: str, name: str, factory: Any = None) -> Any:
     table = _table(group)
     if _place(table.get(name, factory)) != _place(factory):
         raise ValueError(f"{group} {name!r} is {_place(table[name])} already: register {_place(factory)} as another")
-    table[name] = factory
+    own = getattr(factory, "__module__", "").partition(".")[0] == "pdejax"  # classes of others stay as they are
+    table[name] = spelt(factory) if own and isinstance(factory, type) else factory
     return factory
 
 
@@ -108,6 +111,7 @@ def _place(factory: Any) -> str:
     return f"{getattr(factory, '__module__', '?')}:{getattr(factory, '__qualname__', repr(factory))}"
 
 
+@spelt
 def registered(group: str) -> Mapping[str, Factory]:
     """All factories of a group by name: those of pdejax and those that were registered.
 

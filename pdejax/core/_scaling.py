@@ -6,21 +6,31 @@ from typing import Any, ClassVar
 import equinox as eqx
 import numpy as np
 
+from pdejax.core._spelt import spelt
+from pdejax.core._state import check_positive
+
 
 def _array(factor: Any) -> Any:
     return np.asarray(factor) if isinstance(factor, list | tuple) else factor
 
 
+@spelt
 class Scaling(eqx.Module):
     """Factors on all lengths of a domain and on the time between frames, numbers or arrays `(batch,)`.
 
     Data sets store them as columns beside the parameters, by the names in `Scaling.columns`.
+
+    **Raises:** `ValueError` for a factor that is not positive and finite.
     """
 
     length: Any = eqx.field(default=1.0, converter=_array)
     step: Any = eqx.field(default=1.0, converter=_array)
 
     columns: ClassVar[tuple[str, str]] = ("length", "step")
+
+    def __check_init__(self) -> None:
+        for name in self.columns:
+            check_positive(f"scaling.{name}", getattr(self, name))
 
     @classmethod
     def split(cls, parameters: Mapping[str, Any] | None) -> "tuple[dict[str, Any], Scaling]":

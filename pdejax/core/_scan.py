@@ -8,9 +8,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from pdejax.core._calling import call
-from pdejax.core._check import checked
+from pdejax.core._check import check_key, checked
 from pdejax.core._options import Count
 from pdejax.core._slot import Tendency, check_slot
 from pdejax.core._state import entering
@@ -91,12 +93,17 @@ class Repeated(eqx.Module):
 
         **Raises:** `ValueError` for a tendency, if the steps have no slot for one.
         """
+        check_key(key)
         extras = {}
         if tendency is not None:
             check_slot(self.stepper)
             extras = {"tendency": tendency}
         u = entering(lambda u: call(self.stepper, u, key=key, **extras), u)
         return _advance(self.stepper, u, jnp.zeros((), int), self.steps, key, self.time, **extras)
+
+
+def _zero(time: Any) -> bool:
+    return not isinstance(time, Tracer) and not np.any(time)
 
 
 @checked
@@ -130,13 +137,15 @@ def unroll(
 
     **Returns:** the state after all steps, and `post` of the stored ones.
     """
-    if not callable(stepper):
-        raise ValueError(f"a Stepper is a function from a state to the next one, got {type(stepper).__name__}")
-    if not (isinstance(first_step, int) or jnp.issubdtype(getattr(first_step, "dtype", float), jnp.integer)):
-        raise ValueError(f"first_step is a whole number of steps, got {first_step!r}")
+    whole = isinstance(first_step, int) or jnp.issubdtype(getattr(first_step, "dtype", float), jnp.integer)
+    if not whole or (not isinstance(first_step, Tracer) and first_step < 0):
+        raise ValueError(f"first_step is a whole number of steps from 0, got {first_step!r}")
     if isinstance(start_time, str | list | tuple):
         raise ValueError(f"start_time should be a number or an array, got {start_time!r}")
     initial = entering(lambda u: call(stepper, u, key=key), initial)
+    if not (start_time is None or isinstance(stepper, TimedStepper) or _zero(start_time)):
+        raise ValueError("start_time has no effect on this Stepper, which does not tell by at(time) and step_size that "
+                         "it knows of time")  # fmt: skip
     start = getattr(stepper, "time", 0.0) if start_time is None else start_time
 
     def body(u: Any, i: Any) -> tuple[Any, Any]:

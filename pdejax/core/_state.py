@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Num
 
 
@@ -40,6 +41,20 @@ def refuse_masked(values: Any, what: str) -> None:
     if np.ma.is_masked(values):
         count = np.ma.count_masked(values)
         raise ValueError(f"{what} has {count} masked numbers: fill them, or leave their trajectories out")
+
+
+def traced(x: Any) -> bool:
+    """Whether the value is known only later, so that NumPy cannot work on it."""
+    return isinstance(x, Tracer)
+
+
+def check_positive(name: str, value: Any) -> None:
+    """**Raises:** `ValueError` for a number or array that is not positive and finite, unless it is traced."""
+    if traced(value):
+        return
+    numbers = as_real(value, name)
+    if not np.size(numbers) or not np.all((np.asarray(numbers) > 0) & np.isfinite(numbers)):
+        raise ValueError(f"{name} should be positive and finite, got {value}")
 
 
 def as_state(u: Any, what: str = "a state") -> Float[Array, "*batch_and_space channel"]:

@@ -35,6 +35,9 @@ class Stepper(Protocol):
     def __call__(self, u: Any, *, key: Key | None = None) -> Any: ...
 
 
+STEPPER = "a Stepper, which is a function from a state to the next one"
+
+
 @runtime_checkable
 class TimedStepper(Stepper, Protocol):
     """A Stepper whose right-hand side may depend on time; `at(time)` is the same Stepper set to that time.

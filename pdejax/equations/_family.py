@@ -11,7 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import Domain, Grid, Of, Positive, Scaling, Whole, build, check_fields, check_options, known, register
+from pdejax.core import (
+    Domain,
+    Grid,
+    Of,
+    Positive,
+    Scaling,
+    Whole,
+    build,
+    check_fields,
+    check_options,
+    known,
+    register,
+    spelt,
+)
 from pdejax.equations._equation import Equation
 from pdejax.equations._steady_equation import SteadyEquation
 from pdejax.equations._variables import fields_in_primitive, values_at, variable
@@ -19,6 +32,7 @@ from pdejax.equations.language.evaluate import evaluate
 from pdejax.equations.laws.law import draw_laws, read_laws, split_names, support_of
 
 
+@spelt
 @dataclasses.dataclass(frozen=True)
 class Times:
     """Times at which frames are wanted.

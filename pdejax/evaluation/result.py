@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pdejax._read import FileError, as_path
-from pdejax.core import known, read_pair, write_pair
+from pdejax.core import known, read_pair, spelt, write_pair
 
 SUMS = ("document", "arrays")  # names of the checksums of both files
 
@@ -51,6 +51,7 @@ Row = dict[str, Any]
 A number of solves that repay, and the ends of its interval, may be the word "never"."""
 
 
+@spelt
 @dataclasses.dataclass(frozen=True)
 class Result:
     """How good something is, in numbers.

@@ -10,7 +10,7 @@ import numpy as np
 
 from pdejax._read import absent, entries, read_json
 from pdejax._record import updates_of
-from pdejax.core import as_real, build, known, only_plugins
+from pdejax.core import as_real, build, known, only_plugins, spelt
 from pdejax.data import open_data
 from pdejax.evaluation.result import KINDS, Result
 from pdejax.methods import PhysicsField, check_made_for, load_model
@@ -20,6 +20,7 @@ Evaluator = Callable[[Any], Mapping[str, float]]
 """Of a model to numbers by name, as during training."""
 
 
+@spelt
 def evaluate(
     model: Any, data: Any = None, *, evaluators: Sequence[Any] = (), plugins: Collection[str] = (), **options: Any
 ) -> Result:
@@ -75,7 +76,7 @@ def kind_for(model: Any, data: Any) -> str:
         raise ValueError(f"an evaluation takes the model first and then its data: evaluate(model, data), got "
                          f"{type(model).__name__} as the model")  # fmt: skip
     if data is None:
-        raise ValueError(f"an evaluation of a {type(model).__name__} needs data: evaluate(model, data)")
+        raise ValueError(f"{type(model).__name__} is evaluated on data, got none: evaluate(model, data)")
     if not hasattr(data, "step") or not hasattr(data, "split"):
         raise ValueError(f"evaluate(model, data) takes a data set, such as Arrays or what open_data gives, got "
                          f"{type(data).__name__}")  # fmt: skip

@@ -6,20 +6,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array
 
 from pdejax.core import Grid, as_real
+from pdejax.core import check_positive as check_positive
+from pdejax.core import traced as traced
 
 
 def working(x: Any) -> Array:
     """A JAX array in the working precision: float64 (or complex128) when 64-bit numbers are on, else 32-bit."""
     return jnp.asarray(x, jnp.result_type(complex if jnp.iscomplexobj(x) else float))
-
-
-def traced(x: Any) -> bool:
-    """Whether the value is known only later, so that NumPy cannot work on it."""
-    return isinstance(x, Tracer)
 
 
 def real_or_traced(value: Any, what: str) -> Any:
@@ -31,15 +27,6 @@ def shown_stepper(stepper: Any) -> str:
     """A Stepper in a line: the time of a call, the steps that make it, and where."""
     covers = stepper.step_size if traced(stepper.step_size) else np.asarray(stepper.step_size).tolist()
     return f"{type(stepper).__name__}(step_size={covers}, substeps={stepper.substeps}, grid={stepper.grid})"
-
-
-def check_positive(name: str, value: Any) -> None:
-    """**Raises:** `ValueError` for a number or array that is not positive and finite, unless it is traced."""
-    if traced(value):
-        return
-    numbers = as_real(value, name)
-    if not np.size(numbers) or not np.all((np.asarray(numbers) > 0) & np.isfinite(numbers)):
-        raise ValueError(f"{name} should be positive and finite, got {value}")
 
 
 def compose(real: Any, imaginary: Any) -> Any:

@@ -119,7 +119,7 @@ def test_a_step_that_gives_something_else_is_told():
 
 def test_what_is_no_number_of_steps_and_no_times_is_told():
     for wrong in ("2", 0.5):
-        with pytest.raises(ValueError, match="first_step is a whole number of steps, got"):
+        with pytest.raises(ValueError, match="first_step is a whole number of steps from 0, got"):
             unroll(Growth(2.0), jnp.ones(3), 2, first_step=wrong)
     for wrong in (0.5, ["a"], [[0.5]]):
         with pytest.raises(ValueError, match=r"times should be a sequence of numbers, such as \[0.5, 1\], got"):

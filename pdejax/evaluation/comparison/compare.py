@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pdejax.core import known
+from pdejax.core import known, spelt
 from pdejax.evaluation.comparison.results import compared
 from pdejax.evaluation.comparison.seeds import spread_over
 from pdejax.evaluation.result import KINDS, Result
 from pdejax.evaluation.run import checked_options, evaluate, kind_for
 
 
+@spelt
 def compare(
     models: Mapping[str, Any],
     data: Any = None,

@@ -18,6 +18,7 @@ from pdejax.core import (
     State,
     Tendency,
     as_state,
+    as_tendency,
     checked,
     hashed_by_identity,
 )
@@ -107,9 +108,10 @@ class ChebyshevStepper(eqx.Module):
         if tendency is None:
             return form.rest
         gathered = lambda u: form.gathered([self.enter(u)[..., i] for i in range(len(form.fields))])
+        tendency = as_tendency(tendency)
         if callable(tendency):
             return lambda y, t: form.rest(y, t) + gathered(tendency(t, self.leave(form.state(y, t))))
-        held = gathered(as_state(tendency))
+        held = gathered(tendency)
         return lambda y, t: form.rest(y, t) + held
 
     def __call__(self, u: AnyState, *, key: Key | None = None, tendency: Tendency = None) -> State:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import AXES, TIME, Equation, Jet, evaluate
-from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, scale, working
+from pdejax.solvers._arrays import batch_axis, expand_rank, lift, scale, working
 from pdejax.solvers.bounded.mirror import Mirror, Signs, mirror_of
 from pdejax.solvers.bounded.parity import turned
 from pdejax.solvers.spectral.canonical import Product, canonical
@@ -107,8 +107,6 @@ def mirror_form(
     if grid.ndim != equation.ndim:
         raise ValueError(f"the equation {equation.terms} has {equation.ndim} space axes, the grid {grid.ndim}")
     scaling = Scaling() if scaling is None else scaling
-    check_positive("scaling.length", scaling.length)
-    check_positive("scaling.step", scaling.step)
     mirror = mirror_of(equation, grid)
     form, build = canonical(equation), Discretisation(mirror.extended, equation.resolve(parameters), scaling, dealias)
     for axis, x in enumerate(grid.axes()):  # of the box alone, where products are formed

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import AXES, TIME, Equation, Jet, Nonlocal, evaluate, jets, symbols
-from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, traced, working
+from pdejax.solvers._arrays import batch_axis, expand_rank, traced, working
 from pdejax.solvers.bounded.points import Line
 from pdejax.solvers.bounded.rows import Eliminated, Given, conditions_of
 
@@ -129,8 +129,6 @@ def line_form(
     """
     _check(equation, grid, points)
     scaling = Scaling() if scaling is None else scaling
-    check_positive("scaling.length", scaling.length)
-    check_positive("scaling.step", scaling.step)
     line, fields = Line(grid, points), equation.fields
     given = tuple(conditions_of(equation, grid, field) for field in fields)
     terms, products = split(equation)
@@ -165,7 +163,8 @@ def _check(equation: Equation, grid: Grid, points: int) -> None:
     if grid.periodic:
         raise ValueError("Chebyshev points are for an axis with ends, got a periodic one: etdrk takes it")
     if grid.cells:
-        raise ValueError("Chebyshev points need points, and a grid of cells holds averages: set domain.cells=false")
+        raise ValueError("Chebyshev points need points, and a grid of cells holds averages: set domain.cells=false, "
+                         "cells=False")  # fmt: skip
     if points < 4:
         raise ValueError(f"at least 4 Chebyshev points are needed, got {points}")
 
@@ -207,7 +206,7 @@ def _check_count(
     needed = sum(orders.values())
     found = sum(len(one) for one, field in zip(given, equation.fields, strict=True) if orders[field])
     if found != needed:
-        raise ValueError(f"the equation {'; '.join(equation.terms)} needs {needed} conditions at the ends of x, as "
+        raise ValueError(f"the equation {'; '.join(equation.terms)} needs {needed} condition(s) at the ends of x, as "
                          f"many as it has orders of derivatives, and its ends give {found}; outflow gives none, value "
                          "and slope one each")  # fmt: skip
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import AnyState, Grid, Key, Scaling, State, Tendency, as_state, hashed_by_identity
+from pdejax.core import AnyState, Grid, Key, Scaling, State, Tendency, as_state, as_tendency, hashed_by_identity
 from pdejax.equations import Equation
 from pdejax.solvers.bounded.chebyshev_stepper import ChebyshevStepper, chebyshev_stepper, check_growth_of
 from pdejax.solvers.bounded.lines import line_form
@@ -114,8 +114,8 @@ class Within(eqx.Module):
         into = lambda u: self.outer.transfer(u, self.inner.grid.shape)
         if tendency is None:
             return back(self.stepper(into(u)))
-        given: Any = tendency
-        within = (lambda t, v: into(given(t, back(v)))) if callable(given) else into(as_state(given))
+        given = as_tendency(tendency)
+        within = (lambda t, v: into(given(t, back(v)))) if callable(given) else into(given)
         return back(self.stepper(into(u), tendency=within))
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from pdejax.core import Grid, Value, known
+from pdejax.core import Grid, Value, known, spelt
 from pdejax.solvers._arrays import expand_rank, traced, working
 from pdejax.solvers.elliptic.conjugate_gradient import conjugate_gradient, dot
 from pdejax.solvers.elliptic.fast_poisson import fast_poisson
@@ -146,6 +146,7 @@ def _constant(a: Array | None, c: Array, grid: Grid) -> bool:
     return a is None or bool(jnp.all(jnp.ptp(a, axis=tuple(range(-grid.ndim, 0))) == 0))
 
 
+@spelt
 def solve_elliptic(
     a: Field | None,
     f: Field,

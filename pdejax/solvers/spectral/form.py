@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import TIME, Equation, Jet, Nonlocal, evaluate
-from pdejax.solvers._arrays import batch_axis, check_points, check_positive, expand_rank, lift, scale, working
+from pdejax.solvers._arrays import batch_axis, check_points, expand_rank, lift, scale, working
 from pdejax.solvers.spectral.canonical import Product, canonical, in_order
 from pdejax.solvers.spectral.discretise import Discretisation
 from pdejax.solvers.spectral.linear import Linear, Spectra
@@ -126,9 +126,6 @@ def discretise(
     if not grid.periodic:
         raise ValueError(f"a pseudo-spectral right-hand side needs periodic ends on every axis, got {grid.ends}")
     check_points(grid, "a pseudo-spectral right-hand side")
-    if scaling is not None:
-        check_positive("scaling.length", scaling.length)
-        check_positive("scaling.step", scaling.step)
     form, fields = canonical(equation), equation.fields
     build = Discretisation(grid, equation.resolve(parameters), scaling or Scaling(), dealias)
     rows = range(len(fields))

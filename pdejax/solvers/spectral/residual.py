@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import AnyState, Grid, Scaling, as_state
+from pdejax.core import AnyState, Grid, Scaling, as_state, checked
 from pdejax.equations import Equation
 from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, lift, working
 from pdejax.solvers.spectral.form import discretise
@@ -38,6 +38,7 @@ def rhs(
     return form.to_physical(rates).astype(u.dtype)
 
 
+@checked
 def grid_residual(
     equation: Equation,
     trajectory: AnyState,

@@ -19,6 +19,7 @@ from pdejax.core import (
     State,
     Tendency,
     as_state,
+    as_tendency,
     checked,
     hashed_by_identity,
 )
@@ -97,9 +98,10 @@ class SpectralStepper(eqx.Module):
         if tendency is None:
             return form.nonlinear
         total = lambda v, t, more: tuple(x + y for x, y in zip(form.nonlinear(v, t), more, strict=True))
+        tendency = as_tendency(tendency)
         if callable(tendency):
             return lambda v, t: total(v, t, form.to_spectral(tendency(t, form.to_physical(v))))
-        held = form.to_spectral(as_state(tendency))
+        held = form.to_spectral(tendency)
         return lambda v, t: total(v, t, held)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import COORDINATES, TIME, Equation, evaluate, jet
-from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, traced, working
+from pdejax.solvers._arrays import batch_axis, expand_rank, traced, working
 from pdejax.solvers.staggered.ends import Sides, read_sides
 from pdejax.solvers.staggered.flow import FieldTerms, flow_terms
 from pdejax.solvers.staggered.poisson import solve_poisson
@@ -205,8 +205,6 @@ def staggered_form(
     **Raises:** `ValueError` if these do not fit together.
     """
     check_fits(equation, grid)
-    check_positive("scaling.length", scaling.length)
-    check_positive("scaling.step", scaling.step)
     given = equation.resolve(parameters)
     check_diffusion(equation, given)
     column = lambda value: expand_rank(batch_axis(working(value), grid.ndim), 1 + grid.ndim)
@@ -220,7 +218,8 @@ def check_fits(equation: Equation, grid: Grid) -> None:
         raise ValueError(f"the equation {equation.terms} has {equation.ndim} space axes, the grid {grid.ndim}")
     flow_terms(equation)
     if not grid.cells:
-        raise ValueError("solver staggered keeps fields in cells, and this is a grid of points: set domain.cells=true")
+        raise ValueError("solver staggered keeps fields in cells, and this is a grid of points: set domain.cells=true, "
+                         "Grid(..., cells=True)")  # fmt: skip
     if min(grid.shape) < FEWEST:
         raise ValueError(f"solver staggered needs at least {FEWEST} cells along each axis, got {list(grid.shape)}")
     read_sides(equation, grid)

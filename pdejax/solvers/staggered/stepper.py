@@ -19,6 +19,7 @@ from pdejax.core import (
     State,
     Tendency,
     as_state,
+    as_tendency,
     checked,
     hashed_by_identity,
 )
@@ -158,10 +159,11 @@ class StaggeredStepper(eqx.Module):
         if tendency is None:
             return None
         add = lambda rate, more: jax.tree.map(lambda a, b: a + b, rate, more)
-        if callable(tendency):
+        given = as_tendency(tendency)
+        if callable(given):
             time = lambda t: t if u.ndim - 1 > self.grid.ndim else t[0]
-            return lambda q, t: add(form.rate(q, t), form.interpolated(tendency(time(t), form.to_state(q, u))))
-        held = form.interpolated(as_state(tendency))
+            return lambda q, t: add(form.rate(q, t), form.interpolated(given(time(t), form.to_state(q, u))))
+        held = form.interpolated(given)
         return lambda q, t: add(form.rate(q, t), held)
 
 

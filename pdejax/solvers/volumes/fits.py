@@ -22,7 +22,8 @@ def check_fits(equation: Equation, grid: Grid, reconstruction: Reconstruction, r
     if grid.ndim != equation.ndim:
         raise ValueError(f"the equation {equation.terms} has {equation.ndim} space axes, the grid {grid.ndim}")
     if not grid.cells:
-        raise ValueError("finite volumes keep averages over cells, and this is a grid of points: set domain.cells=true")
+        raise ValueError("finite volumes keep averages over cells, and this is a grid of points: set "
+                         "domain.cells=true, Grid(..., cells=True)")  # fmt: skip
     if min(grid.shape) < reconstruction.ghosts:
         raise ValueError(f"{type(reconstruction).__name__} needs at least {reconstruction.ghosts} cells along each "
                          f"axis, got {list(grid.shape)}")  # fmt: skip

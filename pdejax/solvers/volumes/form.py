@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import COORDINATES, TIME, Equation, evaluate, jet, jets
-from pdejax.solvers._arrays import batch_axis, check_positive, expand_rank, working
+from pdejax.solvers._arrays import batch_axis, expand_rank, working
 from pdejax.solvers.volumes.bed import Bed, bed, wet
 from pdejax.solvers.volumes.ends import Ends, read_ends
 from pdejax.solvers.volumes.fits import check_fits, check_wellposed
@@ -305,8 +305,6 @@ def volume_form(
     **Raises:** `ValueError` if these do not fit together.
     """
     check_fits(equation, grid, reconstruction, riemann)
-    check_positive("scaling.length", scaling.length)
-    check_positive("scaling.step", scaling.step)
     column = lambda value: expand_rank(batch_axis(working(value), grid.ndim), 1 + grid.ndim)
     check_wellposed(equation, grid, parameters, scaling)
     values = {name: column(value) for name, value in equation.resolve(parameters).items()}

@@ -20,6 +20,7 @@ from pdejax.core import (
     State,
     Tendency,
     as_state,
+    as_tendency,
     build,
     checked,
     hashed_by_identity,
@@ -124,10 +125,11 @@ class VolumeStepper(eqx.Module):
         form = self.form
         if tendency is None:
             return form.rate
-        if callable(tendency):
+        given = as_tendency(tendency)
+        if callable(given):
             time = lambda t: t if u.ndim - 1 > self.grid.ndim else t[0]
-            return lambda q, t: form.rate(q, t) + form.to_fields(tendency(time(t), form.to_state(q, u)))
-        held = form.to_fields(as_state(tendency))
+            return lambda q, t: form.rate(q, t) + form.to_fields(given(time(t), form.to_state(q, u)))
+        held = form.to_fields(given)
         return lambda q, t: form.rate(q, t) + held
 
 
