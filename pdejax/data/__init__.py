@@ -42,6 +42,7 @@ from pdejax.data.points.samplers import UniformPoints as UniformPoints
 from pdejax.data.store.dataset import Dataset as Dataset
 from pdejax.data.store.examples import Example as Example
 from pdejax.data.store.examples import examples as examples
+from pdejax.data.store.memory import TRAIN as TRAIN
 from pdejax.data.store.memory import Arrays as Arrays
 from pdejax.data.store.open import open_data as open_data
 from pdejax.data.store.overview import Section as Section

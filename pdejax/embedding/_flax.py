@@ -2,10 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from pdejax.core import spelt
+
 if TYPE_CHECKING:
     from pdejax.embedding._flax_modules import LinenOperator, NNXOperator
 
 
+@spelt
 def as_nnx(operator: Any) -> "NNXOperator":
     """An operator as a module of Flax NNX.
 
@@ -22,6 +25,7 @@ def as_nnx(operator: Any) -> "NNXOperator":
     return NNXOperator(operator)
 
 
+@spelt
 def as_linen(operator: Any) -> "LinenOperator":
     """An operator as a module of Flax Linen.
 

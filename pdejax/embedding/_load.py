@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._read import as_path
-from pdejax.core import suggestion
+from pdejax.core import spelt, suggestion
 from pdejax.methods import Model, load_model, save_model
 
+RUN = ("config.yaml", "fit.json", "checkpoints")  # one of which every run has
 
+
+@spelt
 def save(path: str | Path, model: Any, *, metadata: Mapping[str, Any] | None = None) -> None:
     """Writes a trained model to a folder that `load` reads in any process.
 
@@ -21,11 +24,12 @@ def save(path: str | Path, model: Any, *, metadata: Mapping[str, Any] | None = N
     folder = as_path(path)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file: a model is saved as a folder")
-    if (folder / "config.yaml").exists():
+    if any((folder / one).exists() for one in RUN):
         raise ValueError(f"{folder} is a run, whose own model is in {folder / 'model'}: save to another folder")
     save_model(folder, model, metadata)
 
 
+@spelt
 def load(path: str | Path, plugins: Collection[str] = ()) -> Model:
     """The trained operator of a run or of a released model folder, in physical units.
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from pdejax.core import build, describe
+from pdejax.core import build, describe, spelt
 from pdejax.data import Arrays, Trajectories
 from pdejax.equations import BoundaryValueProblem, Family
 
@@ -23,6 +23,7 @@ class Measuring(Protocol):
         ...
 
 
+@spelt
 @dataclasses.dataclass(frozen=True)
 class DataCard:
     """What a model must know of its data, as plain JSON-able values.
@@ -55,6 +56,9 @@ class DataCard:
         **Arguments:** `data`; `method`: that is to learn from them, which adds what it measures of them, such as the
         residual of a solver that is to be corrected.
         """
+        if not isinstance(data, Trajectories):
+            raise ValueError(f"DataCard.of takes a data set, such as pdejax.Arrays, got {type(data).__name__}: of an "
+                             "array take DataCard.from_arrays(states, step=...)")  # fmt: skip
         domain: Any = data.domain
         card = cls(
             shape=tuple(domain.shape),
@@ -161,6 +165,7 @@ def _periodic(domain: Any) -> tuple[bool, ...]:
     return tuple(getattr(domain, "periodic_axes", (False,) * len(domain.shape)))
 
 
+@spelt
 @dataclasses.dataclass(frozen=True)
 class ProblemCard:
     """What a field must know: the problem it solves.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pdejax.core import describe, structure
+from pdejax.core import describe, spelt, structure
 from pdejax.methods.cards import DataCard, ProblemCard
 
 
@@ -54,6 +54,7 @@ def _changed(origin: str | None, change: Any) -> str | None:
         return json.dumps({"unsaved": str(error)})
 
 
+@spelt
 def why_unsaved(model: Any) -> str | None:
     """Why no file can hold a model, in one sentence; none if one can.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,16 +47,34 @@ def save_model(folder: Path, model: Any, metadata: Mapping[str, Any] | None = No
     **Arguments:** `folder`: a model in it is replaced; `model`: as built by a method, and trained; `metadata`:
     JSON-able facts such as the step and versions.
 
-    **Raises:** `ValueError` for a model that no file can hold, see `why_unsaved`.
+    **Raises:** `ValueError` for a model that no file can hold, see `why_unsaved`, and metadata that JSON cannot hold.
     """
+    facts = _facts("metadata", {} if metadata is None else metadata)
     if reason := why_unsaved(model):
         raise ValueError(reason)
     model = unbound(model)
-    plain = {"format": FORMAT, **_described(model), "metadata": dict(metadata or {})}
+    plain = {"format": FORMAT, **_described(model), "metadata": facts}
     arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(model).items()}
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_pair(folder / DESCRIPTION, plain, folder / WEIGHTS, save(arrays), (DESCRIPTION, WEIGHTS))
+
+
+def _facts(name: str, value: Any) -> Any:
+    """Metadata as JSON has them; a number of NumPy is that of Python, which holds as many digits."""
+    if isinstance(value, np.integer | np.floating | np.bool_) and type(value) is not np.longdouble:
+        value = value.item()
+    if name == "metadata" and not isinstance(value, Mapping):
+        raise ValueError(f"metadata should be a mapping of names to facts, got {type(value).__name__}")
+    if isinstance(value, Mapping):
+        return {str(key): _facts(f"{name}.{key}", one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_facts(f"{name}.{i}", one) for i, one in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} should be a finite number, got {value}")
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise ValueError(f"{name} should be JSON (text, number, list, mapping), got {type(value).__name__}")
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

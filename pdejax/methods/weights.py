@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import build, known
+from pdejax.core import build, known, spelt
 
 
+@spelt
 def trainable(model: Any) -> Any:
     """A tree of booleans like a model, true at the arrays that its method trains: those of its network, and neither
     its normalisation nor what its output is added to.

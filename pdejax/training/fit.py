@@ -13,8 +13,8 @@ import numpy as np
 
 from pdejax._interrupt import Interrupted, signals
 from pdejax._write import writing
-from pdejax.core import Seed, check_arguments, known
-from pdejax.data import Feed, Trajectories, WindowOrder, windowed
+from pdejax.core import Seed, check_arguments, known, spelt
+from pdejax.data import TRAIN, ArrayFeed, Feed, Trajectories, WindowOrder, windowed
 from pdejax.methods import AbstractMethod, check_made_for, why_unsaved
 from pdejax.training.callbacks import Callback
 from pdejax.training.guards import check_finite, check_length, check_same, in_precision
@@ -37,6 +37,7 @@ VALID_BATCHES = 8
 Evaluator = Callable[[Any], Mapping[str, float]]
 
 
+@spelt
 def fit(
     method: AbstractMethod,
     model: Any,
@@ -113,9 +114,11 @@ def fit(
             raise ValueError(f"this model cannot be saved: {why}; leave folder out to train in memory")
         export = lambda best, step: None if folder is None else save(folder, best, {"step": step, "seed": seed})
         further = {"evaluators": evaluators, "callbacks": callbacks, "sinks": sinks, "layout": layout, "show": show}
+        if "monitor" in settings and not begun(folder):
+            _check_monitor(chosen.monitor.removeprefix("-"), evaluators, model)
         with alone(folder):
             if folder is not None:  # every process asks, so that none waits for one that was refused
-                check_same(folder, method, chosen, seed, feed)
+                check_same(folder, method, chosen, seed, feed, model)
             model = train(method, model, feed, chosen, folder, seed=seed, on_best=export, **further)
         model = build_optimiser(chosen).finish(model)
         if folder is not None and not evaluators and jax.process_index() == 0:
@@ -124,10 +127,23 @@ def fit(
 
 
 def _check_feed(name: str, given: Any) -> None:
+    if name == "feed" and isinstance(given, ArrayFeed) and TRAIN not in given.source.split_names:
+        raise ValueError(f"feed: no split {TRAIN!r}. Known: {', '.join(given.source.split_names)}.")
     if given is None or all(hasattr(given, part) for part in ("batch_size", "init", "next", "fetch")):
         return
     mend = "pdejax.ArrayFeed(data)" if isinstance(given, Trajectories) else "a Feed, such as pdejax.ArrayFeed(states)"
     raise ValueError(f"{name} is what gives batches, got {type(given).__name__}: take {mend}")
+
+
+def _check_monitor(monitor: str, evaluators: Sequence[Evaluator], model: Any) -> None:
+    """Whether the metric that is named is measured; others' evaluators are asked where it is not of the loss."""
+    if not evaluators:
+        raise ValueError(f"monitor={monitor!r} has no effect, since nothing is measured: give valid= or evaluators=")
+    names = [name for one in evaluators if isinstance(one, ValidationLoss) for name in one.names(model)]
+    if monitor not in names:
+        names += [n for one in evaluators if not isinstance(one, ValidationLoss) for n in one(model)]
+    if monitor not in names:
+        raise ValueError(known("train.monitor", monitor, names))
 
 
 def _check_valid(model: Any, source: Trajectories) -> None:
@@ -208,6 +224,9 @@ def train_here(
     if restored is not None:
         training.go_to(*restored)
     first, chief, steps = training.step, jax.process_index() == 0, settings.steps
+    untrained = _evaluate(model, evaluators) if restored is None and evaluators else {}
+    if untrained and monitor not in untrained:
+        raise ValueError(known("train.monitor", monitor, untrained))
     lines: list[dict[str, Any]] = []
     records: list[Sink] = []
     if folder is not None and chief:
@@ -235,11 +254,8 @@ def train_here(
         progress.say(f"a batch of {feed.batch_size} has windows more than once: the data hold {len(order)} of them")
     if first:
         progress.say(f"continuing at update {first} of {steps}")
-    if restored is None and evaluators:
-        values = _evaluate(model, evaluators)
-        if monitor not in values:
-            raise ValueError(known("train.monitor", monitor, values))
-        note(0, values)
+    if untrained:
+        note(0, untrained)
     due = lambda every, before, now: now // every > before // every or now == steps
     over = lambda: next((why for ask in callbacks if (why := ask(training, lines)) is not None), None)
     enough = agreed(over()) if callbacks and first else None
@@ -286,7 +302,9 @@ def train_here(
                 if checkpoints and (stop or enough or due(settings.checkpoint_every, before, step)):
                     checkpoints.save(step, training.state, training.position, values)
                 if stop:
-                    raise Interrupted(f"stopped by {stop} at update {step}; run the same command again to continue")
+                    on = "nothing is kept: give folder= to be able to go on"
+                    on = on if folder is None else "run the same command again to continue"
+                    raise Interrupted(f"stopped by {stop} at update {step}; {on}")
                 mark = time.perf_counter()
             if enough is not None:
                 progress.say(f"ended at update {training.step} of {steps}: {enough}")

@@ -78,7 +78,7 @@ def check_length(folder: Path, method: AbstractMethod, settings: TrainSettings, 
 FREE = ("steps", "devices", "updates_per_dispatch", "log_every", "evaluate_every", "checkpoint_every", "monitor")
 
 
-def check_same(folder: Path, method: AbstractMethod, settings: TrainSettings, seed: int, feed: Any) -> None:
+def check_same(folder: Path, method: AbstractMethod, settings: TrainSettings, seed: int, feed: Any, model: Any) -> None:
     """Notes what a training begins with; refuses to go on with what would have made other weights.
 
     **Raises:** `ValueError` that names the first thing that differs.
@@ -88,13 +88,15 @@ def check_same(folder: Path, method: AbstractMethod, settings: TrainSettings, se
     wanted = {
         "seed": seed,
         "method": _described(method),
+        "network": json.loads(getattr(model, "origin", None) or "{}").get("network"),
         "data": None if source is None else source.fingerprint,
         "batch_size": feed.batch_size,
         **{name: _described(value) for name, value in kept.items() if name not in FREE},
     }
     wanted = json.loads(json.dumps(wanted))
     if path.exists():
-        key = first_difference(read_json(path), wanted)
+        begun = read_json(path)
+        key = first_difference({"network": wanted["network"], **begun}, wanted)  # which former files do not tell
         if key is not None:
             raise ValueError(f"{folder} holds a training that was begun with another {key}: go on with what it was "
                              "begun with, or choose another folder")  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import jax
 from jax.experimental import multihost_utils
 
+from pdejax.core import spelt
 from pdejax.data import Batch, Feed
 from pdejax.methods import AbstractMethod, Phased
 from pdejax.training.callbacks import Callback
@@ -22,6 +23,7 @@ FIRST_PHASE = "first_phase"  # folder below that of a run
 APART = 1 << 20  # between the seeds of stages that shall not see samples in the same order
 
 
+@spelt
 @dataclasses.dataclass(frozen=True)
 class Stage:
     """A part of training with a method, settings and samples of its own.
@@ -55,6 +57,7 @@ class Stage:
 Save = Callable[[Path, Any, Stage, dict[str, Any]], None]
 
 
+@spelt
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """Stages, each of which begins with what the one before has learned.

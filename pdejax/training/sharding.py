@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from pdejax.core import spelt
 from pdejax.data import Rows
 from pdejax.training.optimisers.batch_objective import AXIS
 from pdejax.training.optimisers.groups import place_of
@@ -30,6 +31,7 @@ def data_mesh(devices: int | None = None) -> Mesh:
     return Mesh(np.asarray(chosen), (AXIS,), axis_types=(AxisType.Auto,))
 
 
+@spelt
 @dataclasses.dataclass(frozen=True)
 class Layout:
     """Which device holds what: the one place that says so.

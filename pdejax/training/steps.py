@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from pdejax.core import Key
+from pdejax.core import Key, checked, spelt
 from pdejax.data import Counting, Feed, part_of
 from pdejax.methods import AbstractMethod
 from pdejax.training.optimisers.choose import build_schedule, optimiser_for
@@ -89,6 +89,7 @@ def _check_batch(feed: Feed, settings: TrainSettings, devices: int) -> None:
         )
 
 
+@checked
 def start(
     method: AbstractMethod,
     model: Any,
@@ -142,6 +143,7 @@ def start(
     )
 
 
+@spelt
 def advance(training: Training, updates: int, ahead: int | None = None) -> dict[str, Any]:
     """Takes several updates in one dispatch.
 

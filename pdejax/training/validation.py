@@ -33,6 +33,11 @@ class ValidationLoss:
 
         self._mean = mean
 
+    def names(self, model: Any) -> list[str]:
+        """What a call tells of, without a computation."""
+        _, item = self._feed.next(self._feed.init())
+        return [f"valid/{name}" for name in eqx.filter_eval_shape(self._mean, model, self._arrays, item)]
+
     def __call__(self, model: Any) -> dict[str, float]:
         """`valid/loss` and the method's metrics."""
         state, rows = self._feed.init(), []

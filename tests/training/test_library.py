@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import os
+import signal
 
 import equinox as eqx
 import jax
@@ -12,8 +14,9 @@ import pytest
 
 from pdejax.core import build
 from pdejax.data import ArrayFeed, Arrays
+from pdejax.embedding import save
 from pdejax.methods import DataCard, Supervised
-from pdejax.training import EarlyStopping, NonFiniteLoss, TrainSettings, fit, train, warm_start
+from pdejax.training import EarlyStopping, Interrupted, NonFiniteLoss, TrainSettings, fit, train, warm_start
 from tests.training.toy import PointFeed, Regression, line
 
 METHOD = Regression()
@@ -74,6 +77,12 @@ def test_a_line_search_of_optax_sees_the_loss():
         ({"optimiser": "gauss_newton"}, "'gauss_newton' needs a loss that is a sum of squares, which Regression"),
         ({"optimiser": "lattice_newton"}, "is for problems that are stated by their conditions"),
         ({"ema": 1.0}, "ema should be less than 1, got 1.0"),
+        ({"frozen": ("scale",)}, "train.frozen: 'scale' is not trained, so freezing it has no effect"),
+        ({"only": ("weight", "scale")}, "train.only: 'scale' is not trained, so training it has no effect"),
+        ({"frozen": ("weigth",)}, "train.frozen: unknown parameter group 'weigth'. Did you mean 'weight'"),
+        ({"frozen": ("q",)}, r"train.frozen: unknown parameter group 'q'\. Known: bias, weight\."),
+        ({"monitor": "valid/los"}, "monitor='valid/los' has no effect, since nothing is measured: give valid="),
+        ({"monitor": "size"}, "monitor='size' has no effect, since nothing is measured: give valid="),
         ({"learning_rate": 0.0}, "learning_rate should be greater than 0"),
     ],
 )
@@ -243,10 +252,13 @@ def test_early_stopping_waits_for_something_that_is_measured():
 
 def test_a_folder_goes_on_with_what_it_was_begun_with(tmp_path):
     waves = lambda seed=0: ArrayFeed(np.random.default_rng(seed).normal(size=(8, 4, 8, 1)), 8)
-    run = lambda feed=None, method=None, **settings: fit(
-        method or Supervised(), NETWORK, feed or waves(), show=False, folder=tmp_path, **{"steps": 2} | settings
+    run = lambda feed=None, method=None, network=NETWORK, **settings: fit(
+        method or Supervised(), network, feed or waves(), show=False, folder=tmp_path, **{"steps": 2} | settings
     )
     first = run()
+    with pytest.raises(ValueError, match=f"{tmp_path.name} is a run, whose own model is in .*model: save to another"):
+        save(tmp_path, first)
+    assert not (tmp_path / "model.json").exists()
     assert eqx.tree_equal(run(log_every=50), first)
     for changes, key in (
         ({"seed": 3}, "seed"),
@@ -254,10 +266,65 @@ def test_a_folder_goes_on_with_what_it_was_begun_with(tmp_path):
         ({"method": Supervised(unroll=2)}, r"method.unroll"),
         ({"learning_rate": 0.1}, "learning_rate"),
         ({"optimiser": optax.sgd(0.1)}, "optimiser"),
+        ({"network": {**NETWORK, "depth": 2}}, "network.depth"),
     ):
         with pytest.raises(ValueError, match=f"holds a training that was begun with another {key}: go on with what"):
             run(**changes)
     assert eqx.tree_equal(run(), first)
+    begun = json.loads((tmp_path / "fit.json").read_text())
+    (tmp_path / "fit.json").write_text(json.dumps({k: v for k, v in begun.items() if k != "network"}))
+    assert eqx.tree_equal(run(), first)  # former versions told of no network
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_metric_that_nothing_measures_is_told_before_anything_is_written(sign, tmp_path):
+    feed, folder = lambda: ArrayFeed(np.ones((8, 4, 8, 1)) + np.arange(8.0)[:, None, None, None], 8), tmp_path / "run"
+    run = lambda monitor, **more: fit(
+        Supervised(), NETWORK, feed(), steps=2, show=False, folder=folder, monitor=sign + monitor, **more
+    )
+    with pytest.raises(ValueError, match=r"unknown train.monitor 'valid/los'\. Did you mean 'valid/loss'"):
+        run("valid/los", valid=feed())
+    with pytest.raises(ValueError, match=r"unknown train.monitor 'eror'\. Did you mean 'error'"):
+        run("eror", valid=feed(), evaluators=[lambda model: {"error": 1.0}])
+    assert not folder.exists()
+    run("valid/loss", valid=feed())
+
+
+def test_nobody_learns_from_a_split_that_is_for_something_else():
+    held_out = ArrayFeed(Arrays({"test": np.ones((8, 4, 8, 1))}), 8)
+    with pytest.raises(ValueError, match=r"feed: no split 'train'\. Known: test\."):
+        fit(Supervised(), NETWORK, held_out, steps=2, show=False)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_is_left_of_a_training_that_was_stopped_is_told(kept, tmp_path):
+    class Interrupting(PointFeed):
+        def next(self, state):
+            if state["step"] == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().next(state)
+
+    words = "run the same command again" if kept else r"nothing is kept: give folder= to be able to go on"
+    with pytest.raises(Interrupted, match=f"^stopped by SIGTERM at update 2; {words}"):
+        train(METHOD, line(), Interrupting(), CONSTANT, tmp_path if kept else None, show=False)
+
+
+def test_facts_of_a_model_are_what_json_holds(tmp_path):
+    model = Supervised().build(
+        NETWORK, DataCard.from_arrays(np.arange(48.0).reshape(2, 3, 8, 1)), key=jax.random.key(0)
+    )
+    for facts, words in (
+        ({"lr": {"of": [1, np]}}, r"metadata\.lr\.of\.1 should be JSON \(text, number, list, mapping\), got module"),
+        ({"loss": np.float32("nan")}, r"metadata\.loss should be a finite number, got nan"),
+        ({"states": np.ones(3)}, r"metadata\.states should be JSON .*, got ndarray"),
+    ):
+        with pytest.raises(ValueError, match=f"^{words}"):
+            save(tmp_path / "model", model, metadata=facts)
+    assert not (tmp_path / "model").exists()
+    save(tmp_path / "model", model, metadata={"lr": np.float32(0.1), "steps": np.int64(3), "good": np.bool_(True)})
+    kept = json.loads((tmp_path / "model" / "model.json").read_text())["metadata"]
+    assert kept == {"lr": float(np.float32(0.1)), "steps": 3, "good": True}
+    assert np.float32(kept["lr"]) == np.float32(0.1)
 
 
 def test_the_loss_that_is_not_finite_is_told_with_what_the_optimiser_has():

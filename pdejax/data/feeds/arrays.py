@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pdejax.core import Count, Seed, checked, known, options_of
 from pdejax.data.feeds.batch import Batch
+from pdejax.data.feeds.order import check_window
 from pdejax.data.feeds.window import WindowFeed
 from pdejax.data.store.memory import Arrays
 from pdejax.data.store.statistics import train_split
@@ -26,14 +28,21 @@ class ArrayFeed:
     **Raises:** `ValueError` as `Arrays` does.
     """
 
+    @checked
     def __init__(
-        self, states: Any, batch_size: int = 32, *, window: int | None = None, seed: int = 0, **about: Any
+        self, states: Any, batch_size: Count = 32, *, window: Count | None = None, seed: Seed = 0, **about: Any
     ) -> None:
         if isinstance(states, Trajectories) and about:
-            raise ValueError(f"ArrayFeed: {', '.join(about)} belong to arrays, here are {type(states).__name__}")
+            raise ValueError(f"ArrayFeed: {', '.join(f'{name}=' for name in about)} tells of plain arrays, and "
+                             f"{type(states).__name__} tell it themselves")  # fmt: skip
+        for name in about:
+            if name not in (names := [one for one in options_of(Arrays) if one not in ("states", "where")]):
+                raise TypeError(f"ArrayFeed: {known('argument', name, ['batch_size', 'window', 'seed', *names])}")
         self.source = states if isinstance(states, Trajectories) else Arrays(states, where="ArrayFeed", **about)
         self.batch_size, self.seed, self._given = batch_size, seed, window
         split = train_split(self.source)
+        if window is not None and window > split.frames:
+            raise ValueError(f"window={window}: these states have {split.frames} frame(s) a trajectory")
         self.window = min(2, split.frames) if window is None else window
         self._windows = WindowFeed(split, self.window, batch_size, seed=seed)
         self.arrays, self.order = self._windows.arrays, self._windows.order
@@ -46,6 +55,7 @@ class ArrayFeed:
         if self._given not in (None, frames):
             raise ValueError(f"the method learns from windows of {frames} frame(s), ArrayFeed has "
                              f"window={self._given}: leave it out")  # fmt: skip
+        check_window(frames, train_split(self.source).frames)
         return ArrayFeed(self.source, self.batch_size, window=frames, seed=self.seed)
 
     def local_rows(self, rows: slice) -> WindowFeed:

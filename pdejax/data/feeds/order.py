@@ -13,6 +13,13 @@ def _permutation(windows: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(windows)
 
 
+def check_window(window: int, frames: int) -> None:
+    """**Raises:** `ValueError` where the window of a method does not fit into trajectories of so many frames."""
+    if not 1 <= window <= frames:
+        raise ValueError(f"the method learns from windows of {window} frame(s), as its unroll and history say, and "
+                         f"this split has {frames} frame(s) a trajectory")  # fmt: skip
+
+
 @dataclasses.dataclass(frozen=True)
 class WindowOrder:
     """An endless stream of windows, one permutation of all of them an epoch, cut into batches of equal size.
@@ -38,11 +45,7 @@ class WindowOrder:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if not 1 <= self.window <= self.frames:
-            raise ValueError(
-                f"the method learns from windows of {self.window} frame(s), as its unroll and history say, and this "
-                f"split has {self.frames} frame(s) a trajectory"
-            )
+        check_window(self.window, self.frames)
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {self.batch_size}")
 

@@ -10,7 +10,7 @@ import yaml
 
 from pdejax._interrupt import Interrupted, signals
 from pdejax._read import read_json
-from pdejax.core import check_disk, check_memory, exclusive, remove_partial, write_text
+from pdejax.core import check_disk, check_memory, exclusive, remove_partial, spelt, write_text
 from pdejax.data.generation.former import current
 from pdejax.data.generation.manifest import make_manifest, versions
 from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, check_split_names, difference
@@ -176,6 +176,7 @@ def _write_statistics(root: Path, recipe: Recipe) -> None:
     write_text(root / STATISTICS, yaml.safe_dump(to_yaml_dict(statistics, fields, inputs, names)))
 
 
+@spelt
 def generate(
     family: Family,
     simulator: Any,

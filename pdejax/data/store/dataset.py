@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pdejax._read import entries, parse_json, read_plain_yaml, read_text
-from pdejax.core import build, foreign, known, register, sha256
+from pdejax.core import build, foreign, known, register, sha256, spelt
 from pdejax.data.generation.former import FORMER, current
 from pdejax.data.generation.seconds import read_seconds
 from pdejax.data.store.manifest import (
@@ -31,6 +31,7 @@ from pdejax.equations import Family
 from pdejax.solvers import Simulator, as_simulator
 
 
+@spelt
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset(Trajectories):
     """A complete data set written by `generate`."""

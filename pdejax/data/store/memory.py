@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pdejax.core import Grid, known, refuse_masked
+from pdejax.core import Grid, known, refuse_masked, spelt
 from pdejax.data.store.statistics import kept_statistics, statistics_of, train_split
 from pdejax.data.store.trajectories import Split, Trajectories, Window
 
@@ -39,6 +39,7 @@ class ArraySplit(Split):
         return Window(self.states[trajectory, start : start + frames], self.inputs[trajectory])
 
 
+@spelt
 class Arrays(Trajectories):
     """Trajectories in memory, NumPy's or JAX's, as a data set; kept in single precision.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pdejax._read import absent, as_path
-from pdejax.core import build, known, registered
+from pdejax.core import build, known, registered, spelt
 from pdejax.data.store.hdf5 import SUFFIXES, layout_of
 from pdejax.data.store.manifest import MANIFEST, RECIPE
 from pdejax.data.store.trajectories import Trajectories
@@ -16,6 +16,7 @@ FOLDERS = {".npy": "numpy_folder", ".nc": "xarray"}  # readers of folders by the
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 
 
+@spelt
 def open_data(path: str | Path, reader: str | dict[str, Any] | Callable[[Path], Trajectories] | None = None) -> Any:
     """The data set at a path.
 

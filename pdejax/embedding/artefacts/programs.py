@@ -105,7 +105,8 @@ def _lengths(steps: Sequence[int] | None) -> tuple[int, ...]:
 def _grid(model: Any, shape: Sequence[int] | None) -> tuple[int, ...]:
     grid = tuple(model.info.shape if shape is None else shape)
     if len(grid) != model.info.ndim or any(n < 1 for n in grid):
-        raise ValueError(f"shape should be {model.info.ndim} numbers of points, one per axis of space, got {grid}")
+        raise ValueError(f"shape should hold the number of points of each axis of space, of {model.info.ndim}, got "
+                         f"{grid}")  # fmt: skip
     return grid
 
 

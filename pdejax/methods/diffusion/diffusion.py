@@ -12,7 +12,7 @@ import numpy as np
 from annotated_types import Gt, Lt
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Counts, Fraction, Key, Keys, Of, check_options, per_channel, register
+from pdejax.core import Count, Counts, Fraction, Key, Keys, Of, check_options, checked, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.diffusion.denoiser import Denoiser, Parametrisation
@@ -140,6 +140,7 @@ class Diffusion(AbstractMethod):
             (dataclasses.replace(self, stage="first", pretrain=self.pretrain), self.pretrain) if self.pretrain else None
         )
 
+    @checked
     def build(self, network: Any, card: DataCard, *, key: Key) -> Operator:
         channels, known = len(card.field_names), self.history * len(card.field_names)
         if card.input_names:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Given, Key, Keys, Stepper, check_options, per_channel, register
+from pdejax.core import Count, Given, Key, Keys, Stepper, check_options, checked, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.method import AbstractMethod
@@ -74,6 +74,7 @@ class Distilled(AbstractMethod):
                 raise ValueError(f"the teacher{self._named} has {name} {getattr(theirs, name)}, the data have "
                                  f"{getattr(mine, name)}")  # fmt: skip
 
+    @checked
     def build(self, network: Any, card: DataCard, *, key: Key) -> Operator:
         self._check_teacher(card)
         student = self._student.build(network, card, key=key)

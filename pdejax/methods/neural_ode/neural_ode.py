@@ -19,6 +19,7 @@ from pdejax.core import (
     Real,
     Scalar,
     check_options,
+    checked,
     frozen,
     per_channel,
     register,
@@ -163,6 +164,7 @@ class NeuralODE(AbstractMethod):
 
     # ---- the model
 
+    @checked
     def build(self, network: Any, card: DataCard, *, key: Key) -> ContinuousOperator:
         if card.input_names:
             raise ValueError(f"a neural_ode moves in time, but the data map {', '.join(card.input_names)}: take steady")

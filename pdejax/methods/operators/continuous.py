@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pdejax.core import AnyState, Key, Keys, State, Trajectory, hashed_by_identity, per_channel
+from pdejax.core import AnyState, Key, Keys, State, Trajectory, check_key, hashed_by_identity, per_channel
 from pdejax.methods.neural_ode.brownian import sampled_brownian
 from pdejax.methods.neural_ode.spaces import AbstractSpace, PhysicalSpace
 from pdejax.methods.neural_ode.tendency import Diffusivity, Tendency, check_integrator
@@ -150,6 +150,7 @@ class ContinuousOperator(eqx.Module):
 
     def solve(self, initial: AnyState, times: Any, *, key: Key | None = None) -> tuple[Trajectory, Account]:
         """Frames at `times` with an account of the steps taken, see `predict`."""
+        check_key(key)
         initial = entered(initial, self.info)
         state, batch = flat(initial, self.info, self.normalisation.mean.dtype)
         condition = self.condition(batch)

@@ -8,6 +8,8 @@ import jax
 from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array
 
+from pdejax.core import check_key, spelt
+
 
 def on_any_mesh(step: Callable[[Array, Any], Array], u: Array, key: Any) -> Array:
     """`step(u, key)`, also where `u` lies on a mesh with explicit axes, whose types do not survive a reshape.
@@ -15,6 +17,7 @@ def on_any_mesh(step: Callable[[Array, Any], Array], u: Array, key: Any) -> Arra
     The compiler then places what happens inside, which gathers the whole state before each Fourier transform: see
     `sharded` for a call without communication.
     """
+    check_key(key)
     where = jax.typeof(u).sharding
     kinds = zip(where.mesh.axis_names, where.mesh.axis_types, strict=True)
     explicit = tuple(name for name, kind in kinds if kind is AxisType.Explicit)
@@ -24,6 +27,7 @@ def on_any_mesh(step: Callable[[Array, Any], Array], u: Array, key: Any) -> Arra
     return inside(u)
 
 
+@spelt
 def sharded(operator: Any, mesh: Mesh, axis: str | None = None) -> Callable[..., Array]:
     """An operator whose every call is made of calls on the parts of a batch, one on each device, without communication.
 
@@ -46,6 +50,7 @@ def sharded(operator: Any, mesh: Mesh, axis: str | None = None) -> Callable[...,
         return eqx.combine(arrays, static)(u, key=mine)
 
     def call(u: Array, *, key: Any = None) -> Array:
+        check_key(key)
         if u.shape[0] % mesh.shape[name]:
             raise ValueError(f"a batch of {u.shape[0]} cannot be spread over {mesh.shape[name]} devices alike")
         return jax.shard_map(part, mesh=mesh, in_specs=(whole, batch, whole), out_specs=batch)(arrays, u, key)

@@ -19,6 +19,7 @@ from pdejax.core import (
     Whole,
     build,
     check_options,
+    checked,
     frozen,
     known,
     register,
@@ -91,6 +92,7 @@ class PhysicsInformed(AbstractMethod):
     def window(self) -> int:
         return 0  # there are no frames
 
+    @checked
     def build(self, network: Any, card: ProblemCard, *, key: Key) -> PhysicsField:
         problem = card.problem
         sizes = {"channels": problem.channels, "box": problem.box}

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from jaxtyping import Array, Float
 
-from pdejax.core import Key, Keys, Of, per_channel, register
+from pdejax.core import Key, Keys, Of, checked, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.fitting import fitted_network
@@ -38,6 +38,7 @@ class Steady(AbstractMethod):
         """Known frames of a sample: none, its one frame is the solution."""
         return 0
 
+    @checked
     def build(self, network: Any, card: DataCard, *, key: Key) -> SteadyOperator:
         if not card.input_names:
             raise ValueError("the method steady maps input fields, but these data step in time: take supervised, "

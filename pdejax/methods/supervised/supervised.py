@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pdejax.core import Count, Key, Keys, NotNegative, Of, check_options, check_slot, per_channel, register
+from pdejax.core import Count, Key, Keys, NotNegative, Of, check_options, check_slot, checked, per_channel, register
 from pdejax.data import Batch
 from pdejax.methods.cards import DataCard
 from pdejax.methods.fitting import fitted_network
@@ -95,6 +95,7 @@ class Supervised(AbstractMethod):
     def window(self) -> int:
         return self.history + self.unroll
 
+    @checked
     def build(self, network: Any, card: DataCard, *, key: Key) -> Operator:
         channels = len(card.field_names)
         if card.input_names:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import optax
 
@@ -16,6 +17,14 @@ def place_of(path: Any) -> str:
     return f".{jax.tree_util.keystr(path, simple=True, separator='.')}."
 
 
+def _places(params: Any) -> list[str]:
+    return [place_of(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+
+
+def _has(places: Iterable[str], name: str) -> bool:
+    return any(f".{name}." in place for place in places)
+
+
 def group_labels(params: Any, names: Iterable[str], key: str = "train.rates") -> Any:
     """The group of every leaf: the first name that is a part of its path, `rest` if none is.
 
@@ -25,9 +34,9 @@ def group_labels(params: Any, names: Iterable[str], key: str = "train.rates") ->
     **Raises:** `ValueError` for a name that no leaf has.
     """
     names = [name for name in names if name != REST]
-    places = [place_of(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    places = _places(params)
     for name in names:
-        if not any(f".{name}." in place for place in places):
+        if not _has(places, name):
             parts = {part for place in places for part in place.strip(".").split(".")}
             raise ValueError(f"{key}: {known('parameter group', name, parts)}")
     label = lambda path, _: next((name for name in names if f".{name}." in place_of(path)), REST)
@@ -58,9 +67,15 @@ def chosen_leaves(mask: Any, only: Iterable[str] = (), frozen: Iterable[str] = (
     **Arguments:** `only`: groups outside of which nothing is, see `group_labels`; all are inside when empty;
     `frozen`: groups that are not.
 
-    **Raises:** `ValueError` for a name that no leaf has, and where nothing is left.
+    **Raises:** `ValueError` for a name that no trained leaf has, and where nothing is left.
     """
     only, frozen = tuple(only), tuple(frozen)
+    every, trained = _places(mask), eqx.filter(mask, mask)
+    for key, groups, what in (("only", only, "training"), ("frozen", frozen, "freezing")):
+        for name in groups:
+            if _has(every, name) and not _has(_places(trained), name):
+                raise ValueError(f"train.{key}: {name!r} is not trained, so {what} it has no effect")
+        group_labels(trained, groups, f"train.{key}")  # whose parameters those are
     for key, groups, others in (("train.only", only, False), ("train.frozen", frozen, True)):
         if groups:
             taken = jax.tree.map(

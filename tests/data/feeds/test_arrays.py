@@ -59,8 +59,12 @@ def test_a_feed_of_arrays_takes_the_window_that_a_method_asks_for():
         ValueError, match=r"windows of 6 frame\(s\), as its unroll and history say, and this split has 5 frame"
     ):
         windowed(feed, 6)
-    with pytest.raises(ValueError, match="ArrayFeed: step belong to arrays, here are Arrays"):
+    with pytest.raises(ValueError, match="ArrayFeed: step= tells of plain arrays, and Arrays tell it themselves"):
         ArrayFeed(feed.source, 4, step=0.1)
+    with pytest.raises(ValueError, match=r"^window=50: these states have 5 frame\(s\) a trajectory"):
+        ArrayFeed(STATES, window=50)
+    with pytest.raises(TypeError, match=r"^ArrayFeed: unknown argument 'lenghts'\. Did you mean 'lengths'"):
+        ArrayFeed(STATES, lenghts=(1.0,))
     with pytest.raises(ValueError, match=r"ArrayFeed: states should be"):
         ArrayFeed(STATES[0, 0])
 
