@@ -16,8 +16,8 @@ from pdejax.equations import Family
 from pdejax.solvers import Doubling
 
 SHARE = 1 / 24  # of the work of solving, for comparing: one alone takes up to five times its share of a batch
-ROUGH = 0.1  # of a field's size in the highest modes: then what frames leave out adds up, and a jump rings
-ADDED = 10.0  # times the tolerance that may add up over frames
+ROUGH = 0.1  # of a field's size in the highest modes: then what frames leave out adds up
+ADDED = 10.0  # times the tolerance that may add up over frames; and of a state in the highest modes, as a jump has
 
 Doubled = Callable[[Any, Mapping[str, Any], Any], Any]
 StateAt = Callable[[Mapping[str, Any], Mapping[str, Any], Any], Any]
@@ -62,10 +62,14 @@ class GridCheck:
         found = float(self._doubled(state, parameters, at))
         return found if math.isfinite(found) else math.inf
 
-    @staticmethod
-    def rings(tails: np.ndarray) -> bool:
+    @property
+    def most_tail(self) -> float:
+        """The largest share of the highest modes that a state may keep."""
+        return ADDED * self.tolerance
+
+    def rings(self, tails: np.ndarray) -> bool:
         """Whether the drawn state has jumps that stay: both grids take the same waves for them, and agree."""
-        return len(tails) > 1 and bool(tails[:2].min() > ROUGH)
+        return len(tails) > 1 and bool(tails[:2].min() > self.most_tail)
 
     def fails(self, tail: float, error: float) -> bool:
         """Whether a trajectory is not resolved."""

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pdejax.data.generation.resolution import ROUGH, GridCheck
+from pdejax.data.generation.resolution import GridCheck
 from pdejax.equations import Family, check_admissible, divergence_of
 from pdejax.solvers import Doubling, Resolving, Simulator
 
@@ -142,7 +142,7 @@ class _Batch:
         elif difference > self.tolerance:
             reason = f"{self.simulator.checks} above tolerance"
         elif self.grid is not None and self.grid.rings(tails):
-            value, tolerance, reason = float(tails[:2].min()), ROUGH, f"{HIGHEST} above tolerance"
+            value, tolerance, reason = float(tails[:2].min()), self.grid.most_tail, f"{HIGHEST} above tolerance"
             assert isinstance(self.simulator, Resolving)
             remedy = f"{self.simulator.finer_grid(self.family)}; where it jumps take solver finite_volume"
         elif (space_error := self._unresolved(row, states, tails, error)) is not None:
