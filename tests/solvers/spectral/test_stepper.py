@@ -264,7 +264,7 @@ def test_parameters_of_other_trajectories_than_the_states_are_refused():
 
 def test_what_is_no_tendency_and_no_time_is_told():
     step = spectral_stepper(KS, GRID, 0.1)
-    with pytest.raises(ValueError, match="a state is real, got complex64"):
+    with pytest.raises(ValueError, match="a tendency is real, got complex64"):
         inspect.unwrap(type(step)._with)(step, jnp.zeros((32, 1), complex))
     with pytest.raises(ValueError, match="time holds real numbers"):
         step.at("x")
