@@ -24,6 +24,7 @@ from pdejax.core._check import check_options as check_options
 from pdejax.core._check import checked as checked
 from pdejax.core._compose import Alternating as Alternating
 from pdejax.core._compose import Average as Average
+from pdejax.core._divided import divided_like as divided_like
 from pdejax.core._domain import Domain as Domain
 from pdejax.core._ends import End as End
 from pdejax.core._ends import Mixed as Mixed

@@ -7,6 +7,8 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 
+from pdejax.core import divided_like
+
 MOST_STEPS = 100_000  # of a call: what needs more has waves of infinite speed
 
 Rate = Callable[[Any, Any], Any]
@@ -71,5 +73,5 @@ def adaptive_steps(
         return advance(q, start + done, dt), jnp.where(last, whole, done + dt), count + 1
 
     going = lambda carry: jnp.any(carry[1] < whole) & (carry[2] < MOST_STEPS)
-    q, done, _ = jax.lax.while_loop(going, body, (q, jnp.zeros_like(whole), 0))
+    q, done, _ = jax.lax.while_loop(going, body, (q, divided_like(jnp.zeros_like(whole), q), 0))
     return q, done == whole

@@ -146,6 +146,8 @@ def certified(recipe: Recipe, numbers: np.ndarray, seed: int, split: str = ONLIN
 
 def check_traced(source: Simulated, kind: str) -> None:
     """**Raises:** `ValueError` for a simulator that cannot be solved by inside of a compiled update."""
+    if source.family.steady:  # what JAX solves linear systems by wants constants divided over devices as inputs are
+        raise ValueError(f"{source.name!r} is steady, and a {kind} solves what evolves in time: take kind outside")
     if source.simulator.outside:
         raise ValueError(f"the simulator of {source.name!r} is code that JAX cannot trace, which a {kind} needs: take "
                          "kind outside")  # fmt: skip

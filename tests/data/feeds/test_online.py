@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pdejax.config import resolve
 from pdejax.core import Grid
-from pdejax.data import Counting, OutsideFeed, PoolFeed, Rows, Simulated, StreamFeed, Turns, part_of, windowed
+from pdejax.data import Counting, OutsideFeed, PoolFeed, Recipe, Rows, Simulated, StreamFeed, Turns, part_of, windowed
 from pdejax.data.feeds.simulated import certified
 from pdejax.equations import Equation, Family, Times
 from pdejax.solvers import ETDRK, Function
+from pdejax.training import Layout
 
 HEAT = Family(
     "heat",
@@ -66,6 +68,19 @@ def test_a_stream_hands_out_solutions_each_with_its_parameter(source):
     assert {*first[:, 0].tolist()} == {*range(4)}
     assert all(len({*item[2 * i : 2 * i + 2, 1].tolist()}) == 2 for i in range(4))  # two different windows
     assert feed.counts(state) == {"solved": 8.0, "reuse": 2.0, "age": 0.0}
+
+
+@pytest.mark.parametrize(
+    "problem", ["shock_tube", "rayleigh_benard", pytest.param("orszag_tang", marks=pytest.mark.long), "heated_rod"]
+)
+def test_solvers_with_loops_of_their_own_are_divided_over_devices(problem):
+    """What their loops carry is told apart by device; nothing is compiled."""
+    recipe = Recipe.of(resolve([f"problem={problem}"]).problem.spec())
+    feed, layout = StreamFeed(Simulated(recipe.family, recipe.simulator), 2), Layout.over(2)
+    items = np.stack([feed.next({"step": step})[1] for step in range(2)])
+    fetch = lambda items: jax.lax.map(lambda item: feed.fetch(feed.arrays, item).states, items)
+    divided = jax.shard_map(fetch, mesh=layout.mesh, in_specs=layout.items, out_specs=layout.items)
+    assert jax.eval_shape(divided, items).shape == (2, 2, 2, *recipe.family.domain.shape, len(recipe.family.fields))
 
 
 def test_a_part_of_a_stream_holds_the_same_rows(source):
@@ -222,6 +237,9 @@ def test_what_cannot_be_is_said(source):
         PoolFeed(source, 8, capacity=40, reuse=2)
     with pytest.raises(ValueError, match="is code that JAX cannot trace, which a stream needs: take kind outside"):
         StreamFeed(Simulated(HEAT, HOST, 3))
+    still = Recipe.of(resolve(["problem=poisson", "method=steady"]).problem.spec())
+    with pytest.raises(ValueError, match="'poisson' is steady, and a stream solves what evolves in time"):
+        StreamFeed(Simulated(still.family, still.simulator))
     with pytest.raises(ValueError, match=r"learns from windows of 5 frame.*, and 4 frame.* are solved"):
         windowed(StreamFeed(source, 8), 5)
     with pytest.raises(ValueError, match="windows should be at most 3, the places of a window of 2"):
