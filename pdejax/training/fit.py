@@ -230,7 +230,7 @@ def train_here(
     lines: list[dict[str, Any]] = []
     records: list[Sink] = []
     if folder is not None and chief:
-        check_length(folder, method, settings, last)
+        check_length(folder, method, settings, last, first)
         lines = kept_lines(folder / "metrics.jsonl", -1 if restored is None else first)
         records = [JsonLines(), *([TensorBoard()] if sinks is None else sinks)]
     elif chief:

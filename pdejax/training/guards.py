@@ -53,8 +53,9 @@ def check_finite(step: int, metrics: Mapping[str, np.ndarray], settings: TrainSe
     raise NonFiniteLoss(f"the {name} is not finite at update {update}; {kept}. Try {mend}")
 
 
-def check_length(folder: Path, method: AbstractMethod, settings: TrainSettings, last: bool) -> None:
-    """Notes how long a training is to be; refuses another length where the first one determined what was done.
+def check_length(folder: Path, method: AbstractMethod, settings: TrainSettings, last: bool, done: int) -> None:
+    """Notes how long a training is to be; refuses another length where the first one determined what was done, and one
+    that is shorter than what is done.
 
     **Raises:** `ValueError` with the reason.
     """
@@ -71,6 +72,9 @@ def check_length(folder: Path, method: AbstractMethod, settings: TrainSettings, 
         if why is not None:
             raise ValueError(f"{folder} was begun with train.steps={begun} and cannot go on to {steps}: {why}. Begin "
                              "a new run from its model instead (initial=, from=)")  # fmt: skip
+    if done > steps:
+        raise ValueError(f"{folder} has made {done} updates, more than train.steps={steps}: ask for at least as many, "
+                         "or take another name or folder")  # fmt: skip
     write_text(path, json.dumps({"steps": steps}) + "\n")
 
 

@@ -427,3 +427,9 @@ def test_a_file_where_a_section_belongs_is_told_with_the_key_for_it():
 def test_a_key_of_an_option_keeps_the_kind_that_it_has_when_nothing_is_said():
     points = resolve(["experiment=pig_burgers", "method.points.count=128"]).method.points
     assert (points.kind, points.count) == ("quasi_random", 128)
+
+
+def test_an_expression_of_an_axis_that_is_not_there_is_refused_before_anything_is_drawn(mine):
+    start = "initial: {u: {kind: expression, value: sin(2*pi*x)+y}}"
+    folder = mine({"problem/mine.yaml": f"{WITHOUT_START}{start}\n"})
+    assert said(["problem=mine"], folder).startswith("mine/problem/mine.yaml:7: problem.initial.u.value")

@@ -134,6 +134,10 @@ def test_a_constant_schedule_can_be_prolonged_bit_for_bit(tmp_path):
     )
     go(4)
     same(whole, go(6))
+    with pytest.raises(
+        ValueError, match=r"parts has made 6 updates, more than train.steps=2: ask for at least as many"
+    ):
+        go(2)
     assert [line["step"] for line in lines(tmp_path / "parts")] == [2, 4, 6]
 
 

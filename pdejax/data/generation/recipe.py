@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from pdejax._suggest import nearest
 from pdejax.core import Count, check_options, describe
 from pdejax.data.generation.problem import read_problem
@@ -82,6 +84,14 @@ class Recipe:
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         self.simulator.validate(self.family)
+        self._check_draws()
+
+    def _check_draws(self) -> None:
+        """**Raises:** `ValueError` for samplers that do not fit the domain, of which nothing is computed."""
+        domain = self.simulator.domain(self.family)
+        draw = lambda seed: self.family.draw(seed, 0, domain, parameters=self.family.draw_parameters(seed, 0))
+        with jax.enable_x64(True):
+            jax.eval_shape(draw, 0)
 
     def _check_space(self) -> None:
         resolving, given = isinstance(self.simulator, Resolving), self.space_tolerance

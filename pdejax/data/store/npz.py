@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pdejax._suggest import nearest
 from pdejax.core import read_arrays, register
 from pdejax.data.store.card import KEYS, beside, card_path, read_card
 from pdejax.data.store.memory import STATES, Arrays
@@ -65,6 +66,9 @@ def sorted_arrays(path: Path, arrays: Mapping[str, Any]) -> tuple[Any, dict[str,
             continue
         split, _, rest_of_name = name.partition("_")
         if split not in splits or not rest_of_name:
+            if near := nearest(split, SPLITS, 0.75):
+                meant = "_".join(filter(None, (near[0], rest_of_name)))
+                raise ValueError(f"{path}: the array {name!r} belongs to no split. Did you mean {meant!r}?")
             wanted = ", ".join(f"{s}_{name}" for s in splits)
             raise ValueError(f"{path}: the array {name!r} belongs to no split, expected {wanted}")
         rest[split][rest_of_name] = array

@@ -99,6 +99,10 @@ def piece_of(path: Path, opener: Callable[[Path], Labelled], split: str = "") ->
             there = ", ".join(f"{name}{tuple(array.dims)}" for name, array in data.data_vars.items())
             raise FileError(f"{path} has no field over {' or '.join(TIME)} and one to three axes of space, found "
                             f"{there or 'nothing'}")  # fmt: skip
+        if not any({*space} <= {*data[name].dims} for name in file.fields):
+            there = ", ".join(f"{name!r} on {tuple(d for d in data[name].dims if d in space)}" for name in file.fields)
+            raise FileError(f"{path}: no field has all of the axes {', '.join(space)}, found {there}: bring the fields "
+                            "to one grid")  # fmt: skip
         channels = functools.partial(_channels, path, file)
         fields = {k: v for name in file.fields for k, v in channels(name).items()}
         inputs = {k: v for name in file.inputs for k, v in channels(name).items()}

@@ -94,6 +94,12 @@ def test_what_has_no_time_or_cannot_be_read(tmp_path):
     labelled()[["depth", "nu"]].to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match=r"a.nc has no field over time or t .*, found .*nu\('member',\)"):
         open_data(tmp_path / "a.nc")
+    fields = {"h": (("run", "time", "x"), np.ones((2, 3, 8))), "u": (("run", "time", "xu"), np.ones((2, 3, 8)))}
+    importlib.import_module("xarray").Dataset(fields).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    with pytest.raises(
+        ValueError, match=r"b.nc: no field has all of the axes x, xu, found 'h' on \('x',\), .* one grid"
+    ):
+        open_data(tmp_path / "b.nc")
     (tmp_path / "a.nc").write_bytes(b"not netCDF")
     with pytest.raises(ValueError, match=r"a.nc cannot be read as netCDF"):
         open_data(tmp_path / "a.nc")

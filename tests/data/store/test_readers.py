@@ -90,6 +90,8 @@ def test_a_folder_that_cannot_be_written_to_is_read_all_the_same(tmp_path, monke
         ),
         ({"states": STATES, "train": STATES}, r"expected an array 'states', or one for each of the splits"),
         ({"train": STATES, "nu": NU}, r"the array 'nu' belongs to no split, expected train_nu"),
+        ({"train": STATES, "val": STATES}, r"the array 'val' belongs to no split. Did you mean 'valid'\?"),
+        ({"train": STATES, "Train_nu": NU}, r"the array 'Train_nu' belongs to no split. Did you mean 'train_nu'\?"),
         ({"states": STATES, "nu": NU[:3]}, r"parameter 'nu' should have the shape \(20,\), got \(3,\)"),
         ({"states": STATES, "f": FORCE[:, :2]}, r"input 'f' should have the shape \(20, 6\), got \(20, 2\)"),
         ({"train": STATES[..., 0]}, r"train should be \(trajectory, time, \*space, channel\)"),
