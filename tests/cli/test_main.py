@@ -90,7 +90,7 @@ def test_help_names_every_command(capsys):
 MISTAKES = {
     ("trian",): "unknown command 'trian'. Did you mean 'train'?",
     ("frobnicate",): "unknown command 'frobnicate'. "
-    "Known: list, generate, inspect, train, evaluate, compare, export, report, doctor.",
+    "Known: list, generate, inspect, convert, train, evaluate, compare, export, report, doctor.",
     ("train", "--fast"): "unrecognized arguments: --fast (see pdejax train --help)",
     ("evaluate",): "the following arguments are required: run (see pdejax evaluate --help)",
     ("train", "train.stps=3"): "train.stps=3: unknown key 'train.stps'. Did you mean 'steps' or 'stages'?",

@@ -37,7 +37,7 @@ def test_every_word_that_is_meant_is_an_option_and_the_others_are_none():
     for group in ("network", "method", "domain", "optimiser"):
         for kind in registered(group):
             known |= {*options_of(factory_of(group, kind))}
-    of_problems = {"nu", "fields"}
+    of_problems = {"nu", "fields", "ends", "riemann"}  # parameters, and options of grids and solvers
     assert {*MEANT} - of_problems <= known
     for name, others in MEANT.items():
         assert all(nearest(other, [name, "other"]) == [name] for other in others)

@@ -153,7 +153,7 @@ def test_every_network_takes_a_batch_of_unknown_size_and_rows_of_parameters(netw
 def test_another_grid(tmp_path):
     out = pdejax.export(built(), tmp_path / "out", steps=(), shape=(12,), platforms=HERE)
     assert program(out, "step").call(jnp.ones((1, 12, 2))).shape == (1, 12, 2)
-    with pytest.raises(ValueError, match="shape should be 1 numbers of points"):
+    with pytest.raises(ValueError, match="shape should hold the number of points of each axis of space, of 1, got"):
         pdejax.export(built(), tmp_path / "out", shape=(8, 8))
 
 

@@ -298,7 +298,7 @@ def test_options_that_nothing_reads_are_refused(data, steady, pair):
         evaluate(lambda f: f, steady, steps=1)
     with pytest.raises(ValueError, match="unknown option of a comparison of results: 'chunk'"):
         compare(pair, chunk=3)
-    with pytest.raises(ValueError, match="needs data"):
+    with pytest.raises(ValueError, match="is evaluated on data, got none"):
         evaluate(scaled(data, 0.9))
 
 

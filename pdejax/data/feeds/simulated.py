@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from pdejax.core import Count, Seed, check_arguments
+from pdejax.core import Count, Seed, check_arguments, spelt
 from pdejax.data.generation.recipe import Recipe, SplitSize
 from pdejax.data.generation.solve import Solution, concatenate, solve_batch, split_seed
 from pdejax.data.store.memory import Arrays, ArraySplit
@@ -35,6 +35,7 @@ class Solved(eqx.Module):
     good: Bool[Array, " trajectory"]
 
 
+@spelt
 class Simulated(Trajectories):
     """Solutions of a family that nobody stores: feeds draw and solve them.
 

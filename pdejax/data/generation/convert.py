@@ -9,7 +9,7 @@ import yaml
 
 from pdejax._interrupt import Interrupted, signals
 from pdejax._read import FileError, read_json
-from pdejax.core import check_disk, check_memory, describe, exclusive, remove_partial, sha256, write_text
+from pdejax.core import check_disk, check_memory, describe, exclusive, remove_partial, sha256, spelt, write_text
 from pdejax.data.generation.manifest import versions
 from pdejax.data.generation.recipe import difference
 from pdejax.data.store.files import to_json
@@ -23,6 +23,7 @@ SHARD_BYTES = 1 << 26  # about that much is held in memory and written at once
 Progress = Callable[[int, int], None]
 
 
+@spelt
 def convert(
     source: str | Path | Trajectories,
     root: str | Path,

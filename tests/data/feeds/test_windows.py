@@ -89,7 +89,7 @@ def test_batches_from_disk_are_those_from_memory(train, stream, threads):
 
 @pytest.mark.parametrize("threads", [0, 2])
 def test_few_files_are_kept_open(burgers_root, stream, threads, monkeypatch):
-    monkeypatch.setattr("pdejax.data.store.shards.MOST_OPEN", 2)  # of three
+    monkeypatch.setattr("pdejax.data.store.opened.MOST_OPEN", 2)  # of three
     split = Dataset.open(burgers_root).split("train")
     feed = DiskFeed(split, WINDOW, BATCH, seed=5, threads=threads)
     assert_equal(batches(feed, 0, 5), stream[:5])

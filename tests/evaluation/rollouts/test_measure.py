@@ -151,7 +151,7 @@ def test_a_bare_stepper_is_repeated(dataset):
         evaluate(one, dataset, baselines=False, price=False) for one in (Scale(0.9), scaled(dataset, 0.9))
     )
     np.testing.assert_array_equal(result.arrays["model/nrmse"], expected.arrays["model/nrmse"])
-    with pytest.raises(ValueError, match="a Stepper to call, got str"):
+    with pytest.raises(ValueError, match="'solver' is the name of a folder, which is measured alone"):
         evaluate("solver", dataset)
 
 
