@@ -15,9 +15,9 @@ import numpy as np
 
 from pdejax.core import Count, Whole, check_options, register
 from pdejax.data.feeds.batch import Batch
-from pdejax.data.feeds.simulated import Simulated, certified, check_window
+from pdejax.data.feeds.simulated import FeedOfSolutions, Simulated, certified, check_window
 from pdejax.data.feeds.turns import DRAWS, Turns
-from pdejax.data.feeds.window import geometry_arrays, whole_batch
+from pdejax.data.feeds.window import whole_batch
 from pdejax.data.generation.recipe import Recipe
 from pdejax.data.generation.solve import Solution
 
@@ -40,7 +40,7 @@ def _solve(numbers: np.ndarray, seed: int) -> Solution:
 
 @register("feed", "outside")
 @dataclasses.dataclass(eq=False)
-class OutsideFeed:
+class OutsideFeed(FeedOfSolutions):
     """Solutions by processes of the host, each certified as those of a data set are, and seen `reuse` times.
 
     Batches are solved ahead; which solution is seen when follows from the number of the step, so that a run that was
@@ -74,22 +74,9 @@ class OutsideFeed:
         self.window = self.window or min(2, self.source.frames)
         starts = check_window(self.window, self.source)
         self.turns = Turns(self.batch_size, self.queue, self.reuse, starts, self.seed)
-        self.arrays = geometry_arrays(self.source)
         self.waited, self.redrawn = 0.0, 0
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
         self._blocks: dict[int, concurrent.futures.Future[Solution]] = {}
-
-    def init(self) -> dict[str, int]:
-        """The state before the first batch."""
-        return {"step": 0}
-
-    def with_window(self, frames: int) -> "OutsideFeed":
-        """The feed with windows of as many frames."""
-        return dataclasses.replace(self, window=frames)
-
-    def local_rows(self, rows: slice) -> "OutsideFeed":
-        """The feed that solves these rows of every batch only."""
-        return dataclasses.replace(self, rows=rows)
 
     def _ask(self, chunk: int) -> None:
         """Asks for the blocks of a chunk and of the next one, and lets go of those before."""

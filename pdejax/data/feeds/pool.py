@@ -12,14 +12,14 @@ from jax import lax
 
 from pdejax.core import Count, Key, Whole, check_memory, check_options, register
 from pdejax.data.feeds.batch import Batch, Rows
-from pdejax.data.feeds.simulated import Simulated, check_traced, check_window
+from pdejax.data.feeds.simulated import FeedOfSolutions, Simulated, check_traced, check_window
 from pdejax.data.feeds.turns import DRAWS, Turns
-from pdejax.data.feeds.window import geometry_arrays, geometry_of
+from pdejax.data.feeds.window import geometry_of
 
 
 @register("feed", "pool")
 @dataclasses.dataclass(frozen=True, eq=False)
-class PoolFeed:
+class PoolFeed(FeedOfSolutions):
     """Solutions kept on the device: half of them are seen, each `reuse` times, while the other half is solved anew.
 
     They are a part of the training state and of its checkpoints. Every `reuse` updates one solution a row of the batch
@@ -72,26 +72,9 @@ class PoolFeed:
         return Turns(self.batch_size, self.capacity // (2 * self.batch_size), self.reuse, starts, self.seed)
 
     @property
-    def arrays(self) -> Any:
-        """Where the points lie, if that is no grid."""
-        return geometry_arrays(self.source)
-
-    @property
     def every(self) -> int:
         """Updates between two refreshes."""
         return self.reuse
-
-    def init(self) -> dict[str, int]:
-        """The state before the first batch."""
-        return {"step": 0}
-
-    def with_window(self, frames: int) -> "PoolFeed":
-        """The feed with windows of as many frames."""
-        return dataclasses.replace(self, window=frames)
-
-    def local_rows(self, rows: slice) -> "PoolFeed":
-        """The feed whose items hold these rows of every batch only."""
-        return dataclasses.replace(self, rows=rows)
 
     def next(self, state: Mapping[str, int]) -> tuple[dict[str, int], np.ndarray]:
         """The next state, and for each row its place in the pool, first frame and number of the draw."""

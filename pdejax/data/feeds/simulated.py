@@ -1,9 +1,10 @@
 """Trajectories that are solved as training asks for them, by the solver and in the precision of generated data sets."""
 
+import dataclasses
 import functools
 import hashlib
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pdejax.core import Count, Seed, check_arguments, spelt
+from pdejax.data.feeds.window import geometry_arrays
 from pdejax.data.generation.recipe import Recipe, SplitSize
 from pdejax.data.generation.solve import Solution, concatenate, solve_batch, split_seed
 from pdejax.data.store.memory import Arrays, ArraySplit
@@ -129,6 +131,32 @@ class Simulated(Trajectories):
         # what failed does not count in the loss, and shall not reach its gradient as what is no number either
         keep = lambda x: jnp.where(good.reshape(-1, *(1,) * (x.ndim - 1)), x, jnp.ones((), x.dtype))
         return Solved(keep(states), keep(inputs), varying, good)
+
+
+_Feed = TypeVar("_Feed", bound="FeedOfSolutions")
+
+
+class FeedOfSolutions:
+    """What feeds of a `Simulated` share; they are dataclasses with a `source`, a `window` and `rows`."""
+
+    source: Simulated
+
+    @property
+    def arrays(self) -> Any:
+        """Where the points lie, if that is no grid."""
+        return geometry_arrays(self.source)
+
+    def init(self) -> dict[str, int]:
+        """The state before the first batch."""
+        return {"step": 0}
+
+    def with_window(self: _Feed, frames: int) -> _Feed:
+        """The feed with windows of as many frames."""
+        return dataclasses.replace(self, window=frames)  # type: ignore[type-var]
+
+    def local_rows(self: _Feed, rows: slice) -> _Feed:
+        """The feed whose items hold these rows of every batch only."""
+        return dataclasses.replace(self, rows=rows)  # type: ignore[type-var]
 
 
 def certified(recipe: Recipe, numbers: np.ndarray, seed: int, split: str = ONLINE) -> Solution:

@@ -9,14 +9,14 @@ import numpy as np
 
 from pdejax.core import Count, Whole, check_options, register
 from pdejax.data.feeds.batch import Batch
-from pdejax.data.feeds.simulated import Simulated, check_traced, check_window
+from pdejax.data.feeds.simulated import FeedOfSolutions, Simulated, check_traced, check_window
 from pdejax.data.feeds.turns import DRAWS
-from pdejax.data.feeds.window import geometry_arrays, geometry_of
+from pdejax.data.feeds.window import geometry_of
 
 
 @register("feed", "stream")
 @dataclasses.dataclass(frozen=True, eq=False)
-class StreamFeed:
+class StreamFeed(FeedOfSolutions):
     """Solutions that are drawn and solved inside the compiled update, and seen once.
 
     The number of a step tells its batch, so that a run goes on with nothing but that number; on several devices each
@@ -54,23 +54,6 @@ class StreamFeed:
                              f"a trajectory of {self.source.frames}, got {self.windows}")  # fmt: skip
         if self.batch_size % self.windows:
             raise ValueError(f"batch_size should be a multiple of windows={self.windows}, got {self.batch_size}")
-
-    @property
-    def arrays(self) -> Any:
-        """Where the points lie, if that is no grid."""
-        return geometry_arrays(self.source)
-
-    def init(self) -> dict[str, int]:
-        """The state before the first batch."""
-        return {"step": 0}
-
-    def with_window(self, frames: int) -> "StreamFeed":
-        """The feed with windows of as many frames."""
-        return dataclasses.replace(self, window=frames)
-
-    def local_rows(self, rows: slice) -> "StreamFeed":
-        """The feed whose items hold these rows of every batch only."""
-        return dataclasses.replace(self, rows=rows)
 
     def next(self, state: Mapping[str, int]) -> tuple[dict[str, int], np.ndarray]:
         """The next state, and for each row the numbers of its trajectory, first frame and draw."""

@@ -13,11 +13,11 @@ import jax
 from pdejax._suggest import nearest
 from pdejax.core import Count, check_options, describe
 from pdejax.data.generation.problem import read_problem
+from pdejax.data.store.trajectories import SPLITS
 from pdejax.equations import Family
 from pdejax.solvers import Resolving, Simulator
 
 SIZES = ("splits", "seed", "shard_size", "batch_size", "tolerance", "space_tolerance")
-SPLITS = ("train", "valid", "test")  # that a training and its evaluation read; others are for `split=` and pictures
 OF_ONES_OWN = rf"({'|'.join(SPLITS)})[^a-z]"  # a further split that is called after one of these, such as test_2
 TOLERANCES = {False: 1e-4, True: 1e-8}  # of what evolves in time, and of what is steady
 SPACE_TOLERANCE = 1e-2

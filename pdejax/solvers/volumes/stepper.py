@@ -177,7 +177,8 @@ def _check_equal(form: VolumeForm, dt: Any, substeps: int) -> None:
     if any(map(traced, (dt, form.length, *form.parameters.values()))):
         return
     with jax.ensure_compile_time_eval():
-        nothing = jnp.zeros((form.equation.channels, 1, *form.grid.shape))
+        count = max(np.shape(value)[0] if np.ndim(value) else 1 for value in (form.length, *form.parameters.values()))
+        nothing = jnp.zeros((form.equation.channels, count, *form.grid.shape))
         rate = np.asarray(form.fastest(nothing, 0.0, in_any_state=True))
     needed = np.ceil(np.max(dt * rate) / STABLE)
     if needed > substeps:

@@ -309,3 +309,15 @@ def test_a_parameter_that_makes_speeds_complex_is_told():
 def test_words_of_the_whole_box_are_no_laws(word, part):
     with pytest.raises(ValueError, match=rf"{word}\(...\) asks for the whole box"):
         volume_stepper(Equation(f"u_t = -dx(u**2/2) + {part}"), cells(16), 0.1)
+
+
+def test_equal_steps_of_trajectories_that_differ_are_those_of_each_alone(x64):
+    rates, start = np.array([1.0, 2.0, 0.5]), 1 + 0.1 * np.sin(2 * np.pi * cells(16).coordinates())
+    make = lambda a, count=60: volume_stepper(
+        Equation("u_t = -dx(a*u) + 0.01*a*u_xx", {"a": 1.0}), cells(16), 0.1, substeps=count, parameters={"a": a}
+    )
+    together = make(rates)(np.stack([start] * 3))
+    for one, a in zip(together, rates, strict=True):
+        np.testing.assert_allclose(one, make(a)(start), rtol=1e-12)
+    with pytest.raises(ValueError, match="set substeps to at least"):  # of the fastest of them
+        make(rates, 1)
