@@ -1,6 +1,6 @@
 """Are solutions that are made as training goes on worth more than stored ones, and does it matter how they are mixed?
 
-python -m experiments.online.run --preset small            # about three hours of one core; an interrupted one goes on
+python -m experiments.online.run --preset small            # all arms; an interrupted one goes on
 python -m experiments.online.run --preset small --seeds 0  # the same of one seed
 python -m experiments.online.run --preset smoke            # seconds
 """

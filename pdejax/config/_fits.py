@@ -186,9 +186,8 @@ def _placed(sentence: str, sections: tuple[str, ...], config: RunConfig, composi
     about = [key for key, value in leaves if key[-1] in quoted or value in quoted]
     if len(about) == 1:
         return f"{composition.where(about[0])}: {dotted(about[0])}: {sentence}"
-    where = composition.word_for(sections[:1]) or composition.where(
-        sections[:1]
-    )  # a word such as data=heat.npz tells of which section it is
+    section = sections[:1]
+    where = composition.word_for(section) or composition.where(section)  # data=heat.npz tells of which section it is
     return f"{where}: {sentence}" if where.startswith(f"{sections[0]}=") else f"{where}: {sections[0]}: {sentence}"
 
 

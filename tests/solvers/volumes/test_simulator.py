@@ -143,7 +143,7 @@ SHIPPED |= {  # by what is made a program of soonest
     for name in ("absorbing_waves",)
 }
 LONGER = {
-    name: ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=1.5"]
+    name: ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.9"]
     for name in ("compressible_navier_stokes", "riemann_2d", "absorbing_waves", "orszag_tang")
 }
 FORMS = [pytest.param(name, form, id=name) for name, form in SHIPPED.items()]
