@@ -75,7 +75,8 @@ def project(tmp_path_factory):
 
 
 def test_one_file_gives_a_solution_with_its_error(project, undrawn):
-    run(project, "train", "problem=bratu", "network.counts=[16,16]", "network.beyond=3")
+    run(project, "generate", "problem=bratu")
+    run(project, "train", "problem=bratu", "network.beyond=3")
     said = run(project, "evaluate", "runs/bratu_gaussian_lattice")
     document = json.loads((project / "runs/bratu_gaussian_lattice/evaluation.json").read_text())
     error = document["error"]["all"]["relative_l2"]

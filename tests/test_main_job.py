@@ -50,6 +50,7 @@ def _losses(run):
     return [{k: v for k, v in e.items() if k not in ("time", "cpu_time", "samples_per_second")} for e in lines]
 
 
+@pytest.mark.long
 def test_a_killed_training_continues_bit_for_bit(project):
     delay = random.Random(0).uniform(0, 0.2)
     kill(project, "train", *WORDS, "name=killed", when=saved(project / "runs/killed"), delay=delay)

@@ -18,7 +18,13 @@ SIZES = {
 TOLERANCE = {"refiner_ks": 0.01, "refiner_kolmogorov": 0.01}  # other up-sampling, and one embedding of all conditions
 
 
-@pytest.mark.parametrize("experiment", SIZES)
+# others of their kinds
+MORE = ("lsm_navier_stokes", "neural_ode_navier_stokes", "refiner_kolmogorov")
+
+
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(name, marks=pytest.mark.long) if name in MORE else name for name in SIZES]
+)
 def test_published_sizes_build(experiment):
     found = check(experiment, update=False)["parameters"]
     if SIZES[experiment]:

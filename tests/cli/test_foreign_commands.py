@@ -37,10 +37,10 @@ def _arena(folder):
     return "smoke.h5", "buoy|buo_y"
 
 
-LONG = [pytest.param(one, marks=pytest.mark.long) for one in (_darcy, _arena)]
+LONG = [pytest.param(one, marks=pytest.mark.long) for one in (_well, _darcy, _arena)]
 
 
-@pytest.mark.parametrize("write", [_arrays, _pdebench, _well, *LONG])
+@pytest.mark.parametrize("write", [_arrays, _pdebench, *LONG])
 def test_inspect_train_evaluate(tmp_path, write):
     name, words = write(tmp_path)
     shown = run(tmp_path, "inspect", name)

@@ -16,6 +16,7 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.long
 def test_a_run_begins_with_another_ones_weights(here, small):
     words = (*small, *TRAIN)
     run(here, "generate", *words)
@@ -36,6 +37,7 @@ def test_a_run_begins_with_another_ones_weights(here, small):
     assert not (here / "runs/fourth").exists()
 
 
+@pytest.mark.long
 def test_who_is_told_and_what_ends_it(here, small):
     words = (*small, *TRAIN, "name=told", "train.sinks=[]",
              "train.callbacks=[{kind: early_stopping, patience: 1, least: 1e9}]")  # fmt: skip

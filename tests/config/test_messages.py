@@ -323,7 +323,8 @@ def test_a_box_without_conditions_at_its_ends_has_no_solution(mine):
     assert sentence in said(["experiment=pig_burgers", "~problem.conditions", "+problem.conditions={}"])
 
 
-LATTICE = "configs/network/gaussian_lattice.yaml:3: network.counts is left open: set it by network.counts=VALUE"
+OPEN_LATTICE = "# Mine.\nkind: gaussian_lattice\ncounts: ???\n"
+OPEN = "mine/network/open.yaml:3: network.counts is left open: set it by network.counts=VALUE"
 
 
 @pytest.mark.parametrize(
@@ -334,19 +335,21 @@ LATTICE = "configs/network/gaussian_lattice.yaml:3: network.counts is left open:
             ["unknown network.kind 'gaussian_latice'. Did you mean 'gaussian_lattice' or 'gaussians'?"],
         ),
         ("network.kind=fnoo", ["unknown network.kind 'fnoo'. Known: "]),
-        ("train.stepz=3", ["unknown key 'train.stepz'. Did you mean 'steps'?", LATTICE]),
+        ("train.stepz=3", ["unknown key 'train.stepz'. Did you mean 'steps'?", OPEN]),
         ("network.counts=???", ["network.counts is left open"]),
     ],
 )
-def test_what_is_wrong_is_told_before_what_is_left_open(word, lines):
-    told = said(["problem=pig_burgers", "method=physics_informed", "network=gaussian_lattice", word]).splitlines()
+def test_what_is_wrong_is_told_before_what_is_left_open(word, lines, mine):
+    folder = mine({"network/open.yaml": OPEN_LATTICE})
+    told = said(["problem=pig_burgers", "method=physics_informed", "network=open", word], folder).splitlines()
     assert len(told) == len(lines)
     assert all(one.removeprefix("...") in line for one, line in zip(lines, told, strict=True))
 
 
-def test_a_kind_that_replaces_another_one_leaves_none_of_its_keys_open():
-    words = ["problem=pig_burgers", "method=physics_informed", "network=gaussian_lattice", "network.kind=gaussians"]
-    assert resolve(words).network.kind == "gaussians"
+def test_a_kind_that_replaces_another_one_leaves_none_of_its_keys_open(mine):
+    folder = mine({"network/open.yaml": OPEN_LATTICE})
+    words = ["problem=pig_burgers", "method=physics_informed", "network=open", "network.kind=gaussians"]
+    assert resolve(words, folder).network.kind == "gaussians"
 
 
 STATED = """# Mine.

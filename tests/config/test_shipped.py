@@ -29,7 +29,7 @@ def words_for(group, name):
     kind = read_yaml((packaged_folder() / group / f"{name}.yaml").read_text())[0].get("kind")
     fields = kind in (*registered("field"), "physics_informed")
     problem = "pig_helmholtz" if fields else {"steady": "darcy"}.get(str(kind), "ks")
-    return [f"problem={problem}", *chosen, *(["network.counts=[6,6]"] if kind == "gaussian_lattice" else [])]
+    return [f"problem={problem}", *chosen]
 
 
 @pytest.mark.parametrize(("group", "name"), SHIPPED)

@@ -54,6 +54,7 @@ def test_it_helps_the_solver_that_it_was_trained_with(operator, truth):
     assert float(missed(operator)) < 0.9 * float(missed(operator.base))
 
 
+@pytest.mark.long
 def test_in_our_stepper(operator, states, truth, equation):
     host = pdejax.spectral_stepper(equation, pdejax.Grid((32,), (1.0,)), STEP / 4, order=2, substeps=4)
     mine = operator.within(host)

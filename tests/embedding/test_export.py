@@ -141,7 +141,9 @@ def test_one_whose_steps_adapt_takes_the_batch_it_is_exported_for(tmp_path):
     np.testing.assert_allclose(program(out, "step").call(u), calls(model, u), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    "network", [pytest.param(n, marks=pytest.mark.long) if n in ("lsm", "convnext_unet") else n for n in NETWORKS]
+)
 def test_every_network_takes_a_batch_of_unknown_size_and_rows_of_parameters(network):
     model = built(data=varied(), network={"kind": network, **NETWORKS[network]})
     (step,) = programs_of(model, steps=())

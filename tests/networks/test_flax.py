@@ -184,7 +184,9 @@ def test_mistakes_are_told_with_the_name_of_the_class(own, key):
 # ---- in our loop
 
 
-@pytest.mark.parametrize("kind", GIVEN)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.long) if "object" in kind else kind for kind in GIVEN]
+)
 def test_trains_goes_on_bit_for_bit_and_comes_back(own, kind, tmp_path):
     network = GIVEN[kind](own)
     first = fitted(network, 10, tmp_path / "run")

@@ -24,6 +24,12 @@ SPECS = [
 SHAPES = [(16,), (8, 9), (6, 7, 8)]
 QUICK = {"xla_backend_optimization_level": 0}  # most of the time is compilation, half of that LLVM's optimisations
 every_network = pytest.mark.parametrize("spec", SPECS, ids=lambda s: "-".join(str(v) for v in s.values()))
+LARGE = ("unet", "convnext_unet", "lsm")
+few_networks = pytest.mark.parametrize(
+    "spec",
+    [pytest.param(s, marks=pytest.mark.long) if s["kind"] in LARGE else s for s in SPECS],
+    ids=lambda s: "-".join(str(v) for v in s.values()),
+)
 # one dimension shows what the others do
 every_dimension = pytest.mark.parametrize(
     "shape", [SHAPES[0], *(pytest.param(s, marks=pytest.mark.long) for s in SHAPES[1:])], ids=lambda s: f"{len(s)}D"
@@ -80,7 +86,7 @@ def test_every_kind_is_in_the_list():
     assert {spec["kind"] for spec in SPECS} == set(core.registered("network"))
 
 
-@every_network
+@few_networks
 @every_dimension
 def test_training_steps_on_eight_devices_lower_the_loss_and_gather_nothing(spec, shape, noise, build, on_eight_devices):
     # under plain jit XLA gathers the whole batch before every FFT; inside shard_map it must not
@@ -107,7 +113,7 @@ def test_the_gradient_over_eight_devices_is_that_of_one(spec, noise, build, on_e
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * float(np.max(np.abs(b))))
 
 
-@every_network
+@few_networks
 def test_precision_is_that_of_the_arrays(spec, noise, build, x64):
     arrays, static = build(spec, (16,))
     x, condition, _ = batch_of((16,), noise)
@@ -134,7 +140,7 @@ def test_shifts_of_a_periodic_field_shift_the_result(spec, shape, noise, build):
     np.testing.assert_allclose(run(shift(x)), shift(y), atol=1e-5 * np.max(np.abs(y)))
 
 
-@every_network
+@few_networks
 def test_a_mapped_network_is_the_one_of_batches(spec, noise, build):
     arrays, static = build(spec, (16,))
     x, condition, _ = batch_of((16,), noise, size=2)

@@ -76,6 +76,7 @@ def mine(tmp_path, monkeypatch):
     sys.modules.pop("own_parts", None)
 
 
+@pytest.mark.long
 def test_network_and_sampler_of_a_users_file_in_the_whole_job(mine, undrawn):
     import own_parts  # noqa: F401  (registers the sampler)
 

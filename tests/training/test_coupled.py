@@ -171,6 +171,7 @@ def test_protocols_are_told_by_what_a_method_has(method):
 # coupled samples
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("optimiser", ["adamw", *(pytest.param(o, marks=pytest.mark.long) for o in ("soap", "lbfgs"))])
 def test_one_and_two_devices_train_the_same(method, model, optimiser):
     make = lambda: build_optimiser(TrainSettings(STEPS, 1e-2, "constant", optimiser=optimiser, clip=None))
@@ -280,6 +281,7 @@ def lines(folder):
     return [{k: v for k, v in line.items() if k not in ("time", "cpu_time", "samples_per_second")} for line in found]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("precision", ["float32", pytest.param("float64", marks=pytest.mark.long)])
 def test_a_run_that_was_cut_continues_bit_for_bit(method, model, precision, tmp_path):
     class Interrupting(FlowFeed):

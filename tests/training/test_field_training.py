@@ -227,6 +227,7 @@ def _adam(rate=1e-3, **further):
     return build_optimiser(TrainSettings(10, rate, "constant", clip=None, **further))
 
 
+@pytest.mark.long
 def test_weights_change_when_they_are_due(method, build, feed, x64):
     model, draws = build(), feed(1)
     balance = Balance(every=2, decay=0.5).around(_adam(1e-2), method, model)

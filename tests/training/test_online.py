@@ -48,7 +48,7 @@ def _lines(folder):
     return [{name: line[name] for name in kept} for line in lines if "loss" in line]
 
 
-@pytest.fixture(scope="module", params=[*FEEDS])
+@pytest.fixture(scope="module", params=["stream", pytest.param("pool", marks=pytest.mark.long)])
 def whole(request, source, learned, tmp_path_factory):
     """A training on eight devices that nothing disturbs."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -21,6 +21,7 @@ _LATER = {
     },
     "domain": {"grid": {"cells": False}},
 }
+_LATER_OF_SAMPLERS = {"matern": {"zero_mean": False}}
 _ENDS = {"periodic": "periodic", "dirichlet": "value", "neumann": "slope"}
 
 
@@ -41,7 +42,17 @@ def _completed(family: Any) -> dict[str, Any]:
         part = family.get(name)
         if isinstance(part, Mapping):
             parts[name] = {**kinds.get(str(part.get("kind")), {}), **part}
+    if isinstance(draws := family.get("draws"), Mapping):
+        parts["draws"] = _completed_draws(draws)
     return {"family": {**family, **parts}}
+
+
+def _completed_draws(given: Any) -> Any:
+    """Samplers, and those within them, with what came later."""
+    if isinstance(given, Mapping):
+        later = _LATER_OF_SAMPLERS.get(str(given.get("kind")), {})
+        return {**later, **{name: _completed_draws(one) for name, one in given.items()}}
+    return [_completed_draws(one) for one in given] if isinstance(given, list | tuple) else given
 
 
 def _section(problem: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,11 @@ def test_a_stream_hands_out_solutions_each_with_its_parameter(source):
 
 
 @pytest.mark.parametrize(
-    "problem", ["shock_tube", "rayleigh_benard", pytest.param("orszag_tang", marks=pytest.mark.long), "heated_rod"]
+    "problem",
+    [
+        "shock_tube",
+        *(pytest.param(p, marks=pytest.mark.long) for p in ("rayleigh_benard", "orszag_tang", "heated_rod")),
+    ],
 )
 def test_solvers_with_loops_of_their_own_are_divided_over_devices(problem):
     """What their loops carry is told apart by device; nothing is compiled."""

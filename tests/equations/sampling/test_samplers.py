@@ -110,6 +110,12 @@ def test_matern_has_unit_variance_and_its_correlation_length(key, x64):
     assert np.mean(u * np.roll(u, 8, axis=1)) == pytest.approx(np.exp(-lag / 0.1), abs=0.03)
 
 
+def test_matern_without_its_mean_keeps_its_variance(key, x64):
+    u = many(Matern(length=0.5, cutoff=8, zero_mean=True), Grid((32,), (2.0,)), key, 4000)
+    assert np.abs(u.mean(axis=1)).max() < 1e-14
+    assert np.var(u) == pytest.approx(1, rel=0.05)
+
+
 def test_sum_of_sines_keeps_to_its_wavenumbers(key, x64):
     u = many(SumOfSines(wavenumbers=(2, 4)), Grid((32,), (5.0,)), key, 500)
     power = np.mean(np.abs(np.fft.rfft(u) / 32) ** 2, axis=0)

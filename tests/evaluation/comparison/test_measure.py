@@ -258,6 +258,7 @@ def test_one_diverging_system_leaves_only_finite_numbers(dataset, undrawn, tmp_p
     assert compared.write_page(tmp_path).exists()
 
 
+@pytest.mark.long
 def test_two_dimensions_and_parameters_of_each_trajectory(diffusion, undrawn, tmp_path):
     dataset = diffusion((8, 8), trajectories=3, frames=3, vary=True)
     models = {"a": stepping(dataset.step, Scale(0.9)), "b": stepping(dataset.step, Scale(0.8))}

@@ -119,6 +119,7 @@ def page(evaluated, tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_the_page_is_whole_by_itself(page):
     text = (page / "report.html").read_text(encoding="utf-8")
     assert text.count("<svg") == text.count("</svg>") == 5 + 3  # figures; the equation and two conditions

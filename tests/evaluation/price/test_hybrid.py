@@ -49,6 +49,7 @@ def test_the_solver_in_it_is_judged_and_priced(ks, hybrid, undrawn, tmp_path):
     assert found.metric("host_share")["value"] == host["share"]
 
 
+@pytest.mark.long
 def test_a_comparison_tells_it_of_hybrids_alone(ks, hybrid):
     networks = compare({"mended": hybrid, "alone": hybrid.base}, ks).document["price"]["networks"]
     assert networks["mended"]["host"]["seconds"].keys() == networks["mended"]["seconds"].keys()

@@ -107,7 +107,7 @@ LONG = pytest.mark.long
         pytest.param(REFINER, 3, id="refiner-3", marks=LONG),
         pytest.param(RELEASED, 1, id="released-1", marks=LONG),
         pytest.param(RELEASED, 2, id="released-2", marks=LONG),
-        pytest.param(RELEASED, 3, id="released-3"),
+        pytest.param(RELEASED, 3, id="released-3", marks=LONG),
         pytest.param(ACDM, 1, id="acdm-1", marks=LONG),
         pytest.param(ACDM, 2, id="acdm-2"),
         pytest.param(ACDM, 3, id="acdm-3", marks=LONG),
@@ -347,7 +347,9 @@ def test_mean_of_samples_has_less_noise(cards, key):
     assert spread(16) == pytest.approx(spread(1) / 4, rel=0.1)
 
 
-@pytest.mark.parametrize("spec", [REFINER, SMALL, ACDM], ids=["refiner", "small", "acdm"])
+@pytest.mark.parametrize(
+    "spec", [REFINER, *(pytest.param(s, marks=LONG) for s in (SMALL, ACDM))], ids=["refiner", "small", "acdm"]
+)
 def test_saved_model_is_the_same_function(spec, cards, key, tmp_path):
     card = cards()
     model = drawn(build("method", spec), UNET if spec is REFINER else NETWORK, card)

@@ -198,7 +198,10 @@ def test_another_solver_of_a_trained_model_must_fit(periodic):
     [
         {**FULL, "unroll": 1},
         {"kind": "neural_ode", "terms": "u_t = u_xx", "conserve_mean": True},
-        {"kind": "neural_ode", "noise": {"network": SMALL}, "solver": {"name": "SPaRK", "fixed_steps": 2}},
+        pytest.param(
+            {"kind": "neural_ode", "noise": {"network": SMALL}, "solver": {"name": "SPaRK", "fixed_steps": 2}},
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             {"kind": "neural_ode", "latent": {"kind": "field", "channels": 2, "encoder": SMALL, "decoder": SMALL}},
             marks=pytest.mark.long,

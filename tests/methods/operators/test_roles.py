@@ -89,6 +89,7 @@ def test_a_held_tendency_is_of_first_order_and_one_asked_in_stages_of_the_method
         assert 3.5 < asked < 4.7
 
 
+@pytest.mark.long
 def test_several_steps_and_coarser_grids_hand_the_tendency_on(host):
     u, c = normal(2, 32, 1), 0.1 * normal(2, 32, 1, seed=2)
     short = stepper(substeps=1)
@@ -347,6 +348,7 @@ def test_an_exponax_rollout_takes_the_operator_and_ours_an_exponax_stepper(host)
 # ---- from data and back
 
 
+@pytest.mark.long
 def test_without_its_gradient_a_base_is_unrolled_all_the_same(host):
     """The gradient is that of a step whose base is a constant."""
     operator = built(Correct(), host)

@@ -31,7 +31,9 @@ def _batch():
     return Batch(states, states[:, 0, :, :0], none, jnp.zeros(1, jnp.int32), jnp.ones(1, jnp.float32))
 
 
-@pytest.mark.parametrize("role", [Tendency(), Tendency(held=False), Correct()])
+@pytest.mark.parametrize(
+    "role", [Tendency(), *(pytest.param(one, marks=pytest.mark.long) for one in (Tendency(held=False), Correct()))]
+)
 def test_a_loss_over_several_frames_has_the_derivative_of_its_differences(role):
     method = Supervised(unroll=2, base=SolverBase(FiniteVolume(substeps=3)), role=role)
     model = drawn(method, NETWORK, CARD)

@@ -220,7 +220,9 @@ def test_the_feed_of_a_method_has_its_options(csv):
 # rows
 
 
-@pytest.mark.parametrize(("name", "kind"), [("gaussians-linear", "grid"), ("mlp", "uniform")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("mlp", "uniform"), pytest.param("gaussians-linear", "grid", marks=pytest.mark.long)]
+)
 def test_the_squares_of_the_rows_add_up_to_the_loss(name, kind, csv, key, x64):
     problem = problem_of(observations=csv)
     method = PhysicsInformed(weights={"equation": 0.3, "observations": 7.0})

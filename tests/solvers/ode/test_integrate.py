@@ -211,6 +211,7 @@ def test_means_over_all_steps_are_those_of_the_dense_solution(adjoint, network, 
         assert float(jnp.max(jnp.abs(wanted))) > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "adjoint", [pytest.param(diffrax.DirectAdjoint(), marks=pytest.mark.long), diffrax.ForwardMode()]
 )
@@ -404,7 +405,7 @@ def test_a_controller_that_steps_to_given_times_is_recorded():
     assert float(account.error.over_time[0]) > 0
 
 
-@pytest.mark.parametrize("first_step", [1.0, None, "automatic"])
+@pytest.mark.parametrize("first_step", [1.0, *(pytest.param(f, marks=pytest.mark.long) for f in (None, "automatic"))])
 def test_a_late_start_costs_no_accuracy(first_step):
     """Float32 tells times near 1e6 apart by 0.06: a turn of an oscillator is solved in the time since its start."""
     turn = diffrax.ODETerm(lambda t, y, args: jnp.stack([y[1], -y[0]]))
@@ -416,6 +417,7 @@ def test_a_late_start_costs_no_accuracy(first_step):
     assert int(late[1].accepted) == int(early[1].accepted)
 
 
+@pytest.mark.long
 def test_an_equation_that_knows_the_time_is_told_the_whole_of_it():
     """dy/dt = t from t = 100: the field, a further time and a drawn step all see the time that was given."""
     rate, times = diffrax.ODETerm(lambda t, y, args: t * jnp.ones_like(y)), jnp.array([100.0, 101.0])

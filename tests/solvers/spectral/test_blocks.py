@@ -79,7 +79,7 @@ def test_traced_matrices_have_the_same_functions(x64):
         np.testing.assert_allclose(got[3], expected[3], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("order", [2, pytest.param(4, marks=pytest.mark.long)])
 def test_coupled_parameters_are_traced_in_single_precision(order):
     grid, u = Grid((16,), (BOX,)), smooth(Grid((16,), (BOX,))).astype(jnp.float32)
     one = lambda c, dt: spectral_stepper(WAVE, grid, dt, order=order, parameters={"c": c})(u)

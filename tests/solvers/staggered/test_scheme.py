@@ -213,6 +213,7 @@ def test_cells_and_faces_are_one_state(x64):
     assert 1e-5 < difference < 4 * 1.5 * max(lost) * np.abs(start).max()
 
 
+@pytest.mark.long
 def test_a_flow_that_is_the_same_along_an_axis_is_one_of_two(x64):
     equation = read_equation("navier_stokes_velocity", {"nu": 0.02}, 3)
     flat, thick = cells(8, 6), cells(8, 6, 4, ends=["wall", "wall", "periodic"])
@@ -253,6 +254,7 @@ def slopes(u, along, substeps):
     return loss, jax.jit(lambda u: jax.jvp(loss, (u, nu), (along, jnp.ones(()))))(u)[1]
 
 
+@pytest.mark.long
 def test_derivatives_forwards_and_backwards(x64):
     u, along = (jnp.asarray(x) for x in np.random.default_rng(0).normal(size=(2, 8, 8, 2)))
     loss, forward = slopes(u, along, 10)

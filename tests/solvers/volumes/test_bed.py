@@ -178,7 +178,7 @@ def test_a_trajectory_that_is_no_number_leaves_its_neighbour_alone(x64):
     assert np.all(np.isnan(both[1]))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.long)])
 def test_derivatives_over_dry_ground_are_numbers(dtype, x64):
     stepper = volume_stepper(read_equation("shallow_water_bed", ndim=1), cells(32), 0.01, substeps=2)
     state = np.stack([ISLAND, 0 * ISLAND, 0.2 * (np.arange(32) > 14)], -1).astype(dtype)

@@ -49,6 +49,7 @@ def total(u):
     return u.reshape(-1, u.shape[-1]).astype(np.longdouble).sum(0).astype(float)
 
 
+@pytest.mark.long
 def test_what_fields_are_is_seen_from_the_fluxes():
     roles = find_plasma(PLANE, 1)
     assert (roles.density, roles.momentum, roles.energy, roles.kept) == (0, 2, 3, (5,))
@@ -83,7 +84,7 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("double", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_between_equal_states_the_flux_is_that_of_the_text_and_has_derivatives(double):
     """Consistency; where speeds of waves coincide nothing is divided by zero, nor in derivatives."""
     law, (own, speeds) = conservation_law(PLANE).primitive, waves(PLANE)
@@ -127,6 +128,7 @@ def test_speeds_are_those_of_magnetosonic_waves(x64):
     assert own[1].convex
 
 
+@pytest.mark.long
 def test_contacts_and_rotations_stay_sharp_with_hlld_alone(x64):
     """A contact at rest; and a field that an Alfven wave turns, which a stream of that speed holds where it is."""
     grid = cells(32, ends="outflow")
@@ -153,6 +155,7 @@ def in_line(n):
     return plasma(rho, (0.0, 0.0, 0.0), p, (0.75, by, 0.0), (1, 2), gamma=2.0)
 
 
+@pytest.mark.long
 def test_brio_and_wu(x64):
     """Against a fine grid of another solver."""
     solve = lambda n, riemann: flow(LINE, cells(n, ends="outflow"), in_line(n), 0.1, riemann=riemann, parameters=TUBE)
@@ -228,6 +231,7 @@ def test_flow_along_an_axis_is_that_of_one_dimension(x64):
     np.testing.assert_allclose(found[..., 4], 0.75, atol=1e-13)
 
 
+@pytest.mark.long
 def test_walls_conduct(x64):
     """A quarter of a box with four mirrors is the box between walls; of a field along them nothing leaks."""
     n = 8

@@ -40,6 +40,7 @@ def test_shock_tubes_meet_published_accuracy(name, x64):
     assert error(name, 100) < TUBES[name][-1]
 
 
+@pytest.mark.long
 def test_shocks_converge_with_order_one_and_sharper_limiters_are_better(x64):
     coarse, fine = error("Sod", 100), error("Sod", 200)
     assert 0.6 < np.log2(coarse / fine) < 1.3
@@ -68,6 +69,7 @@ def test_a_wet_dam_break_is_stokers(left, right, depth, speed, front, x64):
         assert abs(place - front) < 2 * grid.spacing[0]
 
 
+@pytest.mark.long
 def test_a_resting_contact_stays_sharp_with_hllc_alone(x64):
     grid = cells(32, ends="outflow")
     start = gas(np.stack([np.where(grid.axes()[0] < 0.5, 1.0, 0.2), np.zeros(32), np.ones(32)], -1))

@@ -128,12 +128,6 @@ SHIPPED = {
     "dam_break": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.5"],
     "dam_break_step": ["problem.solver.shape=[256]", "problem.space_tolerance=0.2"],
     "fitzhugh_nagumo": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.5"],
-    "dye": [
-        "problem.domain.shape=[16,16]",
-        "problem.solver.shape=[32,32]",
-        "problem.space_tolerance=0.9",
-        "problem.solver.reconstruction=minmod",
-    ],
     "acoustics": ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.9"],
     "diffusion_sorption": ["problem.solver.shape=[128]"],
 }
@@ -144,7 +138,7 @@ SHIPPED |= {  # by what is made a program of soonest
 }
 LONGER = {
     name: ["problem.domain.shape=[16,16]", "problem.solver.shape=[32,32]", "problem.space_tolerance=0.9"]
-    for name in ("compressible_navier_stokes", "riemann_2d", "absorbing_waves", "orszag_tang")
+    for name in ("compressible_navier_stokes", "riemann_2d", "dye", "absorbing_waves", "orszag_tang")
 }
 FORMS = [pytest.param(name, form, id=name) for name, form in SHIPPED.items()]
 FORMS += [pytest.param(name, form, id=f"{name}-longer", marks=pytest.mark.long) for name, form in LONGER.items()]

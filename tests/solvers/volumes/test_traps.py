@@ -171,6 +171,7 @@ def test_raw_errors_are_sentences():
     assert np.all(np.isfinite(flow(root, Grid((8,), (1.0,), cells=True), np.ones((8, 1)), 0.1)))
 
 
+@pytest.mark.long
 def test_slow_strong_shocks_are_within_the_speeds(x64):
     """Noh's wall: gas of gamma 5/3 piles up fourfold and the shock runs back with a third of its speed."""
     equation = read_equation("euler", {"gamma": 5 / 3}, 1)
@@ -220,6 +221,7 @@ def test_diffusion_is_looked_at_where_the_grid_is_and_between_axes():
     assert volume_stepper(Equation("u_t = dx(u*u_x)", positive=("u",)), cells(8), 0.1)
 
 
+@pytest.mark.long
 def test_a_draw_that_is_repeated_belongs_to_the_parameter_that_stays(tmp_path):
     """Fields in primitive variables depend on what varies: all of one pressure, whatever gamma is."""
     grid = Grid((16,), (1.0,), "outflow", cells=True)
