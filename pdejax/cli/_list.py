@@ -1,22 +1,61 @@
 """`pdejax list`: everything there is to choose from, and what was made of it."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pdejax._read import printable, read_json
 from pdejax._record import last_metrics, updates_of
-from pdejax.config import GROUPS, description, options, read_yaml_file, search_folders
+from pdejax._suggest import known
+from pdejax.config import GROUPS, description, options, read_yaml_file, search_folders, source
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the options of every group, the data sets and the runs."""
+    """Prints the options of every group, the data sets and the runs; or one of these, of problems as a table."""
     folders = search_folders(arguments.config_dir)
-    for group in GROUPS:
-        _section(f"{group}=", {name: description(path) for name, path in options(group, folders).items()})
-    _section(f"data sets in {arguments.data_dir}", dict(data_sets(Path(arguments.data_dir))))
-    _section(f"runs in {arguments.runs_dir}", dict(runs(Path(arguments.runs_dir))))
+    sections: dict[str, Callable[[], None]] = {
+        group if group == "train" else f"{group}s": lambda group=group: _section(
+            f"{group}=", _described(group, folders)
+        )
+        for group in GROUPS
+    }
+    data, found = Path(arguments.data_dir), Path(arguments.runs_dir)
+    sections["data"] = lambda: _section(f"data sets in {data}", dict(data_sets(data)))
+    sections["runs"] = lambda: _section(f"runs in {found}", dict(runs(found)))
+    if arguments.what is None:
+        for section in sections.values():
+            section()
+        return 0
+    if arguments.what not in sections:
+        raise ValueError(known("list", arguments.what, [*sections]))
+    _table(folders) if arguments.what == "problems" else sections[arguments.what]()
     return 0
+
+
+def _described(group: str, folders: Sequence[Path]) -> dict[str, str]:
+    return {name: description(path) for name, path in options(group, folders).items()}
+
+
+def _table(folders: Sequence[Path]) -> None:
+    """What there is of every problem in numbers, and whom it follows."""
+    head = ("problem=", "points", "training data", "source")
+    rows = [(name, *_told_of(path)) for name, path in options("problem", folders).items()]
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(3)]
+    for row in (head, *rows):
+        print(printable("  ".join([*(f"{cell:{w}}" for cell, w in zip(row, widths, strict=False)), row[3]]).rstrip()))
+
+
+def _told_of(path: Path) -> tuple[str, str, str]:
+    """Points, size of the training data, and source of a problem."""
+    try:
+        values = read_yaml_file(path)[0]
+        if "conditions" in values:
+            return ", ".join(values["domain"]), "one solution", source(path)
+        size = values.get("splits", {}).get("train", {})
+        data = f"{size['trajectories']} x {size['frames']}" if "frames" in size else f"{size.get('trajectories', '')}"
+        return " x ".join(map(str, values["domain"]["shape"])), data, source(path)
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        return "", "", f"cannot be read: {error}"
 
 
 def _section(title: str, rows: Mapping[str, str]) -> None:

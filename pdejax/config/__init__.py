@@ -11,6 +11,7 @@ from pdejax.config._folders import description as description
 from pdejax.config._folders import options as options
 from pdejax.config._folders import packaged_folder as packaged_folder
 from pdejax.config._folders import search_folders as search_folders
+from pdejax.config._folders import source as source
 from pdejax.config._overrides import ConfigError as ConfigError
 from pdejax.config._yaml import read_yaml_file as read_yaml_file
 

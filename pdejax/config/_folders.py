@@ -58,6 +58,17 @@ def description(path: Path) -> str:
     return ""
 
 
+def source(path: Path) -> str:
+    """Whom a file follows, by the line of its first comment that begins with `Source:`."""
+    for line in read_text(path).splitlines():
+        if not line.startswith("#"):
+            break
+        word, _, rest = line.lstrip("#").strip().partition(" ")
+        if word == "Source:":
+            return rest.strip()
+    return ""
+
+
 def shorter(path: Path) -> str:
     """A path as a reader of a message wants it: relative to the current folder if it is below it."""
     here = Path.cwd()

@@ -67,5 +67,6 @@ from pdejax.equations.sampling.neumann_random_field import NeumannRandomField as
 from pdejax.equations.sampling.piecewise import Piecewise as Piecewise
 from pdejax.equations.sampling.sampler import Sampler as Sampler
 from pdejax.equations.sampling.scaled import Scaled as Scaled
+from pdejax.equations.sampling.selected_sines import SelectedSines as SelectedSines
 from pdejax.equations.sampling.sum_of_sines import SumOfSines as SumOfSines
 from pdejax.equations.sampling.truncated_fourier import TruncatedFourier as TruncatedFourier

@@ -132,3 +132,20 @@ def test_what_is_piped_keeps_its_digits(here, small, capsys):
 def test_the_seed_of_a_training_is_not_taken_for_that_of_the_data(here, small, capsys):
     assert main(["generate", *small, "seed=5"]) == 0
     assert "seed=5 is the training's: these data are drawn by problem.seed=0\n" in capsys.readouterr().out
+
+
+def test_problems_are_listed_with_their_size_and_source(here, capsys):
+    assert main(["list", "problems"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    table = {line.split()[0]: line for line in lines[1:]}
+    assert table["pdebench_dam_break"].split(None, 7)[1:] == [
+        *("64", "x", "64", "64", "x", "21"),
+        'Takamoto et al. (2022), "PDEBench", 2D shallow water',
+    ]
+    assert "t, x" in table["pig_burgers"]
+    assert "one solution" in table["pig_burgers"]
+    assert "network=" not in "".join(lines)
+    assert main(["list", "train"]) == 0
+    assert capsys.readouterr().out.startswith("train=")
+    assert main(["list", "problem"]) == 2
+    assert "unknown list 'problem'. Did you mean 'problems'?" in capsys.readouterr().err

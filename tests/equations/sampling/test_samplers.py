@@ -13,6 +13,7 @@ from pdejax.equations import (
     LogUniform,
     Matern,
     NeumannRandomField,
+    SelectedSines,
     SumOfSines,
     TruncatedFourier,
 )
@@ -44,6 +45,7 @@ def one(initial, grid, key):
 OURS = [name for name, kind in registered("sampler").items() if kind.__module__.startswith("pdejax.")]
 OURS.remove("from_file")  # whose tests have files
 OURS.remove("curl")  # whose tests have cells
+OURS.remove("selected_sines")  # which are of one dimension
 
 
 @pytest.mark.parametrize("ndim", [1, 2, pytest.param(3, marks=pytest.mark.long)])
@@ -114,6 +116,30 @@ def test_matern_without_its_mean_keeps_its_variance(key, x64):
     u = many(Matern(length=0.5, cutoff=8, zero_mean=True), Grid((32,), (2.0,)), key, 4000)
     assert np.abs(u.mean(axis=1)).max() < 1e-14
     assert np.var(u) == pytest.approx(1, rel=0.05)
+
+
+def test_selected_sines_are_few_and_folded_or_cut_as_often_as_said(key, x64):
+    u = many(SelectedSines(folded=0.0, cut=0.0), Grid((64,), (5.0,)), key, 2000)
+    power = np.abs(np.fft.rfft(u) / 64) ** 2
+    share = (power[:, 1:] > 1e-20).mean(0)
+    assert set((power[:, 1:] > 1e-20).sum(1)) == {1, 2}
+    assert power[:, 17:].max() < 1e-25
+    # 1/8 and 1/8, but for 1/64 that both are the same; that goes to the doubled one
+    expected = [2 / 8 - 2 / 64 + (m % 2 == 0) / 64 if m <= 8 else (m % 2 == 0) / 64 for m in range(1, 17)]
+    np.testing.assert_allclose(share[:16], expected, atol=0.03)
+    # each mode that is not chosen leaves E (A sin)^2 = 1/6
+    assert np.var(u.mean(1)) == pytest.approx((6 + 1 / 8) / 6, rel=0.1)
+    some = many(SelectedSines(folded=0.5, cut=0.0), Grid((64,), (5.0,)), key, 2000)
+    assert np.mean(some.min(1) >= 0) > np.mean(u.min(1) >= 0) + 0.1
+    cut = many(SelectedSines(folded=0.0, cut=0.25), Grid((64,), (5.0,)), key, 2000)
+    assert np.mean(np.abs(cut[:, 0]) < 1e-6) == pytest.approx(0.25, abs=0.03)
+    inside = many(SelectedSines(normalised=True), Grid((64,), (5.0,)), key, 200)
+    assert inside.min() > -1e-12
+    assert inside.max() < 1 + 1e-12
+    coarse, fine = (many(SelectedSines(normalised=True), Grid((n,), (5.0,)), key, 20) for n in (64, 128))
+    np.testing.assert_allclose(fine[:, ::2], coarse, atol=1e-12)
+    with pytest.raises(ValueError, match=r"count\*highest reaches to 16 waves, and an axis of 16 points"):
+        SelectedSines()(key, Grid((16,), (1.0,)))
 
 
 def test_sum_of_sines_keeps_to_its_wavenumbers(key, x64):
