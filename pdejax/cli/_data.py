@@ -20,6 +20,9 @@ def run_config(folder: Path, words: list[str], plugins: Collection[str] = ()) ->
     if not path.exists():
         from pdejax.core import suggestion
 
+        if "=" in folder.name:
+            raise ConfigError(f"{folder}: first comes the folder of a run, such as runs/NAME, and words after it")
+
         beside = [p.parent.name for p in folder.parent.glob("*/config.yaml")] if folder.parent.is_dir() else []
         what = f"{folder} is not a run: it holds no config.yaml" if folder.exists() else f"{folder} does not exist"
         raise FileNotFoundError(f"{what}.{suggestion(folder.name, beside)}")

@@ -21,9 +21,11 @@ def simulated_of(config: RunConfig) -> Simulated | None:
         kind = config.train.online["kind"]
         raise ValueError(f"feed {kind!r} solves a family of problems as training goes on, and here {why}: leave it out")
     recipe = Recipe.of(config.problem.spec())
-    frames = recipe.splits.get("train", recipe.splits["valid"]).frames
+    if (size := recipe.splits.get("train", recipe.splits.get("valid"))) is None:
+        raise ValueError("a training is measured on the split 'valid', and splits are "
+                         f"{', '.join(recipe.splits)}: add problem.splits.valid")  # fmt: skip
     return Simulated(
-        recipe.family, recipe.simulator, frames,
+        recipe.family, recipe.simulator, size.frames,
         seed=config.seed, tolerance=recipe.tolerance, space_tolerance=recipe.space_tolerance,
     )  # fmt: skip
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
+import numpy as np
+from jax.core import Tracer
 
 from pdejax.core import Key, State, Stepper, predict_by_stepping
 
@@ -65,5 +67,18 @@ def as_predictor(one: Any, step: float | None) -> Any:
 
 
 def bound(predictor: Any, parameters: Mapping[str, Any]) -> Any:
-    """The predictor for these physical parameters, arrays `(batch,)`; itself if it takes none."""
-    return predictor.bind(parameters) if hasattr(predictor, "bind") else predictor
+    """The predictor for these physical parameters, arrays `(batch,)`; itself if it takes none, or is bound already.
+
+    **Raises:** `ValueError` where it is bound to other numbers.
+    """
+    if not hasattr(predictor, "bind"):
+        return predictor
+    table, names = getattr(predictor, "parameters", None), getattr(getattr(predictor, "info", None), "parameters", ())
+    if table is None or isinstance(table, Tracer) or not names:
+        return predictor.bind(parameters)
+    for name, own in zip(names, np.asarray(table).T, strict=True):
+        theirs = np.asarray(parameters.get(name, own))
+        if not np.allclose(own, theirs, rtol=1e-5, atol=0):
+            raise ValueError(f"the operator is bound to {name}={own.flat[0]:g}, and the data have {name}="
+                             f"{theirs.flat[0]:g}: evaluate the one that bind() was called of")  # fmt: skip
+    return predictor

@@ -28,7 +28,7 @@ class ValidationLoss:
             batch = as_precise(feed.fetch(arrays, item, *further))
             keys = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(0), row))(batch.row)
             losses, metrics = method.loss(model, batch, keys)
-            mean_of = lambda x: jnp.sum(jnp.where(batch.mask > 0, x, 0)) / jnp.sum(batch.mask)
+            mean_of = lambda x: jnp.sum(jnp.where(batch.mask > 0, x, 0)) / jnp.maximum(jnp.sum(batch.mask), 1)
             return jax.tree.map(mean_of, {"loss": losses, **metrics})
 
         self._mean = mean

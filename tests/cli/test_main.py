@@ -100,6 +100,7 @@ MISTAKES = {
     ("train",): "there is no data set in data/ks yet: run `pdejax generate` with the same words first",
     ("inspect", "nowhere"): "nowhere does not exist",
     ("report", "runs/x"): "runs/x does not exist",
+    ("evaluate", "problem=ks"): "problem=ks: first comes the folder of a run, such as runs/NAME, and words after it",
     ("evaluate", "runs/x"): "runs/x does not exist.",
 }
 

@@ -36,3 +36,8 @@ def test_a_run_solves_what_it_learns_from(here, words):
 def test_feeds_that_cannot_be_are_told(feed, said, words):
     with pytest.raises(ConfigError, match=said):
         resolve([*words, f"train.feed={feed}"])
+
+
+def test_without_data_to_be_measured_on_nothing_is_trained(words):
+    with pytest.raises(ConfigError, match=r"measured on the split 'valid', and splits are test: add problem"):
+        resolve([*words, "~problem.splits.valid", "train.feed=stream"])

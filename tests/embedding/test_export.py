@@ -202,3 +202,8 @@ def test_a_network_that_calls_python_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match="step calls Python while it runs, which no artefact can"):
         pdejax.export(built(network=call), tmp_path / "out", formats=("jax",))
+
+
+def test_a_backend_of_two_platforms_is_told_by_both():
+    with pytest.raises(ValueError, match=r"unknown platform 'gpu'. Did you mean 'cuda' or 'rocm'\?"):
+        pdejax.export(built(), "nowhere", platforms=("gpu",))

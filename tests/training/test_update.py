@@ -100,6 +100,19 @@ def test_masked_rows_count_for_nothing(method, model, feed):
     _close(padded.params, five.params, 2e-4)
 
 
+def test_a_batch_of_which_nothing_counts_changes_nothing_to_what_is_no_number(method, model, feed):
+    class Empty(feed):
+        def fetch(self, arrays, item):
+            return eqx.tree_at(lambda b: b.mask, feed.fetch(self, arrays, item), replace_fn=jnp.zeros_like)
+
+    (state, loss), _ = _run(method, model, Empty(), 8, optimiser=optax.sgd(0.1))
+    assert np.all(np.asarray(loss["loss"]) == 0)
+    for before, after in zip(
+        jax.tree.leaves(eqx.filter(model, eqx.is_array)), jax.tree.leaves(state.params), strict=True
+    ):
+        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+
+
 def test_average_follows_its_definition(method, model, feed):
     optimiser = optax.sgd(0.1)
     (two, _), _ = _run(method, model, feed(), 1, updates=2, optimiser=optimiser, ema=0.9)

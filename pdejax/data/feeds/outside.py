@@ -98,7 +98,13 @@ class OutsideFeed(FeedOfSolutions):
         step, began = state["step"], time.perf_counter()
         chunk, turn = self.turns.chunk(step), self.turns.at(step)
         self._ask(chunk)
-        found = [self._blocks[chunk * self.queue + i].result() for i in range(self.queue)]
+        try:
+            found = [self._blocks[chunk * self.queue + i].result() for i in range(self.queue)]
+        except concurrent.futures.process.BrokenProcessPool:
+            self.close()
+            raise RuntimeError("a process that solves ended before it gave a solution: a script that makes an outside "
+                               'feed does its work below `if __name__ == "__main__":`, since each process imports it; '
+                               "or memory ran out") from None  # fmt: skip
         self.waited += time.perf_counter() - began
         rows = np.arange(self.batch_size)[self.rows or slice(None)]
         slots, starts, frames = turn.slot[rows] % self.queue, turn.start[rows], np.arange(self.window)

@@ -1,5 +1,6 @@
 """Data of others as a data set of ours: the same numbers, in The Well's layout, with checksums."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,8 @@ def convert(
 
     **Returns:** `root` as a path.
 
-    **Raises:** `Interrupted` after SIGTERM or SIGINT; `ValueError` if the source cannot be read or is of scattered
-    points, or if `root` holds other data or is being written by another process.
+    **Raises:** `Interrupted` after SIGTERM or SIGINT; `ValueError` if the source cannot be read or holds what is not
+    finite, or if `root` holds other data or is being written by another process.
     """
     root = Path(root)
     data = source if isinstance(source, Trajectories) else open_data(source)
@@ -92,10 +93,14 @@ def _recipe(data: Trajectories, source: Any, shard_size: int) -> dict[str, Any]:
 
 
 def _shards(data: Trajectories, size: int) -> Iterator[tuple[Split, int, str]]:
-    """Every file to write: its split, its first trajectory and its path."""
+    """Every file to write: its split, its first trajectory and its path, which no word of a file leads elsewhere."""
+    called = re.sub(r"[^\w.+-]+|^\.+", "_", data.name)[:64] or "data"
     for name in data.split_names:
+        if not re.fullmatch(r"\w[\w.+-]*", name):
+            raise ValueError(f"{data.name}: split {name!r} should be called by letters, digits, _, ., + and -, as the "
+                             "folder of its files is")  # fmt: skip
         for number, first in enumerate(range(0, len(data.split(name)), size)):
-            yield data.split(name), first, f"data/{name}/{data.name}-{number:05d}.hdf5"
+            yield data.split(name), first, f"data/{name}/{called}-{number:05d}.hdf5"
 
 
 def _check_room(data: Trajectories, root: Path, size: int) -> None:
@@ -114,10 +119,14 @@ def _agree(root: Path, recipe: dict[str, Any]) -> None:
         (root / RECIPE, dict),
     ):
         if path.exists():
-            if text := difference(read(read_json(path)), recipe):
+            there = read(read_json(path))
+            # a conversion that was refused before it wrote anything holds no data
+            begun = path.name == MANIFEST or CONVERTED not in there or any(root.glob("data/*/*"))
+            if begun and (text := difference(there, recipe)):
                 raise ValueError(f"{root} holds another data set: {text}; choose another folder or delete it")
-            return
-    if (root / "data").exists():
+            if begun:
+                return
+    if any(root.glob("data/*/*")) or ((root / "data").exists() and not (root / RECIPE).exists()):
         raise ValueError(f"{root} has a folder 'data' but neither {RECIPE} nor {MANIFEST}: choose another folder")
     write_text(root / RECIPE, to_json(recipe))
 
@@ -149,6 +158,11 @@ def _contents(data: Trajectories, split: Split, rows: range, recipe: Mapping[str
         row = rows[int(np.argwhere(~np.isfinite(states))[0][0])]
         raise FileError(f"{data.name}, split {split.name!r}: trajectory {row} holds numbers that are not finite, which "
                         "nothing can learn from: take it out of the data")  # fmt: skip
+    inputs = np.stack([window.inputs for window in windows])
+    if not np.isfinite(inputs).all():
+        row = rows[int(np.argwhere(~np.isfinite(inputs))[0][0])]
+        raise FileError(f"{data.name}, split {split.name!r}: an input of trajectory {row} holds numbers that are not "
+                        "finite, which nothing can learn from: take it out of the data")  # fmt: skip
     whole = [data.split(name).parameters for name in data.split_names]
     ranges = {name: [float(f([f(one[name]) for one in whole])) for f in (np.min, np.max)]
               for name in data.parameter_names}  # fmt: skip
@@ -159,7 +173,7 @@ def _contents(data: Trajectories, split: Split, rows: range, recipe: Mapping[str
         field_names=data.field_names,
         states=states,
         input_names=data.input_names,
-        inputs=np.stack([window.inputs for window in windows]),
+        inputs=inputs,
         step=data.step,
         start=0,
         constants=data.constants,

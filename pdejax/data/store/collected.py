@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pdejax._read import FileError
 from pdejax.core import Grid, known
 from pdejax.data.store.card import beside, card_path, read_card
 from pdejax.data.store.coordinates import common_factor, uniform
@@ -119,6 +120,11 @@ class Collected(Trajectories):
         self.input_names = tuple(first.inputs)
         self.pieces = tuple(pieces)
         scalars = {key: _column(pieces, key) for key in first.scalars}
+        for key, values in scalars.items():
+            if not np.isfinite(values).all():
+                row = int(np.argmin(np.isfinite(values)))
+                raise FileError(f"{path}: {key!r} of trajectory {row} is {values[row]}, and a parameter is a finite "
+                                "number: take the trajectory out of the data, or leave the entry out")  # fmt: skip
         scalars = self._measured(path, card, scalars)
         varies = [key for key, values in scalars.items() if (values != values[0]).any()]
         self.constants = {key: float(values[0]) for key, values in scalars.items() if key not in varies}

@@ -9,10 +9,14 @@ from pdejax.core import build, known, registered, spelt
 from pdejax.data.store.hdf5 import SUFFIXES, layout_of
 from pdejax.data.store.manifest import MANIFEST, RECIPE
 from pdejax.data.store.trajectories import Trajectories
+from pdejax.data.store.xarray_reader import SUFFIXES as NETCDF
 
 OURS = "pdejax"
 BY_CONTENT = ("well", "pdebench", "pdearena", "numpy_folder", "xarray")
-FOLDERS = {".npy": "numpy_folder", ".nc": "xarray"}  # readers of folders by the suffix of files in them
+FOLDERS = {
+    ".npy": "numpy_folder",
+    **dict.fromkeys(NETCDF, "xarray"),
+}  # readers of folders by the suffix of files in them
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 
 

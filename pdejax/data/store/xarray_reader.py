@@ -61,8 +61,9 @@ class Labelled:
         arrays = dict(sorted(data.data_vars.items()))  # a store lists them in no certain order
         named = lambda words, dims: next((str(d) for d in dims if str(d).lower() in words), None)
         self.rows, self.time, self.component = (named(words, data.sizes) for words in (TRAJECTORY, TIME, COMPONENT))
-        self.fields = [name for name, array in arrays.items() if self.time in array.dims and array.ndim > 1]
         taken = (self.rows, self.time, self.component)
+        placed = lambda array: any(d not in taken for d in array.dims)  # a number of each time alone is no field
+        self.fields = [name for name, array in arrays.items() if self.time in array.dims and placed(array)]
         dims = [d for name in self.fields for d in arrays[name].dims if d not in taken]
         self.space = tuple(map(str, dict.fromkeys(dims)))
         self.inputs = [name for name, array in arrays.items()

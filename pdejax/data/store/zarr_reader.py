@@ -28,6 +28,10 @@ def read_zarr(path: str | Path) -> Collected:
     path = Path(path)
     root = _opened(path)
     groups = [name for name in SPLITS if name in root and hasattr(root[name], "array_keys")]
+    for name in groups:
+        if bare := [key for key in root[name].array_keys() if not _labelled(root[name][key])]:
+            raise FileError(f"{path}: array {bare[0]!r} of group {name!r} has no named axes, which groups need: say "
+                            "dimension_names, or put arrays train, valid and test at the top")  # fmt: skip
     if groups or any(_labelled(root[name]) for name in root.array_keys()):
         parts = [(name, path / name) for name in groups] or [("", path)]
         return Collected(path, [piece_of(one, open_labelled_zarr, split) for split, one in parts], path.stem)

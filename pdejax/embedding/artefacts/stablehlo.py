@@ -20,6 +20,8 @@ def check_platforms(platforms: Sequence[str]) -> None:
     if not platforms:
         raise ValueError(f"an artefact is for at least one of the platforms {', '.join(PLATFORMS)}")
     for name in platforms:
+        if name == "gpu":  # which JAX calls backends of both
+            raise ValueError("unknown platform 'gpu'. Did you mean 'cuda' or 'rocm'?")
         if name not in (*PLATFORMS, "rocm"):
             raise ValueError(known("platform", name, (*PLATFORMS, "rocm")))
 

@@ -59,8 +59,8 @@ class SelectedSines:
         turned, folded, cut = happens(3, 0.5), happens(4, self.folded), happens(5, self.cut)
         left, right = uniform(keys[6], (), 0.1, 0.45), uniform(keys[7], (), 0.55, 0.9)
 
-        def at(x: np.ndarray) -> Float[Array, " space"]:
-            x = jnp.asarray(x, phase.dtype)
+        def at(points: np.ndarray) -> Float[Array, " space"]:
+            x = jnp.asarray(points, phase.dtype)
             angle = 2 * np.pi * jnp.outer(x, waves.astype(phase.dtype)) + phase[None]
             u = jnp.matmul(jnp.sin(angle), amplitude, precision="highest")
             u = jnp.where(folded, jnp.abs(u), u)
@@ -70,6 +70,6 @@ class SelectedSines:
         if not self.normalised:
             return at(place)
         # on points of their own, so that every grid shows the same
-        points = 64 * self.count * self.highest
-        fine = at(np.arange(points) / points)
+        many = 64 * self.count * self.highest
+        fine = at(np.arange(many) / many)
         return (at(place) - fine.min()) / (fine.max() - fine.min())

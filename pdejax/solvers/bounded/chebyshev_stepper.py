@@ -30,6 +30,7 @@ from pdejax.solvers.bounded.lines import LineForm, line_form
 GROWING = 1.5  # times, from half the points to all of them, that a growth rate may rise by
 ROUNDING = 1e-6  # of an eigenvalue
 FEWEST = 8  # points on which growth is looked at
+MOST_POINTS = 128  # whose matrices are full
 MOST = 16  # trajectories of which it is
 
 
@@ -156,6 +157,8 @@ def chebyshev_stepper(
     solution forwards in time with these ends.
     """
     check_positive("dt", dt)
+    if points > MOST_POINTS:
+        raise ValueError(f"points should be at most {MOST_POINTS}, whose matrices are full, got {points}")
     scaling = Scaling() if scaling is None else scaling
     form = line_form(equation, grid, points, parameters, scaling)
     check_growth_of(form, equation, parameters, scaling)

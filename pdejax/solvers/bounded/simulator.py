@@ -17,12 +17,12 @@ from pdejax.equations import Equation, Family
 from pdejax.solvers._in_time import first_and_last, frames_of, initial_state, largest_relative
 from pdejax.solvers._simulator import Frames
 from pdejax.solvers._variants import Variant
+from pdejax.solvers.bounded.chebyshev_stepper import MOST_POINTS
 from pdejax.solvers.bounded.given import check_start
 from pdejax.solvers.bounded.placed import BASES, Method, Placed
 from pdejax.solvers.spectral.resolution import tails
 
 FEWEST = 8  # points per axis of a coarser solver
-MOST_POINTS = 128  # Chebyshev ones, whose matrices are full
 MOST_CORNERS = 16  # of ranges of parameters, all of four
 SHARES = (1.0, 0.5, 0.25)  # of the points and of the steps
 

@@ -11,7 +11,7 @@ import sympy
 
 from pdejax.core import Grid, Scaling
 from pdejax.equations import COORDINATES, TIME, Alpha, Equation, evaluate, jets
-from pdejax.solvers._arrays import traced, working
+from pdejax.solvers._arrays import telling, traced, working
 from pdejax.solvers.spectral.canonical import canonical
 from pdejax.solvers.spectral.etdrk import etdrk
 from pdejax.solvers.spectral.linear import Linear
@@ -19,6 +19,7 @@ from pdejax.solvers.spectral.linear import Linear
 PLACES = {1: 33, 2: 9, 3: 5}  # per axis, by the number of axes
 WAVES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the highest mode that takes part in products
 GROWTH = 1e-3  # in a step, beyond that of the solution
+MOST_LOOKED_AT = 8  # trajectories; in two dimensions one takes a hundred megabytes
 SHORTER, MOST_SHARES = 0.8, 100  # steps that are looked at, each by this share of the one before
 LATER = np.concatenate([[0.0], np.geomspace(0.5, 1000.0, 24)])  # steps after which coefficients of time are looked at
 
@@ -51,8 +52,13 @@ def check_limit(
     if not explicit:
         return
     moves = any(sympy.sympify(c).has(TIME) for *_, c in explicit)
-    step = np.reshape(np.asarray(scaling.step * np.asarray(dt, float)), (-1, 1, 1))
-    values, numbers = _places(grid, waves, given, scaling, dealias, step.max() * LATER if moves else np.zeros(1))
+    # of each trajectory, or of as many as tell
+    drawn = (*given.values(), scaling.length, scaling.step * np.asarray(dt, float))
+    columns = np.broadcast_arrays(*map(np.ravel, drawn))
+    rows = telling(np.stack(columns, axis=-1), MOST_LOOKED_AT)
+    *numbers, length, step = (np.asarray(column, float)[rows] for column in columns)
+    given, step = dict(zip(given, numbers, strict=True)), step.reshape(-1, 1, 1)
+    values, numbers = _places(grid, waves, given, length, dealias, step.max() * LATER if moves else np.zeros(1))
     linear = [(t.row, equation.fields.index(t.jet.field), t.jet.alpha, t.coefficient) for t in form.linear]
     implicit, rest = (_matrix(equation, entries, values, numbers) for entries in (linear, explicit))
     # where a wave turns by whole turns in a step it hides how it grows: all shorter steps have to be stable as well,
@@ -86,12 +92,12 @@ def _slopes(equation: Equation, product: Any) -> list[Entry]:
 
 
 def _places(
-    grid: Grid, waves: Grid, given: Mapping[str, Any], scaling: Scaling, dealias: float | None, times: np.ndarray
+    grid: Grid, waves: Grid, given: Mapping[str, Any], length: Any, dealias: float | None, times: np.ndarray
 ) -> tuple[Any, Any]:
     """Values of parameters `(batch, 1, 1)`, places and times `(1, place, 1)`, all places at each time, and wavenumbers
     `(batch?, 1, wave)` per axis."""
     column = lambda x: np.reshape(np.asarray(x, float), (-1, 1, 1))
-    length = column(scaling.length)
+    length = column(length)
     values: dict[Any, Any] = {sympy.Symbol(name, real=True): column(value) for name, value in given.items()}
     axes = [np.linspace(o, o + n, PLACES[grid.ndim]) for o, n in zip(grid.origin, grid.lengths, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.ndim)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
+import numpy as np
 import sympy
 
 from pdejax.core import register
@@ -62,7 +63,19 @@ class Faces:
     def outermost(self) -> tuple[Any, Any]:
         """Of a strong shock neither side knows the speed, and what is between them does."""
         slowest, fastest = self._between
+        if self.waves.convex and len(self.low.fields) == 1:
+            slowest = fastest = self._of_shock(slowest)
         return jnp.minimum(self.low.slowest, slowest), jnp.maximum(self.high.fastest, fastest)
+
+    def _of_shock(self, speed: Any) -> Any:
+        """That of Rankine and Hugoniot for one field, of which the mean may tell another sign where the flux is convex
+        and no parabola; where both sides are nearly one, that of their mean."""
+        (low,), (high,) = self.low.fields, self.high.fields
+        jump, size = high - low, jnp.abs(high) + jnp.abs(low)
+        numbers = jnp.finfo(jump.dtype)  # and the square of a jump, which derivatives divide by, is a number
+        apart = jnp.abs(jump) > np.sqrt(numbers.eps) * size + np.sqrt(numbers.tiny)
+        carried = self.high.fluxes[0] - self.low.fluxes[0]
+        return jnp.where(apart, carried / jnp.where(apart, jump, 1), speed)
 
     @property
     def largest(self) -> Any:

@@ -45,8 +45,9 @@ class BatchObjective:
 
     @property
     def count(self) -> Scalar:
-        """Samples of the global batch that count."""
-        return self.total(jnp.sum(self.batch.mask))
+        """Samples of the global batch that count; one where none does, as where no solution of a batch is certified, so
+        that the loss and its gradient vanish."""
+        return jnp.maximum(self.total(jnp.sum(self.batch.mask)), 1)
 
     def _mean(self, x: Float[Array, " sample"], mask: Float[Array, " sample"], count: Scalar) -> Scalar:
         # a select, not a product: rows that only fill up a batch may hold anything

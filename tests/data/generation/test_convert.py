@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -153,3 +154,36 @@ def test_arrays_in_memory_and_numbers_that_are_not_finite(tmp_path):
         file["tensor"][9, 2, 1] = np.nan
     with pytest.raises(ValueError, match="a, split 'test': trajectory 0 holds numbers that are not finite"):
         convert(tmp_path / "a.hdf5", tmp_path / "bad")
+
+
+def test_a_conversion_that_was_refused_claims_no_folder(tmp_path):
+    states = np.ones((4, 3, 8, 1), np.float32)
+    one = Arrays({"train": states * [[[[np.nan]]]], "test": states}, step=0.1)
+    with pytest.raises(ValueError, match="not finite"):
+        convert(one, tmp_path / "out")
+    convert(Arrays({"train": states, "test": states}, step=0.1), tmp_path / "out")
+    assert len(Dataset.open(tmp_path / "out").split("train")) == 4
+    with pytest.raises(ValueError, match="holds another data set"):
+        convert(Arrays({"train": 2 * states, "test": states}, step=0.1), tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["../../../escaped/evil", "../x", "/tmp/x", "..", "shear flow", "\u2207u"])
+def test_a_name_in_a_file_leads_nowhere_else(tmp_path, name):
+    states = {part: np.full((2, 3, 8, 1), i, np.float32) for i, part in enumerate(("train", "valid", "test"))}
+    data = Arrays(states, step=0.1)
+    object.__setattr__(data, "name", name)
+    root = convert(data, tmp_path / "out/deep")
+    assert {path.parent.parent.parent for path in tmp_path.rglob("*.hdf5")} == {root}
+    found = Dataset.open(root)
+    for i, part in enumerate(states):
+        np.testing.assert_array_equal(found.split(part).states, np.float32(i))
+
+
+def test_parameters_and_inputs_that_are_not_finite_are_told_with_their_place(tmp_path):
+    foreign.write_well(tmp_path / "a.hdf5", 3, 4, 1.0)
+    with h5py.File(tmp_path / "a.hdf5", "a") as file:
+        file["scalars/amplitude"][1] = np.nan
+    with pytest.raises(
+        ValueError, match=r"a.hdf5: 'amplitude' of trajectory 1 is nan, and a parameter is"
+    ):
+        open_data(tmp_path / "a.hdf5")

@@ -21,7 +21,8 @@ def labelled():
     """One field in the usual order, one with components and its axes in another, a parameter and a depth."""
     moved = ("y", "member", "time", "x", "component")
     held = {"wind": (moved, WIND), "nu": (("member",), NU), "depth": (("x",), DEPTH),
-            "height": (("member", "time", "x", "y"), np.repeat(WAVES[..., None], 6, -1))}  # fmt: skip
+            "height": (("member", "time", "x", "y"), np.repeat(WAVES[..., None], 6, -1)),
+            "energy": (("member", "time"), WAVES.sum(-1))}  # fmt: skip
     coordinates = {"time": np.arange(5) * 0.5, "component": ["east", "north"], "x": np.arange(8) / 4,
                    "y": ("y", np.linspace(1, 2, 6), {"periodic": "false"})}  # fmt: skip
     return xarray.Dataset(held, coordinates, {"gravity": 9.81})
@@ -67,7 +68,7 @@ def test_splits_are_files_of_a_folder_or_groups_of_a_store(tmp_path):
     rows = {"train": slice(0, 6), "valid": slice(6, 8), "test": slice(8, 10)}
     (tmp_path / "waves").mkdir()
     for name, part in rows.items():
-        labelled().isel(member=part).to_netcdf(tmp_path / "waves" / f"{name}.nc", engine="h5netcdf")
+        labelled().isel(member=part).to_netcdf(tmp_path / "waves" / f"{name}.nc4", engine="h5netcdf")
         write_zarr3(tmp_path / "waves.zarr", name, part)
     for data in (open_data(tmp_path / "waves"), open_data(tmp_path / "waves.zarr")):
         assert {name: len(data.split(name)) for name in data.split_names} == {"train": 6, "valid": 2, "test": 2}
@@ -88,6 +89,9 @@ def test_a_store_of_arrays_without_names(tmp_path):
     group.attrs["step"] = "fast"
     with pytest.raises(ValueError, match=r"waves.zarr: step should be a number above 0, got 'fast'"):
         open_data(tmp_path / "waves.zarr")
+    zarr.open_group(str(tmp_path / "a.zarr"), mode="w").create_group("train").create_array("states", data=WAVES)
+    with pytest.raises(ValueError, match=r"a.zarr: array 'states' of group 'train' has no named axes, which groups"):
+        open_data(tmp_path / "a.zarr")
 
 
 def test_what_has_no_time_or_cannot_be_read(tmp_path):

@@ -167,3 +167,8 @@ def test_points_and_polynomials():
     wanted = np.arange(1.0, 8.0)
     values = np.polynomial.chebyshev.chebval(line.nodes.nodes, wanted)
     np.testing.assert_allclose(line.coefficients() @ values, wanted, rtol=1e-12)
+
+
+def test_more_points_than_a_full_matrix_serves_are_refused():
+    with pytest.raises(ValueError, match="points should be at most 128, whose matrices are full, got 129"):
+        chebyshev_stepper(HEAT, between(Value(), Value()), 0.1, points=129)

@@ -67,6 +67,26 @@ def test_fluxes_that_curve_both_ways_have_speeds_between_states(flux, mean, riem
     assert abs(found.mean() - mean) < 1e-3
 
 
+@pytest.mark.parametrize(("flux", "left", "right"), [("exp(u) - u", 1.5, -2.0), ("u**4/4 - u", 1.2, 0.1)])
+def test_shocks_of_a_flux_that_is_no_parabola_stay_within_bounds(flux, left, right, x64):
+    grid = cells(64, ends="outflow")
+    start = np.where(grid.axes()[0] < 0.5, left, right)[:, None]
+    found = flow(Equation(f"u_t = -dx({flux})", positive=("u",) if right > 0 else ()), grid, start, 0.05)[:, 0]
+    assert found.max() < left + 1e-9
+    assert found.min() > right - 1e-9
+    at = lambda u: eval(flux, {"exp": np.exp, "u": u})
+    speed = (at(left) - at(right)) / (left - right)
+    assert found.mean() == pytest.approx(start.mean() + speed * 0.05 * (left - right), abs=1e-6)
+
+
+def test_as_many_steps_are_taken_as_there_need_be_and_none_is_waited_for_in_vain():
+    grid = cells(8)
+    u = np.cos(2 * np.pi * grid.axes()[0])[:, None] + 1
+    after = volume_stepper(Equation("u_t = nu*u_xx", {"nu": 1.0}), grid, 500.0)(u)  # in more than a hundred thousand
+    np.testing.assert_allclose(after, 1.0, atol=1e-3)
+    assert np.all(np.isnan(volume_stepper(EQUATIONS["inviscid_burgers"], grid, 0.1)(u * np.float32(1e30))))
+
+
 def test_diffusion_that_depends_on_slopes_bounds_the_step(x64):
     grid = cells(32)
     start = np.sin(2 * np.pi * grid.axes()[0])[:, None]
