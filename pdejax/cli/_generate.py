@@ -12,7 +12,13 @@ def run(arguments: argparse.Namespace) -> int:
     if printed(arguments, configs):
         return 0
     for config in configs:
-        (_truth if config.stated else _generate)(config)
+        if not config.stated:
+            _generate(config, arguments.part)
+        elif arguments.part is None:
+            _truth(config)
+        else:
+            raise ValueError(f"--part {arguments.part} has no effect: problem {config.problem.name!r} has one solution "
+                             "and no files to divide")  # fmt: skip
         if not config.stated and any(word.startswith("seed=") for word in arguments.words):
             print(f"seed={config.seed} is the training's: these data are drawn by problem.seed={config.problem.seed}")
     return 0
@@ -30,13 +36,14 @@ def _truth(config: RunConfig) -> None:
     print(f"{config.data_folder / 'truth.h5'}: {truth.how['kind']}, good to {truth.floor:.2g} (relative L2)")
 
 
-def _generate(config: RunConfig) -> None:
+def _generate(config: RunConfig, words: str | None) -> None:
     from pdejax.cli._runtime import start
     from pdejax.config._assemble import recipe_of
-    from pdejax.data import Dataset, drawn_divergence, generate, progress_bar
+    from pdejax.data import Dataset, Part, drawn_divergence, generate, progress_bar
     from pdejax.equations import SLIGHT
     from pdejax.solvers import Resolving
 
+    part = None if words is None else Part.of(words)
     start()
     recipe, root = recipe_of(config), config.data_folder
     split = next(iter(recipe.splits))
@@ -54,8 +61,14 @@ def _generate(config: RunConfig) -> None:
             batch_size=recipe.batch_size,
             tolerance=recipe.tolerance,
             space_tolerance=recipe.space_tolerance,
+            part=part,
             progress=progress,
         )
+    if part is not None:
+        print(
+            f"{root}: part {part} is there; when all {part.count} are, the same words without --part complete the set"
+        )
+        return
     manifest = Dataset.open(root).manifest
     rejects = manifest["rejects"]
     drawn = f", {len(rejects)} drawn anew (see `pdejax inspect {root}`)" if rejects else ""

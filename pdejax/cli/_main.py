@@ -32,7 +32,8 @@ class Command:
 
 COMMANDS: Mapping[str, Command] = {
     "list": Command("what there is: problems, networks, methods, experiments, data sets, runs", "_list", ("folders",)),
-    "generate": Command("solve a problem for many initial states and store the data set", "_generate", ("config",)),
+    "generate": Command("solve a problem for many initial states and store the data set", "_generate",
+                        ("config", "part")),
     "inspect": Command("what a data set, a run or a released model holds", "_inspect", ("path",)),
     "convert": Command("write data of others as a data set in The Well's layout, with checksums", "_convert",
                        ("convert",)),
@@ -168,6 +169,9 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         parser.add_argument("words", nargs="*", default=[], help="see below")
         parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of comma lists")
         parser.add_argument("--print-config", action="store_true", help="print the whole configuration and stop")
+    if "part" in command.arguments:
+        parser.add_argument("--part", metavar="i/N", help="write this of N parts only, from 0/N to (N-1)/N, beside other "
+                            "processes; the same words without it complete the data set")  # fmt: skip
     return parser
 
 

@@ -74,26 +74,44 @@ def remove_partial(root: Path) -> None:
 
 
 @contextlib.contextmanager
-def exclusive(root: Path) -> Iterator[None]:
+def exclusive(root: Path, part: str | None = None) -> Iterator[None]:
     """Holds a folder for one writer; the operating system lets go of it when the process ends, however it ends.
+
+    **Arguments:** `root`; `part`: what this writer is one of, beside writers of other parts, but none of the whole.
 
     **Raises:** `ValueError` if another process holds it, or its lock is a link to something else.
     """
+    if part is None:
+        with _held(root, LOCK, fcntl.LOCK_EX, str(os.getpid())):
+            for path in root.glob(f"{LOCK}-*"):  # of parts, which nobody writes now
+                path.unlink(missing_ok=True)
+            yield
+        return
+    # nobody's number in the common lock: whoever is refused is told of all of them
+    with _held(root, LOCK, fcntl.LOCK_SH, ""), _held(root, f"{LOCK}-{part}", fcntl.LOCK_EX, str(os.getpid()), part):
+        yield
+
+
+@contextlib.contextmanager
+def _held(root: Path, name: str, how: int, owner: str, part: str = "") -> Iterator[None]:
+    """Holds one file of a folder, in which its owner is named."""
     check_folder(root)
     root.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(root / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise ValueError(f"{root / LOCK} is a link, and a lock is a file: remove the link") from None
+        raise ValueError(f"{root / name} is a link, and a lock is a file: remove the link") from None
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, how | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = file.read().strip() or "unknown"
+            found = file.read().strip()
+            writer = f"process {found}" if found else "processes that write a part each"
+            what = f"{part.replace('-', ' ')} of {root}" if part else root
             raise ValueError(
-                f"{root} is being written by process {owner}: wait until it has ended, or choose another folder"
+                f"{what} is being written by {writer}: wait until it has ended, or choose another folder"
             ) from None
         except OSError as error:
             if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
@@ -101,6 +119,6 @@ def exclusive(root: Path) -> Iterator[None]:
             warnings.warn(f"{root} is on a file system without locks: nothing keeps a second process from writing "
                           "there at the same time", stacklevel=3)  # fmt: skip
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(owner)
         file.flush()
         yield

@@ -26,6 +26,7 @@ from pdejax.data.feeds.turns import Turns as Turns
 from pdejax.data.feeds.window import WindowFeed as WindowFeed
 from pdejax.data.generation.convert import convert as convert
 from pdejax.data.generation.generate import generate as generate
+from pdejax.data.generation.part import Part as Part
 from pdejax.data.generation.problem import read_problem as read_problem
 from pdejax.data.generation.recipe import TOLERANCES as TOLERANCES
 from pdejax.data.generation.recipe import Recipe as Recipe

@@ -18,6 +18,35 @@ def test_generate_makes_what_the_configuration_says(here, small, capsys):
     assert dataset.family.parameters == {"nu": 0.05}
 
 
+def test_parts_are_written_apart_and_completed_by_the_same_words(here, small, capsys):
+    for part in ("1/3", "0/3", "2/3"):
+        assert main(["generate", *small, "--part", part]) == 0
+        out = capsys.readouterr().out
+        assert f"data/burgers: part {part} is there; when all 3 are, the same words without --part complete" in out
+        assert not (here / "data/burgers/manifest.json").exists()
+    assert main(["generate", *small]) == 0
+    assert "data/burgers: complete" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--part", "3/3"], "part 3/3 should be one of 0/3 to 2/3"),
+        (["--part", "first"], "a part is said as i/N, from 0/N to (N-1)/N such as 0/4, got 'first'"),
+        (["--part", "0/9"], "a part holds a file at least, and all of 'burgers' is 3: take at most 3 parts"),
+    ],
+)
+def test_what_is_no_part_writes_nothing(here, small, capsys, words, said):
+    assert main(["generate", *small, *words]) == 2
+    assert said in capsys.readouterr().err
+    assert [*here.iterdir()] == []
+
+
+def test_one_solution_has_no_parts(here, capsys):
+    assert main(["generate", "problem=pig_burgers", "--part", "0/2"]) == 2
+    assert "--part 0/2 has no effect: problem 'pig_burgers' has one solution" in capsys.readouterr().err
+
+
 def test_other_settings_do_not_touch_a_data_set(here, small, capsys):
     assert main(["generate", *small]) == 0
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}

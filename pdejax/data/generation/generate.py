@@ -1,7 +1,7 @@
 """Generation of data sets: deterministic, sharded, resumable after any interruption."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from pdejax._read import read_json
 from pdejax.core import check_disk, check_memory, exclusive, remove_partial, spelt, write_text
 from pdejax.data.generation.former import current
 from pdejax.data.generation.manifest import make_manifest, versions
+from pdejax.data.generation.part import Part
 from pdejax.data.generation.recipe import Recipe, Shard, SplitSize, check_split_names, difference
-from pdejax.data.generation.seconds import SolveSeconds
+from pdejax.data.generation.seconds import SolveSeconds, gather
 from pdejax.data.generation.solve import Solution, concatenate, solve_batch
 from pdejax.data.store.files import to_json
 from pdejax.data.store.manifest import MANIFEST, RECIPE, STATISTICS, check_manifest, verify
@@ -84,9 +85,12 @@ def _batches(shard: Shard, batch_size: int) -> Iterator[range]:
         yield range(start, min(start + batch_size, end))
 
 
-def _agree(root: Path, recipe: Recipe) -> None:
-    """Notes the recipe at the first run; at a later one refuses if it has changed, where there is anything of it."""
-    wanted, begun = recipe.plain, any(root.glob("data/*/*"))
+def _agree(root: Path, recipe: Recipe, beside: bool) -> None:
+    """Notes the recipe at the first run; at a later one refuses if it has changed, where there is anything of it.
+
+    `beside`: whether other processes may be solving by the noted one, though nothing of it is there.
+    """
+    wanted, begun = recipe.plain, beside or any(root.glob("data/*/*"))
     for path, read in ((root / MANIFEST, lambda d: d["recipe"]), (root / RECIPE, lambda d: d)):
         if path.exists() and (begun or path.name == MANIFEST):
             found = read_json(path)
@@ -118,13 +122,15 @@ def _check_room(root: Path, recipe: Recipe) -> None:
     check_disk(whole - present, root, "the data set", "take fewer trajectories, frames or points")
 
 
-def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
-    """Solves and writes the shards that are not there; says whether there were any."""
-    total = sum(size.trajectories for size in recipe.splits.values())
-    largest = max(shard.trajectories for shard in recipe.shards())
+def _write_missing(
+    root: Path, recipe: Recipe, shards: Sequence[Shard], progress: Progress, part: Part | None = None
+) -> bool:
+    """Solves and writes those of some shards that are not there; says whether there were any."""
+    total = sum(shard.trajectories for shard in shards)
+    largest = max(shard.trajectories for shard in recipe.shards())  # of all: one shape, whoever solves what
     size = min(recipe.batch_size, largest)
-    done = sum(shard.trajectories for shard in recipe.shards() if (root / shard.path).exists())
-    complete, account = done == total, SolveSeconds(root)
+    done = sum(shard.trajectories for shard in shards if (root / shard.path).exists())
+    complete, account = done == total, SolveSeconds(root, part and part.stem)
     progress(done, total)
     with signals() as caught:
 
@@ -133,7 +139,7 @@ def _write_missing(root: Path, recipe: Recipe, progress: Progress) -> bool:
                 raise Interrupted(f"stopped by {caught()} after {done} of {total} trajectories: the same command goes "
                                   "on from the last whole shard")  # fmt: skip
 
-        for shard in recipe.shards():
+        for shard in shards:
             if (root / shard.path).exists():
                 continue
             account.begin()
@@ -188,12 +194,16 @@ def generate(
     batch_size: int = 16,
     tolerance: float | None = None,
     space_tolerance: float | None = None,
+    part: Part | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Solves many members of a family and writes the trajectories as a data set.
 
     A trajectory depends on `(seed, split, number within the split)` only. After an interruption the same call
     goes on where it stopped and gives the same bytes; when all is there it only verifies the checksums.
+
+    Several processes, also of several machines that see one folder, write a set together by a `part` each; the same
+    call without one completes it then, with the bytes of a single process.
 
     **Arguments:**
 
@@ -212,27 +222,39 @@ def generate(
         axis, where the simulator compares: 1e-2 when omitted. It is measured of some trajectories (for at most a
         quarter of the time) and of all whose spectra do not end low enough to do without; what is worse is drawn anew.
         Cells and steady problems are compared with half as many, every trajectory of them.
+    - `part`: which of the files to write, and nothing but files; all, and what completes the set, when omitted.
     - `progress`: called with the number of finished trajectories and of all of them (see `progress_bar`).
 
     **Returns:** `root` as a path.
 
     **Raises:** `Interrupted` after SIGTERM or SIGINT; `ValueError` if `root` holds other settings, is being written by
-    another process or is damaged, if the simulator cannot take the family, or if it is too coarse.
+    another process or is damaged, if there are more parts than files, if the simulator cannot take the family, or if it
+    is too coarse.
     """
     root = Path(root)
     sizes = (seed, shard_size, batch_size, tolerance, space_tolerance)
     recipe = Recipe(family, as_simulator(simulator), dict(splits), *sizes)
-    if not all((root / shard.path).exists() for shard in recipe.shards()):
+    shards = list(recipe.shards()) if part is None else part.shards(recipe)
+    progress = progress or (lambda done, total: None)
+    if not all((root / shard.path).exists() for shard in shards):
         check_split_names(recipe.splits)
         _check_room(root, recipe)
-    with exclusive(root):
-        remove_partial(root)
-        _agree(root, recipe)
-        wrote = _write_missing(root, recipe, progress or (lambda done, total: None))
-        if wrote or not all((root / name).exists() for name in (MANIFEST, STATISTICS)):
-            _write_statistics(root, recipe)
-            write_text(root / MANIFEST, to_json(make_manifest(root, recipe)))
-        else:
-            verify(root, read_json(root / MANIFEST))
-        (root / RECIPE).unlink(missing_ok=True)
+    with exclusive(root, part and part.stem):
+        if part is None:
+            remove_partial(root)  # others may be writing beside a part
+        _agree(root, recipe, beside=part is not None)
+        wrote = _write_missing(root, recipe, shards, progress, part)
+        if part is None:
+            _complete(root, recipe, wrote)
     return root
+
+
+def _complete(root: Path, recipe: Recipe, wrote: bool) -> None:
+    """Writes what tells of all shards, or compares them with it; `wrote`: whether some are new."""
+    gather(root)
+    if wrote or not all((root / name).exists() for name in (MANIFEST, STATISTICS)):
+        _write_statistics(root, recipe)
+        write_text(root / MANIFEST, to_json(make_manifest(root, recipe)))
+    else:
+        verify(root, read_json(root / MANIFEST))
+    (root / RECIPE).unlink(missing_ok=True)

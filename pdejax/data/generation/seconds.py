@@ -1,6 +1,7 @@
 """What it took to solve a data set, noted beside it: neither its content nor its fingerprint depends on it."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from pdejax.data.store.manifest import SECONDS
 class SolveSeconds:
     """Sums up what solving took, over all starts of a generation that was interrupted.
 
-    **Arguments:** `root`: of the data set.
+    **Arguments:** `root`: of the data set; `stem`: of the part that this process writes, whose seconds are a file of
+    their own until `gather`.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._path = root / SECONDS
+    def __init__(self, root: Path, stem: str | None = None) -> None:
+        self._path = root / (SECONDS if stem is None else f"{stem}.{SECONDS}")
         self.begin()
 
     def begin(self) -> None:
@@ -27,22 +29,33 @@ class SolveSeconds:
 
     def note(self, shard: Shard) -> None:
         """Adds what a shard took since the clocks were started, and starts them again."""
-        splits = read_seconds(self._path.parent)
-        entry = splits.get(shard.split, {"trajectories": 0, "wall": 0.0, "cpu": 0.0})
-        splits[shard.split] = {
-            "trajectories": entry["trajectories"] + shard.trajectories,
-            "wall": entry["wall"] + time.perf_counter() - self._wall,
-            "cpu": entry["cpu"] + time.process_time() - self._cpu,
-        }
-        write_text(self._path, to_json({"splits": splits}))
+        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+        _add(self._path, {shard.split: {"trajectories": shard.trajectories, "wall": wall, "cpu": cpu}})
         self.begin()
+
+
+def gather(root: Path) -> None:
+    """Adds what the parts of a data set took to what is noted of the whole."""
+    for path in sorted(root.glob(f"part-*.{SECONDS}")):
+        _add(root / SECONDS, _read(path))
+        path.unlink()
 
 
 def read_seconds(root: Path) -> dict[str, Any]:
     """By split `trajectories` that were timed, and `wall` and `cpu` seconds of this and of drawing, checking and
     writing them; nothing where none was noted, as by former versions.
     """
-    path = root / SECONDS
+    return _read(root / SECONDS)
+
+
+def _add(path: Path, more: Mapping[str, Any]) -> None:
+    splits, none = _read(path), {"trajectories": 0, "wall": 0.0, "cpu": 0.0}
+    for split, entry in more.items():
+        splits[split] = {name: value + entry[name] for name, value in splits.get(split, none).items()}
+    write_text(path, to_json({"splits": splits}))
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         found = read_json(path)["splits"] if path.exists() else {}
         return {
