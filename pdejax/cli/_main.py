@@ -170,8 +170,8 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
         parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of comma lists")
         parser.add_argument("--print-config", action="store_true", help="print the whole configuration and stop")
     if "part" in command.arguments:
-        parser.add_argument("--part", metavar="i/N", help="write this of N parts only, from 0/N to (N-1)/N, beside other "
-                            "processes; the same words without it complete the data set")  # fmt: skip
+        parser.add_argument("--part", metavar="i/N", help="write this of N parts only, from 0/N to (N-1)/N, beside "
+                            "others; the same words without it complete the set")  # fmt: skip
     return parser
 
 

@@ -3,6 +3,7 @@
 from pdejax.evaluation.baselines.baseline import build_baselines as build_baselines
 from pdejax.evaluation.baselines.linear import LinearPropagator as LinearPropagator
 from pdejax.evaluation.baselines.linear import fit_linear_propagator as fit_linear_propagator
+from pdejax.evaluation.baselines.modes import fit_modes as fit_modes
 from pdejax.evaluation.baselines.stepping import BASELINES as BASELINES
 from pdejax.evaluation.baselines.stepping import Baseline as Baseline
 from pdejax.evaluation.comparison.compare import compare as compare

@@ -16,6 +16,7 @@ from pdejax.evaluation.reference import Reference
 from pdejax.evaluation.rollouts.curves import OwnMetric, curves_of, measure_of, middle_slice, spectra_of
 from pdejax.evaluation.rollouts.rollout import Rollout, rollout
 from pdejax.evaluation.rollouts.solves import solve_counts
+from pdejax.evaluation.skill import skill_section
 from pdejax.training import environment
 
 Curves = Mapping[str, np.ndarray]
@@ -158,7 +159,7 @@ def measured(
     **Arguments:** `data`, `split`, `truth`: what they are measured on; `rows`: the systems, the model first;
     `entries`: from the curves of a system to its metrics; `own`: further metrics; the rest as of `evaluate`.
     """
-    systems, arrays, rows = {}, {"times": truth.times}, list(rows)
+    systems, arrays, every, rows = {}, {"times": truth.times}, {}, list(rows)
     for name, one, kind, history in rows:
         result = rollout(
             one.predictor,
@@ -172,7 +173,7 @@ def measured(
             double=one.double,
             progress=None if progress is None else lambda done, total, name=name: progress(name, done, total),
         )
-        curves = curves_of(result, truth)
+        curves = every[name] = curves_of(result, truth)
         systems[name] = system_section(one.label, one.meaning, kind, result, curves, entries(curves))
         solves = solve_counts(one.predictor, truth, history, trajectories=result.chunk, key=key)
         systems[name]["cost"]["solves"] = solves
@@ -186,6 +187,7 @@ def measured(
         "protocol": protocol_section(truth, rows[0][3], key),
         "times": [float(t) for t in truth.times],
         "systems": systems,
+        "skill": skill_section(systems, every),
         "environment": environment(),
     }
     return document, single_precision(arrays)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pdejax.evaluation.metrics.table import metric_of
+from pdejax.evaluation.skill import skill_lines
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -39,7 +40,7 @@ def systems_lines(document: Mapping[str, Any], metrics: Sequence[str], priced: s
         diverged = f"{system['diverged']['count']} of {system['diverged']['of']}"
         values = [value(system["metrics"][name]) for name in labels]
         rows.append([system["label"], *values, diverged, f"{system['cost']['seconds']:.2g}"])
-    return [*lines, "", *aligned(rows), *skipped_lines(document), *evaluator_lines(document)]
+    return [*lines, *skill_lines(document), "", *aligned(rows), *skipped_lines(document), *evaluator_lines(document)]
 
 
 def skipped_lines(document: Mapping[str, Any]) -> list[str]:

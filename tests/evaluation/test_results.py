@@ -309,8 +309,8 @@ def test_data_without_a_family_have_no_solver_beside(data, tmp_path):
     splits = {name: data.split(name).states for name in ("train", "test")}
     bare = Arrays(splits, step=data.step, domain=data.domain)
     found = evaluate(scaled(data, 0.9), bare)
-    known = evaluate(scaled(data, 0.9), data, baselines=["linear", "persistence"], price=False)
-    assert list(found.document["systems"]) == ["model", "linear", "persistence"]
+    known = evaluate(scaled(data, 0.9), data, baselines=["linear", "dmd", "persistence"], price=False)
+    assert list(found.document["systems"]) == ["model", "linear", "dmd", "persistence"]
     assert set(found.document["skipped"]) == {"solver", "solver_coarse_grid", "solver_large_step"}
     for name, values in found.arrays.items():
         np.testing.assert_array_equal(values, known.arrays[name])

@@ -9,6 +9,7 @@ import equinox as eqx
 from pdejax.core import Key, OnDomain, State
 from pdejax.evaluation.baselines.baseline import Baseline, Maker, solved_by
 from pdejax.evaluation.baselines.linear import fit_linear_propagator
+from pdejax.evaluation.baselines.modes import fit_modes, read_for_modes
 from pdejax.evaluation.predictor import BoundStepper, as_predictor
 from pdejax.solvers import Simulator
 
@@ -33,10 +34,17 @@ def persistence(data: Any, start: int = 0) -> Baseline:
 def linear(data: Any, start: int = 0) -> Baseline:
     """The best translation-equivariant linear map, fitted to the training split; see `fit_linear_propagator`."""
     if not getattr(data.domain, "periodic", False):
-        raise ValueError("the linear propagator needs a periodic grid")
+        raise ValueError("a map for each Fourier mode needs a periodic grid; dmd is the linear map here")
     stepper = fit_linear_propagator(data.split("train").states)
     meaning = "one matrix between channels per Fourier mode, least squares on the training split"
     return Baseline("best linear propagator", meaning, as_predictor(stepper, data.step))
+
+
+def dmd(data: Any, start: int = 0) -> Baseline:
+    """The linear map of the most energetic patterns of the training split; see `fit_modes`."""
+    stepper = fit_modes(read_for_modes(data.split("train")))
+    meaning = f"a linear map of {len(stepper.before)} patterns of the training split (dynamic mode decomposition)"
+    return Baseline("dynamic modes", meaning, as_predictor(stepper, data.step))
 
 
 def _solver(data: Any, start: int, label: str, meaning: str, simulator: Simulator, *, coarser: int = 1) -> Baseline:
@@ -104,6 +112,7 @@ BASELINES: dict[str, Maker] = {
     "solver_coarse_grid": solver_coarse_grid,
     "solver_large_step": solver_large_step,
     "linear": linear,
+    "dmd": dmd,
     "persistence": persistence,
 }
 """Baselines by their key in `evaluation.json`, in the order of the table; each takes the data set and first frame."""

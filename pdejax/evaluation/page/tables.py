@@ -6,6 +6,7 @@ from typing import Any
 from pdejax.evaluation.metrics.table import metric_of
 from pdejax.evaluation.page.html import escape, facts, formulas, interval, number, seconds, table, words
 from pdejax.evaluation.page.section import Section
+from pdejax.evaluation.skill import skill_lines
 
 ARROWS = {"lower": "↓ lower is better", "higher": "↑ higher is better"}
 
@@ -74,7 +75,8 @@ def about_intervals(document: Mapping[str, Any]) -> str:
 def about_systems(document: Mapping[str, Any]) -> list[str]:
     """Divergence, baselines that were skipped, weights and costs, in sentences."""
     systems = document["systems"]
-    said = [
+    said = [f"{escape(line[:1].upper() + line[1:])}." for line in skill_lines(document)]
+    said += [
         f"{escape(one['label'])}: {one['diverged']['count']} rollouts diverged, the first at step "
         f"{one['diverged']['first_step']}."
         for one in systems.values()

@@ -34,7 +34,7 @@ protocol      start_frame (newest known frame, -1 for a steady problem), steps, 
               weighted (whether points count in means over space by the weights of their domain)
 times         of the predicted frames, from the newest known frame, in the data's (nominal) unit of time
 systems       model, then base (of a hybrid: its solver without the network) and the baselines solver,
-              solver_coarse_grid, solver_large_step, linear, persistence, or for a steady problem solver,
+              solver_coarse_grid, solver_large_step, linear, dmd, persistence, or for a steady problem solver,
               solver_coarse_grid, mean; for each
   label, meaning, kind       in words; kind is "model" or "baseline"
   metrics                    by name: value, interval ([low, high] or null), unit, better ("lower" or "higher"),
@@ -46,6 +46,9 @@ systems       model, then base (of a hybrid: its solver without the network) and
                              "automatic"), trajectories (solved as one state), evaluations (of the right-hand side,
                              null where the solver does not tell), accepted and rejected steps, finished
   curves                     nrmse and correlation: mean, low, high per frame
+skill         by metric (relative_l2, one_step_nrmse, nrmse_gmean): value (1 - the model's error / that of the best
+              baseline that knows no equation: linear, dmd, persistence, mean), interval (paired), best (its name),
+              reason; empty without such a baseline, missing in former files
 skipped       baselines that could not be made: name to reason
 evaluators    further numbers of the model, by name: value, unit, better, reason
 price         what the model costs beside the best classical solver of the same error, see `LAYOUT` of

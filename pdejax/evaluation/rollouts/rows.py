@@ -4,6 +4,7 @@ from typing import Any
 
 from pdejax.evaluation.price.rows import price_rows
 from pdejax.evaluation.result import Result, Row
+from pdejax.evaluation.skill import skill_rows
 
 MAIN = (
     "relative_l2",
@@ -18,7 +19,7 @@ MAIN = (
 
 
 def rows(result: Result) -> list[Row]:
-    """Every metric of every system, the share of diverged trajectories, the cost, and the price of the model."""
+    """Every metric of every system, the share that diverged, the cost, and the skill and the price of the model."""
     listed: list[Row] = []
     for name, one in result.document["systems"].items():
         listed += [{"system": name, "metric": metric, **entry} for metric, entry in one["metrics"].items()]
@@ -26,7 +27,7 @@ def rows(result: Result) -> list[Row]:
         share = one["diverged"]["count"] / one["diverged"]["of"]
         listed.append({**plain, "metric": "diverged", "value": share, "unit": ""})
         listed.append({**plain, "metric": "seconds", "value": one["cost"]["seconds"], "unit": "s"})
-    return listed + price_rows(result.document.get("price"))
+    return listed + skill_rows(result.document) + price_rows(result.document.get("price"))
 
 
 def subject(result: Result) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pdejax.core import StepperPredictor
 from pdejax.evaluation import BASELINES, METRICS, Result, compare, evaluate, fit_linear_propagator
 from pdejax.evaluation.predictor import BoundStepper
 
-TOP = ["dataset", "environment", "evaluators", "price", "protocol", "skipped", "systems", "times"]
+TOP = ["dataset", "environment", "evaluators", "price", "protocol", "skill", "skipped", "systems", "times"]
 DATASET = [
     "available", "check", "equation", "family", "fields", "fingerprint", "frames", "inputs", "latex", "lengths",
     "name", "parameters", "periodic", "recipe", "rejects", "self_difference", "shape", "simulator", "split", "step",
@@ -90,7 +90,7 @@ def test_the_document_has_the_documented_keys(evaluation):
     expected += ["times", "truth/spectrum", *(f"example/{n}" for n in ("frame", "model", "trajectory", "truth"))]
     assert sorted(evaluation.arrays) == sorted(expected)
     assert sorted(METRICS) == METRIC_NAMES
-    assert list(BASELINES) == ["solver", "solver_coarse_grid", "solver_large_step", "linear", "persistence"]
+    assert list(BASELINES) == ["solver", "solver_coarse_grid", "solver_large_step", "linear", "dmd", "persistence"]
 
 
 def test_the_result_survives_the_disk_unchanged(evaluation, tmp_path):
