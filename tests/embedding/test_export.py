@@ -206,4 +206,4 @@ def test_a_network_that_calls_python_is_refused(tmp_path):
 
 def test_a_backend_of_two_platforms_is_told_by_both():
     with pytest.raises(ValueError, match=r"unknown platform 'gpu'. Did you mean 'cuda' or 'rocm'\?"):
-        pdejax.export(built(), "nowhere", platforms=("gpu",))
+        pdejax.export(steady(), "nowhere", platforms=("gpu",))

@@ -183,7 +183,5 @@ def test_parameters_and_inputs_that_are_not_finite_are_told_with_their_place(tmp
     foreign.write_well(tmp_path / "a.hdf5", 3, 4, 1.0)
     with h5py.File(tmp_path / "a.hdf5", "a") as file:
         file["scalars/amplitude"][1] = np.nan
-    with pytest.raises(
-        ValueError, match=r"a.hdf5: 'amplitude' of trajectory 1 is nan, and a parameter is"
-    ):
+    with pytest.raises(ValueError, match=r"a.hdf5: 'amplitude' of trajectory 1 is nan, and a parameter is"):
         open_data(tmp_path / "a.hdf5")
