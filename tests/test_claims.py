@@ -17,7 +17,7 @@ from experiments._kit import render
 ROOT = Path(__file__).parent.parent
 RECORD = {"study", "question", "command", "preset", "date", "versions", "machine", "rows"}
 ROW = {"case", "metric", "value", "unit", "interval", "seeds", "reference", "goal", "better", "seconds"}
-UNITS = {"1", "%", "s", "ms", "us", "1/s", "MiB", "B"}
+UNITS = {"1", "%", "s", "ms", "us", "ns", "1/s", "MiB", "B"}
 PAGES = ("README.md", "docs/results.md")
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from pdejax.core import Key, State, hashed_by_identity
 
-PAIRS = 512  # of frames, at most: a fit takes a second or so, whatever the size of the data
+PAIRS = 512  # of frames, at most, so that a fit does not grow with the data
 BYTES = 1 << 28  # of the states that are read for it
 WITHHELD = 4  # every so manieth pair judges the rank
 LEFT_OUT = tuple(10.0 ** -(2 * n) for n in range(1, 7))  # shares of the energy
