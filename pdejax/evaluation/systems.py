@@ -17,6 +17,7 @@ from pdejax.evaluation.rollouts.curves import OwnMetric, curves_of, measure_of, 
 from pdejax.evaluation.rollouts.rollout import Rollout, rollout
 from pdejax.evaluation.rollouts.solves import solve_counts
 from pdejax.evaluation.skill import skill_section
+from pdejax.solvers import vectors
 from pdejax.training import environment
 
 Curves = Mapping[str, np.ndarray]
@@ -85,6 +86,7 @@ def dataset_section(data: Any, split: str, count: int) -> dict[str, Any]:
         "shape": list(domain.shape),
         "lengths": list(getattr(domain, "lengths", ())),
         "periodic": bool(getattr(domain, "periodic", False)),
+        "domain": _described(domain),
         "fields": list(data.field_names),
         "inputs": list(data.input_names),
         "parameters": list(data.parameter_names),
@@ -107,6 +109,7 @@ def _origin_of(data: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
         **{name: recipe.get(name) or _described(one) for name, one in known.items()},
         "equation": [] if family is None else list(family.equation.terms),
         "latex": [] if family is None else family.latex.split(" \\\\\n"),
+        "vectors": [] if family is None else [list(one) for one in vectors(family.equation)],
     }
 
 

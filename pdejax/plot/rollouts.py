@@ -8,8 +8,9 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from pdejax.plot.style import DIFFERENCE, MARK, SEQUENTIAL, SYSTEM_COLOURS, figure, limits
+from pdejax.plot.style import DIFFERENCE, INK, MARK, SEQUENTIAL, SYSTEM_COLOURS, figure, limits
 
+ARROWS = 8  # along the longer side of a box
 _ROWS = ("truth", "prediction", "prediction minus truth")
 
 
@@ -42,6 +43,32 @@ def _image(ax: Any, values: np.ndarray, extent: Sequence[float], colours: Any, *
     ax.grid(False)
     shown: Any = {"origin": "lower", "interpolation": "nearest", "extent": tuple(extent), **options}
     return ax.imshow(np.ma.masked_invalid(values.T), cmap=cmap, vmin=low, vmax=high, **shown)
+
+
+SIDES: Any = {"closed": {"lw": 1.6, "ls": "-"}, "open": {"lw": 1.0, "ls": (0, (1, 2))}}
+"""How sides of a box are drawn; where an axis goes on at its other side, nothing is."""
+
+
+def _draw_sides(ax: Any, sides: Sequence[tuple[str, str]]) -> None:
+    """Sides of a box, of each axis the low and the high one."""
+    named = zip((("left", "right"), ("bottom", "top")), sides, strict=False)
+    for spine, kind in [one for names, kinds in named for one in zip(names, kinds, strict=True)]:
+        ax.spines[spine].set(visible=kind in SIDES, color=INK)
+        if kind in SIDES:
+            ax.spines[spine].set(linewidth=SIDES[kind]["lw"], linestyle=SIDES[kind]["ls"])
+
+
+def _draw_arrows(ax: Any, vectors: np.ndarray, lengths: Sequence[float], most: float) -> None:
+    """Arrows of some of the points, one of the size `most` as long as they are apart."""
+    apart = max(max(lengths) / ARROWS, 1e-30)
+    counts = [max(round(length / apart), 1) for length in lengths]
+    places = [(np.arange(c) + 0.5) / c for c in counts]
+    rows, columns = ((p * n).astype(int) for p, n in zip(places, vectors.shape[:2], strict=True))
+    x, y = ((p + 0.5) / n * long for p, n, long in zip((rows, columns), vectors.shape[:2], lengths, strict=True))
+    shown = np.nan_to_num(vectors[np.ix_(rows, columns)])
+    look: Any = {"pivot": "mid", "color": "white", "edgecolor": MARK, "linewidth": 0.3, "width": 0.012, "zorder": 3}
+    ax.quiver(*np.meshgrid(x, y, indexing="ij"), shown[..., 0], shown[..., 1], angles="xy", scale_units="xy",
+              scale=max(most, 1e-30) / apart, **look)  # fmt: skip
 
 
 def space_time_figure(
@@ -85,21 +112,30 @@ def frames_figure(
     *,
     name: str = "u",
     caption: str = "",
+    sides: Sequence[tuple[str, str]] = (),
+    arrows: tuple[Float[np.ndarray, "frame x y 2"], Float[np.ndarray, "frame x y 2"]] | None = None,
 ) -> Figure:
     """Truth, prediction and difference, a column for each of several times.
 
     **Arguments:** `titles` of the columns; `lengths` of the box; `truth`, `prediction`; `name` of the field;
-    `caption`: below.
+    `caption`: below; `sides`: of each axis the low and the high one, `closed`, `open` or another word for one that is
+    not drawn; `arrows`: components of a vector of the truth and of the prediction, whose size the fields are.
     """
-    made = figure(6.8, 3.9)
+    tall = 1.1 * (lengths[1] / lengths[0]) * 5.4 / max(len(titles), 1)
+    made = figure(6.8, float(np.clip(3 * tall + 0.6, 2.0, 9.0)))
+    vectors = None if arrows is None else _vector_rows(*arrows)
+    most = float(np.quantile(np.abs(truth), 0.999))
     axes: Any = made.subplots(3, len(titles), sharex=True, sharey=True, squeeze=False)
-    for row, (title, values, colours) in zip(axes, _rows(truth, prediction), strict=True):
+    for number, (row, (title, values, colours)) in enumerate(zip(axes, _rows(truth, prediction), strict=True)):
         image: Any = None
         for column, ax in enumerate(row):
             image = _image(ax, values[column], (0.0, lengths[0], 0.0, lengths[1]), colours)
             ax.set_xticks([])
             ax.set_yticks([])
             ax.spines[:].set_visible(False)
+            _draw_sides(ax, sides)
+            if vectors is not None:
+                _draw_arrows(ax, vectors[number][column], lengths, most)
         row[0].set_ylabel("difference" if title == _ROWS[2] else title)
         label = name if title != _ROWS[2] else f"Δ{name}"
         made.colorbar(image, ax=list(row), pad=0.01, fraction=0.03).set_label(label)
@@ -107,6 +143,12 @@ def frames_figure(
         ax.set_title(title, fontsize=8)
     made.supxlabel(caption, fontsize=8)
     return made
+
+
+def _vector_rows(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Arrows of the truth, of the prediction and of their difference."""
+    prediction = saturated(truth, prediction)
+    return truth, prediction, prediction - truth
 
 
 def solutions_figure(

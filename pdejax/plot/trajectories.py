@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pdejax.plot.style import figure
 
@@ -36,7 +37,8 @@ def trajectories_figure(trajectories: Sequence[Drawn], title: str = "") -> Figur
         made = _samples(trajectories)
     else:
         made = _space_time(trajectories[:ABREAST]) if len(first.axes) == 1 else _frames(first)
-    made.suptitle(title)
+    middle = f", slice through the middle of {[*first.axes][-1]}" if len(first.axes) == 3 else ""
+    made.suptitle(title + middle)
     return made
 
 
@@ -120,6 +122,7 @@ def _frames(one: Drawn) -> Figure:
             image = panel.imshow(_plane(values[time]).T, origin="lower", extent=_extent(x, y), **scale)
             panel.set(title=f"t = {one.times[time]:.4g}" if row == 0 else "", ylabel=b if column == 0 else "")
             panel.set_xlabel(a if row == len(one.fields) - 1 else "")
+            panel.xaxis.set_major_locator(MaxNLocator(3, prune="upper"))  # the next panel begins where this one ends
             panel.tick_params(labelleft=column == 0, labelbottom=row == len(one.fields) - 1)
         made.colorbar(image, ax=list(panels[row]), label=name)
     return made

@@ -62,6 +62,7 @@ from pdejax.solvers.staggered.simulator import Staggered as Staggered
 from pdejax.solvers.staggered.stepper import FaceStepper as FaceStepper
 from pdejax.solvers.staggered.stepper import StaggeredStepper as StaggeredStepper
 from pdejax.solvers.staggered.stepper import staggered_stepper as staggered_stepper
+from pdejax.solvers.volumes.mirror import vectors as vectors
 from pdejax.solvers.volumes.reconstruct import Reconstruction as Reconstruction
 from pdejax.solvers.volumes.riemann import RiemannSolver as RiemannSolver
 from pdejax.solvers.volumes.simulator import FiniteVolume as FiniteVolume

@@ -37,7 +37,9 @@ def test_space_time_diagram_shows_the_states():
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 6)])
 def test_frames_show_the_states(shape):
     one = drawn(shape)
-    shown = images(trajectories_figure([one]))
+    figure = trajectories_figure([one], "data")
+    assert figure.get_suptitle() == "data" + (", slice through the middle of z" if len(shape) == 3 else "")
+    shown = images(figure)
     assert len(shown) == 2 * 5
     for number, (_, array, _, _) in enumerate(shown):
         name, frame = "uv"[number // 5], round(number % 5 * 6 / 4)

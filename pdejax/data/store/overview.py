@@ -179,12 +179,12 @@ def _state(root: Path) -> list[Section]:
 
 
 def _space(found: Mapping[str, Any]) -> list[Section]:
-    """How far the grid was from one with twice the points; nothing where none was compared."""
+    """How far the grid was from another one; nothing where none was compared. By which is told in the provenance."""
     columns = ("split", "compared", "largest difference", "largest share of the highest modes")
     shown = lambda value: "" if value is None else _number(value)
     rows = [(split, f"{one['compared']} of {one['of']}", shown(one["max"]), shown(one["tail"]))
             for split, one in found.items()]  # fmt: skip
-    return [Section("Difference to twice the points per axis, over one frame", columns, tuple(rows))] if rows else []
+    return [Section("What the space_check found", columns, tuple(rows))] if rows else []
 
 
 def _root_of(path: Path) -> Path | None:

@@ -75,8 +75,9 @@ def solver_coarse_grid(data: Any, start: int = 0) -> Baseline:
     points = _points(simulator.domain(family, coarser=COARSER).shape)
     cells = getattr(data.domain, "cells", False)
     how = "by means" if cells else "spectrally" if getattr(data.domain, "periodic", False) else "linearly"
-    meaning = f"the same solver on {points} {'cells' if cells else 'points'}, resampled {how}"
-    return _solver(data, start, f"solver, {points} points", meaning, simulator, coarser=COARSER)
+    points += " cells" if cells else " points"
+    meaning = f"the same solver on {points}, resampled {how}"
+    return _solver(data, start, f"solver, {points}", meaning, simulator, coarser=COARSER)
 
 
 def solver_large_step(data: Any, start: int = 0) -> Baseline:

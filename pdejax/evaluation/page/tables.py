@@ -99,15 +99,39 @@ def data_section(dataset: Mapping[str, Any]) -> Section:
     rows = {
         "Data set": f"{escape(dataset['name'])}, split {escape(dataset['split'])}: {dataset['trajectories']} of "
         f"{dataset['available']} trajectories, {dataset['frames']} frames",
-        "Grid": f"{' × '.join(map(str, dataset['shape']))} points"
+        "Grid": f"{' × '.join(map(str, dataset['shape']))} {points_of(dataset)}"
         + (f" on a box of {box}" if box else "")
         + (", periodic" if dataset["periodic"] else ""),
+        **_ends(dataset),
         **({"Time between frames": number(dataset["step"], 6)} if dataset["step"] else {}),
         "Fields": escape(", ".join(dataset["fields"])),
         **(_how_made(dataset) if dataset["equation"] else unknown),
         "Fingerprint": f"<code>{escape(dataset['fingerprint'])}</code>",
     }
     return Section.of("Data", formulas(dataset["latex"], dataset["equation"], "equation"), facts(rows))
+
+
+def points_of(dataset: Mapping[str, Any]) -> str:
+    """What the numbers of a grid are of."""
+    return "cells" if dataset.get("domain", {}).get("cells") else "points"
+
+
+def _ends(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """What holds at the sides of a box that is not periodic."""
+    ends = dataset.get("domain", {}).get("ends", ())
+    if dataset["periodic"] or not ends:
+        return {}
+    told = []
+    for axis, (low, high) in zip("xyz", ends, strict=False):
+        both = [_end(low)] if low == high else [_end(low), _end(high)]
+        told.append(f"{axis}: {' to '.join(both)}")
+    return {"Ends": "; ".join(told)}
+
+
+def _end(side: Any) -> str:
+    if isinstance(side, Mapping):
+        return escape(" ".join([side["kind"], *(str(side[k]) for k in ("expression",) if k in side)]))
+    return "(" + ", ".join(f"{escape(field)}: {_end(one)}" for field, one in side) + ")"
 
 
 def _how_made(dataset: Mapping[str, Any]) -> dict[str, str]:

@@ -24,8 +24,10 @@ reason beside it.
 
 schema, kind  version of this layout, and what was measured
 dataset       name, fingerprint (changes when the data do), split, trajectories (evaluated), available (in the split),
-              frames, step, shape, lengths, periodic, fields, inputs, parameters (names that vary), family and
-              simulator (what was solved and by what; empty where the data do not say), equation (terms), latex, check
+              frames, step, shape, lengths, periodic, domain (its ends, origin and whether it is of cells; empty
+              where no file can say it), fields, inputs, parameters (names that vary), family and simulator (what was
+              solved and by what; empty where the data do not say), equation (terms), latex, vectors (lists of the
+              fields that are components of one, in the order of axes), check
               (what self_difference measures); from the manifest of generated data: recipe (splits, seed, ...),
               self_difference, rejects (their number), versions
 protocol      start_frame (newest known frame, -1 for a steady problem), steps, horizon (time of the last frame),

@@ -17,6 +17,7 @@ from pdejax.evaluation.page.tables import (
     bound,
     data_section,
     every_metric,
+    points_of,
     systems_table,
 )
 from pdejax.evaluation.result import Result
@@ -50,7 +51,7 @@ def sections(result: Result, folder: Path) -> Page:
     dataset, protocol = document["dataset"], document["protocol"]
     grid = " × ".join(map(str, dataset["shape"]))
     about = (
-        f"{escape(dataset['name'])}, {grid} points, {dataset['trajectories']} trajectories of split "
+        f"{escape(dataset['name'])}, {grid} {points_of(dataset)}, {dataset['trajectories']} trajectories of split "
         f"{escape(dataset['split'])}, {protocol['steps']} steps of {number(dataset['step'])}"
     )
     first = f'<h1>{escape(name)}</h1>\n<p class="soft">{about}</p>\n{_headline(document)}'
@@ -133,17 +134,21 @@ def _title(result: Result, example: int) -> str:
 
 
 def _rollouts(result: Result) -> Iterator[Picture]:
-    draw = _space_time if result.arrays["example/truth"].ndim == 4 else _frames
+    fields, flat = result.document["dataset"]["fields"], result.arrays["example/truth"].ndim == 4
     for example in range(len(result.arrays["example/trajectory"])):
-        for channel, field in enumerate(result.document["dataset"]["fields"]):
-            name = "rollout" + ("_worst" if example else "") + (f"_{field}" if channel else "")
-            caption = f"Field {escape(field)}, {escape(_title(result, example))}."
-            yield Picture(name, draw(result, example, channel), caption)
+        name, title = "rollout" + ("_worst" if example else ""), escape(_title(result, example))
+        for channel, field in enumerate(fields):
+            made = _space_time(result, example, channel) if flat else _frames(result, example, [channel])
+            yield Picture(name + (f"_{field}" if channel else ""), made, f"Field {escape(field)}, {title}.")
+        for vector in () if flat else result.document["dataset"].get("vectors", ()):
+            made = _frames(result, example, [fields.index(field) for field in vector])
+            caption = f"Size and direction of ({escape(', '.join(vector))}), {title}; arrows of one scale."
+            yield Picture(f"{name}_{'_'.join(vector)}", made, caption)
 
 
-def _pair(result: Result, example: int, channel: int) -> tuple[np.ndarray, np.ndarray]:
+def _pair(result: Result, example: int, channel: int | list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Kept frames of the truth and of the prediction."""
-    truth, model = (result.arrays[f"example/{who}"][:, example, ..., channel] for who in ("truth", "model"))
+    truth, model = (result.arrays[f"example/{who}"][:, example][..., channel] for who in ("truth", "model"))
     return truth, model
 
 
@@ -153,10 +158,11 @@ def _space_time(result: Result, example: int, channel: int) -> Any:
     time, censored = first_crossing(arrays["model/correlation"][:, trajectory], arrays["times"], threshold)
     mark = None if censored else Mark(float(time), f"correlation < {threshold} at t = {float(time):.4g}")
     truth, model = _pair(result, example, channel)
+    origin = (dataset.get("domain", {}).get("origin") or [0.0])[0]
     ordered = len(dataset["lengths"]) == 1  # else the points of a cloud, by their numbers
     return space_time_figure(
         arrays["times"][arrays["example/frame"]],
-        (0.0, dataset["lengths"][0] if ordered else float(dataset["shape"][0])),
+        (origin, origin + dataset["lengths"][0]) if ordered else (0.0, float(dataset["shape"][0])),
         truth,
         model,
         name=dataset["fields"][channel],
@@ -165,16 +171,41 @@ def _space_time(result: Result, example: int, channel: int) -> Any:
     )
 
 
-def _frames(result: Result, example: int, channel: int) -> Any:
+def _frames(result: Result, example: int, channels: list[int]) -> Any:
+    """A field, or the size of several that are components of a vector, with arrows of those in the plane."""
     dataset, arrays = result.document["dataset"], result.arrays
     trajectory, lengths = int(arrays["example/trajectory"][example]), dataset["lengths"]
     correlation = lambda frame: round(float(arrays["model/correlation"][frame, trajectory]), 2) + 0.0  # no minus zero
     titles = [f"t = {arrays['times'][i]:.3g}\ncorr. {correlation(i):.2f}" for i in arrays["example/frame"]]
     extent = " × ".join(f"{length:.4g}" for length in lengths)
-    middle = ", slice through the middle of the last axis" if len(lengths) == 3 else ""
-    truth, model = _pair(result, example, channel)
-    name = dataset["fields"][channel]
-    return frames_figure(titles, lengths, truth, model, name=name, caption=f"box of {extent}{middle}")
+    middle = ", slice through the middle of z" if len(lengths) == 3 else ""
+    names, sides = [dataset["fields"][channel] for channel in channels], sides_of(dataset, channels)
+    truth, model = _pair(result, example, channels)
+    caption = f"x to the right, y upwards; box of {extent}{middle}{_about_sides(sides)}"
+    drawn: Any = {"caption": caption, "sides": sides}
+    if len(channels) == 1:
+        return frames_figure(titles, lengths, truth[..., 0], model[..., 0], name=names[0], **drawn)
+    sizes = [np.linalg.norm(one, axis=-1) for one in (truth, model)]
+    arrows = (truth[..., :2], model[..., :2])
+    return frames_figure(titles, lengths, *sizes, name=f"|({', '.join(names)})|", arrows=arrows, **drawn)
+
+
+def sides_of(dataset: Mapping[str, Any], channels: list[int]) -> list[tuple[str, str]]:
+    """How the sides of the box are drawn, of each axis the low and the high one."""
+    fields = [dataset["fields"][channel] for channel in channels]
+
+    def kind(side: Any) -> str:
+        ends = [side] if isinstance(side, Mapping) else [end for field, end in side if field in fields]
+        found = {end["kind"] for end in ends}
+        return "periodic" if "periodic" in found else "open" if found == {"outflow"} else "closed"
+
+    return [(kind(low), kind(high)) for low, high in dataset.get("domain", {}).get("ends", ())]
+
+
+def _about_sides(sides: list[tuple[str, str]]) -> str:
+    found = {kind for pair in sides for kind in pair}
+    said = {"closed": "lines: walls, or what is given there", "open": "dots: open sides"}
+    return "".join(f"; {text}" for kind, text in said.items() if kind in found)
 
 
 def band(curve: Mapping[str, Any]) -> Band:

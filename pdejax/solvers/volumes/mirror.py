@@ -41,6 +41,25 @@ def mirror(equation: Equation, axis: int) -> tuple[int, ...]:
     return best[0]
 
 
+def vectors(equation: Any) -> tuple[tuple[str, ...], ...]:
+    """Fields that are the components of a vector, in the order of axes: each turns round in the mirror across its own.
+
+    There are none in one dimension, and of an equation that is of no conservation law or has no such mirrors.
+    """
+    if not isinstance(equation, Equation) or equation.ndim == 1:
+        return ()
+    if equation.solenoidal:
+        return (equation.solenoidal,)
+    try:
+        signs = [mirror(equation, axis) for axis in range(equation.ndim)]
+    except ValueError:
+        return ()
+    turning = [[f for f, sign in zip(equation.fields, one, strict=True) if sign < 0] for one in signs]
+    if len({field for one in turning for field in one}) < sum(map(len, turning)) or len({*map(len, turning)}) > 1:
+        return ()  # such as a vorticity, which turns round in all of them
+    return tuple(zip(*turning, strict=True))
+
+
 def is_mirror(equation: Equation, axis: int, signs: tuple[int, ...]) -> bool:
     """Whether these signs of the fields are a mirror symmetry of an equation, where a wall stands.
 

@@ -11,9 +11,9 @@ from pdejax.evaluation.predictor import BoundStepper
 
 TOP = ["dataset", "environment", "evaluators", "price", "protocol", "skill", "skipped", "systems", "times"]
 DATASET = [
-    "available", "check", "equation", "family", "fields", "fingerprint", "frames", "inputs", "latex", "lengths",
-    "name", "parameters", "periodic", "recipe", "rejects", "self_difference", "shape", "simulator", "split", "step",
-    "trajectories", "versions",
+    "available", "check", "domain", "equation", "family", "fields", "fingerprint", "frames", "inputs", "latex",
+    "lengths", "name", "parameters", "periodic", "recipe", "rejects", "self_difference", "shape", "simulator", "split",
+    "step", "trajectories", "vectors", "versions",
 ]  # fmt: skip
 PROTOCOL = [
     "bands", "divergence_factor", "gmean_steps", "history", "horizon", "level", "resamples", "seeded", "start_frame",
