@@ -105,11 +105,10 @@ def test_a_batch_of_which_nothing_counts_changes_nothing_to_what_is_no_number(me
         def fetch(self, arrays, item):
             return eqx.tree_at(lambda b: b.mask, feed.fetch(self, arrays, item), replace_fn=jnp.zeros_like)
 
-    (state, loss), _ = _run(method, model, Empty(), 8, optimiser=optax.sgd(0.1))
+    (one, loss), _ = _run(method, model, Empty(), 8, optimiser=optax.sgd(0.1), updates=1)
+    (three, _), _ = _run(method, model, Empty(), 8, optimiser=optax.sgd(0.1), updates=3)
     assert np.all(np.asarray(loss["loss"]) == 0)
-    for before, after in zip(
-        jax.tree.leaves(eqx.filter(model, eqx.is_array)), jax.tree.leaves(state.params), strict=True
-    ):
+    for before, after in zip(jax.tree.leaves(one.params), jax.tree.leaves(three.params), strict=True):
         np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
 
 

@@ -156,15 +156,25 @@ def test_arrays_in_memory_and_numbers_that_are_not_finite(tmp_path):
         convert(tmp_path / "a.hdf5", tmp_path / "bad")
 
 
+def _replaced(path, seed):
+    """By another file, as the first may still be open."""
+    foreign.write_well(path.with_name("other.hdf5"), 4, 3, 1.0, seed=seed)
+    os.replace(path.with_name("other.hdf5"), path)
+
+
 def test_a_conversion_that_was_refused_claims_no_folder(tmp_path):
-    states = np.ones((4, 3, 8, 1), np.float32)
-    one = Arrays({"train": states * [[[[np.nan]]]], "test": states}, step=0.1)
-    with pytest.raises(ValueError, match="not finite"):
-        convert(one, tmp_path / "out")
-    convert(Arrays({"train": states, "test": states}, step=0.1), tmp_path / "out")
-    assert len(Dataset.open(tmp_path / "out").split("train")) == 4
+    path, root = tmp_path / "a.hdf5", tmp_path / "out"
+    foreign.write_well(path, 4, 3, 1.0)
+    with h5py.File(path, "a") as file:
+        file["t0_fields/density"][1, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"trajectory 1 holds numbers that are not finite"):
+        convert(path, root, shard_size=2)
+    _replaced(path, seed=5)
+    convert(path, root, shard_size=2)
+    same(open_data(path), Dataset.open(root))
+    _replaced(path, seed=9)
     with pytest.raises(ValueError, match="holds another data set"):
-        convert(Arrays({"train": 2 * states, "test": states}, step=0.1), tmp_path / "out")
+        convert(path, root, shard_size=2)
 
 
 @pytest.mark.parametrize("name", ["../../../escaped/evil", "../x", "/tmp/x", "..", "shear flow", "\u2207u"])
