@@ -70,7 +70,7 @@ class Preset:
 PRESETS = {
     "small": Preset(("experiment=refiner_toy",), tuple(ARMS)),
     "paper": Preset(("experiment=refiner_ks",), tuple(ARMS)),
-    "smoke": Preset(("experiment=refiner_toy", *SMOKE), (ONE_STEP, "refiner, K = 1"), 2),
+    "smoke": Preset(("experiment=refiner_toy", *SMOKE), (ONE_STEP, "history 2", "refiner, K = 1"), 2),
 }
 
 

@@ -13,27 +13,24 @@ from pdejax.config import GROUPS, description, options, read_yaml_file, search_f
 def run(arguments: argparse.Namespace) -> int:
     """Prints the options of every group, the data sets and the runs; or one of these, of problems as a table."""
     folders = search_folders(arguments.config_dir)
-    sections: dict[str, Callable[[], None]] = {
-        group if group == "train" else f"{group}s": lambda group=group: _section(
-            f"{group}=", _described(group, folders)
-        )
-        for group in GROUPS
-    }
-    data, found = Path(arguments.data_dir), Path(arguments.runs_dir)
-    sections["data"] = lambda: _section(f"data sets in {data}", dict(data_sets(data)))
-    sections["runs"] = lambda: _section(f"runs in {found}", dict(runs(found)))
-    if arguments.what is None:
-        for section in sections.values():
-            section()
+    data, found, what = Path(arguments.data_dir), Path(arguments.runs_dir), arguments.what
+    groups = {group if group == "train" else f"{group}s": group for group in GROUPS}
+    if what is not None and what not in (known_ones := [*groups, "data", "runs"]):
+        raise ValueError(known("list", what, known_ones))
+    for name, folder, usual in (("data", data, "data"), ("runs", found, "runs")):
+        if what not in (None, name) and folder != Path(usual):
+            raise ValueError(f"--{name}-dir={folder} has no effect on a list of {what}: leave it out")
+    if what == "problems":
+        _table(folders)
         return 0
-    if arguments.what not in sections:
-        raise ValueError(known("list", arguments.what, [*sections]))
-    _table(folders) if arguments.what == "problems" else sections[arguments.what]()
+    for name, group in groups.items():
+        if what in (None, name):
+            _section(f"{group}=", {one: description(path) for one, path in options(group, folders).items()})
+    if what in (None, "data"):
+        _section(f"data sets in {data}", dict(data_sets(data)))
+    if what in (None, "runs"):
+        _section(f"runs in {found}", dict(runs(found)))
     return 0
-
-
-def _described(group: str, folders: Sequence[Path]) -> dict[str, str]:
-    return {name: description(path) for name, path in options(group, folders).items()}
 
 
 def _table(folders: Sequence[Path]) -> None:

@@ -137,8 +137,7 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     add_path = functools.partial(parser.add_argument, type=_path)
     parser.add_argument("--traceback", action="store_true", help="of an error, tell where it was raised")
     if "folders" in command.arguments:
-        add_path("what", nargs="?", help="one of these: problems (as a table), networks, methods, train, experiments, "
-                 "data, runs")  # fmt: skip
+        add_path("what", nargs="?", help="one of these alone, such as problems, of which there is a table")
         add_path("--data-dir", default="data", metavar="DIR", help="where data sets are (default: data)")
         add_path("--runs-dir", default="runs", metavar="DIR", help="where runs are (default: runs)")
     if {"folders", "config"} & set(command.arguments):

@@ -117,7 +117,7 @@ def _held(root: Path, name: str, how: int, owner: str, part: str = "") -> Iterat
             if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
                 raise
             warnings.warn(f"{root} is on a file system without locks: nothing keeps a second process from writing "
-                          "there at the same time", stacklevel=3)  # fmt: skip
+                          "there at the same time", stacklevel=5)  # fmt: skip
         file.truncate(0)
         file.write(owner)
         file.flush()

@@ -78,7 +78,9 @@ def bound(predictor: Any, parameters: Mapping[str, Any]) -> Any:
         return predictor.bind(parameters)
     for name, own in zip(names, np.asarray(table).T, strict=True):
         theirs = np.asarray(parameters.get(name, own))
-        if not np.allclose(own, theirs, rtol=1e-5, atol=0):
-            raise ValueError(f"the operator is bound to {name}={own.flat[0]:g}, and the data have {name}="
-                             f"{theirs.flat[0]:g}: evaluate the one that bind() was called of")  # fmt: skip
+        alike = 1 in (own.size, theirs.size) or own.shape == theirs.shape
+        if not (alike and np.allclose(own, theirs, rtol=1e-5, atol=0)):
+            shown = [f"{x.flat[0]:g}" if x.size == 1 else f"{x.size} numbers" for x in map(np.unique, (own, theirs))]
+            raise ValueError(f"the operator is bound to {name}={shown[0]}, and the data have {name}={shown[1]}: "
+                             "evaluate the one that bind() was called of")  # fmt: skip
     return predictor

@@ -176,5 +176,7 @@ def test_problems_are_listed_with_their_size_and_source(here, capsys):
     assert "network=" not in "".join(lines)
     assert main(["list", "train"]) == 0
     assert capsys.readouterr().out.startswith("train=")
+    assert main(["list", "problems", "--runs-dir", "elsewhere"]) == 2
+    assert "--runs-dir=elsewhere has no effect on a list of problems: leave it out" in capsys.readouterr().err
     assert main(["list", "problem"]) == 2
     assert "unknown list 'problem'. Did you mean 'problems'?" in capsys.readouterr().err

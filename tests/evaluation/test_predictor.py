@@ -24,6 +24,9 @@ def test_a_bound_operator_stays_bound():
     assert bound(own, {"r": np.full(4, 1.5)}) is own
     with pytest.raises(ValueError, match=r"bound to r=1.5, and the data have r=1: evaluate the one that bind\(\) was"):
         bound(own, {"r": np.ones(4)})
+    three = Operator(np.array([[1.0], [2.0], [3.0]], np.float32))
+    with pytest.raises(ValueError, match=r"bound to r=3 numbers, and the data have r=2 numbers"):
+        bound(three, {"r": np.array([1.0, 2.0])})
 
 
 def test_another_one_takes_those_of_the_data():

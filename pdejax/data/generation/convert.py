@@ -113,20 +113,17 @@ def _check_room(data: Trajectories, root: Path, size: int) -> None:
 
 
 def _agree(root: Path, recipe: dict[str, Any]) -> None:
-    """Notes what is converted at the first run; at a later one refuses if that is something else."""
+    """Notes what is converted at the first run; at a later one refuses what is something else, if there is any."""
+    begun = any(root.glob("data/*/*"))  # what was refused before it wrote anything holds no data
     for path, read in (
         (root / MANIFEST, lambda d: check_manifest(d, root / MANIFEST)["recipe"]),
         (root / RECIPE, dict),
     ):
-        if path.exists():
-            there = read(read_json(path))
-            # a conversion that was refused before it wrote anything holds no data
-            begun = path.name == MANIFEST or CONVERTED not in there or any(root.glob("data/*/*"))
-            if begun and (text := difference(there, recipe)):
+        if path.exists() and (begun or path.name == MANIFEST):
+            if text := difference(read(read_json(path)), recipe):
                 raise ValueError(f"{root} holds another data set: {text}; choose another folder or delete it")
-            if begun:
-                return
-    if any(root.glob("data/*/*")) or ((root / "data").exists() and not (root / RECIPE).exists()):
+            return
+    if (root / "data").exists() and not (root / RECIPE).exists():
         raise ValueError(f"{root} has a folder 'data' but neither {RECIPE} nor {MANIFEST}: choose another folder")
     write_text(root / RECIPE, to_json(recipe))
 

@@ -13,10 +13,8 @@ from pdejax.data.store.xarray_reader import SUFFIXES as NETCDF
 
 OURS = "pdejax"
 BY_CONTENT = ("well", "pdebench", "pdearena", "numpy_folder", "xarray")
-FOLDERS = {
-    ".npy": "numpy_folder",
-    **dict.fromkeys(NETCDF, "xarray"),
-}  # readers of folders by the suffix of files in them
+# readers of folders by the suffix of files in them
+FOLDERS = {".npy": "numpy_folder", **dict.fromkeys(NETCDF, "xarray")}
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 
 
